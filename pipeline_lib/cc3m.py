@@ -1,0 +1,104 @@
+"""Read Conceptual Captions files as Google distributes them.
+
+Rows are ``caption TAB url`` (training and validation files) or ``caption TAB url TAB labels TAB MIDs TAB confidences``
+(the Image-Labels file), without header and without any quoting: a double quote is a character like any other. A row's
+key is its number in the file, so it stays the same however the file is split.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+COLUMN_COUNTS = (2, 5)
+
+
+class Row(NamedTuple):
+    """One line of a captions file.
+
+    Attributes
+    ----------
+    key : str
+        The row's number in the file, from 0, as nine digits.
+    caption, url : str
+        As in the file; empty where the line does not have them.
+    problem : str or None
+        Why the line cannot be used (``"columns"``, ``"encoding"``, ``"control-character"``), or None.
+    """
+
+    key: str
+    caption: str
+    url: str
+    problem: str | None
+
+
+def _open(path: str | Path):
+    return gzip.open(path, "rb") if str(path).endswith(".gz") else open(path, "rb")
+
+
+def count_rows(path: str | Path) -> int:
+    """Return the number of lines in a captions file; a last line without a line feed counts.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is called ``.gz`` and is not whole gzip data.
+    """
+    count, last = 0, b"\n"
+    try:
+        with _open(path) as lines:
+            while block := lines.read(1 << 22):
+                count += block.count(b"\n")
+                last = block[-1:]
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: expected whole gzip data, found something else ({error}); get it again") from error
+    return count + (last != b"\n")
+
+
+def part_range(n_rows: int, part: int, parts: int) -> range:
+    """Return the row numbers of part `part` of `parts`: contiguous, in order, of sizes that differ by one at most.
+
+    Raises
+    ------
+    ValueError
+        If `part` is not one of ``0 .. parts - 1``.
+    """
+    if not 0 <= part < parts:
+        raise ValueError(f"part must be between 0 and {parts - 1}, found {part}")
+    return range(n_rows * part // parts, n_rows * (part + 1) // parts)
+
+
+def read_rows(path: str | Path, part: int = 0, parts: int = 1) -> Iterator[Row]:
+    """Yield the rows of part `part` of `parts` of a captions file; a malformed line is a row with a problem.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `count_rows` does.
+    """
+    wanted = part_range(count_rows(path), part, parts)
+    with _open(path) as lines:
+        for number, line in enumerate(lines):
+            if number >= wanted.stop:
+                break
+            if number >= wanted.start:
+                yield _parse(number, line)
+
+
+def _parse(number: int, line: bytes) -> Row:
+    key = f"{number:09d}"
+    line = line.rstrip(b"\r\n")
+    try:
+        text, problem = line.decode("utf-8"), None
+    except UnicodeDecodeError:
+        text, problem = line.decode("utf-8", errors="replace"), "encoding"
+    fields = text.split("\t")
+    caption, url = fields[0], fields[1] if len(fields) > 1 else ""
+    if problem is None and len(fields) not in COLUMN_COUNTS:
+        problem = "columns"
+    if problem is None and any(ord(character) < 32 or ord(character) == 127 for character in caption + url):
+        problem = "control-character"
+    return Row(key, caption, url, problem)

@@ -1,0 +1,107 @@
+"""The only door to `clip` and `torchvision`: openai-clip 1.0.1 made to work beside current torch.
+
+Three rough edges, each smoothed where it is met:
+
+1. ``clip.clip`` does ``from pkg_resources import packaging``; setuptools 82 has no ``pkg_resources`` any more. A
+   stand-in module that holds ``packaging`` lies in its place while `clip` is imported.
+2. torchvision's wheel is built for CUDA. Beside a CPU-only torch its import stops at ``operator torchvision::nms does
+   not exist``, because the operators' library cannot be loaded; declaring the two operators is enough, since nothing
+   here calls them.
+3. ``clip.load(path)`` cannot read a plain state_dict, and ``clip.model.build_model`` rounds weights to half precision.
+   `load_clip` builds the model from the shapes in the state_dict and then loads the weights as they are.
+"""
+
+import sys
+import types
+from pathlib import Path
+
+import packaging.version
+import torch
+
+_operators = None
+if torch.version.cuda is None:
+    _operators = torch.library.Library("torchvision", "FRAGMENT")  # kept alive: the declarations go with it
+    for _name in ("nms", "qnms"):
+        _operators.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+_missing = object()
+_pkg_resources = sys.modules.get("pkg_resources", _missing)
+sys.modules["pkg_resources"] = types.SimpleNamespace(packaging=packaging)
+try:
+    import clip
+    from clip.model import CLIP, build_model
+finally:
+    if _pkg_resources is _missing:
+        del sys.modules["pkg_resources"]
+    else:
+        sys.modules["pkg_resources"] = _pkg_resources
+
+CONTEXT_LENGTH = 77
+
+
+def tokenize(captions: list[str]) -> torch.Tensor:
+    """Tokenize captions with CLIP's byte-pair encoding.
+
+    Parameters
+    ----------
+    captions : list of str
+        m captions.
+
+    Returns
+    -------
+    Tensor of shape (m, 77), int64
+        Start token, the caption, end token, zeros.
+
+    Raises
+    ------
+    ValueError
+        If a caption does not fit into 77 tokens; the message quotes it.
+    """
+    try:
+        return clip.tokenize(captions, context_length=CONTEXT_LENGTH).long()
+    except RuntimeError as error:
+        raise ValueError(f"a caption must fit into {CONTEXT_LENGTH} tokens: {error}") from error
+
+
+def preprocess(n_px: int):
+    """Return CLIP's image transform: bicubic resize, centre crop to `n_px`, RGB, to tensor, normalise."""
+    return clip.clip._transform(n_px)
+
+
+def load_openai_clip(name: str, download_root: str) -> CLIP:
+    """Return OpenAI's CLIP `name` (such as ``"ViT-B/32"``) in fp32 on the CPU, downloading it where it is not there."""
+    if name not in clip.available_models():
+        raise ValueError(f"OpenAI published no CLIP {name!r}; expected one of {', '.join(clip.available_models())}")
+    model, _ = clip.load(name, device="cpu", download_root=download_root)
+    return model.float()
+
+
+def load_clip(path: str | Path) -> CLIP:
+    """Load a checkpoint ``{"model": state_dict, ...}`` as a CLIP in fp32 on the CPU, in evaluation mode.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, holds pickled code, or is not a CLIP checkpoint; the message names it.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    try:
+        state_dict = torch.load(path, map_location="cpu", weights_only=True)["model"]
+        model = build_model(dict(state_dict)).float()
+        model.load_state_dict(state_dict)
+    except Exception as error:  # torch raises a dozen unrelated types for a damaged or foreign file
+        raise ValueError(
+            f'{path}: expected a checkpoint {{"model": CLIP state_dict}}, found: {error!r:.300}'
+        ) from error
+    return model.eval()
+
+
+def save_checkpoint(path: str | Path, model: CLIP, **extra: object) -> None:
+    """Write ``{"model": state_dict, **extra}`` atomically; ``torch.load(weights_only=True)`` reads it."""
+    from pipeline_lib.files import atomic
+
+    with atomic(path) as aside:
+        torch.save({"model": model.state_dict(), **extra}, aside)

@@ -1,0 +1,110 @@
+"""Write files so that a reader never meets half of one, and so that the same content gives the same bytes.
+
+A killed process leaves a temporary file beside the output, never a truncated output under its final name: content is
+written aside, synced to disk and renamed.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success sync it and rename it to `path`, on error remove it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The final name. Its folder is made if it does not exist.
+
+    Yields
+    ------
+    Path
+        Where to write. It has the same suffix as `path`, since some writers choose a format by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield aside
+        with open(aside, "rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, atomically."""
+    with atomic(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, content: object) -> None:
+    """Write `content` to `path` as indented JSON with sorted keys, atomically."""
+    write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> object:
+    """Read a JSON file.
+
+    Raises
+    ------
+    ValueError
+        If the file is not JSON; the message names the file and the place.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: expected JSON, found something else ({error})") from error
+
+
+def write_parquet(path: str | Path, frame: pd.DataFrame, schema: pa.Schema | None = None) -> None:
+    """Write `frame` to `path` as Parquet, atomically and without a trace of when or where.
+
+    Parameters
+    ----------
+    path : str or Path
+        The output.
+    frame : DataFrame
+        Rows in the order in which they are to be stored; the index is dropped.
+    schema : pyarrow.Schema, optional
+        Column types and metadata; inferred from `frame` where not given. A frame with other columns is an error.
+    """
+    table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    if schema is None:
+        table = table.replace_schema_metadata(None)
+    with atomic(path) as aside:
+        pq.write_table(table, aside, compression="zstd")
+
+
+def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet file.
+
+    Raises
+    ------
+    ValueError
+        If the file is not readable as Parquet or lacks a column; the message names the file.
+    """
+    try:
+        return pq.read_table(path, columns=columns).to_pandas()
+    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(
+            f"{path}: expected a Parquet file, found something else ({error}); delete it and run the workflow again"
+        ) from error
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content, in hex."""
+    with open(path, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

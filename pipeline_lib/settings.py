@@ -1,0 +1,158 @@
+"""Check the configuration before anything runs: a closed schema, and messages that say what to change.
+
+A misspelt key is an error that names it, the nearest legal key and all legal ones.
+"""
+
+import csv
+import difflib
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+
+def _load_schema(path: str | Path) -> dict:
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def _explain(error: jsonschema.ValidationError) -> str:
+    """Return what is wrong at which key, what was found and what is allowed."""
+    place = "/".join(map(str, error.absolute_path)) or "the top level"
+    if error.validator == "additionalProperties":
+        allowed = sorted(error.schema.get("properties", {}))
+        lines = []
+        for key in sorted(set(error.instance) - set(allowed)):
+            near = difflib.get_close_matches(str(key), allowed, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            lines.append(f"{place}: unknown key {key!r}{hint} Allowed: {', '.join(allowed)}")
+        return "\n".join(lines)
+    if error.validator == "required":
+        missing = sorted(set(error.validator_value) - set(error.instance))
+        return f"{place}: missing {', '.join(missing)}"
+    if error.validator in ("anyOf", "oneOf"):
+        best = jsonschema.exceptions.best_match(error.context)
+        return _explain(best) if best else f"{place}: {error.message}"
+    expected = {
+        "type": "a value of type {}",
+        "enum": "one of {}",
+        "minimum": "at least {}",
+        "exclusiveMinimum": "more than {}",
+        "maximum": "at most {}",
+        "exclusiveMaximum": "less than {}",
+        "pattern": "a text that matches {}",
+        "minItems": "at least {} entries",
+        "minLength": "a text of at least {} characters",
+        "multipleOf": "a multiple of {}",
+    }.get(error.validator, f"{error.validator} {{}}")
+    hint = ""
+    if error.validator == "type" and isinstance(error.instance, str) and "number" in str(error.validator_value):
+        hint = " (YAML reads 1e-6 as a text: write 1.0e-6)"
+    return f"{place}: expected {expected.format(error.validator_value)}, found {error.instance!r}{hint}"
+
+
+def check_config(config: dict, schema: str | Path) -> None:
+    """Check a configuration.
+
+    Parameters
+    ----------
+    config : dict
+        As Snakemake has merged it from all files and flags.
+    schema : str or Path
+        A JSON schema in YAML.
+
+    Raises
+    ------
+    ValueError
+        If a key is unknown, missing or has an illegal value, or entries contradict each other; one line per problem.
+    """
+    validator = jsonschema.Draft202012Validator(_load_schema(schema))
+    errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
+    problems = [_explain(error) for error in errors] or _contradictions(config)
+    if problems:
+        raise ValueError("the configuration has mistakes:\n" + "\n".join(problems))
+
+
+def _contradictions(config: dict) -> list[str]:
+    problems = []
+    lists = {
+        "backbones/models": [model["name"] for model in config["backbones"]["models"]],
+        "features/pools": [pool["name"] for pool in config["features"]["pools"]],
+        "evaluate/zeroshot/datasets": [entry["name"] for entry in config["evaluate"]["zeroshot"]["datasets"]],
+    }
+    for place, names in lists.items():
+        problems += [f"{place}: {name!r} occurs twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    backbones, pools = lists["backbones/models"], lists["features/pools"]
+    if config["distractors"]["backbone"] not in backbones:
+        found = config["distractors"]["backbone"]
+        problems.append(f"distractors/backbone: expected one of {', '.join(backbones)}, found {found!r}")
+    for name in ("distractors", "sugarcrepe", *lists["evaluate/zeroshot/datasets"]):
+        if name not in pools:
+            problems.append(f"features/pools: the pool {name!r} is missing; found {', '.join(pools)}")
+    if config["shards"]["eval_share"] in (0, 1):
+        problems.append("shards/eval_share: expected a share between 0 and 1, so that both splits have samples")
+    if config["miniature"] is not None and sum(config["miniature"]["answers"].values()) >= 1:
+        problems.append("miniature/answers: expected shares with a sum below 1, so that some images are served well")
+    return problems
+
+
+def read_experiments(path: str | Path, schema: str | Path, backbones: list[str], losses: list[str]) -> list[dict]:
+    """Read the sheet of models to fine-tune.
+
+    Parameters
+    ----------
+    path : str or Path
+        Tab separated, with the columns ``experiment``, ``family``, ``backbone``, ``loss``, ``negatives`` and ``seeds``
+        (numbers with commas between them).
+    schema : str or Path
+        A JSON schema in YAML for one row.
+    backbones, losses : list of str
+        What the columns ``backbone`` and ``loss`` may hold.
+
+    Returns
+    -------
+    list of dict
+        One per row, `seeds` a list of int.
+
+    Raises
+    ------
+    ValueError
+        If a cell is illegal, or an experiment occurs twice; the message names file, line and column.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such sheet of experiments (config key finetune/experiments)")
+    validator = jsonschema.Draft202012Validator(_load_schema(schema))
+    with open(path, encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t"))
+    if not rows:
+        raise ValueError(f"{path}: expected at least one experiment, found none")
+    problems, seen = [], {}
+    for line, row in enumerate(rows, 2):
+        where = f"{path}, line {line}"
+        problems += [f"{where}, {_explain(error)}" for error in validator.iter_errors(row)]
+        for column, legal in (("backbone", backbones), ("loss", losses)):
+            if row.get(column) not in legal:
+                problems.append(f"{where}, {column}: expected one of {', '.join(legal)}, found {row.get(column)!r}")
+        if row.get("experiment") in seen:
+            problems.append(
+                f"{where}: experiment {row['experiment']!r} stands in line {seen[row['experiment']]} already"
+            )
+        seen.setdefault(row.get("experiment"), line)
+    if problems:
+        raise ValueError("the sheet of experiments has mistakes:\n" + "\n".join(problems))
+    return [{**row, "seeds": [int(seed) for seed in row["seeds"].split(",")]} for row in rows]
+
+
+def missing_data(config: dict) -> list[str]:
+    """Return one line per file or folder of a run on real data that the configuration names and that is not there."""
+    named = {
+        "fetch/captions": config["fetch"]["captions"],
+        "finetune/crepe_captions": config["finetune"]["crepe_captions"],
+        "evaluate/sugarcrepe": config["evaluate"]["sugarcrepe"],
+        **{f"features/pools/{pool['name']}": pool["images"] for pool in config["features"]["pools"]},
+        **{
+            f"evaluate/zeroshot/datasets/{entry['name']}": entry["classes"]
+            for entry in config["evaluate"]["zeroshot"]["datasets"]
+        },
+    }
+    external = {key: path for key, path in named.items() if not path.startswith("<")}
+    return [f"{key}: {path}" for key, path in external.items() if not Path(path).exists()]

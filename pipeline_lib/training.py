@@ -1,0 +1,117 @@
+"""What pretraining and fine-tuning share: threads, the optimiser, its learning-rate schedule, the record of a run."""
+
+import math
+import os
+import platform
+import resource
+import subprocess
+import time
+from collections.abc import Iterable
+
+import torch
+from torch.nn import Parameter
+
+MODEL_FIELDS = ("model", "family", "backbone", "loss", "negatives", "seed")
+
+
+def baseline(backbone: str) -> dict:
+    """Return the `MODEL_FIELDS` of a backbone before any fine-tuning."""
+    return {**dict.fromkeys(MODEL_FIELDS), "model": backbone, "family": "CLIP", "backbone": backbone}
+
+
+def use_threads(threads: int) -> None:
+    """Let torch use `threads` threads, but no more than the machine has cores: more make it many times slower."""
+    torch.set_num_threads(max(1, min(threads, len(os.sched_getaffinity(0)))))
+
+
+def pick_device() -> torch.device:
+    """Return the GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def adamw(parameters: Iterable[Parameter], lr: float, weight_decay: float) -> torch.optim.AdamW:
+    """Return AdamW with default betas and eps and weight decay on every parameter (paper, section 4)."""
+    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+
+
+def warmup_cosine(step: int, steps: int, warmup_steps: int) -> float:
+    """Return the learning rate of a step as a share of its peak.
+
+    Parameters
+    ----------
+    step : int
+        From 0 to ``steps - 1``.
+    steps : int
+        The length of the run.
+    warmup_steps : int
+        Steps of linear warm-up; a cosine to 0 follows.
+
+    Returns
+    -------
+    float
+        ``(step + 1) / warmup_steps`` during warm-up, then ``(1 + cos(pi * progress)) / 2``.
+    """
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1, steps - warmup_steps)))
+
+
+def clamp_logit_scale(logit_scale: Parameter) -> None:
+    """Keep the logit scale's logarithm within [0, ln 100], as CLIP does after each step."""
+    with torch.no_grad():
+        logit_scale.clamp_(0.0, math.log(100.0))
+
+
+def check_finite(loss: torch.Tensor, step: int) -> float:
+    """Return the loss as a number.
+
+    Raises
+    ------
+    ValueError
+        If it is not finite; the message names the step.
+    """
+    number = loss.item()
+    if not math.isfinite(number):
+        raise ValueError(f"the loss is {number} at step {step}: lower the learning rate, or check the features for NaN")
+    return number
+
+
+class RunRecord:
+    """Gathers what a run was, for ``run.json`` beside its weights.
+
+    Parameters
+    ----------
+    model : dict
+        Who the model is, as the tables list it: `MODEL_FIELDS`.
+    recipe : dict
+        The resolved parameters of the run.
+    """
+
+    def __init__(self, model: dict, recipe: dict) -> None:
+        assert tuple(model) == MODEL_FIELDS
+        self.model, self.recipe = model, recipe
+        self.start = time.monotonic()
+
+    def finish(self, **results: object) -> dict:
+        """Return the record: model, recipe, results, code, versions, device, time and memory."""
+        return {
+            **self.model,
+            "recipe": self.recipe,
+            **results,
+            "commit": _git("rev-parse", "HEAD"),
+            "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({platform.machine()})",
+            "torch_threads": torch.get_num_threads(),
+            "seconds": round(time.monotonic() - self.start, 1),
+            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        }
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None  # an unpacked archive has no history
+    return done.stdout.strip()

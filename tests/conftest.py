@@ -1,0 +1,78 @@
+"""What several test files share: tiny models and image pools, made here."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipeline_lib.tars import encode_json, write_samples
+
+ROOT = Path(__file__).parent.parent
+REAL_DATA = ROOT.parent / "shared" / "data"
+
+TINY = {
+    "embed_dim": 32,
+    "image_resolution": 32,
+    "vision_layers": 1,
+    "vision_width": 64,
+    "vision_patch_size": 16,
+    "transformer_width": 64,
+    "transformer_layers": 2,
+}
+TINY_RESNET = {**TINY, "vision_layers": [1, 1, 1, 1], "vision_width": 8, "vision_patch_size": None}
+
+
+@pytest.fixture(scope="session")
+def tiny_clip():
+    """A CLIP with random weights, in evaluation mode."""
+    import torch
+
+    from pipeline_lib.backbones.pretrain import build
+
+    torch.manual_seed(0)
+    return build(TINY).eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tiny_clip, tmp_path_factory):
+    """The checkpoint file of `tiny_clip`."""
+    from pipeline_lib.clip_door import save_checkpoint
+
+    path = tmp_path_factory.mktemp("tiny") / "model.pt"
+    save_checkpoint(path, tiny_clip)
+    return path
+
+
+def jpeg_bytes(colour=(200, 30, 30), size=(40, 36)) -> bytes:
+    """A plain JPEG."""
+    content = io.BytesIO()
+    Image.new("RGB", size, colour).save(content, "JPEG")
+    return content.getvalue()
+
+
+def write_pool(path, count, first=0, **said) -> list[str]:
+    """Write a tar of `count` images of different colours; return the keys."""
+    keys = [f"{number:09d}" for number in range(first, first + count)]
+    write_samples(
+        path,
+        (
+            (
+                key,
+                {
+                    "jpg": jpeg_bytes((int(key) * 37 % 256, int(key) * 91 % 256, 90)),
+                    "json": encode_json({"key": key, **said}),
+                },
+            )
+            for key in keys
+        ),
+    )
+    return keys
+
+
+@pytest.fixture
+def real_data():
+    """The folder of real annotation files, where there is one beside the repository."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("real annotation files are not here (../shared/data)")
+    return REAL_DATA

@@ -1,0 +1,110 @@
+"""The captions file reader: rows in are rows out, whatever the bytes."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline_lib.cc3m import Row, count_rows, part_range, read_rows
+
+REAL = Path(__file__).parents[1] / "../shared/data/cc3m_captions.tsv"
+
+# Bytes that mean something to some reader of tables, and text that means something to none.
+FRAGMENTS = st.sampled_from(
+    [
+        b"\t",
+        b'"',
+        b"'",
+        b",",
+        b"\\",
+        b"\r",
+        b"\x00",
+        b"\x1a",
+        b"\xff",
+        b"\xc3",
+        b"\xe2\x80\xa8",
+        b"\xef\xbb\xbf",
+        b"cat",
+        b"#",
+    ]
+)
+LINE = st.lists(FRAGMENTS | st.binary(max_size=4), max_size=8).map(b"".join).map(lambda line: line.replace(b"\n", b""))
+PROBLEMS = {None, "columns", "encoding", "control-character"}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(lines=st.lists(LINE, max_size=12), last=st.booleans(), zipped=st.booleans(), parts=st.integers(1, 5))
+def test_rows_in_are_rows_out(tmp_path, lines, last, zipped, parts):
+    content = b"\n".join(lines) + (b"\n" if last and lines else b"")
+    number_of_lines = content.count(b"\n") + (not content.endswith(b"\n") and content != b"")
+    path = tmp_path / ("rows.tsv.gz" if zipped else "rows.tsv")
+    path.write_bytes(gzip.compress(content) if zipped else content)
+
+    rows = list(read_rows(path))
+    assert count_rows(path) == len(rows) == number_of_lines
+    assert [row.key for row in rows] == [f"{number:09d}" for number in range(number_of_lines)]
+    assert {row.problem for row in rows} <= PROBLEMS
+    assert [row for part in range(parts) for row in read_rows(path, part, parts)] == rows
+
+
+CLEAN = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=12)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    fields=st.lists(st.tuples(CLEAN, CLEAN), min_size=1, max_size=6),
+    extra=st.sampled_from(["", "\ta,b\t/m/1,/m/2\t0.9,0.5"]),
+)
+def test_text_comes_back_as_it_was(tmp_path, fields, extra):
+    path = tmp_path / "rows.tsv"
+    path.write_bytes("".join(f"{caption}\t{url}{extra}\n" for caption, url in fields).encode())
+    assert [(row.caption, row.url, row.problem) for row in read_rows(path)] == [(*pair, None) for pair in fields]
+
+
+@pytest.mark.parametrize(
+    ("line", "row"),
+    [
+        (b'a "big" dog\thttp://a/1', ('a "big" dog', "http://a/1", None)),
+        (b'"unclosed\thttp://a/1\r', ('"unclosed', "http://a/1", None)),
+        (b"a\thttp://a/1\tdog,cat\t/m/1,/m/2\t0.9,0.5", ("a", "http://a/1", None)),
+        (b"only a caption", ("only a caption", "", "columns")),
+        (b"", ("", "", "columns")),
+        (b"a\thttp://a/1\tlabels", ("a", "http://a/1", "columns")),
+        (b"caf\xe9\thttp://a/1", ("caf\ufffd", "http://a/1", "encoding")),
+        (b"a\x00b\thttp://a/1", ("a\x00b", "http://a/1", "control-character")),
+        (b"a\thttp://a/1\x7f", ("a", "http://a/1\x7f", "control-character")),
+    ],
+)
+def test_lines(tmp_path, line, row):
+    path = tmp_path / "rows.tsv"
+    path.write_bytes(b"first\thttp://a/0\n" + line + b"\nlast\thttp://a/2")
+    assert list(read_rows(path))[1] == Row("000000001", *row)
+    assert list(read_rows(path, 2, 3)) == [Row("000000002", "last", "http://a/2", None)]
+
+
+def test_parts_cover_all_rows_evenly():
+    for n_rows in (0, 1, 7, 3_318_333):
+        ranges = [part_range(n_rows, part, 10) for part in range(10)]
+        assert [ranges[0].start, *(part.stop for part in ranges)] == [*(part.start for part in ranges), n_rows]
+        assert max(map(len, ranges)) - min(map(len, ranges)) <= 1
+    for part in (-1, 10):
+        with pytest.raises(ValueError, match="between 0 and 9"):
+            part_range(7, part, 10)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"missing\.tsv"):
+        list(read_rows(tmp_path / "missing.tsv"))
+    for name, content in (("cut.tsv.gz", gzip.compress(b"a\tb\n" * 1000)[:-9]), ("plain.tsv.gz", b"a\tb\n")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=name):
+            list(read_rows(tmp_path / name))
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="needs the CC3M sample in ../shared/data")
+def test_real_rows():
+    rows = list(read_rows(REAL))
+    assert len(rows) == 4000
+    assert all(row.problem is None and row.url.startswith("http") and row.caption for row in rows)

@@ -1,0 +1,79 @@
+"""Atomic writing and reproducible tars."""
+
+import pandas as pd
+import pytest
+from conftest import jpeg_bytes
+
+from pipeline_lib.files import atomic, read_json, read_parquet, write_json, write_parquet
+from pipeline_lib.images import read_images
+from pipeline_lib.tars import encode_json, read_samples, write_samples
+
+SAMPLES = [("000000000", {"jpg": b"one", "json": b"{}"}), ("000000001", {"jpg": b"two", "json": b"{}"})]
+
+
+def test_a_failed_writer_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic(path) as aside:
+        aside.write_text("half of the n")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_samples_come_back_in_order(tmp_path):
+    assert write_samples(tmp_path / "a.tar", iter(SAMPLES)) == 2
+    assert list(read_samples(tmp_path / "a.tar")) == SAMPLES
+
+
+def test_the_same_samples_give_the_same_bytes(tmp_path):
+    write_samples(tmp_path / "a.tar", SAMPLES)
+    write_samples(tmp_path / "b.tar", SAMPLES)
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+
+
+@pytest.mark.parametrize("kept", [0, 100, 512, 1024, 1600, 3072])
+def test_a_truncated_tar_is_named(tmp_path, kept):
+    path = tmp_path / "cut.tar"
+    write_samples(path, SAMPLES)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=r"cut\.tar: not a whole tar"):
+        list(read_samples(path))
+
+
+@pytest.mark.parametrize("key", ["../evil", "a/b", "a.b", "", "a\nb"])
+def test_a_key_that_could_leave_the_folder_is_refused(tmp_path, key):
+    with pytest.raises(ValueError, match="a key must be"):
+        write_samples(tmp_path / "a.tar", [(key, {"jpg": b""})])
+    assert not (tmp_path / "a.tar").exists()
+
+
+def test_an_image_that_is_none_is_named(tmp_path):
+    write_samples(tmp_path / "a.tar", [("000000007", {"jpg": b"<html>", "json": b"{}"})])
+    with pytest.raises(ValueError, match=r"a\.tar: the image of sample 000000007 does not decode"):
+        list(read_images([tmp_path / "a.tar"]))
+
+
+def test_a_key_in_two_tars_of_a_pool_is_named(tmp_path):
+    sample = ("000000007", {"jpg": jpeg_bytes(), "json": encode_json({})})
+    for name in ("a.tar", "b.tar"):
+        write_samples(tmp_path / name, [sample])
+    with pytest.raises(ValueError, match=r"b\.tar: key 000000007 occurs a second time"):
+        list(read_images([tmp_path / "a.tar", tmp_path / "b.tar"]))
+
+
+def test_json_and_parquet_errors_name_the_file(tmp_path):
+    for name in ("a.json", "a.parquet"):
+        (tmp_path / name).write_text("not that")
+    with pytest.raises(ValueError, match=r"a\.json: expected JSON"):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(ValueError, match=r"a\.parquet: expected a Parquet file"):
+        read_parquet(tmp_path / "a.parquet")
+
+
+def test_files_do_not_depend_on_when_they_are_written(tmp_path):
+    for name in ("a", "b"):
+        write_json(tmp_path / f"{name}.json", {"b": 1, "a": [1.5, None]})
+        write_parquet(tmp_path / f"{name}.parquet", pd.DataFrame({"x": [1, 2], "y": ["p", None]}))
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
