@@ -1,0 +1,189 @@
+"""Make the miniature world: every file that the paper's run would download, small, drawn and seeded.
+
+::
+
+    python -m pipeline_lib.miniature.make --folder results/miniature/miniature --seed 0 --captions 12000 \\
+        --pretrain 12000 --pool 4000 --zeroshot 600 --sugarcrepe 300 --crepe 4000 --hosts 40 \\
+        --answers dead=0.05,silent=0.001
+
+(about 15 seconds). Files in the folder:
+
+======================================  ================================================================================
+``cc3m.tsv``                            ``caption TAB url``, no header: stands for CC3M's training file
+``web.tar``, ``answers.parquet``        what the hosts in those URLs serve, and how (`pipeline_lib.miniature.serve`)
+``pretrain.tar``                        images with affirmative captions, to pretrain backbones on
+``pool.tar``                            images to choose distractors from: stands for COCO train2017
+``zeroshot/NAME.tar``, ``.classes.txt`` eight labelled sets (``KEY.jpg``, ``KEY.json`` with ``label``) and their classes
+``sugarcrepe/PART.json``                seven files in SugarCREPE's format, on the images of ``sugarcrepe.tar``
+``crepe.tar``, ``crepe_negate.csv``     images and (image, caption, negated caption) rows: stands for CREPE-Negate
+``scenes.parquet``                      the truth: what every image shows
+======================================  ================================================================================
+"""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pandas as pd
+
+from pipeline_lib.command import run
+from pipeline_lib.files import atomic, write_json, write_parquet, write_text
+from pipeline_lib.miniature.describe import LABELLED, PARTS, caption, crepe_item, sugarcrepe_item
+from pipeline_lib.miniature.draw import draw, jpeg
+from pipeline_lib.miniature.scenes import Scene, sample_scene
+from pipeline_lib.miniature.serve import ANSWERS
+from pipeline_lib.progress import progress
+from pipeline_lib.tars import encode_json, write_samples
+
+Describe = Callable[[Scene, Random], dict | None]
+
+
+class World:
+    """Draws image pools into a folder and remembers what each image shows.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the tars go.
+    seed : int
+        Everything follows from it and from the pool's name.
+    """
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self.seed = folder, seed
+        self.truth: list[dict] = []
+
+    def pool(self, name: str, count: int, arrangement: str | None, describe: Describe) -> list[tuple[str, Scene, dict]]:
+        """Draw `count` scenes into ``NAME.tar``.
+
+        Parameters
+        ----------
+        name : str
+            The pool's name, also its file's.
+        count : int
+            How many images.
+        arrangement : str or None
+            As `sample_scene` takes it.
+        describe : callable
+            From the scene and a `Random` to what ``KEY.json`` says, or to None if the scene does not fit the pool.
+
+        Returns
+        -------
+        list of (str, Scene, dict)
+            Key, scene and ``KEY.json`` of each image.
+        """
+        drawn = []
+
+        def samples() -> Iterator[tuple[str, dict[str, bytes]]]:
+            for number in progress(range(count), f"draw {name}", "images"):
+                rng = Random(f"{self.seed}/{name}/{number}")
+                said = None
+                while said is None:
+                    scene = sample_scene(rng, arrangement)
+                    said = describe(scene, rng)
+                key = f"{number:09d}"
+                drawn.append((key, scene, said))
+                yield key, {"jpg": jpeg(draw(scene, rng)), "json": encode_json(said)}
+
+        write_samples(self.folder / f"{name}.tar", samples())
+        self.truth += [
+            {"pool": name, "key": key, "scene": json.dumps(dataclasses.asdict(scene))} for key, scene, _ in drawn
+        ]
+        return drawn
+
+
+def _caption_only(scene: Scene, rng: Random) -> dict:
+    return {"caption": caption(scene, rng)}
+
+
+def _labelled(label: Callable[[Scene], int | None]) -> Describe:
+    def describe(scene: Scene, _: Random) -> dict | None:
+        found = label(scene)
+        return None if found is None else {"label": found}
+
+    return describe
+
+
+def _write_web(world: World, count: int, hosts: int, shares: dict[str, float]) -> None:
+    drawn = world.pool("web", count, None, _caption_only)
+    rng = Random(f"{world.seed}/hosts")
+    # As on the real web, few hosts hold most of the images.
+    weights = [1 / (rank + 1) for rank in range(hosts)]
+    rows, lines = [], []
+    for key, _, said in drawn:
+        host = rng.choices(range(hosts), weights=weights)[0]
+        url = f"http://host-{host:02d}.miniature.test/images/{int(key):x}.jpg"
+        answer = rng.choices([*shares, "ok"], weights=[*shares.values(), 1 - sum(shares.values())])[0]
+        rows.append({"url": url, "key": key, "answer": answer})
+        lines.append(f"{said['caption']}\t{url}\n")
+    write_parquet(world.folder / "answers.parquet", pd.DataFrame(rows))
+    write_text(world.folder / "cc3m.tsv", "".join(lines))
+
+
+def _write_sugarcrepe(world: World, count: int) -> None:
+    drawn = world.pool("sugarcrepe", count, "pair", _caption_only)
+    for part in PARTS:
+        rng = Random(f"{world.seed}/sugarcrepe/{part}")
+        # "a next to b" is as true with a and b swapped, so it makes no swap_obj item.
+        usable = [(key, scene) for key, scene, _ in drawn if part != "swap_obj" or scene.relation != "next to"]
+        items = {
+            str(number): {"filename": f"{key}.jpg", **sugarcrepe_item(scene, part, rng)}
+            for number, (key, scene) in enumerate(usable)
+        }
+        write_json(world.folder / "sugarcrepe" / f"{part}.json", items)
+
+
+def _write_crepe(world: World, count: int) -> None:
+    drawn = world.pool("crepe", count, "pair", crepe_item)
+    frame = pd.DataFrame([{"image": key, **said} for key, _, said in drawn])
+    with atomic(world.folder / "crepe_negate.csv") as aside:
+        frame.to_csv(aside, index=False)
+
+
+def parse_shares(text: str) -> dict[str, float]:
+    """Parse ``dead=0.05,silent=0.001`` into the share of URLs that each bad answer gets.
+
+    Raises
+    ------
+    ValueError
+        If an answer is unknown, or the shares are not numbers between 0 and 1 that leave room for good ones.
+    """
+    shares = {}
+    for entry in filter(None, text.split(",")):
+        name, _, share = entry.partition("=")
+        if name not in ANSWERS or name == "ok":
+            raise ValueError(f"--answers: expected names out of {', '.join(ANSWERS)} other than ok, found {name!r}")
+        shares[name] = float(share)
+    if any(not 0 <= share <= 1 for share in shares.values()) or sum(shares.values()) >= 1:
+        raise ValueError(f"--answers: expected shares from 0 to 1 with a sum below 1, found {text!r}")
+    return shares
+
+
+def main() -> None:
+    """Make the world that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    for name in ("captions", "pretrain", "pool", "zeroshot", "sugarcrepe", "crepe"):
+        parser.add_argument(f"--{name}", type=int, required=True, help="how many images")
+    parser.add_argument("--hosts", type=int, required=True, help="how many hosts serve the captions' images")
+    parser.add_argument("--answers", type=parse_shares, required=True, help="share of bad answers, NAME=SHARE,...")
+    args = parser.parse_args()
+
+    world = World(args.folder, args.seed)
+    _write_web(world, args.captions, args.hosts, args.answers)
+    world.pool("pretrain", args.pretrain, None, _caption_only)
+    world.pool("pool", args.pool, None, _caption_only)
+    for name, (classes, arrangement, label) in LABELLED.items():
+        world.pool(f"zeroshot/{name}", args.zeroshot, arrangement, _labelled(label))
+        write_text(args.folder / "zeroshot" / f"{name}.classes.txt", "".join(f"{entry}\n" for entry in classes))
+    _write_sugarcrepe(world, args.sugarcrepe)
+    _write_crepe(world, args.crepe)
+    write_parquet(args.folder / "scenes.parquet", pd.DataFrame(world.truth))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,144 @@
+"""The miniature world: true, free of negation, reproducible."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from random import Random
+
+import pytest
+from conftest import ROOT
+
+from pipeline_lib.cc3m import read_rows
+from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
+from pipeline_lib.evaluate.zeroshot import read_classes
+from pipeline_lib.files import read_parquet
+from pipeline_lib.images import read_images
+from pipeline_lib.miniature.describe import LABELLED, PARTS, caption, sugarcrepe_item
+from pipeline_lib.miniature.draw import CANVAS_PX, draw
+from pipeline_lib.miniature.make import parse_shares
+from pipeline_lib.miniature.scenes import COLOURS, KINDS, SETTINGS, Scene, Thing, sample_scene
+
+COUNTS = {"captions": 60, "pretrain": 5, "pool": 5, "zeroshot": 12, "sugarcrepe": 10, "crepe": 6, "hosts": 4}
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory):
+    """Two folders made by the same command."""
+    folders = [tmp_path_factory.mktemp("world") for _ in range(2)]
+    flags = [text for name, count in COUNTS.items() for text in (f"--{name}", str(count))]
+    for folder in folders:
+        command = [sys.executable, "-m", "pipeline_lib.miniature.make", "--folder", str(folder), "--seed", "3", *flags]
+        subprocess.run([*command, "--answers", "dead=0.2,busy-once=0.1"], cwd=ROOT, check=True, capture_output=True)
+    return folders
+
+
+def test_the_world_is_as_rich_as_promised():
+    assert len(KINDS) >= 12
+    assert len(COLOURS) == 8
+    assert len(SETTINGS) == 6
+    assert len(LABELLED) == 8
+
+
+def test_the_same_seed_gives_the_same_bytes(worlds):
+    files = [sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file()) for folder in worlds]
+    assert files[0] == files[1]
+    for path in files[0]:
+        assert (worlds[0] / path).read_bytes() == (worlds[1] / path).read_bytes(), path
+
+
+def test_captions_hold_no_negation_and_vary():
+    rng = Random(0)
+    said = [caption(sample_scene(rng), rng) for _ in range(3000)]
+    assert not any(re.search(r"\b(no|not|without|never|none|n't)\b", text) for text in said)
+    assert len(set(said)) > 1500
+    assert all(text == text.lower() for text in said)
+
+
+def test_captions_name_only_what_the_scene_holds():
+    rng = Random(1)
+    for _ in range(500):
+        scene = sample_scene(rng)
+        words = set(caption(scene, rng).split())
+        assert words & set(COLOURS) <= {thing.colour for thing in scene.things}
+        assert words & set(KINDS) <= {thing.kind for thing in scene.things}
+        assert words & set(SETTINGS) <= {scene.setting}
+
+
+def test_the_captions_file_is_read_by_the_cc3m_reader_and_matches_the_web(worlds):
+    rows = list(read_rows(worlds[0] / "cc3m.tsv"))
+    answers = read_parquet(worlds[0] / "answers.parquet")
+    assert len(rows) == COUNTS["captions"]
+    assert all(row.problem is None for row in rows)
+    assert [row.url for row in rows] == answers["url"].tolist()
+    assert answers["url"].is_unique
+    assert {"ok", "dead"} <= set(answers["answer"])
+
+
+def test_labels_are_the_truth(worlds):
+    scenes = read_parquet(worlds[0] / "scenes.parquet").set_index(["pool", "key"])["scene"]
+    for name in LABELLED:
+        classes = read_classes(worlds[0] / "zeroshot" / f"{name}.classes.txt")
+        for key, image, said in read_images([worlds[0] / "zeroshot" / f"{name}.tar"]):
+            assert image.size == (CANVAS_PX, CANVAS_PX)
+            first = json.loads(scenes[f"zeroshot/{name}", key])["things"][0]
+            if name == "coloured-kinds":
+                assert classes[said["label"]] == f"{first['colour']} {first['kind']}"
+            if name == "kinds":
+                assert classes[said["label"]] == first["kind"]
+
+
+def test_sugarcrepe_files_have_the_published_format(worlds):
+    rows = read_sugarcrepe(worlds[0] / "sugarcrepe")
+    keys = {key for key, _, _ in read_images([worlds[0] / "sugarcrepe.tar"])}
+    assert set(rows["part"]) == set(PARTS)
+    assert set(rows["key"]) <= keys
+    assert (rows["caption"] != rows["negative_caption"]).all()
+
+
+def test_a_swap_exchanges_and_a_replacement_replaces():
+    scene = Scene(
+        "beach",
+        "pair",
+        (Thing("ball", "red", "small", "plain"), Thing("box", "blue", "large", "plain")),
+        "above",
+    )
+    true = "a red ball above a blue box on a beach"
+    rng = Random(0)
+    items = {part: sugarcrepe_item(scene, part, rng) for part in PARTS}
+    assert {item["caption"] for item in items.values()} == {true}
+    assert items["swap_obj"]["negative_caption"] == "a blue box above a red ball on a beach"
+    assert items["swap_att"]["negative_caption"] == "a blue ball above a red box on a beach"
+    assert items["add_obj"]["negative_caption"].startswith(f"{true} with a")
+    for part in ("replace_obj", "replace_att", "replace_rel"):
+        assert items[part]["negative_caption"] not in (true, items["swap_obj"]["negative_caption"])
+
+
+def test_no_swap_leaves_the_truth(worlds):
+    items = json.loads((worlds[0] / "sugarcrepe" / "swap_obj.json").read_text())
+    assert not any(" next to " in item["caption"] for item in items.values())
+
+
+def test_crepe_rows_negate_one_fact(worlds):
+    with open(worlds[0] / "crepe_negate.csv", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == COUNTS["crepe"]
+    for row in rows:
+        assert bool(re.search(r"\b(no|not)\b", row["negated_caption"]))
+        assert not re.search(r"\b(no|not)\b", row["caption"])
+
+
+def test_two_drawings_of_a_scene_differ_but_a_seed_repeats():
+    scene = sample_scene(Random(5))
+    one, other, again = (draw(scene, Random(seed)).tobytes() for seed in (1, 2, 1))
+    assert one != other
+    assert one == again
+
+
+def test_shares_of_bad_answers_are_checked():
+    assert parse_shares("dead=0.1,silent=0.01") == {"dead": 0.1, "silent": 0.01}
+    with pytest.raises(ValueError, match="found 'dad'"):
+        parse_shares("dad=0.1")
+    with pytest.raises(ValueError, match="sum below 1"):
+        parse_shares("dead=0.6,gone=0.6")
