@@ -1,0 +1,1 @@
+"""Fetch: the images that a captions file links to, politely, with an outcome for every row."""

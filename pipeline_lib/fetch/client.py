@@ -1,0 +1,156 @@
+"""Ask one URL once: one request, one deadline, one answer or one classified failure.
+
+Redirects are returned, not followed, so that the host they lead to gets the same checks and limits as any other.
+"""
+
+import asyncio
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, Self
+
+import aiohttp
+from yarl import URL
+
+from pipeline_lib.fetch.addresses import PublicResolver
+from pipeline_lib.fetch.failures import Failed
+from pipeline_lib.fetch.settings import Settings
+
+REDIRECTS = (301, 302, 303, 307, 308)
+TRANSIENT_STATUSES = (408, 421, 425, 429)
+OPT_OUTS = {"noai", "noimageai", "noindex", "noimageindex", "none"}  # "none" is short for "noindex, nofollow"
+# A lookup that hangs holds a thread; these are waiting threads, not working ones.
+DNS_THREADS = 32
+# Longer than a part takes: the addresses that were checked stay the addresses that are used.
+DNS_CACHE_S = 86400
+DNS_CACHE_HOSTS = 100_000
+
+
+class Answer(NamedTuple):
+    """What a host said: `body` of an answer with status 200, or `location` of a redirect."""
+
+    http_code: int
+    body: bytes
+    location: str | None
+
+
+class Client:
+    """An HTTP client that keeps connections open and stores nothing else.
+
+    Parameters
+    ----------
+    settings : Settings
+        User agent, cap on bytes, connections and where they may lead.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def __aenter__(self) -> Self:
+        """Open the session."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DNS_THREADS, "dns"))
+        connector = aiohttp.TCPConnector(
+            resolver=PublicResolver(self._settings.connect_to),
+            limit=self._settings.connections,
+            limit_per_host=self._settings.connections_per_host,
+            ttl_dns_cache=DNS_CACHE_S,
+            dns_cache_max_size=DNS_CACHE_HOSTS,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers={"User-Agent": self._settings.user_agent, "Accept": "image/*", "Accept-Encoding": "identity"},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `ask` has one deadline for everything
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,  # behind a proxy the addresses that we check would not be the ones that are reached
+        )
+        # aiohttp would ask once more by itself after a reset, uncounted; it has no public name for this.
+        self._session._retry_connection = False
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the session."""
+        await self._session.close()
+
+    async def ask(self, url: URL, timeout_s: float) -> Answer:
+        """Request `url` and read the answer.
+
+        Parameters
+        ----------
+        url : URL
+            As `parse_url` returns it.
+        timeout_s : float
+            Deadline for everything from the name's lookup to the last byte.
+
+        Raises
+        ------
+        Failed
+            If there is neither a body nor a redirect.
+        """
+        http_code = None
+        try:
+            async with asyncio.timeout(timeout_s), self._session.get(url, allow_redirects=False) as response:
+                http_code = response.status
+                if http_code != 200 and http_code not in REDIRECTS:
+                    raise Failed("http", http_code < 500 and http_code not in TRANSIENT_STATUSES)
+                if opted_out(response.headers.getall("X-Robots-Tag", []), self._settings.user_agent):
+                    raise Failed("opt-out", permanent=True)
+                if http_code in REDIRECTS:
+                    return Answer(http_code, b"", response.headers.get("Location", ""))
+                return Answer(http_code, await self._read(response), None)
+        except Failed as failed:
+            failed.http_code = http_code
+            raise
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Failed(*_classify(error), http_code) from error
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        if (response.content_length or 0) > self._settings.max_bytes:
+            raise Failed("too-large", permanent=True)
+        body = bytearray()
+        async for piece in response.content.iter_any():
+            body += piece
+            if len(body) > self._settings.max_bytes:
+                raise Failed("too-large", permanent=True)
+        return bytes(body)
+
+
+def opted_out(headers: list[str], user_agent: str) -> bool:
+    """Return whether ``X-Robots-Tag`` headers forbid the use of what they come with.
+
+    Parameters
+    ----------
+    headers : list of str
+        The values, such as ``"noai, noimageai"`` or ``"otherbot: noindex"``, which concerns that agent alone.
+    user_agent : str
+        Ours; its name is what stands before the first slash or blank.
+    """
+    name = user_agent.replace("/", " ").split()[0].lower()
+    for header in headers:
+        concerned = True
+        for directive in header.lower().split(","):
+            agent, separator, rest = directive.rpartition(":")
+            if separator:
+                concerned = agent.strip() == name
+            if concerned and rest.strip() in OPT_OUTS:
+                return True
+    return False
+
+
+def _classify(error: Exception) -> tuple[str, bool]:
+    """Return failure class and permanence of what aiohttp raised, most specific class first."""
+    match error:
+        case TimeoutError():
+            return "timeout", False
+        case aiohttp.InvalidURL():
+            return "url", True
+        case aiohttp.ClientConnectorDNSError():
+            return "dns", error.os_error.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
+        case aiohttp.ClientSSLError():
+            return "tls", True
+        case aiohttp.ClientConnectorError():
+            return "connect", False
+        case aiohttp.ClientPayloadError():
+            return "truncated", False
+        case aiohttp.ServerDisconnectedError() | OSError():
+            return "reset", False
+        case _:
+            return "protocol", False

@@ -1,0 +1,40 @@
+"""The closed list of reasons for which a row has no image."""
+
+FAILURES = {
+    "row": "the line of the captions file is malformed",
+    "url": "not an http or https URL with a host",
+    "address": "the host is at a private, loopback, link-local or otherwise non-public address",
+    "dns": "the host name cannot be resolved",
+    "connect": "no connection: refused or unreachable",
+    "tls": "no encrypted connection: certificate or handshake",
+    "timeout": "no complete answer before the deadline",
+    "reset": "the connection was closed before an answer",
+    "protocol": "the answer is not valid HTTP",
+    "http": "an HTTP status other than 200 and a redirect",
+    "redirect": "too many redirects, or one to nowhere",
+    "opt-out": "X-Robots-Tag forbids the use",
+    "truncated": "the body ended before its announced length",
+    "too-large": "more bytes than allowed",
+    "not-an-image": "the body is in none of the image formats that are read",
+    "too-many-pixels": "more pixels than allowed, before or after resizing",
+    "corrupt": "the image cannot be decoded",
+}
+
+
+class Failed(Exception):
+    """A row's image could not be had.
+
+    Parameters
+    ----------
+    failure : str
+        One of `FAILURES`.
+    permanent : bool
+        Whether asking again is pointless.
+    http_code : int, optional
+        The status of the last answer, where there was one.
+    """
+
+    def __init__(self, failure: str, permanent: bool, http_code: int | None = None) -> None:
+        assert failure in FAILURES, failure
+        super().__init__(failure)
+        self.failure, self.permanent, self.http_code = failure, permanent, http_code

@@ -1,0 +1,105 @@
+"""Verify that downloaded bytes are an image, and bring it into the one form that is stored.
+
+Bytes -> JPEG bytes, RGB, upright, shortest side of a given length; or the bytes as they came.
+"""
+
+import contextlib
+import hashlib
+import io
+from typing import NamedTuple
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from pipeline_lib.fetch.failures import Failed
+
+# What browsers show. Pillow reads many more, some through old or external decoders that no link should reach.
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
+JPEG_QUALITY = 95
+
+Image.MAX_IMAGE_PIXELS = None  # our own limit is lower, an error and the same for all formats
+
+
+class Picture(NamedTuple):
+    """A verified image.
+
+    Attributes
+    ----------
+    content : bytes
+        What to store.
+    width, height : int
+        Of `content`, in pixels.
+    original_width, original_height : int
+        As downloaded, in pixels, before rotation.
+    sha256 : str
+        Of the downloaded bytes, in hex.
+    """
+
+    content: bytes
+    width: int
+    height: int
+    original_width: int
+    original_height: int
+    sha256: str
+
+
+def prepare(body: bytes, image_size: int | None, max_pixels: int) -> Picture:
+    """Decode, convert to RGB, rotate as EXIF says, resize and encode.
+
+    Parameters
+    ----------
+    body : bytes
+        What the host sent.
+    image_size : int or None
+        Length in pixels to which the shortest side is resized (bicubic), or None to keep `body` as it is.
+    max_pixels : int
+        Refuse images with more, by their header, before decoding.
+
+    Raises
+    ------
+    Failed
+        ``not-an-image``, ``too-many-pixels`` or ``corrupt``; all permanent.
+    """
+    try:
+        image = Image.open(io.BytesIO(body), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise Failed("not-an-image", permanent=True) from None
+    except Exception:  # decoders meet hostile bytes with whatever exception they happen to run into
+        raise Failed("corrupt", permanent=True) from None
+    with image:
+        original = image.size
+        scale = (image_size or 0) / min(original)
+        if max(original[0] * original[1], round(original[0] * scale) * round(original[1] * scale)) > max_pixels:
+            raise Failed("too-many-pixels", permanent=True)
+        try:
+            image.load()
+            stored = image if image_size is None else _resize(_upright_rgb(image), image_size)
+            content = body if image_size is None else _jpeg(stored)
+        except Exception:
+            raise Failed("corrupt", permanent=True) from None
+        return Picture(content, *stored.size, *original, hashlib.sha256(body).hexdigest())
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    with contextlib.suppress(Exception):  # broken EXIF says nothing about the pixels
+        ImageOps.exif_transpose(image, in_place=True)
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I"):  # 16 bits per pixel, of which JPEG takes the upper 8
+        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
+    if image.has_transparency_data:
+        background = Image.new("RGBA", image.size, "white")
+        background.alpha_composite(image.convert("RGBA"))
+        return background.convert("RGB")
+    return image.convert("RGB")
+
+
+def _resize(image: Image.Image, shortest: int) -> Image.Image:
+    scale = shortest / min(image.size)
+    size = tuple(round(side * scale) for side in image.size)
+    return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    encoded = io.BytesIO()
+    Image.Image.save(image, encoded, "JPEG", quality=JPEG_QUALITY)
+    return encoded.getvalue()
