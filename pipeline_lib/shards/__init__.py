@@ -1,0 +1,1 @@
+"""Shards: CC-Neg as WebDataset tars, images beside captions and negated captions."""

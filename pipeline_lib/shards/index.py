@@ -1,0 +1,46 @@
+"""Gather the parts of CC-Neg: one table of triplets per split, and an index of all shards with counts and checksums.
+
+::
+
+    python -m pipeline_lib.shards.index --triplets triplets-*.parquet --counts counts-*.json \\
+        --shards train-*.tar eval-*.tar --train train.parquet --eval eval.parquet --index index.json
+
+The index holds, per shard, its name, bytes and SHA-256, and in ``rows`` the parts' counts added up.
+"""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline_lib.command import run
+from pipeline_lib.files import read_json, read_parquet, sha256, write_json, write_parquet
+from pipeline_lib.shards.build import SPLITS
+
+
+def main() -> None:
+    """Gather the parts that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    for name in ("triplets", "counts", "shards"):
+        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
+    for name in (*SPLITS, "index"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    args = parser.parse_args()
+    triplets = pd.concat([read_parquet(path) for path in args.triplets], ignore_index=True)
+    if triplets["key"].duplicated().any():
+        raise ValueError(f"key {triplets['key'][triplets['key'].duplicated()].iloc[0]!r} occurs in more than one part")
+    totals = sum((Counter(read_json(path)) for path in args.counts), Counter())
+    for split in SPLITS:
+        rows = triplets[triplets["split"] == split].drop(columns="split")
+        if rows.empty:
+            raise ValueError(f"the {split} split has no sample out of {dict(totals)}; check fetch/ and captions/")
+        write_parquet(getattr(args, split), rows)
+        totals[split] = len(rows)
+    shards = [{"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)} for path in args.shards]
+    write_json(args.index, {"rows": totals, "shards": shards})
+    print(", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in totals.items()))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,127 @@
+"""Shards: joining images and captions, the split, and the index."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from conftest import ROOT, write_pool
+
+from pipeline_lib.files import read_json, read_parquet, write_parquet
+from pipeline_lib.shards.build import count_rows, split_of, triplets_of
+from pipeline_lib.shards.crepe import read_crepe
+from pipeline_lib.tars import read_samples
+
+
+def captions(count, refused=()):
+    """A captions table as the captions stage writes it."""
+    keys = [f"{number:09d}" for number in range(count)]
+    return pd.DataFrame(
+        {
+            "key": keys,
+            "caption": [f"a dog , and a cat {key}" for key in keys],
+            "negated_caption": [None if n in refused else f"a dog , and no cat {key}" for n, key in enumerate(keys)],
+            "exclusion_caption": "a dog",
+            "object": "a cat",
+            "negation_word": "no",
+            "pairs": [[{"predicate": "and", "object": "a cat"}]] * count,
+            "status": ["refused" if number in refused else "negated" for number in range(count)],
+        }
+    )
+
+
+def run(module, *arguments):
+    """Run a command of the pipeline."""
+    command = [sys.executable, "-m", f"pipeline_lib.shards.{module}", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_split_depends_on_the_key_alone():
+    keys = [f"{number:09d}" for number in range(4000)]
+    splits = {key: split_of(key, 0.175, seed=0) for key in keys}
+    assert 0.15 < sum(split == "eval" for split in splits.values()) / len(keys) < 0.20
+    assert all(split_of(key, 0.175, seed=0) == splits[key] for key in reversed(keys))
+    assert splits != {key: split_of(key, 0.175, seed=1) for key in keys}
+
+
+def test_commas_are_removed_from_negated_captions_only():
+    fetched = {"000000000"}
+    removed = triplets_of(captions(1), fetched, 0.5, 0, "remove").iloc[0]
+    assert removed["negated_caption"] == "a dog and no cat 000000000"
+    assert removed["caption"] == "a dog , and a cat 000000000"
+    assert triplets_of(captions(1), fetched, 0.5, 0, "keep")["negated_caption"][0] == "a dog , and no cat 000000000"
+
+
+def test_every_row_is_counted_once():
+    table = captions(10, refused=(2, 3, 7))
+    fetched = {f"{number:09d}" for number in (0, 1, 2, 5)}
+    counts = count_rows(table, fetched, len(triplets_of(table, fetched, 0.5, 0, "remove")))
+    assert counts == {
+        "rows": 10,
+        "samples": 3,
+        "without_image": 4,
+        "refused_caption": 1,
+        "without_image_and_refused_caption": 2,
+    }
+
+
+def test_an_image_of_another_part_is_an_error():
+    with pytest.raises(ValueError, match="1 images have no caption row, such as '000000099'"):
+        count_rows(captions(3), {"000000001", "000000099"}, 1)
+
+
+def test_build_and_index(tmp_path):
+    for part, first in (("0", 0), ("1", 40)):
+        write_pool(tmp_path / f"{part}.tar", 30, first)
+        table = captions(80, refused=(4, 41)).iloc[first : first + 40]
+        write_parquet(tmp_path / f"captions-{part}.parquet", table)
+        done = run(
+            "build",
+            *("--images", tmp_path / f"{part}.tar", "--captions", tmp_path / f"captions-{part}.parquet"),
+            *("--eval-share", 0.3, "--seed", 0, "--negated-commas", "remove"),
+            *("--train", tmp_path / f"train-{part}.tar", "--eval", tmp_path / f"eval-{part}.tar"),
+            *("--triplets", tmp_path / f"triplets-{part}.parquet", "--counts", tmp_path / f"counts-{part}.json"),
+        )
+        assert done.returncode == 0, done.stderr
+    shards = [tmp_path / f"{split}-{part}.tar" for split in ("train", "eval") for part in "01"]
+    arguments = (
+        *("--triplets", *(tmp_path / f"triplets-{part}.parquet" for part in "01")),
+        *("--counts", *(tmp_path / f"counts-{part}.json" for part in "01"), "--shards", *shards),
+        *(
+            "--train",
+            tmp_path / "train.parquet",
+            "--eval",
+            tmp_path / "eval.parquet",
+            "--index",
+            tmp_path / "index.json",
+        ),
+    )
+    done = run("index", *arguments)
+    assert done.returncode == 0, done.stderr
+    rows = read_json(tmp_path / "index.json")["rows"]
+    assert rows["rows"] == 80
+    assert rows["samples"] == rows["train"] + rows["eval"] == 58
+    for split in ("train", "eval"):
+        table = read_parquet(tmp_path / f"{split}.parquet")
+        in_tars = [
+            json.loads(parts["json"]) for part in "01" for _, parts in read_samples(tmp_path / f"{split}-{part}.tar")
+        ]
+        assert [said["key"] for said in in_tars] == table["key"].tolist()
+        assert [said["negated_caption"] for said in in_tars] == table["negated_caption"].tolist()
+
+
+def test_crepe_rows_are_read_and_mistakes_named(tmp_path):
+    path = tmp_path / "crepe.csv"
+    path.write_text('image,caption,negated_caption\n000000001,"a dog, a cat",no dog\n')
+    assert read_crepe(path).to_dict("list") == {
+        "key": ["000000001"],
+        "caption": ["a dog, a cat"],
+        "negated_caption": ["no dog"],
+    }
+    path.write_text("image,caption,negated_caption\n1,a dog,\n")
+    with pytest.raises(ValueError, match=r"crepe\.csv, line 2: expected no empty cell"):
+        read_crepe(path)
+    path.write_text("image,text\n1,a dog\n")
+    with pytest.raises(ValueError, match="expected the columns"):
+        read_crepe(path)
