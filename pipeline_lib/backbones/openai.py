@@ -1,0 +1,37 @@
+"""Take one of OpenAI's released CLIPs as a backbone.
+
+::
+
+    python -m pipeline_lib.backbones.openai --backbone vit-b32 --name ViT-B/32 --download-root data/openai-clip \\
+        --checkpoint model.pt --record run.json
+
+`clip` downloads the weights into the folder unless they lie there, and checks their SHA-256. The checkpoint is
+``{"model": state_dict}`` in fp32, as the pretrained backbones'.
+"""
+
+import argparse
+from pathlib import Path
+
+from pipeline_lib.clip_door import load_openai_clip, save_checkpoint
+from pipeline_lib.command import run
+from pipeline_lib.files import write_json
+from pipeline_lib.training import RunRecord, baseline
+
+
+def main() -> None:
+    """Store the model that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--backbone", required=True, help="its name in this pipeline")
+    parser.add_argument("--name", required=True, help="its name at OpenAI")
+    parser.add_argument("--download-root", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--record", type=Path, required=True)
+    args = parser.parse_args()
+    record = RunRecord(baseline(args.backbone), {"source": "openai", "name": args.name})
+    model = load_openai_clip(args.name, str(args.download_root))
+    save_checkpoint(args.checkpoint, model)
+    write_json(args.record, record.finish())
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""Image features: computed once per backbone and pool, since the image tower is frozen and nothing is augmented."""
