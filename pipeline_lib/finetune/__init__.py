@@ -1,0 +1,1 @@
+"""Fine-tuning: CoN-CLIP's losses on a frozen image tower (paper, section 4)."""
