@@ -1,0 +1,71 @@
+"""Evaluate a model on CC-Neg: does an image score higher with its caption than with the negated caption?
+
+::
+
+    python -m pipeline_lib.evaluate.ccneg --weights model.pt --record run.json --triplets eval.parquet \\
+        --features ccneg-eval.safetensors --threads 1 --scores ccneg.parquet --metrics ccneg.json
+
+Items: ``key``, ``negation_word``, ``n_pairs``, ``score_true``, ``score_negated`` (cosines), ``correct``. Metrics:
+accuracy over all items, by negation word (``cc-neg/word=not``) and by number of predicate-object pairs
+(``cc-neg/pairs=2``; paper, figure 4).
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from torch import Tensor
+
+from pipeline_lib.command import run
+from pipeline_lib.evaluate.metrics import accuracy, prefers_caption
+from pipeline_lib.evaluate.result import evaluation_parser, load_model, metric, write_result
+from pipeline_lib.features.store import load_features, tower_id
+from pipeline_lib.files import read_parquet
+from pipeline_lib.text_tower import encode_captions
+
+MOST_PAIRS = 5  # the released file counts 1 to 5; captions with more pairs are counted with 5
+
+
+def score_items(triplets: pd.DataFrame, images: Tensor, captions: Tensor, negated: Tensor) -> pd.DataFrame:
+    """Return the items of the benchmark.
+
+    Parameters
+    ----------
+    triplets : DataFrame
+        n rows with ``key``, ``negation_word``, ``n_pairs``.
+    images, captions, negated : Tensor of shape (n, d)
+        Normalised features, row i of each for row i of `triplets`.
+    """
+    items = triplets[["key", "negation_word", "n_pairs"]].reset_index(drop=True)
+    items["score_true"] = (images * captions).sum(dim=1).numpy()
+    items["score_negated"] = (images * negated).sum(dim=1).numpy()
+    items["correct"] = prefers_caption(items["score_true"].to_numpy(), items["score_negated"].to_numpy())
+    return items
+
+
+def ccneg_metrics(items: pd.DataFrame) -> list[dict]:
+    """Return accuracy over all items and over each subset of the paper's figure 4."""
+    metrics = [metric("cc-neg", accuracy(items["correct"]), len(items))]
+    for word, group in items.groupby("negation_word"):
+        metrics.append(metric(f"cc-neg/word={word}", accuracy(group["correct"]), len(group)))
+    for pairs, group in items.groupby(items["n_pairs"].clip(upper=MOST_PAIRS)):
+        metrics.append(metric(f"cc-neg/pairs={pairs}", accuracy(group["correct"]), len(group)))
+    return metrics
+
+
+def main() -> None:
+    """Evaluate the model that the command line names."""
+    parser = evaluation_parser(__doc__)
+    parser.add_argument("--triplets", type=Path, required=True)
+    parser.add_argument("--features", type=Path, required=True)
+    args = parser.parse_args()
+    model = load_model(args)
+    triplets = read_parquet(args.triplets)
+    images = load_features(args.features, tower_id(model)).rows(triplets["key"].tolist(), str(args.triplets))
+    captions = encode_captions(model, triplets["caption"].tolist())
+    negated = encode_captions(model, triplets["negated_caption"].tolist())
+    items = score_items(triplets, images, captions, negated)
+    write_result(args, "ccneg", items, ccneg_metrics(items))
+
+
+if __name__ == "__main__":
+    run(main)

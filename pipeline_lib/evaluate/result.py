@@ -1,0 +1,50 @@
+"""What every benchmark's evaluation shares: its command line, loading the model, and the two files that it writes.
+
+Items: Parquet, one row per scored item. Metrics: JSON with the model's identity (from the ``run.json`` beside its
+weights), the benchmark's name and a list of ``{"dataset", "prompt", "metric", "value", "n"}``, values in percent.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline_lib.clip_door import CLIP, load_clip
+from pipeline_lib.files import read_json, write_json, write_parquet
+from pipeline_lib.training import MODEL_FIELDS, pick_device, use_threads
+
+
+def metric(dataset: str, value: float, n: int, name: str = "accuracy", prompt: str | None = None) -> dict:
+    """Return one metric as the tables take it; `value` in percent over `n` items."""
+    return {"dataset": dataset, "prompt": prompt, "metric": name, "value": value, "n": n}
+
+
+def evaluation_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that every evaluation has."""
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--record", type=Path, required=True, help="the run.json beside the weights")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--scores", type=Path, required=True, help="output: scores per item")
+    parser.add_argument("--metrics", type=Path, required=True, help="output: metrics")
+    return parser
+
+
+def load_model(args: argparse.Namespace) -> CLIP:
+    """Return the model to evaluate, on the GPU where there is one."""
+    use_threads(args.threads)
+    return load_clip(args.weights).to(pick_device())
+
+
+def write_result(args: argparse.Namespace, benchmark: str, items: pd.DataFrame, metrics: list[dict]) -> None:
+    """Write the items and the metrics and print the metrics."""
+    record = read_json(args.record)
+    missing = [field for field in MODEL_FIELDS if field not in record]
+    if missing:
+        raise ValueError(f"{args.record}: expected the fields {', '.join(MODEL_FIELDS)}; {', '.join(missing)} missing")
+    write_parquet(args.scores, items)
+    model = {field: record[field] for field in MODEL_FIELDS}
+    write_json(args.metrics, {**model, "benchmark": benchmark, "metrics": metrics})
+    for entry in metrics:
+        prompt = f" ({entry['prompt']})" if entry["prompt"] else ""
+        print(f"{entry['dataset']}{prompt} {entry['metric']} {entry['value']:.2f} (n = {entry['n']:,})")

@@ -1,0 +1,135 @@
+"""Evaluate a model on zero-shot classification, with plain and with negated prompts.
+
+::
+
+    python -m pipeline_lib.evaluate.zeroshot --weights model.pt --record run.json \\
+        --dataset kinds kinds.classes.txt kinds.safetensors --dataset colours ... \\
+        --prompt plain 'this is a photo of a {}' --prompt negated 'this is not a photo of a {}' \\
+        --threads 1 --scores zeroshot.parquet --metrics zeroshot.json
+
+An image is assigned to the class whose prompt has the highest cosine with it; where a prompt name is given several
+templates, their normalised features are averaged and normalised again. Under a negated prompt a model that understands
+"not" puts the true class low, so a low top-1 is the wanted result (paper, section 5).
+
+Items: ``dataset``, ``prompt``, ``key``, ``label``, ``predicted``, ``score`` (cosine with the predicted class),
+``score_label`` (with the true one), ``correct``. Metrics per dataset and prompt: ``top1`` and ``mean_per_class``.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline_lib.clip_door import CLIP
+from pipeline_lib.command import run
+from pipeline_lib.evaluate.metrics import accuracy, mean_per_class
+from pipeline_lib.evaluate.result import evaluation_parser, load_model, metric, write_result
+from pipeline_lib.features.store import Features, load_features, tower_id
+from pipeline_lib.text_tower import encode_captions
+
+
+def read_classes(path: str | Path) -> list[str]:
+    """Return the class names of a file, one per line, in the order of their labels.
+
+    Raises
+    ------
+    ValueError
+        If a line is empty or a name occurs twice; the message names file and line.
+    """
+    names = Path(path).read_text(encoding="utf-8").splitlines()
+    for number, name in enumerate(names, 1):
+        if not name.strip():
+            raise ValueError(f"{path}, line {number}: expected a class name, found an empty line")
+        if names.index(name) != number - 1:
+            raise ValueError(f"{path}, line {number}: class {name!r} stands in line {names.index(name) + 1} already")
+    return names
+
+
+def classifier(model: CLIP, classes: list[str], templates: list[str]) -> Tensor:
+    """Return the weights of a zero-shot classifier.
+
+    Parameters
+    ----------
+    model : CLIP
+        Its text tower is used.
+    classes : list of str
+        c class names.
+    templates : list of str
+        Each with one ``{}`` for the class name; several make an ensemble.
+
+    Returns
+    -------
+    Tensor of shape (c, d)
+        The normalised mean of the normalised features of a class's prompts.
+    """
+    for template in templates:
+        if template.count("{}") != 1:
+            raise ValueError(f"a template needs one {{}} for the class name, found {template!r}")
+    prompts = [template.replace("{}", name) for name in classes for template in templates]
+    features = encode_captions(model, prompts).view(len(classes), len(templates), -1)  # (c, t, d)
+    return functional.normalize(features.mean(dim=1), dim=-1)
+
+
+def score_items(dataset: str, prompt: str, pool: Features, weights: Tensor) -> pd.DataFrame:
+    """Return the items of one dataset under one prompt.
+
+    Parameters
+    ----------
+    dataset, prompt : str
+        Names for the columns.
+    pool : Features
+        Labelled features of n images.
+    weights : Tensor of shape (c, d)
+        As `classifier` returns them.
+    """
+    scores = pool.features @ weights.T  # (n, c)
+    best = scores.max(dim=1)
+    return pd.DataFrame(
+        {
+            "dataset": dataset,
+            "prompt": prompt,
+            "key": pool.keys,
+            "label": pool.labels.numpy(),
+            "predicted": best.indices.numpy(),
+            "score": best.values.numpy(),
+            "score_label": scores[torch.arange(len(scores)), pool.labels].numpy(),
+            "correct": (best.indices == pool.labels).numpy(),
+        }
+    )
+
+
+def zeroshot_metrics(items: pd.DataFrame) -> list[dict]:
+    """Return top-1 and mean-per-class accuracy per dataset and prompt, in order of appearance."""
+    metrics = []
+    for (dataset, prompt), group in items.groupby(["dataset", "prompt"], sort=False):
+        per_class = mean_per_class(group["label"].to_numpy(), group["predicted"].to_numpy())
+        metrics.append(metric(dataset, accuracy(group["correct"]), len(group), "top1", prompt))
+        metrics.append(metric(dataset, per_class, len(group), "mean_per_class", prompt))
+    return metrics
+
+
+def main() -> None:
+    """Evaluate the model that the command line names."""
+    parser = evaluation_parser(__doc__)
+    parser.add_argument("--dataset", nargs=3, action="append", required=True, metavar=("NAME", "CLASSES", "FEATURES"))
+    parser.add_argument("--prompt", nargs="+", action="append", required=True, metavar=("NAME", "TEMPLATE"))
+    args = parser.parse_args()
+    model = load_model(args)
+    tower, parts = tower_id(model), []
+    for dataset, classes_path, features_path in args.dataset:
+        classes, pool = read_classes(classes_path), load_features(features_path, tower)
+        if pool.labels is None or not 0 <= pool.labels.min() <= pool.labels.max() < len(classes):
+            found = "no labels" if pool.labels is None else f"{pool.labels.min()} to {pool.labels.max()}"
+            raise ValueError(
+                f"{features_path}: expected labels from 0 to {len(classes) - 1} as in {classes_path}, found {found}"
+            )
+        for prompt, *templates in args.prompt:
+            parts.append(score_items(dataset, prompt, pool, classifier(model, classes, templates)))
+    items = pd.concat(parts, ignore_index=True)
+    write_result(args, "zeroshot", items, zeroshot_metrics(items))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,147 @@
+"""Evaluation: metrics by hand, tie rules, classifiers, readers."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.nn import functional
+
+from pipeline_lib.clip_door import tokenize
+from pipeline_lib.evaluate import ccneg, sugarcrepe, zeroshot
+from pipeline_lib.evaluate.metrics import accuracy, mean_per_class, prefers_caption, strictly_prefers_caption
+from pipeline_lib.features.store import Features
+
+PARTS = [part for parts in sugarcrepe.GROUPS.values() for part in parts]
+
+
+def test_accuracy_by_hand():
+    assert accuracy(np.array([True, False, True, True])) == 75.0
+    with pytest.raises(ValueError, match="at least one item"):
+        accuracy(np.array([], dtype=bool))
+
+
+def test_mean_per_class_weighs_classes_not_items():
+    labels, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])
+    assert accuracy(labels == predicted) == 75.0
+    assert mean_per_class(labels, predicted) == 50.0
+
+
+def test_a_tie_is_correct_on_ccneg_and_wrong_on_sugarcrepe():
+    scores, others = np.array([0.5, 0.4, 0.3]), np.array([0.4, 0.4, 0.4])
+    assert prefers_caption(scores, others).tolist() == [True, True, False]
+    assert strictly_prefers_caption(scores, others).tolist() == [True, False, False]
+
+
+def test_ccneg_items_and_subsets():
+    triplets = pd.DataFrame({"key": list("abcd"), "negation_word": ["no", "not", "not", "no"], "n_pairs": [1, 2, 7, 5]})
+    images = torch.tensor([[1.0, 0.0]] * 4)
+    captions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    negated = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    items = ccneg.score_items(triplets, images, captions, negated)
+    assert items["correct"].tolist() == [True, False, True, True]  # c is a tie
+    values = {entry["dataset"]: (entry["value"], entry["n"]) for entry in ccneg.ccneg_metrics(items)}
+    assert values == {
+        "cc-neg": (75.0, 4),
+        "cc-neg/word=no": (100.0, 2),
+        "cc-neg/word=not": (50.0, 2),
+        "cc-neg/pairs=1": (100.0, 1),
+        "cc-neg/pairs=2": (0.0, 1),
+        "cc-neg/pairs=5": (100.0, 2),
+    }
+
+
+def test_a_classifier_is_the_normalised_mean_of_its_prompts(tiny_clip):
+    templates = ["a photo of a {}.", "a bad photo of the {}."]
+    weights = zeroshot.classifier(tiny_clip, ["dog", "red ball"], templates)
+    with torch.no_grad():
+        for row, name in zip(weights, ["dog", "red ball"], strict=True):
+            prompts = [template.format(name) for template in templates]
+            features = functional.normalize(tiny_clip.encode_text(tokenize(prompts)), dim=-1)
+            torch.testing.assert_close(row, functional.normalize(features.mean(dim=0), dim=-1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("template", ["a photo", "{} and {}"])
+def test_a_template_without_exactly_one_class_is_an_error(tiny_clip, template):
+    with pytest.raises(ValueError, match=r"needs one \{\}"):
+        zeroshot.classifier(tiny_clip, ["dog"], [template])
+
+
+def test_zeroshot_items_and_metrics():
+    weights = torch.eye(3)
+    features = functional.normalize(torch.tensor([[1, 0, 0], [1, 0.5, 0], [0, 1, 0], [0, 0.1, 1]]).float(), dim=-1)
+    pool = Features(list("abcd"), features, torch.tensor([0, 1, 1, 2]), "tower")
+    items = zeroshot.score_items("pets", "plain", pool, weights)
+    assert items["predicted"].tolist() == [0, 0, 1, 2]
+    assert items["correct"].tolist() == [True, False, True, True]
+    assert items["score_label"][1] == pytest.approx(0.5 / 1.25**0.5)
+    metrics = zeroshot.zeroshot_metrics(items)
+    assert [(entry["metric"], entry["value"], entry["prompt"]) for entry in metrics] == [
+        ("top1", 75.0, "plain"),
+        ("mean_per_class", pytest.approx(250 / 3), "plain"),
+    ]
+
+
+def test_classes_are_read_in_order_and_mistakes_named(tmp_path):
+    path = tmp_path / "classes.txt"
+    path.write_text("dog\nred ball\n")
+    assert zeroshot.read_classes(path) == ["dog", "red ball"]
+    path.write_text("dog\n\ncat\n")
+    with pytest.raises(ValueError, match=r"classes\.txt, line 2: expected a class name"):
+        zeroshot.read_classes(path)
+    path.write_text("dog\ncat\ndog\n")
+    with pytest.raises(ValueError, match=r"line 3: class 'dog' stands in line 1"):
+        zeroshot.read_classes(path)
+
+
+def write_sugarcrepe(folder, **changed):
+    """Seven files of two items each."""
+    for part in PARTS:
+        item = {"filename": "000000000007.jpg", "caption": "a dog", "negative_caption": "a cat"}
+        items = {"0": item, "2": item}
+        (folder / f"{part}.json").write_text(json.dumps(changed.get(part, items)))
+
+
+def test_sugarcrepe_files_are_read(tmp_path):
+    write_sugarcrepe(tmp_path)
+    rows = sugarcrepe.read_sugarcrepe(tmp_path)
+    assert len(rows) == 14
+    assert rows["part"].unique().tolist() == PARTS
+    assert rows.iloc[1].tolist() == ["replace_obj", "2", "000000000007", "a dog", "a cat"]
+
+
+def test_sugarcrepe_mistakes_are_named(tmp_path):
+    write_sugarcrepe(tmp_path, add_att={"5": {"filename": "a.jpg", "caption": "a dog"}})
+    with pytest.raises(ValueError, match=r"add_att\.json, item 5: expected the texts"):
+        sugarcrepe.read_sugarcrepe(tmp_path)
+    (tmp_path / "swap_obj.json").unlink()
+    write_sugarcrepe(tmp_path, add_att=[])
+    with pytest.raises(ValueError, match=r"add_att\.json: expected a JSON object"):
+        sugarcrepe.read_sugarcrepe(tmp_path)
+    (tmp_path / "swap_obj.json").unlink()
+    write_sugarcrepe(tmp_path)
+    (tmp_path / "swap_obj.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"swap_obj\.json: SugarCREPE has seven files"):
+        sugarcrepe.read_sugarcrepe(tmp_path)
+
+
+def test_sugarcrepe_groups_are_plain_means_of_their_parts():
+    rows = [(part, part == "add_obj") for part in PARTS] + [("add_obj", True), ("add_obj", False)]
+    metrics = sugarcrepe.sugarcrepe_metrics(pd.DataFrame(rows, columns=["part", "correct"]))
+    values = {entry["dataset"]: entry["value"] for entry in metrics}
+    assert values["sugarcrepe/add_obj"] == pytest.approx(200 / 3)
+    assert values["sugarcrepe/add"] == pytest.approx(100 / 3)
+    assert values["sugarcrepe/swap"] == 0.0
+    assert len(values) == 10
+
+
+def test_the_real_sugarcrepe_files_are_read_whole(real_data):
+    rows = sugarcrepe.read_sugarcrepe(real_data / "sugarcrepe")
+    assert len(rows) == 7511
+    assert rows["key"].nunique() == 1560
+    assert rows["part"].value_counts().to_dict() == {
+        **{"add_obj": 2062, "add_att": 692, "replace_obj": 1652, "replace_att": 788},
+        **{"replace_rel": 1406, "swap_obj": 245, "swap_att": 666},
+    }
+    assert (rows["key"].str.fullmatch(r"\d{12}")).all()
