@@ -1,0 +1,108 @@
+"""What the stage writes, by name, and what a reader should see in it.
+
+Imports nothing, so that the workflow can list the files as outputs without loading pandas.
+"""
+
+from typing import NamedTuple
+
+
+class Item(NamedTuple):
+    """A table or a figure.
+
+    Attributes
+    ----------
+    title : str
+        Heading.
+    caption : str
+        What the paper's counterpart shows and what to look for here, in a sentence or two.
+    """
+
+    title: str
+    caption: str
+
+
+HEADLINE = Item(
+    "Headline",
+    "Percent. CC-Neg: how often the true caption beats its negation (chance 50). Zero-shot: mean top-1 over the "
+    'datasets under a plain prompt. Negated prompt: the same under "this is not a photo of a …", where a model that '
+    "understands the negation scores low. SugarCREPE: mean of replace, add and swap (chance 50).",
+)
+
+TABLES = {
+    "ccneg": Item(
+        "CC-Neg",
+        "The paper's CLIPs prefer the true caption to its negation in about two of three images, CoN-CLIP nearly "
+        "always. Look for CLIP nearer to chance (50) than to the ceiling, and for CoN-CLIP at the ceiling.",
+    ),
+    "ccneg-by-word": Item(
+        "CC-Neg by negation word",
+        "The paper splits CC-Neg by the word that negates. Look for one word that a model fails on; gains should not "
+        "come from a single word.",
+    ),
+    "ccneg-by-pairs": Item(
+        "CC-Neg by number of predicate-object pairs",
+        "More pairs make a longer caption of which only one part is negated. Look for accuracy that falls as the "
+        "number of pairs grows.",
+    ),
+    "zeroshot": Item(
+        "Zero-shot classification",
+        "In the paper CoN-CLIP keeps or raises CLIP's top-1 on all eight datasets. Look for gains that are not "
+        "negative. The gain is in points over the CLIP of the same backbone; mean per-class accuracy is in "
+        "tables.parquet.",
+    ),
+    "negated-prompt": Item(
+        "Zero-shot classification under a negated prompt",
+        'The prompt says "this is not a photo of a …". In the paper CLIP classifies as if "not" were absent, while '
+        "CoN-CLIP turns away from the named class. A large delta (plain − negated) is the wanted result.",
+    ),
+    "sugarcrepe": Item(
+        "SugarCREPE",
+        "Does learning negation cost compositional understanding? In the paper replace and swap stay about where they "
+        "were and add rises. Chance is 50; replace, add and swap are plain means of their parts.",
+    ),
+    "ablation": Item(
+        "Ablation of the loss",
+        "In the paper the negated captions in L1 are what teaches CC-Neg, L2 (distractor images) alone does not, and "
+        "the full L_conclip has the best mean zero-shot top-1. L1 on CREPE-Negate shows that the data matters too.",
+    ),
+}
+
+FIGURES = {
+    "intro": Item(
+        "Plain and negated prompts",
+        "Mean zero-shot top-1 with a plain and with a negated prompt. CLIP barely notices the negation, CoN-CLIP does.",
+    ),
+    "zeroshot-gain": Item(
+        "Zero-shot gain",
+        "Largest, mean and smallest gain in top-1 of CoN-CLIP over CLIP across the zero-shot datasets, by backbone.",
+    ),
+    "zeroshot-radar": Item(
+        "Zero-shot by dataset, as the paper draws it",
+        "Top-1 per dataset on a radar. Areas exaggerate differences; the dot plot shows the same numbers on a line.",
+    ),
+    "zeroshot-dots": Item(
+        "Zero-shot by dataset",
+        "Top-1 per dataset, CLIP and CoN-CLIP joined by a line: its length is the change.",
+    ),
+    "ccneg-by-word": Item("CC-Neg by negation word", "Accuracy by negation word, with the number of items under each."),
+    "ccneg-by-pairs": Item(
+        "CC-Neg by number of pairs",
+        "Accuracy by number of predicate-object pairs in the caption, with the number of items under each.",
+    ),
+    "ablation": Item(
+        "Ablation of the loss",
+        "CC-Neg, SugarCREPE and mean zero-shot top-1 by training loss. L2 alone should stay near CLIP on CC-Neg.",
+    ),
+    "training-curves": Item(
+        "Training curves",
+        "Training loss by optimiser step. Losses of different rows are different sums; compare shapes, not heights.",
+    ),
+}
+
+FIGURE_FORMATS = ("svg", "pdf", "png")
+
+#: Files in the tables folder, in the order in which the report shows them.
+TABLE_FILES = tuple(f"{name}.{suffix}" for name in ("headline", *TABLES) for suffix in ("csv", "md"))
+
+#: Files in the figures folder.
+FIGURE_FILES = tuple(f"{name}.{suffix}" for name in FIGURES for suffix in FIGURE_FORMATS)

@@ -1,0 +1,180 @@
+"""Compute the tidy table: which numbers each table of the paper holds, and the means and differences among them.
+
+For one model and the z zero-shot datasets, with plain_d and negated_d the top-1 on dataset d under each prompt::
+
+    mean  = (1/z) sum_d plain_d          gain_d  = plain_d - plain_d of the CLIP of the same backbone
+    delta_d = plain_d - negated_d        mean over seeds = plain mean of each row over the seeds of one model
+
+Differences are in percentage points.
+"""
+
+import pandas as pd
+
+from pipeline_lib.paper.metrics import BASELINE
+from pipeline_lib.paper.outputs import TABLES
+from pipeline_lib.paper.published import BACKBONES, Published, find_published
+from pipeline_lib.paper.schema import COLUMNS, KEY
+
+LOSSES = ("l1", "l2", "l1+l2", "conclip")
+MAIN = ("conclip", "ccneg")
+CATEGORIES = ("sugarcrepe/replace", "sugarcrepe/add", "sugarcrepe/swap")
+
+_CONFIGURATION = ["family", "backbone", "loss", "negatives"]
+_CELL = ["dataset", "prompt", "metric"]
+
+
+def stem(model: str, seed: int | None) -> str:
+    """Return a model's name without the ``-sN`` of its seed."""
+    return model if seed is None or pd.isna(seed) else model.removesuffix(f"-s{seed}")
+
+
+def is_ablation(loss: str | None, negatives: str | None) -> bool:
+    """Return whether a model is a variant of the method rather than the method (or a baseline) itself."""
+    return loss is not None and (loss, negatives) != MAIN
+
+
+def build_tables(models: pd.DataFrame, values: pd.DataFrame, published: Published) -> pd.DataFrame:
+    """Arrange checked metrics as the tidy table.
+
+    Parameters
+    ----------
+    models, values : DataFrame
+        From `pipeline_lib.paper.metrics.read_metrics`.
+    published : dict
+        From `pipeline_lib.paper.published.read_published`.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `pipeline_lib.paper.schema.COLUMNS`, ordered by table, backbone, family, negatives, loss, model
+        and seed (the mean over seeds last), then as the metrics files list the datasets.
+
+    Raises
+    ------
+    ValueError
+        If models that differ in more than their seed have the same name without ``-sN``.
+    """
+    models = models.assign(stem=[stem(name, seed) for name, seed in zip(models.index, models.seed, strict=True)])
+    parts = []
+    for name, make in _TABLES.items():
+        rows = make(models, values)
+        parts.append(rows[["model", *_CELL, "value", "n"]].assign(table=name, part=len(parts)))
+    rows = pd.concat(parts, ignore_index=True).assign(seeds=1)
+    rows = rows.merge(models.reset_index(), on="model", validate="many_to_one")
+    rows = pd.concat([rows, _means_over_seeds(models, rows)], ignore_index=True)
+    rank = rows[["part"]].assign(model=_model_ranks(rows))
+    rows = rows.loc[rank.sort_values(["part", "model"], kind="stable").index]
+    found = [find_published(published, row) for row in rows.to_dict("records")]
+    rows["published"] = pd.Series([number for number, _ in found], index=rows.index, dtype=float)
+    rows["published_provenance"] = pd.Series([source for _, source in found], index=rows.index, dtype=object)
+    assert not rows.duplicated(KEY).any()
+    return rows[list(COLUMNS)].reset_index(drop=True)
+
+
+def _means_over_seeds(models: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per cell of every model that has more than one seed."""
+    sizes = models.groupby("stem").size()
+    several = sizes.index[sizes > 1]
+    for name in several:
+        members = models[models.stem == name]
+        if name in models.index or members[_CONFIGURATION].apply(tuple, axis=1).nunique() > 1:
+            raise ValueError(
+                f"models {', '.join(members.index)}: expected models of one name to differ in their seed alone; "
+                "give another name to those with another family, backbone, loss or negatives"
+            )
+    grouped = rows[rows.stem.isin(several)].groupby(
+        ["part", "table", "stem", *_CONFIGURATION, *_CELL], dropna=False, sort=False
+    )
+    means = grouped.agg(value=("value", "mean"), n=("n", "first"), seeds=("seeds", "sum")).reset_index()
+    for column in ("loss", "negatives", "prompt"):
+        means[column] = means[column].astype(object).where(means[column].notna(), None)
+    return means.assign(model=means.stem, seed=pd.Series(pd.NA, index=means.index, dtype="Int64"))
+
+
+def _model_ranks(rows: pd.DataFrame) -> pd.Series:
+    """Return for each row the place of its model; a mean over seeds follows its seeds."""
+    known = list(BACKBONES)
+    keys = [
+        (
+            known.index(row.backbone) if row.backbone in known else len(known),
+            row.backbone,
+            row.family != BASELINE,
+            row.family,
+            row.negatives or "",
+            LOSSES.index(row.loss) if row.loss else -1,
+            row.stem,
+            row.seeds > 1,
+            -1 if pd.isna(row.seed) else row.seed,
+        )
+        for row in rows.itertuples(index=False)
+    ]
+    place = {key: number for number, key in enumerate(sorted(set(keys)))}
+    return pd.Series([place[key] for key in keys], index=rows.index)
+
+
+def _ccneg(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    return values[values.dataset == "cc-neg"]
+
+
+def _ccneg_by_word(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    return values[values.dataset.str.startswith("cc-neg/word=")]
+
+
+def _ccneg_by_pairs(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    rows = values[values.dataset.str.startswith("cc-neg/pairs=")]
+    return rows.sort_values("dataset", key=lambda names: names.str.split("=").str[1].astype(int), kind="stable")
+
+
+def _sugarcrepe(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    return values[values.benchmark == "sugarcrepe"]
+
+
+def _zeroshot(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    rows = values[(values.benchmark == "zeroshot") & (values.prompt == "plain")]
+    rows = pd.concat([rows, _means_over_datasets(rows)], ignore_index=True)
+    top1 = rows[rows.metric == "top1"].assign(backbone=lambda frame: frame.model.map(models.backbone))
+    is_baseline = top1.model.map(models.family) == BASELINE
+    baseline = top1[is_baseline].set_index(["backbone", "dataset"]).value
+    gains = top1[~is_baseline]
+    reference = baseline.loc[list(zip(gains.backbone, gains.dataset, strict=True))].to_numpy()
+    return pd.concat([rows, gains.assign(metric="gain", value=gains.value - reference)], ignore_index=True)
+
+
+def _negated_prompt(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    rows = values[(values.benchmark == "zeroshot") & (values.metric == "top1")]
+    rows = pd.concat([rows, _means_over_datasets(rows)], ignore_index=True)
+    plain = rows[rows.prompt == "plain"].reset_index(drop=True)
+    negated = rows[rows.prompt == "negated"].set_index(["model", "dataset"])
+    minus = negated.value.loc[list(zip(plain.model, plain.dataset, strict=True))].to_numpy()
+    return pd.concat([rows, plain.assign(prompt=None, metric="delta", value=plain.value - minus)], ignore_index=True)
+
+
+def _ablation(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of every model of the backbones on which a variant of the method was trained."""
+    variants = [is_ablation(loss, negatives) for loss, negatives in zip(models.loss, models.negatives, strict=True)]
+    chosen = models.index[models.backbone.isin(set(models.backbone[variants]))]
+    values = values[values.model.isin(chosen)]
+    top1 = values[(values.prompt == "plain") & (values.metric == "top1")]
+    rows = values[values.dataset.isin(CATEGORIES)]
+    return pd.concat(
+        [rows, values[values.dataset == "cc-neg"], _means_over_datasets(top1).assign(dataset="zero-shot/mean")],
+        ignore_index=True,
+    )
+
+
+def _means_over_datasets(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return per (model, prompt, metric) the plain mean over datasets; its n counts the items of all of them."""
+    means = rows.groupby(["model", "prompt", "metric"], sort=False).agg(value=("value", "mean"), n=("n", "sum"))
+    return means.reset_index().assign(dataset="mean")
+
+
+_TABLES = {
+    "ccneg": _ccneg,
+    "ccneg-by-word": _ccneg_by_word,
+    "ccneg-by-pairs": _ccneg_by_pairs,
+    "zeroshot": _zeroshot,
+    "negated-prompt": _negated_prompt,
+    "sugarcrepe": _sugarcrepe,
+    "ablation": _ablation,
+}
+assert list(_TABLES) == list(TABLES)
