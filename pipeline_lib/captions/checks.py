@@ -1,0 +1,135 @@
+"""Decide what is refused: captions that cannot be negated, and sentences that are not faithful.
+
+The paper drops unfaithful answers of its language model without publishing the rule. Here every refusal has a reason
+from the closed list `Reason`, and a negated caption must pass `unfaithful`.
+"""
+
+import enum
+import re
+
+from spacy.tokens import Doc
+
+from pipeline_lib.captions import phrases
+from pipeline_lib.captions.clip_length import fits_clip
+from pipeline_lib.captions.lexicon import in_lexicon
+from pipeline_lib.captions.relations import Pair, Relations
+from pipeline_lib.captions.words import VERBS_FIRST
+
+# No caption this long fits CLIP's 77 tokens; tagging or encoding a megabyte to find out would take minutes.
+MAX_BYTES = 1000
+WORD = re.compile(r"[^\W_]+(?:[’'][^\W_]+)?")
+MARKUP = re.compile(r"</?\w+[^>]*>|&\w+;|https?:|www\.")
+
+# What follows a command's verb, and hardly ever a noun that looks like one.
+OBJECTS = ("DT", "PRP", "PRP$", "RP", "TO")
+
+
+class Reason(enum.StrEnum):
+    """Why a caption has no negated caption."""
+
+    COLUMNS = "columns"
+    ENCODING = "encoding"
+    CONTROL_CHARACTER = "control-character"
+    EMPTY = "empty"
+    TOO_LONG = "too-long"
+    MARKUP = "markup"
+    NOT_ENGLISH = "not-english"
+    ALREADY_NEGATED = "already-negated"
+    QUESTION = "question"
+    COMMAND = "command"
+    NO_NOUN = "no-noun"
+    NO_PAIR = "no-pair"
+    QUANTIFIER = "quantifier"
+    NO_RULE = "no-rule"
+    UNFAITHFUL = "unfaithful"
+
+
+def refuse_text(caption: str) -> Reason | None:
+    """Return why a caption is refused before it is tagged, or None."""
+    if not caption.strip():
+        return Reason.EMPTY
+    if len(caption.encode()) > MAX_BYTES or not fits_clip(caption):
+        return Reason.TOO_LONG
+    if MARKUP.search(caption):
+        return Reason.MARKUP
+    letters = [character for character in caption if character.isalpha()]
+    if not letters:
+        return Reason.EMPTY
+    if sum(not character.isascii() for character in letters) > 0.2 * len(letters):
+        return Reason.NOT_ENGLISH
+    if phrases.NEGATIONS.intersection(caption.lower().replace("n't", " n't").split()):
+        return Reason.ALREADY_NEGATED
+    return None
+
+
+def refuse_tagged(doc: Doc, relations: Relations) -> Reason | None:
+    """Return why a tagged and parsed caption is refused as a whole, or None."""
+    if any(token.text == "?" for token in doc) or doc[0].tag_ in ("WRB", "WP") or doc[0].lower_ == "what":
+        return Reason.QUESTION
+    asks = doc[0].tag_ == "MD" or doc[0].lemma_ in ("be", "have", "do")
+    if asks and len(doc) > 1 and doc[1].tag_ in ("PRP", "DT", "EX", "NNP", "PRP$"):
+        return Reason.QUESTION
+    verb_first = doc[0].tag_ == "VB" and (doc[0].lemma_ in VERBS_FIRST or doc[min(1, len(doc) - 1)].tag_ in OBJECTS)
+    if verb_first or doc[0].lower_ in ("let", "please"):
+        return Reason.COMMAND
+    unknown = [token for token in doc if token.is_alpha and not in_lexicon(token.lower_)]
+    if len(unknown) > 0.5 * len(doc):
+        return Reason.NOT_ENGLISH
+    if relations.subject is None:
+        return Reason.NO_NOUN
+    if not relations.pairs:
+        return Reason.NO_PAIR
+    return None
+
+
+def quantified(doc: Doc, pair: Pair) -> bool:
+    """Whether a quantifier would leave the negated caption true: "some people do not sit", "not on every wall"."""
+    spans = [pair.object, pair.owner] if pair.owner else [pair.object]
+    return any(doc[start].lower_ in phrases.QUANTIFIERS for start, _ in spans)
+
+
+def unfaithful(doc: Doc, pair: Pair, word: str, negated: str, exclusion: str) -> str | None:
+    """Return what is wrong with a negated caption and its exclusion caption, or None.
+
+    Parameters
+    ----------
+    doc : Doc
+        The caption.
+    pair : Pair
+        The negated pair.
+    word : str
+        The negation word that was used.
+    negated, exclusion : str
+        What was made of the caption.
+    """
+    old, new, left = (WORD.findall(text.lower()) for text in (doc.text, negated, exclusion))
+    negations = [token for token in new if token in phrases.NEGATIONS]
+    if len(negations) != 1 or negations[0] not in (word, "cannot"):
+        return "one negation word expected"
+    content = WORD.findall(doc[slice(*_without_article(doc, pair.object))].text.lower())
+    if not content or not _contains(new, content):
+        return "the object is gone"
+    if _contains(left, content):
+        return "the exclusion caption still has the object"
+    lost = [token for token in old if token not in new]
+    changed = {doc[pair.predicate[0]].lower_, "with", "and", "has", "had", "have", "can"} | phrases.INDEFINITES
+    if not set(lost) <= changed:
+        return "words of the caption are gone"
+    if not any(token.pos_ in ("NOUN", "PROPN", "PRON") and token.lower_ in left for token in doc):
+        return "the exclusion caption names nothing"
+    if left[0] != old[0] and doc[0].lower_ == old[0] and (pair.place != "start" or left[0] in phrases.DANGLING):
+        return "the exclusion caption does not begin well"
+    if not set(left) <= set(old) or left[-1] in phrases.DANGLING or len(left) >= len(old):
+        return "the exclusion caption does not end well"
+    return None
+
+
+def _without_article(doc: Doc, span: tuple[int, int]) -> tuple[int, int]:
+    start = span[0]
+    while start < span[1] - 1 and doc[start].lower_ in phrases.INDEFINITES:
+        start += 1
+    return start, span[1]
+
+
+def _contains(text: list[str], part: list[str]) -> bool:
+    return any(text[i : i + len(part)] == part for i in range(len(text) - len(part) + 1))

@@ -1,0 +1,67 @@
+"""Show how a caption is negated: tags, subject, pairs, the choice, every sentence that would do, and its rule.
+
+    python -m pipeline_lib.captions.explain "a dog on a red sofa" --spacy-model lexicon --seed 0
+
+Input: captions on the command line. Output: text.
+"""
+
+import argparse
+
+from pipeline_lib.captions.relations import parse
+from pipeline_lib.captions.rules import RuleBackend, parse_weights
+from pipeline_lib.captions.sentences import sentences
+from pipeline_lib.cc3m import Row
+from pipeline_lib.command import run
+
+
+def explain(backend: RuleBackend, caption: str, key: str) -> str:
+    """Return the explanation of one caption, as text of several lines.
+
+    Parameters
+    ----------
+    backend : RuleBackend
+        Negates the caption.
+    caption : str
+        The caption.
+    key : str
+        Its key, which decides the choice together with the backend's seed.
+    """
+    (row,) = backend.negate([Row(key, caption, "", None)])
+    lines = [f"caption    {caption}"]
+    if caption.strip():
+        doc = backend.tagger(caption)
+        lines.append("tags       " + " ".join(f"{token.text}/{token.tag_}" for token in doc))
+        relations = parse(doc)
+        lines.append(f"subject    {row['subject'] or '-'}")
+        for number, pair in enumerate(relations.pairs):
+            chosen = "*" if number == row["chosen_pair"] else " "
+            predicate, phrase = (doc[slice(*span)].text for span in (pair.predicate, pair.object))
+            lines.append(f"pair {number}   {chosen} {predicate} | {phrase}   ({pair.kind}, {pair.place})")
+            lines += [f"             {made.rule}: {made.text}" for made in sentences(doc, relations, pair)]
+    if row["reason"]:
+        return "\n".join([*lines, f"refused    {row['reason']}"])
+    return "\n".join(
+        [
+            *lines,
+            f"negated    {row['negated_caption']}   ({row['rule']})",
+            f"exclusion  {row['exclusion_caption']}",
+            f"object     {row['object']}",
+        ]
+    )
+
+
+def main() -> None:
+    """Run the command (see the module)."""
+    parser = argparse.ArgumentParser(description="Show how captions are negated.")
+    parser.add_argument("captions", nargs="+", help="captions, each in quotes")
+    parser.add_argument("--spacy-model", default="lexicon", help="'lexicon' or an installed spaCy pipeline")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the choice")
+    parser.add_argument("--key", default="000000000", help="the caption's key in its file")
+    parser.add_argument("--word-weights", default="no=1,not=1,without=1", help="weights where several words fit")
+    arguments = parser.parse_args()
+    backend = RuleBackend(arguments.spacy_model, arguments.seed, parse_weights(arguments.word_weights))
+    print("\n\n".join(explain(backend, caption, arguments.key) for caption in arguments.captions))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,201 @@
+"""The lexicon: which tags a word can have, what each costs, and its lemma.
+
+Function words come from `words`, the others from LemmInflect's lexicon, words that it does not know are guessed by
+their ending. `tagger` chooses among the tags by what surrounds the word.
+"""
+
+import re
+from functools import lru_cache
+
+import lemminflect
+
+from pipeline_lib.captions import words
+from pipeline_lib.captions.costs import PRIORS
+
+SUFFIXES = (
+    ("ly", {"RB": 0.0, "JJ": 1.0}),
+    ("ing", {"VBG": 0.0, "NN": 0.5, "JJ": 0.8}),
+    ("ed", {"VBN": 0.0, "VBD": 0.4, "JJ": 0.3}),
+    ("ous", {"JJ": 0.0}),
+    ("ful", {"JJ": 0.0}),
+    ("less", {"JJ": 0.0}),
+    ("able", {"JJ": 0.0}),
+    ("ible", {"JJ": 0.0}),
+    ("ish", {"JJ": 0.0, "NN": 0.8}),
+    ("ic", {"JJ": 0.0, "NN": 0.6}),
+    ("al", {"JJ": 0.0, "NN": 0.5}),
+    ("ive", {"JJ": 0.0, "NN": 0.8}),
+    ("ss", {"NN": 0.0}),
+    ("us", {"NN": 0.0}),
+    ("is", {"NN": 0.0}),
+    ("s", {"NNS": 0.0, "NN": 0.8, "VBZ": 1.5}),
+)
+NUMBER = re.compile(r"[£$€#]?\d[\d.,:/']*(?:st|nd|rd|th|s|k|m|cm|mm|ft)?")
+
+
+def _function_words() -> dict[str, dict[str, float]]:
+    table = {word: {tag: 0.0} for tag, listed in words.CLOSED.items() for word in listed.split()}
+    return table | words.AMBIGUOUS
+
+
+FUNCTION_WORDS = _function_words()
+
+
+@lru_cache(maxsize=1 << 17)
+def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
+    """Return the tags that a lower-case open-class word may have, each with its cost and its lemma.
+
+    Parameters
+    ----------
+    word : str
+        Lower-case.
+
+    Returns
+    -------
+    dict of str to (float, str)
+        Empty where the lexicon does not know the word.
+    """
+    tags: dict[str, tuple[float, str]] = {}
+    lemmas = lemminflect.getAllLemmas(word)
+    verb_first = any(lemma in words.VERBS_FIRST for lemma in lemmas.get("VERB", ())) and word not in words.NOUNS_FIRST
+    adjective_first = word in words.ADJECTIVES_FIRST
+    noun_first = word in words.NOUNS_FIRST or not (verb_first or adjective_first)
+    for lemma in lemmas.get("NOUN", ()):
+        cost = 0.7 if not noun_first else 0.3 if "ADJ" in lemmas and word not in words.NOUNS_FIRST else 0.0
+        if lemma == word:
+            tags["NN"] = (cost + (0.5 if word.endswith("ing") else 0.0), lemma)
+            if word in INVARIANT:
+                tags["NNS"] = (cost, lemma)
+            if word in PLURAL_ONLY:
+                del tags["NN"]
+        else:
+            tags["NNS"] = (cost, lemma)
+    for lemma in lemmas.get("VERB", ()):
+        for tag in _verb_tags(word, lemma):
+            cost = (0.2 if tag == "VBP" else 0.0) if verb_first else PRIORS[tag]
+            tags.setdefault(tag, (cost, lemma))
+    if "VBZ" in tags and "NNS" not in tags:
+        tags["NNS"] = (1.0, word)
+    if word.endswith("ing") and "VBG" in tags:
+        tags.setdefault("NN", (1.0, word))
+    if "ADJ" in lemmas:
+        lemma = lemmas["ADJ"][0]
+        tag = "JJ" if lemma == word or not word.endswith(("er", "est")) else "JJR" if word.endswith("er") else "JJS"
+        tags[tag] = (0.8 if word in words.NOUNS_FIRST else 0.4 if "VBG" in tags or "VBN" in tags else 0.1, lemma)
+    elif "NN" in tags and word.endswith(ADJECTIVE_ENDINGS):
+        tags["JJ"], tags["NN"] = (0.0, word), (0.5, word)  # LemmInflect lists "visible" as a noun
+    if "ADV" in lemmas:
+        tags["RB"] = (0.0 if word.endswith("ly") else 0.8, lemmas["ADV"][0])
+    return tags
+
+
+INVARIANT = words.word_set("fish sheep deer aircraft species series people police cattle salmon trout bison moose")
+ADJECTIVE_ENDINGS = ("able", "ible", "ous", "ful", "less", "ish")
+PLURAL_ONLY = words.word_set("people police cattle")
+
+
+def _verb_tags(word: str, lemma: str) -> list[str]:
+    """Return the Penn tags for which `word` is a form of the verb `lemma`."""
+    if word == lemma:
+        past = [tag for tag in ("VBD", "VBN") if word in lemminflect.getInflection(lemma, tag, inflect_oov=False)]
+        return ["VB", "VBP", *past]
+    if word.endswith("ing"):
+        return ["VBG"]
+    past = [tag for tag in ("VBD", "VBN") if word in lemminflect.getInflection(lemma, tag)]
+    if past:
+        return past
+    return ["VBZ"] if word.endswith("s") else ["VBD", "VBN"]
+
+
+def _unknown(word: str) -> dict[str, tuple[float, str]]:
+    """Guess the tags of a word that no lexicon has, by its ending."""
+    for suffix, tags in SUFFIXES:
+        if word.endswith(suffix) and len(word) > len(suffix) + 2:
+            return {tag: (cost, _stem(word, tag)) for tag, cost in tags.items()}
+    return {"NN": (0.0, word), "JJ": (1.0, word)}
+
+
+def _stem(word: str, tag: str) -> str:
+    pos = {"NNS": "NOUN", "VBZ": "VERB", "VBG": "VERB", "VBN": "VERB", "VBD": "VERB"}.get(tag)
+    lemmas = lemminflect.getAllLemmasOOV(word, pos).get(pos, ()) if pos else ()
+    return lemmas[0] if lemmas else word
+
+
+@lru_cache(maxsize=1 << 17)
+def candidates(text: str, first: bool) -> dict[str, tuple[float, str]]:
+    """Return the tags that a token may have, each with its cost and its lemma.
+
+    Parameters
+    ----------
+    text : str
+        The token as it is written.
+    first : bool
+        Whether a sentence starts here, so that a capital says nothing.
+    """
+    word = text.lower()
+    if text == "US":
+        return {"NNP": (0.0, text)}
+    if word in FUNCTION_WORDS:
+        lemma = "be" if word in BE_FORMS else "have" if word in HAVE_FORMS else "do" if word in DO_FORMS else word
+        lemmas = lexicon_tags(word)
+        return {
+            tag: (cost, lemmas[tag][1] if tag in lemmas and tag[0] in "NV" else word if tag == "POS" else lemma)
+            for tag, cost in FUNCTION_WORDS[word].items()
+        }
+    if text.isspace():
+        return {"_SP": (0.0, text)}
+    if NUMBER.fullmatch(word):
+        return {"CD": (0.0, word)}
+    if not any(character.isalnum() for character in text):
+        return _punctuation(text)
+    known = lexicon_tags(word)
+    tags = known or _unknown(word)
+    if not text[0].isupper() or (known and len(text) > 3 and text.isupper()):
+        return tags
+    if first and known:
+        return tags | {"NNP": (1.6, text)}
+    if word.endswith(DEMONYMS):
+        return tags | {"JJ": (0.0, word), "NNP": (0.5, text)}
+    extra = 2.0 if first else 1.0 if known else 1.6
+    return {tag: (cost + extra, lemma) for tag, (cost, lemma) in tags.items()} | {"NNP": (0.0, text)}
+
+
+# Endings of adjectives that are written with a capital: Palestinian, British, Japanese, Iraqi.
+DEMONYMS = (
+    "ian",
+    "ican",
+    "ean",
+    "ish",
+    "nese",
+    "aqi",
+    "aeli",
+    "stani",
+    "ench",
+    "utch",
+    "uslim",
+    "unni",
+    "amic",
+    "iite",
+)
+BE_FORMS = words.word_set("is are was were am 're 'm be been being 's ’s s m r")
+HAVE_FORMS = words.word_set("has had have 've ve having")
+DO_FORMS = words.word_set("does did do done doing")
+
+
+def _punctuation(text: str) -> dict[str, tuple[float, str]]:
+    if text in ("-", "–", "/"):
+        return {"HYPH": (0.0, text)}
+    if text in ('"', "``", "''", "“", "”", "‘", "’", "(", ")", "[", "]"):
+        return {"``": (0.0, text)}
+    if text in ",;":
+        return {",": (0.0, text)}
+    if text[0] in ":;=" and len(text) > 1:
+        return {"SYM": (0.0, text)}
+    if text[0] in ".!?:…-—*|•~<>_":
+        return {".": (0.0, text)}
+    return {"SYM": (0.0, text)}
+
+
+def in_lexicon(word: str) -> bool:
+    """Whether a lower-case word is an English word that the lexicon or the table of function words has."""
+    return word in FUNCTION_WORDS or bool(lexicon_tags(word))

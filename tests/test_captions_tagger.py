@@ -1,0 +1,100 @@
+"""The lexicon tagger: one sentence per rule, and its accuracy on Universal Dependencies' English Web Treebank."""
+
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.tokens import Doc
+
+from pipeline_lib.captions import lexicon, words
+from pipeline_lib.captions import tagger as tagging
+from pipeline_lib.captions.costs import COSTS
+
+TREEBANK = Path(__file__).parents[2] / "shared" / "data" / "ud_ewt_dev.conllu"
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    blank = spacy.blank("en")
+    blank.add_pipe("lexicon_tagger")
+    return blank
+
+
+@pytest.mark.parametrize(
+    ("caption", "tags"),
+    [
+        # a verb that the lexicon also knows as a noun, by what surrounds it
+        ("a large ball sits in front of a tree", "DT JJ NN VBZ IN NN IN DT NN"),
+        ("two dogs play on the beach", "CD NNS VBP IN DT NN"),
+        ("a play on the stage", "DT NN IN DT NN"),
+        ("men wait on the street", "NNS VBP IN DT NN"),
+        # the same ending, verb or plural
+        ("clouds and waves at sunset", "NNS CC NNS IN NN"),
+        ("a bird flies over the waves", "DT NN VBZ IN DT NNS"),
+        # participles: after a noun, before a noun, after be
+        ("a garden painted by an artist", "DT NN VBN IN DT NN"),
+        ("artist performed on stage", "NN VBD IN NN"),
+        ("a car parked near a tree", "DT NN VBN IN DT NN"),
+        ("a man is riding a horse", "DT NN VBZ VBG DT NN"),
+        # -ing words that are nouns
+        ("a painting on the wall", "DT NN IN DT NN"),
+        # adjectives that could be nouns
+        ("a red ball", "DT JJ NN"),
+        ("an orange mushroom", "DT NN NN"),
+        # function words
+        ("the cat with her kitten", "DT NN IN PRP$ NN"),
+        ("the dog 's ball", "DT NN POS NN"),
+        ("there is a dog", "EX VBZ DT NN"),
+        ("a house next to water", "DT NN RB IN NN"),
+        ("people want to vote", "NNS VBP TO VB"),
+        # words that no lexicon has, by their endings
+        ("a flurbing snorf", "DT VBG NN"),
+        ("two snorfs", "CD NNS"),
+    ],
+)
+def test_rule(tagger, caption, tags):
+    assert [token.tag_ for token in tagger(caption)] == tags.split()
+
+
+def test_lemmas(tagger):
+    assert [token.lemma_ for token in tagger("geese were swimming , men left")] == [
+        "goose",
+        "be",
+        "swim",
+        ",",
+        "man",
+        "leave",
+    ]
+
+
+def test_capitals_are_names_within_a_sentence(tagger):
+    assert [token.pos_ for token in tagger("Dogs in Paris")] == ["NOUN", "ADP", "PROPN"]
+
+
+def test_every_state_of_the_tagger_has_its_own_costs():
+    states = {tag for tags in lexicon.FUNCTION_WORDS.values() for tag in tags}
+    followers = {tag for row in COSTS.values() for tag in row}
+    assert states <= followers
+    assert followers - set(COSTS) <= {"RBR", "RBS", "SYM"}
+    assert set(words.AMBIGUOUS) <= set(lexicon.FUNCTION_WORDS)
+
+
+@pytest.mark.skipif(not TREEBANK.exists(), reason=f"no treebank at {TREEBANK.name} in ../shared/data")
+def test_accuracy_on_the_english_web_treebank(capsys):
+    sentences, sentence = [], []
+    for line in TREEBANK.read_text(encoding="utf-8").splitlines():
+        fields = line.split("\t")
+        if not line and sentence:
+            sentences.append(sentence)
+            sentence = []
+        elif fields[0].isdigit():
+            sentence.append((fields[1], fields[3]))
+    vocab = spacy.blank("en").vocab
+    right = total = 0
+    for sentence in sentences:
+        tagged = tagging.tag(Doc(vocab, words=[word for word, _ in sentence]))
+        right += sum(token.pos_ == pos for token, (_, pos) in zip(tagged, sentence, strict=True))
+        total += len(sentence)
+    with capsys.disabled():
+        print(f"\nlexicon tagger: {right / total:.2%} of {total:,} tokens have the right universal part of speech")
+    assert right / total > 0.89
