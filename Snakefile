@@ -1,0 +1,40 @@
+# Table of contents: the stages in the order of the data, then the targets. Start here, then open the rules file of a
+# stage; the module that each rule calls stands in its `shell:`.
+from snakemake.utils import min_version
+
+min_version("9.12")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+pathvars:
+    run=f"results/{config['run']}",
+    logs="<run>/logs",
+    benchmarks="<run>/benchmarks",
+
+
+include: "workflow/rules/miniature.smk"
+include: "workflow/rules/fetch.smk"
+include: "workflow/rules/captions.smk"
+include: "workflow/rules/shards.smk"
+include: "workflow/rules/backbones.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/distractors.smk"
+include: "workflow/rules/finetune.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/paper.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    """Everything: tables, figures and the report."""
+    default_target: True
+    input:
+        "results/tables.parquet",
+        "results/report.html",

@@ -1,0 +1,180 @@
+"""The workflow as a whole: rules, configuration, and the engine's own dry-run."""
+
+import copy
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from pipeline_lib.finetune.terms import LOSSES
+from pipeline_lib.settings import check_config, missing_data, read_experiments
+from pipeline_lib.sources import sources
+
+RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+CONFIG_SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+SHEET_SCHEMA = ROOT / "workflow" / "schemas" / "experiments.schema.yaml"
+RULES = {
+    name: body
+    for path in RULE_FILES
+    for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text() + "\n", re.MULTILINE)
+}
+
+
+def load(name):
+    """A configuration file as a dictionary."""
+    return yaml.safe_load((ROOT / "config" / name).read_text())
+
+
+def merged(changes, into):
+    """What Snakemake makes of one configuration over another: dictionaries merge, all else is replaced."""
+    result = copy.deepcopy(into)
+    for key, value in changes.items():
+        result[key] = (
+            merged(value, result[key]) if isinstance(value, dict) and isinstance(result.get(key), dict) else value
+        )
+    return result
+
+
+def snakemake(*arguments):
+    """Run the engine in the repository."""
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_there_are_rules():
+    assert len(RULES) >= 15
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_says_what_it_does_logs_and_lists_its_code(name):
+    body = RULES[name]
+    assert re.match(r'\s+"""[A-Z].+\."""', body), "a one-line docstring"
+    for directive in ("log:", "benchmark:", "mem_mb=", "runtime="):
+        assert directive in body
+    assert "exec &> >(tee {log:q})" in body
+    called = set(re.findall(r"python -m pipeline_lib\.([\w.]+)", body))
+    listed = set(re.findall(r'library\("([\w.]+)"\)', body))
+    assert called == listed
+
+
+def test_the_library_knows_nothing_of_the_engine():
+    for path in (ROOT / "pipeline_lib").rglob("*.py"):
+        assert not re.search(r"^\s*(import|from) snakemake", path.read_text(), re.MULTILINE), path
+
+
+@pytest.mark.parametrize(
+    "module", sorted({m for body in RULES.values() for m in re.findall(r'library\("([\w.]+)"\)', body)})
+)
+def test_the_listed_code_is_all_that_is_loaded(module):
+    code = (
+        f"import sys, pipeline_lib.{module}; "
+        "print(*[m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'pipeline_lib'], sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {str(Path(line).relative_to(ROOT)) for line in done.stdout.split()}
+    assert loaded <= set(sources(f"pipeline_lib.{module}"))
+
+
+def test_an_unknown_module_has_no_sources():
+    with pytest.raises(ValueError, match=r"found 'pipeline_lib\.nothing'"):
+        sources("pipeline_lib.nothing")
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "paper.yaml"])
+def test_both_configurations_fit_the_schema(name):
+    config = merged(load(name), load("config.yaml"))
+    check_config(config, CONFIG_SCHEMA)
+    backbones = [model["name"] for model in config["backbones"]["models"]]
+    assert read_experiments(ROOT / config["finetune"]["experiments"], SHEET_SCHEMA, backbones, list(LOSSES))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"finetune": {"epoch": 3}},
+            r"finetune: unknown key 'epoch'; did you mean 'epochs'\? Allowed: batch_size, .*epochs",
+        ),
+        ({"finetun": {}}, r"the top level: unknown key 'finetun'; did you mean 'finetune'\?"),
+        ({"finetune": {"lr": "1e-6"}}, r"finetune/lr: expected a value of type number, found '1e-6' \(YAML reads 1e-6"),
+        ({"finetune": {"epochs": 0}}, "finetune/epochs: expected at least 1, found 0"),
+        ({"finetune": {"order": "random"}}, r"finetune/order: expected one of \['shuffled', 'paper'\], found 'random'"),
+        ({"run": "My Run"}, "run: expected a text that matches .*, found 'My Run'"),
+        ({"distractors": {"backbone": "vit"}}, "distractors/backbone: expected one of mini-rn, mini-vit, found 'vit'"),
+        ({"miniature": {"answers": {"dead": 0.999}}}, "miniature/answers: expected shares with a sum below 1"),
+        ({"evaluate": {"zeroshot": {"prompts": {"plain": ["a photo"]}}}}, "evaluate/zeroshot/prompts/plain/0"),
+        ({"features": {"pools": []}}, "features/pools: expected at least 1 entries"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_explained(changes, message):
+    with pytest.raises(ValueError, match=message):
+        check_config(merged(changes, load("config.yaml")), CONFIG_SCHEMA)
+
+
+def test_a_missing_key_is_named():
+    config = load("config.yaml")
+    del config["shards"]["seed"]
+    with pytest.raises(ValueError, match="shards: missing seed"):
+        check_config(config, CONFIG_SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("b\tX\tmini-rn\tl9\tccneg\t0", "line 3, loss: expected one of l1, l2, l1\\+l2, conclip, found 'l9'"),
+        ("b\tX\tnone\tl1\tccneg\t0", "line 3, backbone: expected one of mini-rn, found 'none'"),
+        ("b\tX\tmini-rn\tl1\tother\t0", "line 3, negatives: expected one of"),
+        ("b\tX\tmini-rn\tl1\tccneg\t0;1", "line 3, seeds: expected a text that matches"),
+        ("a\tX\tmini-rn\tl1\tccneg\t0", "line 3: experiment 'a' stands in line 2 already"),
+        ("B b\tX\tmini-rn\tl1\tccneg\t0", "line 3, experiment: expected a text that matches"),
+    ],
+)
+def test_a_mistake_in_the_sheet_is_explained(tmp_path, row, message):
+    sheet = tmp_path / "experiments.tsv"
+    good = "a\tCoN-CLIP\tmini-rn\tl1+l2\tccneg\t0,2"
+    sheet.write_text(f"experiment\tfamily\tbackbone\tloss\tnegatives\tseeds\n{good}\n")
+    assert read_experiments(sheet, SHEET_SCHEMA, ["mini-rn"], list(LOSSES))[0]["seeds"] == [0, 2]
+    sheet.write_text(f"{sheet.read_text()}{row}\n")
+    with pytest.raises(ValueError, match=message):
+        read_experiments(sheet, SHEET_SCHEMA, ["mini-rn"], list(LOSSES))
+
+
+def test_the_miniature_needs_no_data_and_the_paper_run_names_what_it_lacks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert missing_data(load("config.yaml")) == []
+    missing = missing_data(merged(load("paper.yaml"), load("config.yaml")))
+    assert len(missing) == 22
+    assert missing[0].startswith("fetch/captions: data/cc3m/")
+
+
+def test_the_engine_plans_every_stage():
+    done = snakemake("--dry-run", "--forceall", "--cores", "2", "--config", "run=never-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    models = 6 + 2
+    assert counts["finetune"] == "6"
+    assert counts["pretrain"] == "2"
+    assert counts["fetch"] == counts["negate"] == counts["shards"] == "2"
+    assert all(counts[f"evaluate_{benchmark}"] == str(models) for benchmark in ("ccneg", "zeroshot", "sugarcrepe"))
+
+
+def test_the_engine_shows_a_mistake_without_a_traceback():
+    done = snakemake("--dry-run", "--cores", "2", "--config", "rum=x")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "unknown key 'rum'; did you mean 'run'? Allowed: backbones, captions" in said
+    assert "Traceback" not in said
+
+
+def test_the_paper_run_fails_for_missing_data_with_a_message_that_says_so():
+    if not missing_data(merged(load("paper.yaml"), load("config.yaml"))):
+        pytest.skip("the paper run's data is here")
+    done = snakemake("--dry-run", "--cores", "2", "--configfile", "config/paper.yaml")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Data that this configuration names is not here" in said
+    assert "Missing input files for rule" in said

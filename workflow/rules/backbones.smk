@@ -1,0 +1,94 @@
+# backbones: the CLIPs that fine-tuning starts from
+#   in:  the images that config `backbones.pretrain.images` names, or OpenAI's released weights
+#   out: <run>/backbones/{backbone}/model.pt      {"model": state_dict}
+#        <run>/backbones/{backbone}/run.json      recipe, versions, time
+#        <run>/backbones/{backbone}/history.jsonl (pretrained ones) loss per step
+def from_source(source):
+    """The names of the backbones with a source, as a wildcard's pattern; one that matches nothing where there is none."""
+    return "|".join(name for name, model in BACKBONES.items() if model["source"] == source) or "(?!)"
+
+
+def architecture(wildcards):
+    """The backbone's architecture as JSON, for a flag."""
+    return json.dumps(BACKBONES[wildcards.backbone]["architecture"])
+
+
+def released_name(wildcards):
+    """The backbone's name at OpenAI."""
+    return BACKBONES[wildcards.backbone]["released"]
+
+
+rule pretrain:
+    """Pretrain a small CLIP from scratch on affirmative captions."""
+    input:
+        images=config["backbones"]["pretrain"]["images"],
+        code=library("backbones.pretrain"),
+    output:
+        checkpoint="<run>/backbones/{backbone}/model.pt",
+        history="<run>/backbones/{backbone}/history.jsonl",
+        record="<run>/backbones/{backbone}/run.json",
+    log:
+        "<logs>/pretrain/{backbone}.log",
+    benchmark:
+        "<benchmarks>/pretrain/{backbone}.tsv"
+    wildcard_constraints:
+        backbone=from_source("pretrain"),
+    threads: cores(1)
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        architecture=architecture,
+        options=options(
+            config["backbones"]["pretrain"],
+            "steps",
+            "batch_size",
+            "lr",
+            "weight_decay",
+            "warmup_steps",
+            "seed",
+        ),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.backbones.pretrain \
+            --backbone {wildcards.backbone} \
+            --images {input.images:q} \
+            --architecture {params.architecture:q} \
+            --threads 1 \
+            --checkpoint {output.checkpoint:q} \
+            --history {output.history:q} \
+            --record {output.record:q} \
+            {params.options}
+        """
+
+
+rule released:
+    """Store one of OpenAI's released CLIPs in the common format."""
+    input:
+        code=library("backbones.openai"),
+    output:
+        checkpoint="<run>/backbones/{backbone}/model.pt",
+        record="<run>/backbones/{backbone}/run.json",
+    log:
+        "<logs>/released/{backbone}.log",
+    benchmark:
+        "<benchmarks>/released/{backbone}.tsv"
+    wildcard_constraints:
+        backbone=from_source("openai"),
+    threads: cores(1)
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        released=released_name,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.backbones.openai \
+            --backbone {wildcards.backbone} \
+            --name {params.released:q} \
+            --download-root data/openai-clip \
+            --checkpoint {output.checkpoint:q} \
+            --record {output.record:q}
+        """

@@ -1,0 +1,33 @@
+# distractors: for each training sample the pool image that shows its exclusion caption but not its object
+#   in:  <run>/shards/train.parquet, features of the pool `distractors`
+#   out: <run>/distractors/train.parquet
+ENCODER = config["distractors"]["backbone"]
+
+
+rule distractors:
+    """Choose a distractor image for each training sample."""
+    input:
+        weights=f"<run>/backbones/{ENCODER}/model.pt",
+        triplets="<run>/shards/train.parquet",
+        features=f"<run>/features/{ENCODER}/distractors.safetensors",
+        code=library("distractors.choose"),
+    output:
+        "<run>/distractors/train.parquet",
+    log:
+        "<logs>/distractors.log",
+    benchmark:
+        "<benchmarks>/distractors.tsv"
+    threads: cores(1)
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.distractors.choose \
+            --weights {input.weights:q} \
+            --triplets {input.triplets:q} \
+            --features {input.features:q} \
+            --threads 1 \
+            --output {output:q}
+        """

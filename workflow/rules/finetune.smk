@@ -1,0 +1,83 @@
+# finetune: one CoN-CLIP per row of the sheet of experiments and seed
+#   in:  <run>/backbones/…, triplets with the image features of their pool; distractors where the loss uses them
+#   out: <run>/finetune/{model}/model.pt       {"model": state_dict}
+#        <run>/finetune/{model}/history.jsonl  loss per step
+#        <run>/finetune/{model}/run.json       recipe, versions, time
+TRIPLETS = {
+    "ccneg": {"triplets": "<run>/shards/train.parquet", "pool": "ccneg-train"},
+    "crepe": {"triplets": "<run>/shards/crepe.parquet", "pool": "crepe"},
+}
+
+
+def finetune_inputs(wildcards):
+    """What a model is trained on, by its row of the sheet."""
+    row = MODELS[wildcards.model]
+    data = TRIPLETS[row["negatives"]]
+    folder = f"<run>/features/{row['backbone']}"
+    files = {
+        "weights": f"<run>/backbones/{row['backbone']}/model.pt",
+        "triplets": data["triplets"],
+        "features": f"{folder}/{data['pool']}.safetensors",
+    }
+    if needs_distractors(row["loss"]):
+        files |= {
+            "distractors": "<run>/distractors/train.parquet",
+            "pool_features": f"{folder}/distractors.safetensors",
+        }
+    return files
+
+
+def experiment_options(wildcards, input):
+    """Flags that say which row of the sheet a model is, and where its distractors are."""
+    row = MODELS[wildcards.model]
+    flags = options(row, "family", "backbone", "loss", "negatives", "seed")
+    if needs_distractors(row["loss"]):
+        flags += f" --distractors {input.distractors} --pool-features {input.pool_features}"
+    return flags
+
+
+rule finetune:
+    """Fine-tune a backbone's text tower."""
+    input:
+        unpack(finetune_inputs),
+        code=library("finetune.train"),
+    output:
+        checkpoint="<run>/finetune/{model}/model.pt",
+        history="<run>/finetune/{model}/history.jsonl",
+        record="<run>/finetune/{model}/run.json",
+    log:
+        "<logs>/finetune/{model}.log",
+    benchmark:
+        "<benchmarks>/finetune/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(MODELS),
+    threads: cores(1)
+    resources:
+        mem_mb=3000,
+        runtime=720,
+    params:
+        experiment=experiment_options,
+        options=options(
+            config["finetune"],
+            "epochs",
+            "batch_size",
+            "lr",
+            "weight_decay",
+            "warmup_steps",
+            "order",
+        ),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.finetune.train \
+            --model {wildcards.model} \
+            --weights {input.weights:q} \
+            --triplets {input.triplets:q} \
+            --features {input.features:q} \
+            --threads 1 \
+            --checkpoint {output.checkpoint:q} \
+            --history {output.history:q} \
+            --record {output.record:q} \
+            {params.experiment} \
+            {params.options}
+        """

@@ -1,0 +1,52 @@
+# miniature: seed -> the world: captions file, what its hosts serve, labelled sets, SugarCREPE- and CREPE-like files
+#   out: <run>/miniature/…, the files that pipeline_lib/miniature/make.py lists
+# Only for a run with a `miniature:` section; a run on real data names its own files in the config instead.
+ZEROSHOT = "kinds colours sizes patterns settings counts relations coloured-kinds".split()
+SUGARCREPE = "add_obj add_att replace_obj replace_att replace_rel swap_obj swap_att".split()
+
+
+def miniature_options(wildcards):
+    """Flags of pipeline_lib.miniature.make from the config; none where the run has no miniature."""
+    world = config["miniature"]
+    if world is None:
+        return ""
+    answers = ",".join(f"{name}={share}" for name, share in world["answers"].items())
+    counts = ("seed", "captions", "pretrain", "pool", "zeroshot", "sugarcrepe", "crepe", "hosts")
+    return f"{options(world, *counts)} --answers {answers}"
+
+
+rule miniature:
+    """Draw the miniature world."""
+    input:
+        code=library("miniature.make"),
+    output:
+        captions="<run>/miniature/cc3m.tsv",
+        web="<run>/miniature/web.tar",
+        answers="<run>/miniature/answers.parquet",
+        pretrain="<run>/miniature/pretrain.tar",
+        pool="<run>/miniature/pool.tar",
+        zeroshot=expand("<run>/miniature/zeroshot/{name}.tar", name=ZEROSHOT),
+        classes=expand("<run>/miniature/zeroshot/{name}.classes.txt", name=ZEROSHOT),
+        sugarcrepe=expand("<run>/miniature/sugarcrepe/{part}.json", part=SUGARCREPE),
+        sugarcrepe_images="<run>/miniature/sugarcrepe.tar",
+        crepe="<run>/miniature/crepe_negate.csv",
+        crepe_images="<run>/miniature/crepe.tar",
+        scenes="<run>/miniature/scenes.parquet",
+    log:
+        "<logs>/miniature.log",
+    benchmark:
+        "<benchmarks>/miniature.tsv"
+    threads: cores(1)
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        folder=subpath(output.captions, parent=True),
+        options=miniature_options,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.miniature.make \
+            --folder {params.folder:q} \
+            {params.options}
+        """

@@ -1,0 +1,116 @@
+# paper: metrics -> what a reader sees
+#   in:  <run>/evaluate/{model}/{benchmark}.json, <run>/finetune/{model}/{history.jsonl,run.json}
+#   out: results/tables.parquet, results/tables/, results/figures/, results/report.html
+# These are the active configuration's: the same command shows the miniature's or the paper run's.
+from pipeline_lib.paper.outputs import FIGURE_FILES, TABLE_FILES
+
+BENCHMARKS = ["ccneg", "zeroshot", "sugarcrepe"]
+
+
+rule tables:
+    """Build the table of all results, and one table per table of the paper."""
+    input:
+        metrics=expand(
+            "<run>/evaluate/{model}/{benchmark}.json",
+            model=[*BACKBONES, *MODELS],
+            benchmark=BENCHMARKS,
+        ),
+        published=config["paper"]["published"],
+        code=library("paper.tables"),
+    output:
+        parquet="results/tables.parquet",
+        tables=report(
+            expand("results/tables/{name}", name=TABLE_FILES),
+            category="Tables",
+            caption="../report/tables.rst",
+        ),
+    log:
+        "<logs>/tables.log",
+    benchmark:
+        "<benchmarks>/tables.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        run=lookup("run", within=config),
+        folder="results/tables",
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.paper.tables \
+            --run {params.run} \
+            --published {input.published:q} \
+            --metrics {input.metrics:q} \
+            --output {output.parquet:q} \
+            --folder {params.folder:q}
+        """
+
+
+rule figures:
+    """Draw the paper's figures."""
+    input:
+        tables="results/tables.parquet",
+        histories=expand("<run>/finetune/{model}/history.jsonl", model=MODELS),
+        code=library("paper.figures"),
+    output:
+        report(
+            expand("results/figures/{name}", name=FIGURE_FILES),
+            category="Figures",
+            caption="../report/figures.rst",
+        ),
+    log:
+        "<logs>/figures.log",
+    benchmark:
+        "<benchmarks>/figures.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        folder="results/figures",
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.paper.figures \
+            --tables {input.tables:q} \
+            --histories {input.histories:q} \
+            --folder {params.folder:q}
+        """
+
+
+rule report_page:
+    """Put tables, figures and provenance on one page."""
+    input:
+        parquet="results/tables.parquet",
+        tables=expand("results/tables/{name}", name=TABLE_FILES),
+        figures=expand("results/figures/{name}", name=FIGURE_FILES),
+        runs=[
+            *expand("<run>/backbones/{backbone}/run.json", backbone=BACKBONES),
+            *expand("<run>/finetune/{model}/run.json", model=MODELS),
+        ],
+        code=library("paper.report"),
+    output:
+        report(
+            "results/report.html",
+            category="Report",
+            caption="../report/page.rst",
+        ),
+    log:
+        "<logs>/report_page.log",
+    benchmark:
+        "<benchmarks>/report_page.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        tables="results/tables",
+        figures="results/figures",
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.paper.report \
+            --tables {input.parquet:q} \
+            --folder {params.tables:q} \
+            --figures {params.figures:q} \
+            --runs {input.runs:q} \
+            --output {output:q}
+        """
