@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline_lib.captions.checks import Reason
 from pipeline_lib.captions.explain import explain
-from pipeline_lib.captions.negate import SCHEMA
+from pipeline_lib.captions.negate import SCHEMA, main
 from pipeline_lib.captions.rules import RuleBackend, load_tagger, parse_weights
 from pipeline_lib.cc3m import Row
 from pipeline_lib.files import sha256
@@ -34,11 +34,9 @@ a green house with white stripes behind a large tree""".splitlines()
 
 
 def negate(captions, output, *flags):
-    command = [sys.executable, "-m", "pipeline_lib.captions.negate", "--captions", captions, "--output", output]
-    options = {"--spacy-model": "lexicon", "--seed": "0", "--word-weights": "no=1,not=1,without=1"}
-    options |= dict(zip(flags[::2], flags[1::2], strict=True))
-    command += [part for option in options.items() for part in option]
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    options = {"--captions": captions, "--output": output, "--spacy-model": "lexicon", "--seed": 0}
+    options |= {"--word-weights": "no=1,not=1,without=1"} | dict(zip(flags[::2], flags[1::2], strict=True))
+    main([str(part) for option in options.items() for part in option])
 
 
 def write_captions(path, captions):
@@ -56,14 +54,14 @@ def test_every_caption_of_the_miniature_is_negated():
         assert row["subject"].split()[-1] in row["exclusion_caption"]
 
 
-def test_the_same_bytes_for_one_worker_and_two(tmp_path):
+def test_the_same_bytes_for_one_worker_and_two(tmp_path, capsys):
     captions = write_captions(tmp_path / "in.tsv", [f"{MINIATURE[n % 13]}\turl".encode() for n in range(4500)])
     for workers in "12":
-        done = negate(captions, tmp_path / f"{workers}.parquet", "--workers", workers)
-        assert done.returncode == 0, done.stderr
+        negate(captions, tmp_path / f"{workers}.parquet", "--workers", workers)
     assert sha256(tmp_path / "1.parquet") == sha256(tmp_path / "2.parquet")
     assert pq.read_schema(tmp_path / "1.parquet") == SCHEMA
-    assert "4,500" in done.stdout and "captions/s" in done.stdout
+    printed = capsys.readouterr().out
+    assert "4,500" in printed and "captions/s" in printed
 
 
 def test_parts_together_are_the_whole(tmp_path):
@@ -71,8 +69,7 @@ def test_parts_together_are_the_whole(tmp_path):
     whole = BACKEND.negate(Row(f"{number:09d}", caption, "", None) for number, caption in enumerate(MINIATURE))
     rows = []
     for part in range(3):
-        done = negate(captions, tmp_path / "part.parquet", "--part", part, "--parts", 3)
-        assert done.returncode == 0, done.stderr
+        negate(captions, tmp_path / "part.parquet", "--part", part, "--parts", 3)
         rows += pq.read_table(tmp_path / "part.parquet").to_pylist()
     assert rows == [dict(row, reason=None) for row in whole]
 
@@ -93,8 +90,7 @@ def test_bad_rows_are_refused_one_by_one(tmp_path):
             b"a cat on a mat\turl",
         ],
     )
-    done = negate(captions, tmp_path / "out.parquet")
-    assert done.returncode == 0, done.stderr
+    negate(captions, tmp_path / "out.parquet")
     rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
     assert [row["reason"] for row in rows] == [
         None, "columns", "columns", "control-character", "encoding", "empty", "empty", "not-english", "too-long", None,
@@ -103,8 +99,7 @@ def test_bad_rows_are_refused_one_by_one(tmp_path):
 
 
 def test_an_empty_file_makes_an_empty_table(tmp_path):
-    done = negate(write_captions(tmp_path / "in.tsv", []), tmp_path / "out.parquet")
-    assert done.returncode == 0, done.stderr
+    negate(write_captions(tmp_path / "in.tsv", []), tmp_path / "out.parquet")
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 0
 
 
@@ -119,12 +114,20 @@ def test_an_empty_file_makes_an_empty_table(tmp_path):
         (("--captions", "missing.tsv"), "missing.tsv"),
     ],
 )
-def test_mistakes_end_in_one_line(tmp_path, flags, message):
+def test_mistakes_are_clear_errors_and_leave_no_output(tmp_path, flags, message):
     captions = write_captions(tmp_path / "in.tsv", [b"a dog on a mat\turl"])
-    done = negate(captions, tmp_path / "out.parquet", *flags)
-    assert done.returncode == 1
-    assert message in done.stderr and "Traceback" not in done.stderr
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        negate(captions, tmp_path / "out.parquet", *flags)
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_the_command_ends_a_mistake_in_one_line(tmp_path):
+    command = "-m pipeline_lib.captions.negate --captions missing.tsv --output out --spacy-model lexicon --seed 0"
+    done = subprocess.run(
+        [sys.executable, *command.split(), "--word-weights", "no=1,not=1,without=1"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "missing.tsv" in done.stderr and "Traceback" not in done.stderr
 
 
 SOME_WORDS = (

@@ -112,6 +112,8 @@ def test_sentence(backend, caption, number, negated, left):
         ("chocolate cake", "no-pair"),
         ("all people on the beach", "quantifier"),
         ("image may contain a dog", "no-rule"),
+        ("this is just a summary", "no-rule"),
+        ("did you know that a dog can swim", "question"),
         ("собака на ковре", "not-english"),
         ("ein hund auf dem teppich vor der tür", "not-english"),
         ("<b>a dog</b> on a mat", "markup"),
@@ -123,6 +125,10 @@ def test_refusal(backend, caption, reason):
     (row,) = backend.negate([Row("000000000", caption, "", None)])
     assert (row["status"], row["reason"]) == ("refused", reason)
     assert row["negated_caption"] is None and row["chosen_pair"] == -1
+
+
+def test_a_gerund_that_is_a_subject_has_no_rule(backend):
+    assert made_of(backend, "watching the sunset makes you happy", 0)[0] == set()
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,9 @@ def tagger():
     [
         # a verb that the lexicon also knows as a noun, by what surrounds it
         ("a large ball sits in front of a tree", "DT JJ NN VBZ IN NN IN DT NN"),
+        ("a wasp lands on my shirt", "DT NN VBZ IN PRP$ NN"),
+        ("clocks and watches in gold", "NNS CC NNS IN NN"),
+        ("the unveiling of a statue", "DT NN IN DT NN"),
         ("two dogs play on the beach", "CD NNS VBP IN DT NN"),
         ("a play on the stage", "DT NN IN DT NN"),
         ("men wait on the street", "NNS VBP IN DT NN"),

@@ -49,7 +49,7 @@ def build(architecture: dict) -> CLIP:
         ``transformer_layers``. Widths are multiples of 64 (a ResNet's of 2), since a head has 64 channels.
     """
     layers = architecture["vision_layers"]
-    model = CLIP(
+    return CLIP(
         embed_dim=architecture["embed_dim"],
         image_resolution=architecture["image_resolution"],
         vision_layers=tuple(layers) if isinstance(layers, list) else layers,
@@ -61,11 +61,6 @@ def build(architecture: dict) -> CLIP:
         transformer_heads=architecture["transformer_width"] // 64,
         transformer_layers=architecture["transformer_layers"],
     )
-    for name, parameter in model.visual.named_parameters():
-        if name.endswith("bn3.weight"):
-            # CLIP starts residual branches at zero, which steadies long runs and keeps short ones from seeing shapes.
-            torch.nn.init.ones_(parameter)
-    return model
 
 
 def contrastive_loss(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Turn captions into negated captions, after the paper's three steps and without a language model.
 
-``lexicon`` tags words, ``relations`` finds the subject and the predicate-object pairs, ``sentences`` negates one pair,
-``checks`` refuses what is not faithful; ``negate`` does it for a file and ``explain`` for one caption on the screen.
+``tagger`` tags words by ``lexicon``, ``words`` and ``costs``; ``relations`` finds the subject and the predicate-object
+pairs; ``sentences`` negates one pair, ``exclusion`` omits it; ``checks`` refuses what is not faithful; ``rules``
+puts these together. The commands are ``negate`` for a file and ``explain`` for single captions on the screen.
 """

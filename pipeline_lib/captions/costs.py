@@ -1,15 +1,12 @@
-"""Costs that the lexicon tagger weighs: what a word usually is, and which tag goes with the next.
+"""Costs that the lexicon tagger weighs: how unusual verb forms are, and which tag goes with the next.
 
 Costs are free numbers on a scale where 0 is "as expected", 2 is "rare" and 4 is "hardly ever"; the tagger takes the
 cheapest path. Tags are the Penn Treebank's. Four states split the verbs that behave unlike others: BE, HV and DO are
 finite forms of *be*, *have* and *do*, BEN is *been* and *being*. BOS is the start of the text.
 """
 
-# What an open-class word usually is where the lexicon allows several tags.
-PRIORS = {
-    "NN": 0.0, "NNS": 0.0, "JJ": 0.2, "JJR": 0.0, "JJS": 0.0, "RB": 0.4, "RBR": 0.8, "RBS": 0.8, "VBZ": 0.9, "VB": 1.0,
-    "VBP": 1.2, "VBD": 0.3, "VBN": 0.3, "VBG": 0.1, "NNP": 1.5, "UH": 2.0, "CD": 0.0,
-}  # fmt: skip
+# How unusual it is that a word is this form of a verb, where it may be a noun or an adjective too.
+PRIORS = {"VB": 1.0, "VBP": 1.2, "VBZ": 0.9, "VBD": 0.3, "VBN": 0.3, "VBG": 0.1}
 
 # How well the tag on the right follows the tag on the left; unlisted is `UNUSUAL`.
 UNUSUAL = 3.5

@@ -117,8 +117,8 @@ def summary(counts: Counter, seconds: float) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Run the command (see the module)."""
+def main(flags: list[str] | None = None) -> None:
+    """Run the command (see the module) with `flags`, or with those of the command line."""
     parser = argparse.ArgumentParser(description="Make the negation table of a captions file.")
     parser.add_argument("--captions", required=True, help="captions file: caption TAB url, may be .gz")
     parser.add_argument("--output", required=True, help="Parquet file to write")
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=1, help="how many parts the file is cut into")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--word-weights", required=True, help="no=1,not=1,without=1: weights where several words fit")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(flags)
 
     weights = parse_weights(arguments.word_weights)
     total = len(part_range(count_rows(arguments.captions), arguments.part, arguments.parts))

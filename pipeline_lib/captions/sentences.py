@@ -236,11 +236,10 @@ def _bare(doc: Doc, span: tuple[int, int]) -> int | None:
 
 
 def _takes_no(doc: Doc, span: tuple[int, int]) -> bool:
-    """Whether *no* can stand before a noun phrase: neither "no the dog" nor "no her hat" nor "no Peter"."""
+    """Whether *no* can stand before a noun phrase: neither "no the dog" nor "no her hat", "no Peter" or "no single"."""
     first = doc[span[0]]
-    return (first.tag_ not in ("DT", "PRP$", "PRP", "NNP", "WDT") or first.lower_ in phrases.INDEFINITES) and (
-        "POS" not in {token.tag_ for token in doc[span[0] : span[1]]}
-    )
+    fitting = first.tag_ not in ("DT", "PRP$", "PRP", "NNP", "WDT") or first.lower_ in phrases.INDEFINITES
+    return fitting and not any(token.tag_ == "POS" or token.lower_ == "single" for token in doc[span[0] : span[1]])
 
 
 def _in_phrase(doc: Doc, relations: Relations, pair: Pair) -> bool:

@@ -50,11 +50,11 @@ def setting_phrase(setting: str) -> str:
 def _adjectives(thing: Thing, rng: Random, says: float) -> list[str]:
     """Return some of a thing's attributes in English order; `says` scales how much is said."""
     said = []
-    if rng.random() < 0.25 * says:
+    if rng.random() < 0.2 * says:
         said.append(thing.size)
-    if rng.random() < (0.15 if thing.pattern == "plain" else 0.6) * says:
+    if rng.random() < (0.15 if thing.pattern == "plain" else 0.5) * says:
         said.append(thing.pattern)
-    if rng.random() < 0.6 * says:
+    if rng.random() < 0.45 * says:
         said.append(thing.colour)
     return said
 
@@ -93,7 +93,7 @@ def _framed(what: str, setting: str, rng: Random) -> str:
             f"{rng.choice(('view of', 'photo of', 'picture of', 'this is a photo of'))} {phrase(setting)} with {what}"
         )
     opening = "" if chance > 0.4 else rng.choice(("photo of ", "picture of ", "this is a photo of ", "a photo of "))
-    place = f" {setting_phrase(setting)}" if rng.random() < 0.4 else ""
+    place = f" {setting_phrase(setting)}" if rng.random() < 0.35 else ""
     if not opening and rng.random() < 0.3:
         what = what.removeprefix("a ").removeprefix("an ")
     return f"{opening}{what}{place}"
