@@ -104,7 +104,7 @@ def test_both_configurations_fit_the_schema(name):
         ({"finetune": {"epochs": 0}}, "finetune/epochs: expected at least 1, found 0"),
         ({"finetune": {"order": "random"}}, r"finetune/order: expected one of \['shuffled', 'paper'\], found 'random'"),
         ({"run": "My Run"}, "run: expected a text that matches .*, found 'My Run'"),
-        ({"distractors": {"backbone": "vit"}}, "distractors/backbone: expected one of mini-rn, mini-vit, found 'vit'"),
+        ({"distractors": {"backbone": "vit"}}, "distractors/backbone: expected one of mini-rn, mini-slim, found 'vit'"),
         ({"miniature": {"answers": {"dead": 0.999}}}, "miniature/answers: expected shares with a sum below 1"),
         ({"evaluate": {"zeroshot": {"prompts": {"plain": ["a photo"]}}}}, "evaluate/zeroshot/prompts/plain/0"),
         ({"features": {"pools": []}}, "features/pools: expected at least 1 entries"),
