@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: tables test lint lock clean
+.PHONY: tables test lint readme lock clean
 
 tables: $(ENVIRONMENT)
 	snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG)) -- results/tables.parquet results/report.html
@@ -25,11 +25,16 @@ lint: $(ENVIRONMENT)
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint --quiet
 
+# The README's table and figure, from the last run.
+readme: $(ENVIRONMENT)
+	python -m pipeline_lib.paper.readme --tables results/tables.parquet --figure results/figures/intro.svg \
+		--readme README.md --copy docs/intro.svg
+
 # Byte code is compiled once here: every job of the pipeline starts a Python, and without it imports take twice as long.
 $(ENVIRONMENT): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, found {v.major}.{v.minor}; name one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	.venv/bin/python -m pip install -qq --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
 	.venv/bin/python -m compileall -q .venv/lib > /dev/null || true
 	touch $@
 

@@ -5,12 +5,14 @@ Three rough edges, each smoothed where it is met:
 1. ``clip.clip`` does ``from pkg_resources import packaging``; setuptools 82 has no ``pkg_resources`` any more. A
    stand-in module that holds ``packaging`` lies in its place while `clip` is imported.
 2. torchvision's wheel is built for CUDA. Beside a CPU-only torch its import stops at ``operator torchvision::nms does
-   not exist``, because the operators' library cannot be loaded; declaring the two operators is enough, since nothing
-   here calls them.
+   not exist``. All that `clip` needs of it is ``torchvision.transforms``, which works alone: while `clip` is imported,
+   a stand-in for the package leads to its folder without running its ``__init__`` (which would also load every model
+   and torch's compiler, a second in each of the pipeline's jobs).
 3. ``clip.load(path)`` cannot read a plain state_dict, and ``clip.model.build_model`` rounds weights to half precision.
    `load_clip` builds the model from the shapes in the state_dict and then loads the weights as they are.
 """
 
+import importlib.util
 import sys
 import types
 from pathlib import Path
@@ -18,23 +20,22 @@ from pathlib import Path
 import packaging.version
 import torch
 
-_operators = None
-if torch.version.cuda is None:
-    _operators = torch.library.Library("torchvision", "FRAGMENT")  # kept alive: the declarations go with it
-    for _name in ("nms", "qnms"):
-        _operators.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+from pipeline_lib.files import atomic
 
-_missing = object()
-_pkg_resources = sys.modules.get("pkg_resources", _missing)
-sys.modules["pkg_resources"] = types.SimpleNamespace(packaging=packaging)
+_torchvision = types.ModuleType("torchvision")
+_torchvision.__path__ = importlib.util.find_spec("torchvision").submodule_search_locations
+_stand_ins = {"pkg_resources": types.SimpleNamespace(packaging=packaging), "torchvision": _torchvision}
+_replaced = {name: sys.modules.get(name) for name in _stand_ins}
+sys.modules.update(_stand_ins)
 try:
     import clip
     from clip.model import CLIP, build_model
 finally:
-    if _pkg_resources is _missing:
-        del sys.modules["pkg_resources"]
-    else:
-        sys.modules["pkg_resources"] = _pkg_resources
+    for _name, _module in _replaced.items():
+        if _module is None:
+            del sys.modules[_name]
+        else:
+            sys.modules[_name] = _module
 
 CONTEXT_LENGTH = 77
 
@@ -77,7 +78,7 @@ def load_openai_clip(name: str, download_root: str) -> CLIP:
 
 
 def load_clip(path: str | Path) -> CLIP:
-    """Load a checkpoint ``{"model": state_dict, ...}`` as a CLIP in fp32 on the CPU, in evaluation mode.
+    """Load a checkpoint ``{"model": state_dict}`` as a CLIP in fp32 on the CPU, in evaluation mode.
 
     Raises
     ------
@@ -99,9 +100,7 @@ def load_clip(path: str | Path) -> CLIP:
     return model.eval()
 
 
-def save_checkpoint(path: str | Path, model: CLIP, **extra: object) -> None:
-    """Write ``{"model": state_dict, **extra}`` atomically; ``torch.load(weights_only=True)`` reads it."""
-    from pipeline_lib.files import atomic
-
+def save_checkpoint(path: str | Path, model: CLIP) -> None:
+    """Write ``{"model": state_dict}`` atomically; ``torch.load(weights_only=True)`` reads it."""
     with atomic(path) as aside:
-        torch.save({"model": model.state_dict(), **extra}, aside)
+        torch.save({"model": model.state_dict()}, aside)

@@ -40,7 +40,8 @@ def write_samples(path: str | Path, samples: Iterable[tuple[str, dict[str, bytes
     """
     count = 0
     with (
-        atomic(path) as aside, open(aside, "wb") as content,
+        atomic(path) as aside,
+        open(aside, "wb") as content,
         wds.TarWriter(content, encoder=False, mtime=0, user="root", group="root", mode=0o644) as tar,
     ):
         for key, parts in samples:
