@@ -1,5 +1,6 @@
 """What pretraining and fine-tuning share: threads, the optimiser, its learning-rate schedule, the record of a run."""
 
+import json
 import math
 import os
 import platform
@@ -7,9 +8,12 @@ import resource
 import subprocess
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
 from torch.nn import Parameter
+
+from pipeline_lib.files import write_text
 
 MODEL_FIELDS = ("model", "family", "backbone", "loss", "negatives", "seed")
 
@@ -62,18 +66,49 @@ def clamp_logit_scale(logit_scale: Parameter) -> None:
         logit_scale.clamp_(0.0, math.log(100.0))
 
 
-def check_finite(loss: torch.Tensor, step: int) -> float:
-    """Return the loss as a number.
+def update(optimiser: torch.optim.Optimizer, loss: torch.Tensor, logit_scale: Parameter, lr: float, step: int) -> dict:
+    """Do one optimiser step.
+
+    Parameters
+    ----------
+    optimiser : Optimizer
+        Its learning rate is set to `lr`.
+    loss : Tensor, scalar
+        Of this step's batch.
+    logit_scale : Parameter
+        The model's; clamped afterwards.
+    lr : float
+        Learning rate of this step.
+    step : int
+        For the record.
+
+    Returns
+    -------
+    dict
+        The step's entry in the history: ``step``, ``loss``, ``lr``, ``logit_scale`` (before the update, as a factor).
 
     Raises
     ------
     ValueError
-        If it is not finite; the message names the step.
+        If the loss is not finite; the message names the step.
     """
-    number = loss.item()
-    if not math.isfinite(number):
-        raise ValueError(f"the loss is {number} at step {step}: lower the learning rate, or check the features for NaN")
-    return number
+    entry = {"step": step, "loss": loss.item(), "lr": lr, "logit_scale": logit_scale.exp().item()}
+    if not math.isfinite(entry["loss"]):
+        raise ValueError(
+            f"the loss is {entry['loss']} at step {step}: lower the learning rate, or check the features for NaN"
+        )
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    clamp_logit_scale(logit_scale)
+    return entry
+
+
+def write_history(path: str | Path, history: list[dict]) -> None:
+    """Write the entries of `update` as JSON, one per line."""
+    write_text(path, "".join(json.dumps(entry) + "\n" for entry in history))
 
 
 class RunRecord:

@@ -21,19 +21,11 @@ from torch.nn import functional
 
 from pipeline_lib.clip_door import CLIP, CONTEXT_LENGTH, preprocess, save_checkpoint, tokenize
 from pipeline_lib.command import run
-from pipeline_lib.files import atomic, write_json
+from pipeline_lib.files import write_json
 from pipeline_lib.images import read_images
 from pipeline_lib.progress import progress
 from pipeline_lib.text_tower import encode_text
-from pipeline_lib.training import (
-    RunRecord,
-    adamw,
-    baseline,
-    check_finite,
-    clamp_logit_scale,
-    use_threads,
-    warmup_cosine,
-)
+from pipeline_lib.training import RunRecord, adamw, baseline, update, use_threads, warmup_cosine, write_history
 
 VOCABULARY = 49408
 
@@ -118,20 +110,12 @@ def main() -> None:
         if len(order) < args.batch_size:  # the last partial batch of an epoch is dropped
             order = torch.randperm(len(images))
         batch, order = order[: args.batch_size], order[args.batch_size :]
-        lr = args.lr * warmup_cosine(step, args.steps, args.warmup_steps)
-        for group in optimiser.param_groups:
-            group["lr"] = lr
         scale = model.logit_scale.exp()
         loss = contrastive_loss(model.encode_image(images[batch].float()), encode_text(model, tokens[batch]), scale)
-        number = check_finite(loss, step)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        clamp_logit_scale(model.logit_scale)
-        history.append({"step": step, "loss": number, "lr": lr, "logit_scale": scale.item()})
+        lr = args.lr * warmup_cosine(step, args.steps, args.warmup_steps)
+        history.append(update(optimiser, loss, model.logit_scale, lr, step))
 
-    with atomic(args.history) as aside:
-        aside.write_text("".join(json.dumps(entry) + "\n" for entry in history))
+    write_history(args.history, history)
     write_json(args.record, record.finish(images=len(images), final_loss=history[-1]["loss"]))
     save_checkpoint(args.checkpoint, model)
 

@@ -61,7 +61,7 @@ def tower_id(model: CLIP) -> str:
     digest = hashlib.sha256()
     for name, value in sorted(model.visual.state_dict().items()):
         digest.update(f"{name}{tuple(value.shape)}".encode())
-        digest.update(value.detach().contiguous().numpy().tobytes())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

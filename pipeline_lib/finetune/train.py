@@ -17,7 +17,6 @@ Triplets: Parquet with ``key``, ``caption``, ``negated_caption``. Checkpoint: ``
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +27,7 @@ from torch.nn import functional
 from pipeline_lib.clip_door import CLIP, load_clip, save_checkpoint, tokenize
 from pipeline_lib.command import run
 from pipeline_lib.features.store import load_features, tower_id
-from pipeline_lib.files import read_parquet, write_json, write_text
+from pipeline_lib.files import read_parquet, write_json
 from pipeline_lib.finetune.loss import loss_value
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.progress import progress
@@ -37,11 +36,11 @@ from pipeline_lib.training import (
     MODEL_FIELDS,
     RunRecord,
     adamw,
-    check_finite,
-    clamp_logit_scale,
     pick_device,
+    update,
     use_threads,
     warmup_cosine,
+    write_history,
 )
 
 ORDERS = ("shuffled", "paper")
@@ -141,22 +140,14 @@ def main() -> None:
     plan = batches(len(triplets), args.batch_size, args.epochs, args.order, args.seed)
     history = []
     for step, batch in enumerate(progress(plan, f"fine-tune {args.model}", "steps")):
-        lr = args.lr * warmup_cosine(step, len(plan), args.warmup_steps)
-        for group in optimiser.param_groups:
-            group["lr"] = lr
-        scale = model.logit_scale.exp()
         texts = functional.normalize(encode_text(model, torch.cat([captions[batch], negated[batch]])), dim=-1)
         caption, negation = texts.chunk(2)  # (b, d) each
         distractor = None if distractors is None else distractors[batch]
-        loss = loss_value(args.loss, images[batch], caption, negation, distractor, scale)
-        number = check_finite(loss, step)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        clamp_logit_scale(model.logit_scale)
-        history.append({"step": step, "loss": number, "lr": lr, "logit_scale": scale.item()})
+        loss = loss_value(args.loss, images[batch], caption, negation, distractor, model.logit_scale.exp())
+        lr = args.lr * warmup_cosine(step, len(plan), args.warmup_steps)
+        history.append(update(optimiser, loss, model.logit_scale, lr, step))
 
-    write_text(args.history, "".join(json.dumps(entry) + "\n" for entry in history))
+    write_history(args.history, history)
     write_json(args.record, record.finish(samples=len(triplets), steps=len(plan), final_loss=history[-1]["loss"]))
     save_checkpoint(args.checkpoint, model.cpu())
 

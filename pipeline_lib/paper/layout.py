@@ -187,9 +187,9 @@ def _item_counts(rows: pd.DataFrame) -> list[str]:
         return []
     common, columns = counts.mode()[0], len(counts)
     others = counts[counts != common] if (counts == common).sum() * 2 >= columns else counts
-    listed = ", ".join(f"{column} {count:,}" for column, count in others.items())
+    listed = "; ".join(f"{column.rstrip(' ↑↓')}: {count:,}" for column, count in others.items())
     if len(others) == columns:
-        return [f"n: {listed}."]
+        return [f"n = {listed}."]
     return [f"n = {common:,}{' each' if columns > 1 else ''}{f' but {listed}' if listed else ''}."]
 
 
