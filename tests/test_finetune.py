@@ -87,7 +87,7 @@ def test_learning_rate_warms_up_and_ends_near_zero():
     rates = [warmup_cosine(step, 100, 10) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == rates[10] == 1.0
-    assert all(later < earlier for earlier, later in itertools.pairwise(rates))
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates[10:]))
     assert rates[-1] < 0.001
 
 

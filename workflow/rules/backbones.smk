@@ -3,21 +3,6 @@
 #   out: <run>/backbones/{backbone}/model.pt      {"model": state_dict}
 #        <run>/backbones/{backbone}/run.json      recipe, versions, time
 #        <run>/backbones/{backbone}/history.jsonl (pretrained ones) loss per step
-def from_source(source):
-    """The names of the backbones with a source, as a wildcard's pattern; one that matches nothing where there is none."""
-    return "|".join(name for name, model in BACKBONES.items() if model["source"] == source) or "(?!)"
-
-
-def architecture(wildcards):
-    """The backbone's architecture as JSON, for a flag."""
-    return json.dumps(BACKBONES[wildcards.backbone]["architecture"])
-
-
-def released_name(wildcards):
-    """The backbone's name at OpenAI."""
-    return BACKBONES[wildcards.backbone]["released"]
-
-
 rule pretrain:
     """Pretrain a small CLIP from scratch on affirmative captions."""
     input:
@@ -33,6 +18,8 @@ rule pretrain:
         "<benchmarks>/pretrain/{backbone}.tsv"
     wildcard_constraints:
         backbone=from_source("pretrain"),
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=3000,
@@ -76,6 +63,8 @@ rule released:
         "<benchmarks>/released/{backbone}.tsv"
     wildcard_constraints:
         backbone=from_source("openai"),
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=6000,

@@ -1,11 +1,6 @@
 # captions: captions file -> a negated caption, an exclusion caption and the negated object per row, or a refusal
 #   in:  the file that config `fetch.captions` names
 #   out: <run>/captions/{part}.parquet  one row per row of the part
-def word_weights(wildcards):
-    """`no=1,not=1,without=1`."""
-    return ",".join(f"{word}={weight}" for word, weight in config["captions"]["word_weights"].items())
-
-
 rule negate:
     """Negate the captions of one part."""
     input:
@@ -17,6 +12,8 @@ rule negate:
         "<logs>/negate/{part}.log",
     benchmark:
         "<benchmarks>/negate/{part}.tsv"
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=2000,

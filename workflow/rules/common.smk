@@ -62,3 +62,141 @@ def options(section, *keys):
     """`--key value` for keys of a config section, for `params:`, where changes are tracked; null becomes `none`."""
     values = {key: "none" if section[key] is None else str(section[key]) for key in keys}
     return " ".join(f"--{key.replace('_', '-')} {shlex.quote(value)}" for key, value in values.items())
+
+
+# miniature
+def miniature_options(wildcards):
+    """Flags of pipeline_lib.miniature.make from the config; none where the run has no miniature."""
+    world = config["miniature"]
+    if world is None:
+        return ""
+    answers = ",".join(f"{name}={share}" for name, share in world["answers"].items())
+    counts = ("seed", "captions", "pretrain", "pool", "zeroshot", "sugarcrepe", "crepe", "hosts")
+    return f"{options(world, *counts)} --answers {answers}"
+
+
+# fetch
+def serving(wildcards, input):
+    """The command to put before the fetcher's: for the miniature one that serves its images meanwhile."""
+    if config["miniature"] is None:
+        return ""
+    return f"python -m pipeline_lib.miniature.serve --web {input.web} --answers {input.answers} --"
+
+
+# captions
+def word_weights(wildcards):
+    """`no=1,not=1,without=1`."""
+    return ",".join(f"{word}={weight}" for word, weight in config["captions"]["word_weights"].items())
+
+
+# backbones
+def from_source(source):
+    """The names of the backbones with a source, as a wildcard's pattern; one that matches nothing where there is none."""
+    return "|".join(name for name, model in BACKBONES.items() if model["source"] == source) or "(?!)"
+
+
+def architecture(wildcards):
+    """The backbone's architecture as JSON, for a flag."""
+    return json.dumps(BACKBONES[wildcards.backbone]["architecture"])
+
+
+def released_name(wildcards):
+    """The backbone's name at OpenAI."""
+    return BACKBONES[wildcards.backbone]["released"]
+
+
+# features
+def pool_tars(wildcards):
+    """The tars of a pool: CC-Neg's shards of a split, or the file that config `features.pools` names."""
+    if wildcards.pool in POOLS:
+        return [POOLS[wildcards.pool]]
+    return expand("<run>/shards/{split}-{part}.tar", split=wildcards.pool.removeprefix("ccneg-"), part=PARTS)
+
+
+# finetune
+def finetune_inputs(wildcards):
+    """What a model is trained on, by its row of the sheet."""
+    row = MODELS[wildcards.model]
+    data = TRIPLETS[row["negatives"]]
+    folder = f"<run>/features/{row['backbone']}"
+    files = {
+        "weights": f"<run>/backbones/{row['backbone']}/model.pt",
+        "triplets": data["triplets"],
+        "features": f"{folder}/{data['pool']}.safetensors",
+    }
+    if needs_distractors(row["loss"]):
+        files |= {
+            "distractors": "<run>/distractors/train.parquet",
+            "pool_features": f"{folder}/distractors.safetensors",
+        }
+    return files
+
+
+def experiment_options(wildcards, input):
+    """Flags that say which row of the sheet a model is, and where its distractors are."""
+    row = MODELS[wildcards.model]
+    flags = options(row, "family", "backbone", "loss", "negatives", "seed")
+    if needs_distractors(row["loss"]):
+        flags += f" --distractors {input.distractors} --pool-features {input.pool_features}"
+    return flags
+
+
+# evaluate
+def backbone_of(wildcards):
+    """The backbone whose image tower a model has."""
+    return wildcards.model if wildcards.model in BACKBONES else MODELS[wildcards.model]["backbone"]
+
+
+def model_file(name):
+    """A function that finds a file beside a model's weights."""
+
+    def path(wildcards):
+        stage = "backbones" if wildcards.model in BACKBONES else "finetune"
+        return f"<run>/{stage}/{wildcards.model}/{name}"
+
+    return path
+
+
+def features_of(*pools):
+    """A function that finds the features of pools by a model's backbone."""
+
+    def paths(wildcards):
+        return [f"<run>/features/{backbone_of(wildcards)}/{pool}.safetensors" for pool in pools]
+
+    return paths
+
+
+def datasets(wildcards, input):
+    """`--dataset NAME CLASSES FEATURES` for each labelled set."""
+    return " ".join(
+        f"--dataset {name} {classes} {features}"
+        for name, classes, features in zip(DATASETS, input.classes, input.features)
+    )
+
+
+def annotations_folder(wildcards, input):
+    """The folder of SugarCREPE's files."""
+    return Path(input.annotations[0]).parent
+
+
+def prompts(wildcards):
+    """`--prompt NAME TEMPLATE ...` for each prompt."""
+    return " ".join(
+        f"--prompt {name} {' '.join(shlex.quote(template) for template in templates)}"
+        for name, templates in config["evaluate"]["zeroshot"]["prompts"].items()
+    )
+
+
+# paper
+def folder_of(wildcards, output):
+    """The folder of a rule's last output."""
+    return Path(output[-1]).parent
+
+
+def input_folder(name):
+    """A function that gives the folder of a rule's named input."""
+
+    def folder(wildcards, input):
+        return Path(input[name][0]).parent
+
+    return folder

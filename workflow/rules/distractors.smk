@@ -17,6 +17,8 @@ rule distractors:
         "<logs>/distractors.log",
     benchmark:
         "<benchmarks>/distractors.tsv"
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=3000,

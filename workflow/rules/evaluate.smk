@@ -3,51 +3,6 @@
 #   out: <run>/evaluate/{model}/{benchmark}.parquet  one row per item
 #        <run>/evaluate/{model}/{benchmark}.json     metrics
 #        with benchmark one of ccneg, zeroshot, sugarcrepe
-def backbone_of(wildcards):
-    """The backbone whose image tower a model has."""
-    return wildcards.model if wildcards.model in BACKBONES else MODELS[wildcards.model]["backbone"]
-
-
-def model_file(name):
-    """A function that finds a file beside a model's weights."""
-
-    def path(wildcards):
-        stage = "backbones" if wildcards.model in BACKBONES else "finetune"
-        return f"<run>/{stage}/{wildcards.model}/{name}"
-
-    return path
-
-
-def features_of(*pools):
-    """A function that finds the features of pools by a model's backbone."""
-
-    def paths(wildcards):
-        return [f"<run>/features/{backbone_of(wildcards)}/{pool}.safetensors" for pool in pools]
-
-    return paths
-
-
-def datasets(wildcards, input):
-    """`--dataset NAME CLASSES FEATURES` for each labelled set."""
-    return " ".join(
-        f"--dataset {name} {classes} {features}"
-        for name, classes, features in zip(DATASETS, input.classes, input.features)
-    )
-
-
-def annotations_folder(wildcards, input):
-    """The folder of SugarCREPE's files."""
-    return Path(input.annotations[0]).parent
-
-
-def prompts(wildcards):
-    """`--prompt NAME TEMPLATE ...` for each prompt."""
-    return " ".join(
-        f"--prompt {name} {' '.join(shlex.quote(template) for template in templates)}"
-        for name, templates in config["evaluate"]["zeroshot"]["prompts"].items()
-    )
-
-
 rule evaluate_ccneg:
     """Score CC-Neg: true against negated caption."""
     input:
@@ -63,6 +18,8 @@ rule evaluate_ccneg:
         "<logs>/evaluate_ccneg/{model}.log",
     benchmark:
         "<benchmarks>/evaluate_ccneg/{model}.tsv"
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=3000,
@@ -96,6 +53,8 @@ rule evaluate_zeroshot:
         "<logs>/evaluate_zeroshot/{model}.log",
     benchmark:
         "<benchmarks>/evaluate_zeroshot/{model}.tsv"
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=3000,
@@ -136,6 +95,8 @@ rule evaluate_sugarcrepe:
         "<logs>/evaluate_sugarcrepe/{model}.log",
     benchmark:
         "<benchmarks>/evaluate_sugarcrepe/{model}.tsv"
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=3000,

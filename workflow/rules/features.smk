@@ -1,13 +1,6 @@
 # features: the image features of a pool, once per backbone
 #   in:  <run>/backbones/{backbone}/model.pt, the pool's tars
 #   out: <run>/features/{backbone}/{pool}.safetensors
-def pool_tars(wildcards):
-    """The tars of a pool: CC-Neg's shards of a split, or the file that config `features.pools` names."""
-    if wildcards.pool in POOLS:
-        return [POOLS[wildcards.pool]]
-    return expand("<run>/shards/{split}-{part}.tar", split=wildcards.pool.removeprefix("ccneg-"), part=PARTS)
-
-
 rule features:
     """Encode a pool's images with a backbone's image tower."""
     input:
@@ -20,6 +13,8 @@ rule features:
         "<logs>/features/{backbone}/{pool}.log",
     benchmark:
         "<benchmarks>/features/{backbone}/{pool}.tsv"
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=3000,

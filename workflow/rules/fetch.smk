@@ -14,13 +14,6 @@ MINIATURE_WEB = (
 )
 
 
-def serving(wildcards, input):
-    """The command to put before the fetcher's: for the miniature one that serves its images meanwhile."""
-    if config["miniature"] is None:
-        return ""
-    return f"python -m pipeline_lib.miniature.serve --web {input.web} --answers {input.answers} --"
-
-
 rule fetch:
     """Fetch the images of one part of the captions file."""
     input:
@@ -35,6 +28,8 @@ rule fetch:
     benchmark:
         "<benchmarks>/fetch/{part}.tsv"
     retries: 2
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=1000,

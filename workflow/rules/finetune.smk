@@ -9,33 +9,6 @@ TRIPLETS = {
 }
 
 
-def finetune_inputs(wildcards):
-    """What a model is trained on, by its row of the sheet."""
-    row = MODELS[wildcards.model]
-    data = TRIPLETS[row["negatives"]]
-    folder = f"<run>/features/{row['backbone']}"
-    files = {
-        "weights": f"<run>/backbones/{row['backbone']}/model.pt",
-        "triplets": data["triplets"],
-        "features": f"{folder}/{data['pool']}.safetensors",
-    }
-    if needs_distractors(row["loss"]):
-        files |= {
-            "distractors": "<run>/distractors/train.parquet",
-            "pool_features": f"{folder}/distractors.safetensors",
-        }
-    return files
-
-
-def experiment_options(wildcards, input):
-    """Flags that say which row of the sheet a model is, and where its distractors are."""
-    row = MODELS[wildcards.model]
-    flags = options(row, "family", "backbone", "loss", "negatives", "seed")
-    if needs_distractors(row["loss"]):
-        flags += f" --distractors {input.distractors} --pool-features {input.pool_features}"
-    return flags
-
-
 rule finetune:
     """Fine-tune a backbone's text tower."""
     input:
@@ -51,6 +24,8 @@ rule finetune:
         "<benchmarks>/finetune/{model}.tsv"
     wildcard_constraints:
         model="|".join(MODELS),
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=3000,

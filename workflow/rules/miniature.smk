@@ -5,16 +5,6 @@ ZEROSHOT = "kinds colours sizes patterns settings counts relations coloured-kind
 SUGARCREPE = "add_obj add_att replace_obj replace_att replace_rel swap_obj swap_att".split()
 
 
-def miniature_options(wildcards):
-    """Flags of pipeline_lib.miniature.make from the config; none where the run has no miniature."""
-    world = config["miniature"]
-    if world is None:
-        return ""
-    answers = ",".join(f"{name}={share}" for name, share in world["answers"].items())
-    counts = ("seed", "captions", "pretrain", "pool", "zeroshot", "sugarcrepe", "crepe", "hosts")
-    return f"{options(world, *counts)} --answers {answers}"
-
-
 rule miniature:
     """Draw the miniature world."""
     input:
@@ -36,6 +26,8 @@ rule miniature:
         "<logs>/miniature.log",
     benchmark:
         "<benchmarks>/miniature.tsv"
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=1000,

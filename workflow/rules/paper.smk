@@ -28,12 +28,14 @@ rule tables:
         "<logs>/tables.log",
     benchmark:
         "<benchmarks>/tables.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=1000,
         runtime=10,
     params:
         run=lookup("run", within=config),
-        folder="results/tables",
+        folder=folder_of,
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -62,11 +64,13 @@ rule figures:
         "<logs>/figures.log",
     benchmark:
         "<benchmarks>/figures.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=1000,
         runtime=10,
     params:
-        folder="results/figures",
+        folder=folder_of,
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -98,12 +102,14 @@ rule report_page:
         "<logs>/report_page.log",
     benchmark:
         "<benchmarks>/report_page.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=1000,
         runtime=10,
     params:
-        tables="results/tables",
-        figures="results/figures",
+        tables=input_folder("tables"),
+        figures=input_folder("figures"),
     shell:
         r"""
         exec &> >(tee {log:q})

@@ -19,6 +19,8 @@ rule shards:
         "<logs>/shards/{part}.log",
     benchmark:
         "<benchmarks>/shards/{part}.tsv"
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=1000,
@@ -54,6 +56,8 @@ rule shards_index:
         "<logs>/shards_index.log",
     benchmark:
         "<benchmarks>/shards_index.tsv"
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=1000,
@@ -82,6 +86,8 @@ rule crepe_triplets:
         "<logs>/crepe_triplets.log",
     benchmark:
         "<benchmarks>/crepe_triplets.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=1000,
         runtime=10,
