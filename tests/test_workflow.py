@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,10 +40,20 @@ def merged(changes, into):
     return result
 
 
-def snakemake(*arguments):
-    """Run the engine in the repository."""
+def snakemake(*arguments, folder=ROOT):
+    """Run the engine in the repository, or in a copy of it."""
     command = [sys.executable, "-m", "snakemake", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.fixture
+def empty_copy(tmp_path):
+    """The repository as a newcomer has it: no data, no results."""
+    for name in ("config", "pipeline_lib", "workflow"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
 
 
 def test_there_are_rules():
@@ -170,11 +181,23 @@ def test_the_engine_shows_a_mistake_without_a_traceback():
     assert "Traceback" not in said
 
 
-def test_the_paper_run_fails_for_missing_data_with_a_message_that_says_so():
-    if not missing_data(merged(load("paper.yaml"), load("config.yaml"))):
-        pytest.skip("the paper run's data is here")
-    done = snakemake("--dry-run", "--cores", "2", "--configfile", "config/paper.yaml")
+def test_the_paper_run_fails_for_missing_data_with_a_message_that_says_so(empty_copy):
+    done = snakemake("--dry-run", "--cores", "2", "--configfile", "config/paper.yaml", folder=empty_copy)
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert "Data that this configuration names is not here" in said
     assert "Missing input files for rule" in said
+
+
+def test_the_tables_of_one_run_do_not_pass_for_those_of_another(empty_copy):
+    (empty_copy / "results").mkdir()
+    for name in ("tables.parquet", "report.html"):
+        (empty_copy / "results" / name).touch()
+    (empty_copy / "results" / "active-run.txt").write_text("miniature\n")
+    arguments = ("--dry-run", "--cores", "2", "--configfile", "config/paper.yaml")
+    done = snakemake(*arguments, folder=empty_copy)
+    assert done.returncode != 0
+    assert "results/ shows the run 'miniature', and this run is 'paper'" in done.stdout + done.stderr
+    shutil.rmtree(empty_copy / "results")
+    done = snakemake(*arguments, "--", "results/paper/backbones/vit-b32/model.pt", folder=empty_copy)
+    assert done.returncode == 0, done.stdout + done.stderr

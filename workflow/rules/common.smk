@@ -23,10 +23,19 @@ except (ValueError, FileNotFoundError) as error:
     raise WorkflowError(str(error)) from None
 
 if missing := missing_data(config):
-    logger.warning(
+    lacks = (
         "Data that this configuration names is not here; config/README.md says what each is and where it comes from. "
         "Targets that need none of it can run.\n  " + "\n  ".join(missing)
     )
+    # Snakemake takes an existing file for good where the rule that makes it lacks its input. So the tables of another
+    # run would pass for this one's: they have to go first.
+    active = Path("results/active-run.txt")
+    if active.is_file() and active.read_text().strip() != config["run"]:
+        raise WorkflowError(
+            f"results/ shows the run {active.read_text().strip()!r}, and this run is {config['run']!r}. Remove "
+            f"results/tables.parquet, results/report.html and {active} (results/<run>/ stays), then run again.\n{lacks}"
+        )
+    logger.warning(lacks)
 
 BACKBONES = {model["name"]: model for model in config["backbones"]["models"]}
 POOLS = {pool["name"]: pool["images"] for pool in config["features"]["pools"]}

@@ -1,6 +1,7 @@
 # paper: metrics -> what a reader sees
 #   in:  <run>/evaluate/{model}/{benchmark}.json, <run>/finetune/{model}/{history.jsonl,run.json}
-#   out: results/tables.parquet, results/tables/, results/figures/, results/report.html
+#   out: results/tables.parquet, results/active-run.txt (whose tables they are), results/tables/, results/figures/,
+#        results/report.html
 # These are the active configuration's: the same command shows the miniature's or the paper run's.
 from pipeline_lib.paper.outputs import FIGURE_FILES, TABLE_FILES
 
@@ -19,6 +20,7 @@ rule tables:
         code=library("paper.tables"),
     output:
         parquet="results/tables.parquet",
+        active="results/active-run.txt",
         tables=report(
             expand("results/tables/{name}", name=TABLE_FILES),
             category="Tables",
@@ -45,6 +47,7 @@ rule tables:
             --metrics {input.metrics:q} \
             --output {output.parquet:q} \
             --folder {params.folder:q}
+        echo {params.run} > {output.active:q}
         """
 
 
