@@ -181,6 +181,12 @@ def test_the_engine_shows_a_mistake_without_a_traceback():
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("arguments", [("--dry-run",), ("--unlock",), ("--dry-run", "--cores", "8")])
+def test_the_engine_starts_in_an_empty_folder(empty_copy, arguments):
+    done = snakemake(*arguments, folder=empty_copy)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_paper_run_fails_for_missing_data_with_a_message_that_says_so(empty_copy):
     done = snakemake("--dry-run", "--cores", "2", "--configfile", "config/paper.yaml", folder=empty_copy)
     said = done.stdout + done.stderr

@@ -64,7 +64,7 @@ def cores(wanted):
     cores with `--cores 8`. So a job claims its share of what Snakemake believes to have.
     """
     machine = len(os.sched_getaffinity(0))
-    return wanted * max(1, (workflow.cores or 1) // machine)
+    return wanted * max(1, (workflow.resource_settings.cores or 1) // machine)
 
 
 def options(section, *keys):
