@@ -22,6 +22,7 @@ Target = tuple[str, int]
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # What RFC 3986 allows in paths and queries, besides letters and digits; "%" since most URLs come quoted.
 LEGAL = "%/:?@!$&'()*+,;=-._~"
+NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
 GLOBAL_UNICAST_V6 = ipaddress.ip_network("2000::/3")
 
 
@@ -110,6 +111,8 @@ def parse_connect_to(text: str) -> tuple[str, Target]:
 class PublicResolver(AbstractResolver):
     """Resolves host names to public addresses, and names under given suffixes to given addresses.
 
+    A name that does not exist is looked up once: aiohttp keeps the addresses that it was given, but no failure.
+
     Parameters
     ----------
     connect_to : mapping of str to (str, int)
@@ -118,6 +121,7 @@ class PublicResolver(AbstractResolver):
 
     def __init__(self, connect_to: Mapping[str, Target]) -> None:
         self._connect_to = connect_to
+        self._dead: set[str] = set()
         self._resolver = ThreadedResolver()
 
     async def resolve(
@@ -136,8 +140,14 @@ class PublicResolver(AbstractResolver):
         for suffix, (address, mapped_port) in self._connect_to.items():
             if name == suffix or name.endswith(f".{suffix}"):
                 return [_result(host, address, mapped_port)]
+        if name in self._dead:
+            raise socket.gaierror(socket.EAI_NONAME, f"{host!r} does not exist")
         try:
             results = await self._resolver.resolve(host, port, family)
+        except socket.gaierror as error:
+            if error.errno in NO_SUCH_NAME:
+                self._dead.add(name)
+            raise
         except UnicodeError as error:
             raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is not a host name") from error
         if not all(is_public(ipaddress.ip_address(result["host"])) for result in results):

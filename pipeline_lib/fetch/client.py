@@ -4,14 +4,16 @@ Redirects are returned, not followed, so that the host they lead to gets the sam
 """
 
 import asyncio
-import socket
+import contextlib
+import time
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Self
 
 import aiohttp
 from yarl import URL
 
-from pipeline_lib.fetch.addresses import PublicResolver
+from pipeline_lib.fetch.addresses import NO_SUCH_NAME, PublicResolver
 from pipeline_lib.fetch.failures import Failed
 from pipeline_lib.fetch.settings import Settings
 
@@ -90,7 +92,10 @@ class Client:
             async with asyncio.timeout(timeout_s), self._session.get(url, allow_redirects=False) as response:
                 http_code = response.status
                 if http_code != 200 and http_code not in REDIRECTS:
-                    raise Failed("http", http_code < 500 and http_code not in TRANSIENT_STATUSES)
+                    permanent = http_code < 500 and http_code not in TRANSIENT_STATUSES
+                    raise Failed(
+                        "http", permanent, wait_s=wished_wait_s(http_code, response.headers.get("Retry-After"))
+                    )
                 if opted_out(response.headers.getall("X-Robots-Tag", []), self._settings.user_agent):
                     raise Failed("opt-out", permanent=True)
                 if http_code in REDIRECTS:
@@ -135,6 +140,25 @@ def opted_out(headers: list[str], user_agent: str) -> bool:
     return False
 
 
+def wished_wait_s(http_code: int, retry_after: str | None) -> float | None:
+    """Return for how many seconds the host wishes to be left alone, as `Failed` takes it (RFC 9110, section 10.2.3).
+
+    Parameters
+    ----------
+    http_code : int
+        The status. 429, too many requests, is such a wish by itself, 503 with a ``Retry-After`` header; others are not.
+    retry_after : str or None
+        The header: a number of seconds or a date. What is neither counts for nothing.
+    """
+    if http_code not in (429, 503):
+        return None
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0, int(retry_after))
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    return 0.0 if http_code == 429 else None
+
+
 def _classify(error: Exception) -> tuple[str, bool]:
     """Return failure class and permanence of what aiohttp raised, most specific class first."""
     match error:
@@ -143,7 +167,7 @@ def _classify(error: Exception) -> tuple[str, bool]:
         case aiohttp.InvalidURL():
             return "url", True
         case aiohttp.ClientConnectorDNSError():
-            return "dns", error.os_error.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
+            return "dns", error.os_error.errno in NO_SUCH_NAME
         case aiohttp.ClientSSLError():
             return "tls", True
         case aiohttp.ClientConnectorError():

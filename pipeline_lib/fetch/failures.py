@@ -32,9 +32,13 @@ class Failed(Exception):
         Whether asking again is pointless.
     http_code : int, optional
         The status of the last answer, where there was one.
+    wait_s : float, optional
+        How many seconds the host wishes to be left alone; 0 if it did not say how many, None if it has no such wish.
     """
 
-    def __init__(self, failure: str, permanent: bool, http_code: int | None = None) -> None:
+    def __init__(
+        self, failure: str, permanent: bool, http_code: int | None = None, wait_s: float | None = None
+    ) -> None:
         assert failure in FAILURES, failure
         super().__init__(failure)
-        self.failure, self.permanent, self.http_code = failure, permanent, http_code
+        self.failure, self.permanent, self.http_code, self.wait_s = failure, permanent, http_code, wait_s

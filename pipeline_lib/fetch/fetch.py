@@ -17,7 +17,8 @@
 
 The same answers give the same bytes in both. The deadline ``--timeout-s`` is for one attempt with all its redirects.
 A transient failure is tried again at once, at the end of its host's line, and then after ``--backoff-s``, twice that,
-and so on, up to ``--attempts`` in all.
+and so on, up to ``--attempts`` in all. A 429, or a 503 with ``Retry-After``, is never tried again at once, and not
+before what the header asks for or, if that is sooner, four times ``--timeout-s``.
 """
 
 import argparse

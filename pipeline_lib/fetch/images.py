@@ -59,11 +59,15 @@ def prepare(body: bytes, image_size: int | None, max_pixels: int) -> Picture:
     Failed
         ``not-an-image``, ``too-many-pixels`` or ``corrupt``; all permanent.
     """
+    # Both `except Exception` are meant: decoders meet hostile bytes with whatever they run into. Damaged images end in
+    # OSError, SyntaxError, ValueError, RuntimeError or TypeError, depending on the format and on the versions of Pillow
+    # and its libraries, and one missing from a list of them would end a whole part over one image. MemoryError belongs
+    # to them: a header may claim any size, while a machine that runs short of memory kills the process instead.
     try:
         image = Image.open(io.BytesIO(body), formats=FORMATS)
     except UnidentifiedImageError:
         raise Failed("not-an-image", permanent=True) from None
-    except Exception:  # decoders meet hostile bytes with whatever exception they happen to run into
+    except Exception:
         raise Failed("corrupt", permanent=True) from None
     with image:
         original = image.size

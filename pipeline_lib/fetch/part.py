@@ -19,6 +19,9 @@ from pipeline_lib.fetch.settings import Settings
 from pipeline_lib.fetch.spool import Spool
 from pipeline_lib.progress import progress
 
+# How long a host is left alone at most where it asks for longer, in deadlines of an attempt: a part has to end.
+LONGEST_WAIT = 4
+
 
 class Outcome(NamedTuple):
     """A row's line in the outcome table, without key and URL, and its image's place in the spool."""
@@ -129,11 +132,8 @@ class PartFetcher:
             return
         row_url = self._rows[job.row].url
         again = Job(job.row, row_url, parse_url(row_url).raw_host, job.attempts)
-        if job.attempts == 1:
-            self._schedule.add(again)
-        else:
-            delay = settings.backoff_s * 2 ** (job.attempts - 2) * random.uniform(0.5, 1.5)
-            asyncio.get_running_loop().call_later(delay, self._schedule.add, again)
+        delay = retry_delay_s(job.attempts, failed.wait_s, settings) * random.uniform(1, 1.5)
+        asyncio.get_running_loop().call_later(delay, self._schedule.add, again)
 
     def _settle(self, index: int, outcome: Outcome) -> None:
         assert self._outcomes[index] is None
@@ -142,6 +142,24 @@ class PartFetcher:
         self._left -= 1
         if not self._left:
             self._finished.set()
+
+
+def retry_delay_s(attempts: int, wait_s: float | None, settings: Settings) -> float:
+    """Return how many seconds after its failure a URL is asked again, at the least.
+
+    Parameters
+    ----------
+    attempts : int
+        How often it was asked.
+    wait_s : float or None
+        What the host wishes, see `Failed`. It gets no immediate repetition then, and at most `LONGEST_WAIT` deadlines.
+    settings : Settings
+        Backoff and deadline.
+    """
+    if wait_s is None and attempts == 1:
+        return 0.0
+    backoff_s = settings.backoff_s * 2 ** max(attempts - 2, 0)
+    return max(backoff_s, min(wait_s or 0.0, LONGEST_WAIT * settings.timeout_s))
 
 
 def _failed(

@@ -23,7 +23,8 @@ class Settings:
     attempts : int
         How often a URL is asked while it fails transiently.
     backoff_s : float
-        Wait before the second repetition; it doubles with each further one.
+        Wait before the second repetition, and before the first where the host wishes to be left alone; it doubles with
+        each further one.
     connections, connections_per_host : int
         Requests open at a time.
     threads : int

@@ -79,12 +79,16 @@ def zeroshot_radar(drawn: Figure, rows: pd.DataFrame) -> None:
         for label, chosen in top1[top1.backbone == backbone].groupby("label", sort=False):
             values = chosen.set_index("dataset").value.reindex(datasets).to_numpy()
             colour = colours[chosen.family.iloc[0]]
-            axes.plot(np.append(angles, angles[0]), np.append(values, values[0]), color=colour, label=label)
+            closed = np.append(angles, angles[0]), np.append(values, values[0])
+            axes.plot(*closed, color=colour, label=label, clip_on=False)
             axes.fill(angles, values, color=colour, alpha=0.12, linewidth=0)
         axes.set(ylim=(0, 100), yticks=[25, 50, 75, 100], theta_zero_location="N", theta_direction=-1)
         axes.set_yticklabels(["", "50", "", "100"], fontsize=5, color="#444444")
         axes.set_xticks(angles, [name.replace("-", "-\n", 1) if len(name) > 9 else name for name in datasets])
-        axes.tick_params(axis="x", labelsize=5.5, pad=-2)
+        axes.tick_params(axis="x", labelsize=5.5, pad=-3)
+        for angle, name in zip(angles, axes.get_xticklabels(), strict=True):
+            side = round(math.sin(angle), 9)  # of the circle: right if positive
+            name.set_horizontalalignment("left" if side > 0 else "right" if side < 0 else "center")
         axes.spines["polar"].set_visible(False)
         axes.set_title(backbone, pad=8)
     _legend_above(drawn, [Line2D([], [], color=colours[name], label=name) for name in _unique(top1.family)], columns=4)
@@ -99,12 +103,14 @@ def zeroshot_dots(drawn: Figure, rows: pd.DataFrame) -> None:
     for axes, backbone in zip(panels, backbones, strict=True):
         chosen = top1[top1.backbone == backbone]
         ends = chosen.groupby("dataset", sort=False).value.agg(["min", "max"]).reindex(datasets)
-        axes.hlines(range(len(datasets)), ends["min"], ends["max"], color="#bbbbbb", linewidth=1.5, zorder=1)
+        axes.hlines(
+            range(len(datasets)), ends["min"], ends["max"], color="#bbbbbb", linewidth=1.5, zorder=1, clip_on=False
+        )
         for family, dots in chosen.groupby("family", sort=False):
             places = [datasets.index(name) for name in dots.dataset]
             # CLIP is an open ring, so that it shows where both coincide.
             face = "none" if family == BASELINE else colours[family]
-            axes.scatter(dots.value, places, s=16, facecolors=face, edgecolors=colours[family], zorder=2)
+            axes.scatter(dots.value, places, s=16, facecolors=face, edgecolors=colours[family], zorder=2, clip_on=False)
         axes.set(title=backbone, yticks=range(len(datasets)), xlim=(0, 100))
         axes.set_yticklabels(datasets)
     panels[0].invert_yaxis()
@@ -181,7 +187,7 @@ def ablation(drawn: Figure, rows: pd.DataFrame) -> None:
             colours = np.where(rows.family[chosen] == BASELINE, style.GREY, style.BLUE)
             size, height = (9, heights[dataset]) if dataset in heights else (16, 0)
             marker = markers.get(dataset, "o")
-            axes.scatter(rows.value[chosen], places[chosen] + height, s=size, marker=marker, c=colours)
+            axes.scatter(rows.value[chosen], places[chosen] + height, s=size, marker=marker, c=colours, clip_on=False)
             if len(datasets) == 1:
                 _write_values(axes, rows.value[chosen], places[chosen])
         lowest = 0 if title == "zero-shot" else min(40, rows.value.min() - 5)
@@ -226,7 +232,8 @@ def training_curves(drawn: Figure, histories: pd.DataFrame) -> None:
     panels = drawn.subplots(1, len(backbones), sharey=True, squeeze=False)[0]
     for axes, backbone in zip(panels, backbones, strict=True):
         for _, curve in histories[histories.backbone == backbone].groupby("model", sort=False):
-            axes.plot(curve.step, curve.loss_value, color=colours[curve.label.iloc[0]], linewidth=0.7)
+            colour = colours[curve.label.iloc[0]]
+            axes.plot(curve.step, curve.loss_value, color=colour, linewidth=0.7, alpha=0.7)
         axes.set(title=backbone, ylim=(0, None))
     panels[0].set_ylabel("training loss")
     drawn.supxlabel("optimiser step", fontsize=7)

@@ -1,0 +1,77 @@
+"""What the tests of the paper stage share: made-up metrics and calls of its commands."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import ROOT
+
+PUBLISHED = ROOT / "config" / "published.tsv"
+DATASETS = ("kinds", "colours", "counts")
+PARTS = ("replace_obj", "replace_att", "replace_rel", "add_obj", "add_att", "swap_obj", "swap_att")
+MODELS = [
+    # model, family, backbone, loss, negatives, seed
+    ("mini-vit", "CLIP", "mini-vit", None, None, None),
+    ("mini-rn", "CLIP", "mini-rn", None, None, None),
+    ("conclip-vit-s0", "CoN-CLIP", "mini-vit", "conclip", "ccneg", 0),
+    ("conclip-vit-s1", "CoN-CLIP", "mini-vit", "conclip", "ccneg", 1),
+    ("conclip-rn-s0", "CoN-CLIP", "mini-rn", "conclip", "ccneg", 0),
+    ("l1-vit-s0", "CoN-CLIP", "mini-vit", "l1", "ccneg", 0),
+    ("l2-vit-s0", "CoN-CLIP", "mini-vit", "l2", "ccneg", 0),
+    ("crepe-vit-s0", "CoN-CLIP", "mini-vit", "l1", "crepe", 0),
+]
+
+
+def value(*words) -> float:
+    """Return a percentage that depends on the words alone and repeats for no other cell of the tests."""
+    return int.from_bytes(json.dumps(words).encode(), "big") % 9973 / 100
+
+
+def metrics_of(model: str, benchmark: str) -> list[dict]:
+    cells = {
+        "ccneg": [("cc-neg", None, "accuracy", 100)]
+        + [(f"cc-neg/word={word}", None, "accuracy", 50) for word in ("no", "not")]
+        + [(f"cc-neg/pairs={pairs}", None, "accuracy", 10 * pairs) for pairs in (10, 2, 1)],
+        "zeroshot": [
+            (dataset, prompt, metric, 40 + number)
+            for number, dataset in enumerate(DATASETS)
+            for prompt in ("plain", "negated")
+            for metric in ("top1", "mean_per_class")
+        ],
+        "sugarcrepe": [(f"sugarcrepe/{part}", None, "accuracy", 20) for part in (*PARTS, "replace", "add", "swap")],
+    }[benchmark]
+    return [
+        {"dataset": dataset, "prompt": prompt, "metric": metric, "value": value(model, dataset, prompt, metric), "n": n}
+        for dataset, prompt, metric, n in cells
+    ]
+
+
+def write_metrics(folder: Path, models=MODELS) -> list[str]:
+    """Write the metrics files of some models and return their paths."""
+    paths = []
+    for model, family, backbone, loss, negatives, seed in models:
+        for benchmark in ("ccneg", "zeroshot", "sugarcrepe"):
+            content = {
+                "model": model, "family": family, "backbone": backbone, "loss": loss, "negatives": negatives,
+                "seed": seed, "benchmark": benchmark, "metrics": metrics_of(model, benchmark),
+            }  # fmt: skip
+            path = folder / "evaluate" / model / f"{benchmark}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(content))
+            paths.append(str(path))
+    return paths
+
+
+def command(module: str, *arguments: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", f"pipeline_lib.paper.{module}", *map(str, arguments)],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def make_tables(folder: Path, metrics: list[str]) -> subprocess.CompletedProcess:
+    return command(
+        "tables", "--run", "test", "--published", PUBLISHED, "--metrics", *metrics,
+        "--output", folder / "tables.parquet", "--folder", folder / "tables",
+    )  # fmt: skip

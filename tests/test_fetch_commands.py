@@ -1,0 +1,161 @@
+"""The fetch command against the miniature's server, and the serve command itself."""
+
+import asyncio
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from aiohttp import web
+from fetching import AGENT, fetch, jpeg, serving
+from PIL import Image
+
+from pipeline_lib.cc3m import read_rows
+from pipeline_lib.files import read_parquet, write_parquet
+from pipeline_lib.miniature.serve import ANSWERS, read_web
+from pipeline_lib.tars import read_samples, write_samples
+
+
+def fetch_command(captions: Path, out: Path, **changes) -> list[str]:
+    flags = {
+        "captions": captions,
+        "part": 0,
+        "parts": 1,
+        "images": out / "out.tar",
+        "outcomes": out / "out.parquet",
+        "image-size": 16,
+        "user-agent": AGENT,
+        "timeout-s": 1,
+        "max-bytes": 100_000,
+        "max-pixels": 1_000_000,
+        "max-redirects": 3,
+        "attempts": 2,
+        "backoff-s": 0.01,
+        "connections": 16,
+        "connections-per-host": 4,
+        "threads": 1,
+        **changes,
+    }
+    pairs = [text for name, value in flags.items() for text in (f"--{name}", str(value))]
+    return [sys.executable, "-m", "pipeline_lib.fetch.fetch", *pairs]
+
+
+def serve_command(folder: Path, command: list[str]) -> list[str]:
+    files = ["--web", str(folder / "web.tar"), "--answers", str(folder / "answers.parquet")]
+    return [sys.executable, "-m", "pipeline_lib.miniature.serve", *files, "--", *command]
+
+
+@pytest.fixture
+def miniature(tmp_path) -> Path:
+    """A web with each answer twice, and a captions file that links to it and has three bad lines."""
+    answers = sorted(ANSWERS) * 2
+    keys = [f"{number:09d}" for number in range(len(answers))]
+    write_samples(tmp_path / "web.tar", ((key, {"jpg": jpeg((int(key), 0, 0), (64, 48))}) for key in keys))
+    urls = [f"http://host-{number % 3}.miniature.test/{number}.jpg" for number in range(len(answers))]
+    write_parquet(tmp_path / "answers.parquet", pd.DataFrame({"url": urls, "key": keys, "answer": answers}))
+    lines = [f'a "quoted caption {key}\t{url}\n' for key, url in zip(keys, urls, strict=True)]
+    bad = ["no tab\n", "three\tfields\there\n", "unknown\thttp://host-0.miniature.test/other.jpg\n"]
+    (tmp_path / "cc3m.tsv").write_text("".join([*lines, *bad]))
+    return tmp_path
+
+
+def test_every_answer_of_the_miniature_has_its_outcome_and_two_runs_give_the_same_bytes(miniature):
+    command = fetch_command(miniature / "cc3m.tsv", miniature / "one", **{"timeout-s": 1})
+    ran = subprocess.run(serve_command(miniature, command), capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert "rows 27, successes 6 (22.2%)" in ran.stdout
+    assert sorted(path.name for path in (miniature / "one").iterdir()) == ["out.parquet", "out.tar"]
+    rows = list(read_rows(miniature / "cc3m.tsv"))
+    with serving(read_web(miniature / "web.tar", miniature / "answers.parquet").handle) as port:
+        few = {"connections": 3, "connections_per_host": 1, "threads": 2, "attempts": 2, "timeout_s": 1.0}
+        fetch(miniature / "two", rows, port, **few, connect_to={"miniature.test": ("127.0.0.1", port)})
+    for name in ("out.tar", "out.parquet"):
+        assert (miniature / "one" / name).read_bytes() == (miniature / "two" / name).read_bytes()
+
+    frame = read_parquet(miniature / "one" / "out.parquet")
+    assert list(frame["key"]) == [f"{number:09d}" for number in range(27)]
+    expected = {
+        "ok": (None, False, 200, 1),
+        "redirect": (None, False, 200, 1),
+        "busy-once": (None, False, 200, 2),
+        "dead": ("http", True, 404, 1),
+        "gone": ("http", True, 410, 1),
+        "forbidden": ("http", True, 403, 1),
+        "failing": ("http", False, 500, 2),
+        "mislabelled": ("not-an-image", True, 200, 1),
+        "truncated": ("truncated", False, 200, 2),
+        "corrupt": ("corrupt", True, 200, 1),
+        "noai": ("opt-out", True, 200, 1),
+        "silent": ("timeout", False, None, 2),
+    }
+    assert expected.keys() == ANSWERS.keys()
+    answers = [*(sorted(ANSWERS) * 2), None, None, "dead"]
+    for row, answer in zip(frame.itertuples(), answers, strict=True):
+        wanted = expected.get(answer, ("row", True, None, 0))
+        code = None if pd.isna(row.http_code) else int(row.http_code)
+        assert (None if pd.isna(row.failure) else row.failure, row.permanent, code, row.attempts) == wanted, answer
+
+    samples = list(read_samples(miniature / "one" / "out.tar"))
+    assert [key for key, _ in samples] == list(frame.loc[frame["status"] == "success", "key"])
+    for key, parts in samples:
+        facts = json.loads(parts["json"])
+        assert facts["caption"] == f'a "quoted caption {key}' and facts["url"] == frame["url"][int(key)]
+        assert (facts["width"], facts["height"], facts["original_width"], facts["original_height"]) == (21, 16, 64, 48)
+        with Image.open(io.BytesIO(parts["jpg"])) as image:
+            assert image.size == (21, 16) and abs(image.getpixel((0, 0))[0] - int(key)) <= 3
+
+
+def test_a_killed_fetch_leaves_nothing(miniature):
+    waiting = threading.Event()
+
+    async def handler(request):
+        if request.path == "/5.jpg":
+            waiting.set()
+            await asyncio.Event().wait()
+        return web.Response(body=jpeg())
+
+    out = miniature / "out"
+    with serving(handler) as port:
+        command = fetch_command(miniature / "cc3m.tsv", out, **{"timeout-s": 60})
+        fetching = subprocess.Popen([*command, "--connect-to", f"miniature.test=127.0.0.1:{port}"])
+        assert waiting.wait(30)
+        fetching.kill()
+        assert fetching.wait(10) == -signal.SIGKILL
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "status"), [("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 9)", 137)]
+)
+def test_serve_ends_as_its_command_ends(miniature, script, status):
+    ran = subprocess.run(serve_command(miniature, [sys.executable, "-c", script]), timeout=30)
+    assert ran.returncode == status
+
+
+def test_serve_takes_its_command_along_when_it_is_ended(miniature):
+    pid_file = miniature / "pid"
+    script = f"import os, time; open({str(pid_file)!r}, 'w').write(f'{{os.getpid()}}.'); time.sleep(60)"
+    serving_process = subprocess.Popen(serve_command(miniature, [sys.executable, "-c", script]))
+    deadline = time.monotonic() + 30
+    while not (pid_file.exists() and pid_file.read_text().endswith(".")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    serving_process.terminate()
+    assert serving_process.wait(10) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text().strip(".")), 0)
+
+
+@pytest.mark.parametrize("change", [{"answer": "perhaps"}, {"key": "000000099"}, {"url": "http://a.test/"}])
+def test_serve_refuses_a_table_that_does_not_fit(miniature, change):
+    table = miniature / "answers.parquet"
+    write_parquet(table, read_parquet(table).assign(**change))
+    with pytest.raises(ValueError, match=next(iter(change.values()))):
+        read_web(miniature / "web.tar", table)

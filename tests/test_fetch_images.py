@@ -1,0 +1,87 @@
+"""Every kind of image and what becomes of it."""
+
+import io
+import random
+from collections import Counter
+
+import pytest
+from fetching import jpeg
+from PIL import Image
+
+from pipeline_lib.fetch.failures import Failed
+from pipeline_lib.fetch.images import prepare
+
+
+def encoded(image: Image.Image, form: str, **save) -> bytes:
+    content = io.BytesIO()
+    image.save(content, form, **save)
+    return content.getvalue()
+
+
+SIZE = (40, 20)
+GREY16 = Image.frombytes("I;16", SIZE, (0x8000).to_bytes(2, "little") * 800)
+CASES = {
+    "rgb": (encoded(Image.new("RGB", SIZE, (200, 0, 0)), "PNG"), (200, 0, 0)),
+    "grey": (encoded(Image.new("L", SIZE, 90), "JPEG"), (90, 90, 90)),
+    "16 bits": (encoded(GREY16, "PNG"), (128, 128, 128)),
+    "alpha": (encoded(Image.new("RGBA", SIZE, (0, 0, 0, 0)), "PNG"), (255, 255, 255)),
+    "grey alpha": (encoded(Image.new("LA", SIZE, (0, 0)), "PNG"), (255, 255, 255)),
+    "palette": (encoded(Image.new("RGB", SIZE, (0, 0, 200)).quantize(2), "PNG"), (0, 0, 200)),
+    "transparent palette": (encoded(Image.new("P", SIZE, 0), "PNG", transparency=0), (255, 255, 255)),
+    "cmyk": (encoded(Image.new("CMYK", SIZE, (0, 255, 255, 0)), "JPEG"), (255, 0, 0)),
+    "bits": (encoded(Image.new("1", SIZE, 1), "TIFF"), (255, 255, 255)),
+    "animated": (
+        encoded(Image.new("RGB", SIZE, "lime"), "GIF", save_all=True, append_images=[Image.new("RGB", SIZE)]),
+        (0, 255, 0),
+    ),
+    "avif": (encoded(Image.new("RGB", SIZE, (0, 0, 200)), "AVIF", quality=100), (0, 0, 200)),
+    "webp": (encoded(Image.new("RGB", SIZE, (0, 0, 200)), "WEBP", lossless=True), (0, 0, 200)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_kind_of_image_becomes_an_rgb_jpeg(name):
+    body, colour = CASES[name]
+    picture = prepare(body, 10, 10_000)
+    with Image.open(io.BytesIO(picture.content)) as image:
+        assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (20, 10))
+        assert all(abs(found - wanted) <= 3 for found, wanted in zip(image.getpixel((5, 5)), colour, strict=True))
+    assert picture[1:5] == (20, 10, *SIZE)
+    assert prepare(body, None, 10_000).content == body
+
+
+def test_exif_rotation_is_applied_and_broken_exif_ignored():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert prepare(jpeg(size=(40, 20), exif=exif), 10, 10_000)[1:5] == (10, 20, 40, 20)
+    assert prepare(jpeg(size=(40, 20), exif=b"Exif\x00\x00II*\x00\xff"), 10, 10_000)[1:3] == (20, 10)
+
+
+def test_corrupt_images_are_refused_even_where_bytes_are_kept():
+    for body in (jpeg()[:-40], jpeg(format="PNG")[:60], jpeg(format="GIF")[:-8]):
+        with pytest.raises(Failed) as caught:
+            prepare(body, None, 10_000)
+        assert caught.value.failure == "corrupt" and caught.value.permanent
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, as in the command
+def test_damaged_images_are_images_or_failures():
+    rng = random.Random(0)
+    bodies = [body for body, _ in CASES.values()]
+    outcomes = Counter()
+    for _ in range(2000):
+        body = bytearray(rng.choice(bodies))
+        for _ in range(rng.choice((1, 2, 8))):
+            place = rng.randrange(len(body))
+            body[place : place + rng.randrange(5)] = rng.randbytes(rng.randrange(5))
+        try:
+            picture = prepare(bytes(body), 10, 10_000)
+        except Failed as failed:
+            assert failed.permanent
+            outcomes[failed.failure] += 1
+        else:
+            with Image.open(io.BytesIO(picture.content)) as image:
+                assert (image.format, image.mode, image.size) == ("JPEG", "RGB", picture[1:3])
+            outcomes["success"] += 1
+    assert outcomes.keys() == {"success", "corrupt", "not-an-image", "too-many-pixels"}, outcomes
+    assert min(outcomes["success"], outcomes["corrupt"], outcomes["not-an-image"]) > 100, outcomes

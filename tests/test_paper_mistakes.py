@@ -1,0 +1,107 @@
+"""The paper stage refuses broken input and names it."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from papers import MODELS, command, make_tables, metrics_of, write_metrics
+
+from pipeline_lib.paper.metrics import read_metrics
+from pipeline_lib.paper.published import read_published
+from pipeline_lib.paper.tidy import build_tables
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("ccneg\tCLIP\tViT-B/32\tcc-neg\taccuracy\tmany\tpaper", "line 2: expected value to be a number"),
+        ("ccneg\tCLIP\tViT-B/32\tcc-neg\taccuracy\tnan\tpaper", "line 2: expected value to be a number"),
+        ("ccneg\tCLIP\tViT-B/32\tcc-neg\taccuracy\t1\tguessed", "line 2: expected provenance"),
+        ("a\tb\tc\td\te\t1\tpaper\na\tb\tc\td\te\t2\tpaper", "line 3: .* already in the file"),
+    ],
+)
+def test_broken_published_numbers_are_refused(tmp_path, line, message):
+    path = tmp_path / "published.tsv"
+    path.write_text("table\tmodel\tbackbone\tdataset\tmetric\tvalue\tprovenance\n" + line + "\n")
+    with pytest.raises(ValueError, match=message):
+        read_published(path)
+
+
+def change(path: str, **fields) -> None:
+    content = json.loads(Path(path).read_text())
+    Path(path).write_text(json.dumps(content | fields))
+
+
+def change_first_metric(path: str, **fields) -> None:
+    metrics = json.loads(Path(path).read_text())["metrics"]
+    change(path, metrics=[metrics[0] | fields, *metrics[1:]])
+
+
+BROKEN = {
+    "no JSON": (lambda path: Path(path).write_text("{"), "expected JSON"),
+    "a list": (lambda path: Path(path).write_text("[]"), "is not of type 'object'"),
+    "an unknown key": (lambda path: change(path, note="x"), "'note' was unexpected"),
+    "an unknown metric key": (lambda path: change_first_metric(path, stderr=1.0), "'stderr' was unexpected"),
+    "an unknown benchmark": (lambda path: change(path, benchmark="valse"), "'valse' is not one of"),
+    "an unknown dataset": (lambda path: change_first_metric(path, dataset="cc-neg/length=3"), "not a dataset of"),
+    "an unknown prompt": (lambda path: change_first_metric(path, prompt="plain"), "expected prompt to be one of"),
+    "an unknown metric": (lambda path: change_first_metric(path, metric="top1"), "expected metric to be one of"),
+    "an unknown loss": (lambda path: change(path, loss="l4"), "'l4' is not one of"),
+    "not a number": (lambda path: change_first_metric(path, value=float("nan")), "expected a percentage, found nan"),
+    "no percentage": (lambda path: change_first_metric(path, value=101), "greater than the maximum of 100"),
+    "no items": (lambda path: change_first_metric(path, n=0), "less than the minimum of 1"),
+    "other items": (lambda path: change_first_metric(path, n=99), "n=99 in .*conclip-rn-s0"),
+    "no whole": (lambda path: change_first_metric(path, dataset="cc-neg/word=x"), "expected the dataset cc-neg"),
+    "a changed seed": (lambda path: change(path, seed=3), "in another file"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_metrics_file_is_named(tmp_path, name):
+    damage, message = BROKEN[name]
+    metrics = write_metrics(tmp_path)
+    broken = str(tmp_path / "evaluate" / "conclip-rn-s0" / "ccneg.json")
+    damage(broken)
+    # Last, so that a model's other files say first what the model is.
+    with pytest.raises(ValueError, match=message) as error:
+        read_metrics([*(path for path in metrics if path != broken), broken])
+    assert broken in str(error.value)
+
+
+def test_missing_and_repeated_metrics_are_refused(tmp_path):
+    metrics = write_metrics(tmp_path)
+    with pytest.raises(ValueError, match=r"conclip-vit-s0 has cc-neg.* twice"):
+        read_metrics([*metrics, next(path for path in metrics if path.endswith("conclip-vit-s0/ccneg.json"))])
+    with pytest.raises(ValueError, match=r"l2-vit-s0 has metrics but none of benchmark sugarcrepe"):
+        read_metrics([path for path in metrics if not path.endswith("l2-vit-s0/sugarcrepe.json")])
+    with pytest.raises(ValueError, match=r"conclip-rn-s0.*: expected one CLIP baseline for backbone mini-rn, found 0"):
+        read_metrics([path for path in metrics if "/mini-rn/" not in path])
+    with pytest.raises(FileNotFoundError, match=r"absent\.json"):
+        read_metrics([*metrics, str(tmp_path / "absent.json")])
+    zeroshot = str(tmp_path / "evaluate" / "mini-vit" / "zeroshot.json")
+    kept = [
+        metric
+        for metric in metrics_of("mini-vit", "zeroshot")
+        if (metric["dataset"], metric["prompt"]) != ("counts", "negated")
+    ]
+    change(zeroshot, metrics=kept)
+    with pytest.raises(ValueError, match=r"zeroshot\.json: expected top1 of counts with the negated prompt"):
+        read_metrics(metrics)
+
+
+def test_models_that_share_a_name_but_not_a_loss_are_refused(tmp_path):
+    models = [*MODELS[:2], MODELS[2], ("conclip-vit-s1", "CoN-CLIP", "mini-vit", "l1", "ccneg", 1)]
+    with pytest.raises(ValueError, match="expected models of one name to differ in their seed alone"):
+        build_tables(*read_metrics(write_metrics(tmp_path, models)), {})
+
+
+def test_a_mistake_ends_the_command_in_one_line(tmp_path):
+    failed = make_tables(tmp_path, [str(tmp_path / "absent.json")])
+    assert failed.returncode == 1 and failed.stderr.count("\n") == 1 and "absent.json" in failed.stderr
+    failed = command("headline", "--tables", tmp_path / "tables.parquet")
+    assert failed.returncode == 1 and "pipeline_lib.paper.tables" in failed.stderr
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "foreign.parquet")
+    failed = command("headline", "--tables", tmp_path / "foreign.parquet")
+    assert failed.returncode == 1 and "expected the columns" in failed.stderr
