@@ -73,7 +73,12 @@ def load_openai_clip(name: str, download_root: str) -> CLIP:
     """Return OpenAI's CLIP `name` (such as ``"ViT-B/32"``) in fp32 on the CPU, downloading it where it is not there."""
     if name not in clip.available_models():
         raise ValueError(f"OpenAI published no CLIP {name!r}; expected one of {', '.join(clip.available_models())}")
-    model, _ = clip.load(name, device="cpu", download_root=download_root)
+    try:
+        model, _ = clip.load(name, device="cpu", download_root=download_root)
+    except (OSError, RuntimeError) as error:  # no network, no room, or a checksum that does not fit
+        raise ValueError(
+            f"the weights of {name} could not be had ({error}); put OpenAI's file into {download_root}/ yourself"
+        ) from error
     return model.float()
 
 

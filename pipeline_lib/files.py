@@ -32,7 +32,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    # One job writes a file, so the name needs no process number; what a killed job left is overwritten by the next.
+    aside = path.with_name(f".{path.stem}.tmp{path.suffix}")
     try:
         yield aside
         with open(aside, "rb+") as written:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline_lib.tars import read_samples
+from pipeline_lib.tars import KEY, read_samples
 
 
 def read_images(tars: list[str | Path]) -> Iterator[tuple[str, Image.Image, dict]]:
@@ -16,11 +16,16 @@ def read_images(tars: list[str | Path]) -> Iterator[tuple[str, Image.Image, dict
     Raises
     ------
     ValueError
-        If a sample has no image, the image does not decode, or a key occurs twice; the message names tar and key.
+        If a key is not fit for a file name or occurs twice, a sample has no image or one that does not decode, or its
+        metadata is not a JSON object with, if any, a whole number as label; the message names tar and key.
     """
     seen = set()
     for tar in tars:
         for key, parts in read_samples(tar):
+            if not KEY.fullmatch(key):
+                raise ValueError(
+                    f"{tar}: expected members KEY.jpg with a key of letters, digits, '_' and '-', found {key!r}"
+                )
             if key in seen:
                 raise ValueError(f"{tar}: key {key} occurs a second time; keys must be unique within a pool")
             seen.add(key)
@@ -30,4 +35,17 @@ def read_images(tars: list[str | Path]) -> Iterator[tuple[str, Image.Image, dict
                 image = Image.open(io.BytesIO(parts["jpg"]), formats=("JPEG",)).convert("RGB")
             except (OSError, SyntaxError, Image.DecompressionBombError) as error:
                 raise ValueError(f"{tar}: the image of sample {key} does not decode ({error})") from error
-            yield key, image, json.loads(parts.get("json", b"{}"))
+            yield key, image, _metadata(parts.get("json", b"{}"), f"{tar}: sample {key}")
+
+
+def _metadata(content: bytes, where: str) -> dict:
+    try:
+        said = json.loads(content)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{where}: its .json member is not JSON ({error})") from error
+    if not isinstance(said, dict):
+        raise ValueError(f"{where}: expected a JSON object, found {said!r:.80}")
+    label = said.get("label", 0)
+    if type(label) is not int or label < 0:
+        raise ValueError(f"{where}: expected a label that is a whole number from 0, found {label!r}")
+    return said

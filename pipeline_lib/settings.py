@@ -21,7 +21,7 @@ def _explain(error: jsonschema.ValidationError) -> str:
     if error.validator == "additionalProperties":
         allowed = sorted(error.schema.get("properties", {}))
         lines = []
-        for key in sorted(set(error.instance) - set(allowed)):
+        for key in sorted(set(error.instance) - set(allowed), key=str):
             near = difflib.get_close_matches(str(key), allowed, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             lines.append(f"{place}: unknown key {key!r}{hint} Allowed: {', '.join(allowed)}")
@@ -88,11 +88,79 @@ def _contradictions(config: dict) -> list[str]:
     for name in ("distractors", "sugarcrepe", *lists["evaluate/zeroshot/datasets"]):
         if name not in pools:
             problems.append(f"features/pools: the pool {name!r} is missing; found {', '.join(pools)}")
+    for model in config["backbones"]["models"]:
+        if model["source"] == "pretrain":
+            problems += _architecture_problems(f"backbones/models/{model['name']}", model["architecture"])
+    for place, recipe in (("backbones/pretrain", config["backbones"]["pretrain"]),):
+        if recipe["warmup_steps"] >= recipe["steps"]:
+            problems.append(f"{place}/warmup_steps: expected less than steps, {recipe['steps']}")
     if config["shards"]["eval_share"] in (0, 1):
         problems.append("shards/eval_share: expected a share between 0 and 1, so that both splits have samples")
     if config["miniature"] is not None and sum(config["miniature"]["answers"].values()) >= 1:
         problems.append("miniature/answers: expected shares with a sum below 1, so that some images are served well")
     return problems
+
+
+def _architecture_problems(place: str, architecture: dict) -> list[str]:
+    """Return what `clip.model.CLIP` cannot build, or would build otherwise when it is loaded again."""
+    width, patch, pixels = (architecture[key] for key in ("vision_width", "vision_patch_size", "image_resolution"))
+    if isinstance(architecture["vision_layers"], list):
+        problems = [] if pixels % 32 == 0 else [f"image_resolution: expected a multiple of 32, found {pixels}"]
+        problems += [] if width % 2 == 0 else [f"vision_width: expected an even number, found {width}"]
+        problems += [] if patch is None else [f"vision_patch_size: expected null for a ResNet, found {patch}"]
+    elif patch is None:
+        problems = ["vision_patch_size: expected a number of pixels for a ViT, found null"]
+    else:
+        problems = (
+            [] if pixels % patch == 0 else [f"image_resolution: expected a multiple of the patch, found {pixels}"]
+        )
+        problems += [] if width % 64 == 0 else [f"vision_width: expected a multiple of 64 for a ViT, found {width}"]
+    return [f"{place}/{problem}" for problem in problems]
+
+
+def check_experiments(experiments: list[dict], config: dict, with_distractors: list[str]) -> None:
+    """Check that the sheet's rows can be trained and told apart.
+
+    Parameters
+    ----------
+    experiments : list of dict
+        As `read_experiments` returns them.
+    config : dict
+        The checked configuration.
+    with_distractors : list of str
+        The losses that use distractor images; those are chosen for CC-Neg's samples only.
+
+    Raises
+    ------
+    ValueError
+        If they cannot; one line per problem.
+    """
+    problems = []
+    pools = [pool["name"] for pool in config["features"]["pools"]]
+    backbones = [model["name"] for model in config["backbones"]["models"]]
+    for row in experiments:
+        name = row["experiment"]
+        if row["negatives"] == "crepe" and row["loss"] in with_distractors:
+            problems.append(
+                f"{name}: loss {row['loss']} needs distractors, which negatives crepe does not have; use l1"
+            )
+        if row["negatives"] == "crepe" and "crepe" not in pools:
+            problems.append(
+                f"{name}: negatives crepe needs the pool 'crepe' in features/pools; found {', '.join(pools)}"
+            )
+        if row["family"] == "CLIP":
+            problems.append(f"{name}: the family CLIP is for models that are not fine-tuned; name another")
+        if len(set(row["seeds"])) < len(row["seeds"]):
+            problems.append(f"{name}: expected different seeds, found {row['seeds']}")
+        if config["finetune"]["order"] == "paper" and len(row["seeds"]) > 1:
+            problems.append(
+                f"{name}: with finetune/order paper nothing depends on the seed; expected one, found {row['seeds']}"
+            )
+        problems += [
+            f"{name}: {name}-s{seed} is a backbone's name" for seed in row["seeds"] if f"{name}-s{seed}" in backbones
+        ]
+    if problems:
+        raise ValueError("the sheet of experiments has mistakes:\n" + "\n".join(problems))
 
 
 def read_experiments(path: str | Path, schema: str | Path, backbones: list[str], losses: list[str]) -> list[dict]:

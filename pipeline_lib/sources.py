@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+DATA_SUFFIXES = (".j2", ".txt", ".json", ".tsv")
 
 
 def _path(module: str) -> Path | None:
@@ -54,7 +55,7 @@ def sources(module: str) -> list[str]:
     entry = _path(module)
     if entry is None:
         raise ValueError(f"expected a module of {PACKAGE.name}, found {module!r}")
-    found = {path for path in entry.parent.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc")}
+    found = {path for path in entry.parent.iterdir() if path.is_file() and path.suffix in DATA_SUFFIXES}
     todo = [module]
     while todo:
         name = todo.pop()

@@ -29,7 +29,8 @@ def use_threads(threads: int) -> None:
 
 
 def pick_device() -> torch.device:
-    """Return the GPU where there is one, else the CPU."""
+    """Return the GPU where there is one, else the CPU; convolutions on it stay in full fp32."""
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -1,5 +1,7 @@
 """Atomic writing and reproducible tars."""
 
+import tarfile
+
 import pandas as pd
 import pytest
 from conftest import jpeg_bytes
@@ -60,6 +62,24 @@ def test_a_key_in_two_tars_of_a_pool_is_named(tmp_path):
         write_samples(tmp_path / name, [sample])
     with pytest.raises(ValueError, match=r"b\.tar: key 000000007 occurs a second time"):
         list(read_images([tmp_path / "a.tar", tmp_path / "b.tar"]))
+
+
+@pytest.mark.parametrize(
+    "said", [b"{", b"[1]", b'{"label": "3"}', b'{"label": null}', b'{"label": 1.0}', b'{"label": -1}']
+)
+def test_metadata_that_does_not_fit_is_named(tmp_path, said):
+    write_samples(tmp_path / "a.tar", [("000000007", {"jpg": jpeg_bytes(), "json": said})])
+    with pytest.raises(ValueError, match=r"a\.tar: sample 000000007: "):
+        list(read_images([tmp_path / "a.tar"]))
+
+
+def test_a_tar_of_a_folder_is_refused_before_it_is_read(tmp_path):
+    (tmp_path / "val2017").mkdir()
+    (tmp_path / "val2017" / "000000000139.jpg").write_bytes(jpeg_bytes())
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(tmp_path / "val2017", "val2017")
+    with pytest.raises(ValueError, match=r"expected members KEY\.jpg .* found 'val2017/000000000139'"):
+        list(read_images([tmp_path / "a.tar"]))
 
 
 def test_json_and_parquet_errors_name_the_file(tmp_path):

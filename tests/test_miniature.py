@@ -1,5 +1,6 @@
 """The miniature world: true, free of negation, reproducible."""
 
+import argparse
 import csv
 import json
 import re
@@ -15,10 +16,10 @@ from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
 from pipeline_lib.evaluate.zeroshot import read_classes
 from pipeline_lib.files import read_parquet
 from pipeline_lib.images import read_images
-from pipeline_lib.miniature.describe import LABELLED, PARTS, caption, sugarcrepe_item
+from pipeline_lib.miniature.describe import LABELLED, PARTS, WORDINGS, caption, sugarcrepe_item
 from pipeline_lib.miniature.draw import CANVAS_PX, draw
 from pipeline_lib.miniature.make import parse_shares
-from pipeline_lib.miniature.scenes import COLOURS, KINDS, SETTINGS, Scene, Thing, sample_scene
+from pipeline_lib.miniature.scenes import COLOURS, CONVERSE, KINDS, PATTERNS, SETTINGS, Scene, Thing, sample_scene
 
 COUNTS = {"captions": 60, "pretrain": 5, "pool": 5, "zeroshot": 12, "sugarcrepe": 10, "crepe": 6, "hosts": 4}
 
@@ -66,6 +67,26 @@ def test_captions_name_only_what_the_scene_holds():
         assert words & set(SETTINGS) <= {scene.setting}
 
 
+def test_captions_bind_attributes_and_relations_as_the_scene_does():
+    rng, checked = Random(2), 0
+    for _ in range(2000):
+        scene = sample_scene(rng, "pair")
+        text = caption(scene, rng)
+        for thing in scene.things:
+            said = re.search(rf"((?:\w+ )*){thing.kind}\b", text)
+            if said:  # the words right before a kind are its own
+                own = re.split(r"\b(?:an?|and|of|over|under|above|below|behind|beside|to)\b", said[1])[-1].split()
+                assert set(own) & set(COLOURS) <= {thing.colour}, text
+                assert set(own) & set(PATTERNS) <= {thing.pattern}, text
+        first, second = scene.things
+        relation = next((name for name, words in WORDINGS.items() if any(f" {w} " in text for w in words)), None)
+        if relation and first.kind in text and second.kind in text:
+            first_named = text.index(first.kind) < text.index(second.kind)
+            assert relation == (scene.relation if first_named else CONVERSE[scene.relation]), text
+            checked += 1
+    assert checked > 1000
+
+
 def test_the_captions_file_is_read_by_the_cc3m_reader_and_matches_the_web(worlds):
     rows = list(read_rows(worlds[0] / "cc3m.tsv"))
     answers = read_parquet(worlds[0] / "answers.parquet")
@@ -82,11 +103,24 @@ def test_labels_are_the_truth(worlds):
         classes = read_classes(worlds[0] / "zeroshot" / f"{name}.classes.txt")
         for key, image, said in read_images([worlds[0] / "zeroshot" / f"{name}.tar"]):
             assert image.size == (CANVAS_PX, CANVAS_PX)
-            first = json.loads(scenes[f"zeroshot/{name}", key])["things"][0]
-            if name == "coloured-kinds":
-                assert classes[said["label"]] == f"{first['colour']} {first['kind']}"
-            if name == "kinds":
-                assert classes[said["label"]] == first["kind"]
+            scene = json.loads(scenes[f"zeroshot/{name}", key])
+            first, label = scene["things"][0], classes[said["label"]]
+            assert (
+                label
+                in {
+                    "kinds": [first["kind"]],
+                    "colours": [f"{first['colour']} thing"],
+                    "sizes": [f"{first['size']} thing"],
+                    "patterns": [f"{first['pattern']} thing"],
+                    "settings": [scene["setting"]],
+                    "counts": [["single thing", "pair of things", "group of three things"][len(scene["things"]) - 1]],
+                    "relations": [
+                        f"thing {scene['relation']} a thing",
+                        f"thing {CONVERSE.get(scene['relation'])} a thing",
+                    ],
+                    "coloured-kinds": [f"{first['colour']} {first['kind']}"],
+                }[name]
+            )
 
 
 def test_sugarcrepe_files_have_the_published_format(worlds):
@@ -138,7 +172,7 @@ def test_two_drawings_of_a_scene_differ_but_a_seed_repeats():
 
 def test_shares_of_bad_answers_are_checked():
     assert parse_shares("dead=0.1,silent=0.01") == {"dead": 0.1, "silent": 0.01}
-    with pytest.raises(ValueError, match="found 'dad'"):
+    with pytest.raises(argparse.ArgumentTypeError, match="found 'dad'"):
         parse_shares("dad=0.1")
-    with pytest.raises(ValueError, match="sum below 1"):
+    with pytest.raises(argparse.ArgumentTypeError, match="sum below 1"):
         parse_shares("dead=0.6,gone=0.6")

@@ -102,6 +102,7 @@ def test_build_and_index(tmp_path):
     rows = read_json(tmp_path / "index.json")["rows"]
     assert rows["rows"] == 80
     assert rows["samples"] == rows["train"] + rows["eval"] == 58
+    assert rows["eval_with_texts_seen_in_training"] == 0  # every text of this test holds its key
     for split in ("train", "eval"):
         table = read_parquet(tmp_path / f"{split}.parquet")
         in_tars = [
@@ -120,7 +121,10 @@ def test_crepe_rows_are_read_and_mistakes_named(tmp_path):
         "negated_caption": ["no dog"],
     }
     path.write_text("image,caption,negated_caption\n1,a dog,\n")
-    with pytest.raises(ValueError, match=r"crepe\.csv, line 2: expected no empty cell"):
+    with pytest.raises(ValueError, match=r"crepe\.csv, line 2: expected 3 fields, none of them empty"):
+        read_crepe(path)
+    path.write_text("image,caption,negated_caption\n1,a dog, a cat,no dog\n")
+    with pytest.raises(ValueError, match=r"crepe\.csv, line 2: expected 3 fields"):
         read_crepe(path)
     path.write_text("image,text\n1,a dog\n")
     with pytest.raises(ValueError, match="expected the columns"):

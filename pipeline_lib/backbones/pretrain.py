@@ -96,8 +96,10 @@ def main() -> None:
 
     transform = preprocess(args.architecture["image_resolution"])
     images, captions = [], []
-    for _, image, said in read_images([args.images]):
-        images.append(transform(image).half())  # half precision keeps the pixels and half of the memory
+    for key, image, said in read_images([args.images]):
+        if not isinstance(said.get("caption"), str):
+            raise ValueError(f"{args.images}: sample {key} has no caption in its .json member")
+        images.append(transform(image).half())  # rounds to 11 bits, a pixel has 8; half the memory
         captions.append(said["caption"])
     images = torch.stack(images).to(memory_format=torch.channels_last)
     tokens = tokenize(captions)

@@ -29,7 +29,7 @@ from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.files import read_parquet, write_parquet
 from pipeline_lib.progress import progress
 from pipeline_lib.text_tower import encode_captions
-from pipeline_lib.training import use_threads
+from pipeline_lib.training import pick_device, use_threads
 
 SAMPLES_PER_BLOCK = 1024  # a memory bound: a block against COCO's 118,287 images is 0.5 GB of scores
 
@@ -64,14 +64,19 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
     use_threads(args.threads)
-    model = load_clip(args.weights)
+    device = pick_device()
+    model = load_clip(args.weights).to(device)
     pool = load_features(args.features, tower_id(model))
     triplets = read_parquet(args.triplets, ["key", "exclusion_caption", "object"])
     exclusions = encode_captions(model, triplets["exclusion_caption"].tolist())
     objects = encode_captions(model, triplets["object"].tolist())
+    images = pool.features.to(device)
     blocks = list(zip(exclusions.split(SAMPLES_PER_BLOCK), objects.split(SAMPLES_PER_BLOCK), strict=True))
-    best = [best_images(pool.features, *block) for block in progress(blocks, "choose distractors", "blocks")]
-    scores, rows = (torch.cat(parts) for parts in zip(*best, strict=True))
+    best = [
+        best_images(images, exclusion.to(device), thing.to(device))
+        for exclusion, thing in progress(blocks, "choose distractors", "blocks")
+    ]
+    scores, rows = (torch.cat(parts).cpu() for parts in zip(*best, strict=True))
     frame = pd.DataFrame(
         {"key": triplets["key"], "distractor": [pool.keys[row] for row in rows.tolist()], "score": scores.numpy()}
     )

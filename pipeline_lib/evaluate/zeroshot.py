@@ -31,19 +31,20 @@ from pipeline_lib.text_tower import encode_captions
 
 
 def read_classes(path: str | Path) -> list[str]:
-    """Return the class names of a file, one per line, in the order of their labels.
+    """Return the class names of a file, one per line, in the order of their labels; repeated names are reported.
 
     Raises
     ------
     ValueError
-        If a line is empty or a name occurs twice; the message names file and line.
+        If a line is empty; the message names file and line.
     """
-    names = Path(path).read_text(encoding="utf-8").splitlines()
+    names = Path(path).read_text(encoding="utf-8-sig").splitlines()
     for number, name in enumerate(names, 1):
         if not name.strip():
             raise ValueError(f"{path}, line {number}: expected a class name, found an empty line")
-        if names.index(name) != number - 1:
-            raise ValueError(f"{path}, line {number}: class {name!r} stands in line {names.index(name) + 1} already")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:  # as in OpenAI's list for ImageNet; the first of equal classes wins every tie
+        print(f"{path}: {len(repeated)} names stand for several classes: {', '.join(repeated)}")
     return names
 
 

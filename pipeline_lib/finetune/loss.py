@@ -51,6 +51,8 @@ def loss_value(
             terms.append(_cross_entropy(image, caption, negated, scale))
         elif term == "l2":
             terms.append(_cross_entropy(caption, image, distractor, scale))
-        else:
+        elif term == "l3":
             terms.append(_cross_entropy(distractor, negated, caption, scale))
+        else:
+            raise ValueError(f"the term {term!r} of loss {loss!r} is not computed in pipeline_lib/finetune/loss.py")
     return torch.stack(terms).mean()

@@ -10,6 +10,7 @@ LOSSES = {
     "l1+l2": ("l1", "l2"),
     "conclip": ("l1", "l2", "l3"),
 }
+LOSS_LABELS = {"l1": "L1", "l2": "L2", "l1+l2": "L1+L2", "conclip": "L_conclip"}  # as tables and figures show it
 TERMS_WITH_DISTRACTORS = ("l2", "l3")
 
 

@@ -148,17 +148,22 @@ def parse_shares(text: str) -> dict[str, float]:
 
     Raises
     ------
-    ValueError
+    argparse.ArgumentTypeError
         If an answer is unknown, or the shares are not numbers between 0 and 1 that leave room for good ones.
     """
     shares = {}
     for entry in filter(None, text.split(",")):
         name, _, share = entry.partition("=")
         if name not in ANSWERS or name == "ok":
-            raise ValueError(f"--answers: expected names out of {', '.join(ANSWERS)} other than ok, found {name!r}")
-        shares[name] = float(share)
+            raise argparse.ArgumentTypeError(
+                f"expected names out of {', '.join(ANSWERS)} other than ok, found {name!r}"
+            )
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a number after {name}=, found {share!r}") from None
     if any(not 0 <= share <= 1 for share in shares.values()) or sum(shares.values()) >= 1:
-        raise ValueError(f"--answers: expected shares from 0 to 1 with a sum below 1, found {text!r}")
+        raise argparse.ArgumentTypeError(f"expected shares from 0 to 1 with a sum below 1, found {text!r}")
     return shares
 
 

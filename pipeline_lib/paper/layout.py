@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import pandas as pd
 from tabulate import tabulate
 
+from pipeline_lib.finetune.terms import LOSS_LABELS
 from pipeline_lib.paper.outputs import HEADLINE, TABLES, Item
 from pipeline_lib.paper.tidy import CATEGORIES, is_ablation, stem
 
-LOSS_LABELS = {"l1": "L1", "l2": "L2", "l1+l2": "L1+L2", "conclip": "L_conclip"}
 NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
 ROW_HEADINGS = ["backbone", "model", "row"]
 SIGNED_ROWS = ("gain", "delta")

@@ -13,6 +13,7 @@ import jsonschema
 import pandas as pd
 
 from pipeline_lib.files import read_json
+from pipeline_lib.finetune.terms import LOSSES
 
 BASELINE = "CLIP"
 MODEL_FIELDS = ["family", "backbone", "loss", "negatives", "seed"]
@@ -51,7 +52,7 @@ _FILE = {
     "model": _TEXT,
     "family": _TEXT,
     "backbone": _TEXT,
-    "loss": {"enum": ["l1", "l2", "l1+l2", "conclip", None]},
+    "loss": {"enum": [*LOSSES, None]},
     "negatives": {"enum": ["ccneg", "crepe", None]},
     "seed": {"type": ["integer", "null"]},
     "benchmark": {"enum": list(BENCHMARKS)},

@@ -10,12 +10,12 @@ Differences are in percentage points.
 
 import pandas as pd
 
+from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.paper.metrics import BASELINE
 from pipeline_lib.paper.outputs import TABLES
 from pipeline_lib.paper.published import BACKBONES, Published, find_published
 from pipeline_lib.paper.schema import COLUMNS, KEY
 
-LOSSES = ("l1", "l2", "l1+l2", "conclip")
 MAIN = ("conclip", "ccneg")
 CATEGORIES = ("sugarcrepe/replace", "sugarcrepe/add", "sugarcrepe/swap")
 
@@ -101,7 +101,7 @@ def _model_ranks(rows: pd.DataFrame) -> pd.Series:
             row.family != BASELINE,
             row.family,
             row.negatives or "",
-            LOSSES.index(row.loss) if row.loss else -1,
+            list(LOSSES).index(row.loss) if row.loss else -1,
             row.stem,
             row.seeds > 1,
             -1 if pd.isna(row.seed) else row.seed,

@@ -9,6 +9,7 @@ per line, ``key``, ``caption``, ``negated_caption``.
 """
 
 import argparse
+import csv
 from pathlib import Path
 
 import pandas as pd
@@ -25,20 +26,25 @@ def read_crepe(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If columns or cells are missing; the message names the file and the first line concerned.
+        If columns are missing, or a row has other than three filled fields; the message names file and line.
     """
+    rows = []
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a CSV file ({error})") from error
-    if list(frame.columns) != list(COLUMNS):
-        raise ValueError(f"{path}: expected the columns {list(COLUMNS)}, found {list(frame.columns)}")
-    empty = (frame == "").any(axis=1)
-    if empty.any():
-        raise ValueError(
-            f"{path}, line {empty.idxmax() + 2}: expected no empty cell, found {tuple(frame.loc[empty.idxmax()])}"
-        )
-    return frame.rename(columns=COLUMNS)
+        with open(path, encoding="utf-8-sig", newline="") as lines:
+            reader = csv.reader(lines, strict=True)
+            header = next(reader, [])
+            if header != list(COLUMNS):
+                raise ValueError(f"{path}: expected the columns {list(COLUMNS)}, found {header}")
+            for row in reader:
+                if len(row) != len(COLUMNS) or not all(row):
+                    expected = f"{len(COLUMNS)} fields, none of them empty"
+                    raise ValueError(f"{path}, line {reader.line_num}: expected {expected}, found {row}")
+                rows.append(row)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+    if not rows:
+        raise ValueError(f"{path}: expected at least one row, found none")
+    return pd.DataFrame(rows, columns=list(COLUMNS.values()))
 
 
 def main() -> None:

@@ -5,7 +5,8 @@
     python -m pipeline_lib.shards.index --triplets triplets-*.parquet --counts counts-*.json \\
         --shards train-*.tar eval-*.tar --train train.parquet --eval eval.parquet --index index.json
 
-The index holds, per shard, its name, bytes and SHA-256, and in ``rows`` the parts' counts added up.
+The index holds, per shard, its name, bytes and SHA-256, and in ``rows`` the parts' counts added up, with the size of
+each split and the number of evaluation samples whose caption and negated caption stand, word for word, in training too.
 """
 
 import argparse
@@ -30,13 +31,19 @@ def main() -> None:
     triplets = pd.concat([read_parquet(path) for path in args.triplets], ignore_index=True)
     if triplets["key"].duplicated().any():
         raise ValueError(f"key {triplets['key'][triplets['key'].duplicated()].iloc[0]!r} occurs in more than one part")
-    totals = sum((Counter(read_json(path)) for path in args.counts), Counter())
+    totals: Counter[str] = sum((Counter(read_json(path)) for path in args.counts), Counter())
     for split in SPLITS:
         rows = triplets[triplets["split"] == split].drop(columns="split")
         if rows.empty:
             raise ValueError(f"the {split} split has no sample out of {dict(totals)}; check fetch/ and captions/")
         write_parquet(getattr(args, split), rows)
         totals[split] = len(rows)
+    # Other scenes, other photographs, the same words: a reader should know how much of the evaluation is seen text.
+    texts = {
+        split: triplets.loc[triplets["split"] == split, ["caption", "negated_caption"]].apply(tuple, axis=1)
+        for split in SPLITS
+    }
+    totals["eval_with_texts_seen_in_training"] = int(texts["eval"].isin(set(texts["train"])).sum())
     shards = [{"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)} for path in args.shards]
     write_json(args.index, {"rows": totals, "shards": shards})
     print(", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in totals.items()))

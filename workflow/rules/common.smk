@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
-from pipeline_lib.settings import check_config, missing_data, read_experiments
+from pipeline_lib.settings import check_config, check_experiments, missing_data, read_experiments
 from pipeline_lib.sources import sources
 
 try:
@@ -19,6 +19,7 @@ try:
         [model["name"] for model in config["backbones"]["models"]],
         list(LOSSES),
     )
+    check_experiments(EXPERIMENTS, config, [loss for loss in LOSSES if needs_distractors(loss)])
 except (ValueError, FileNotFoundError) as error:
     raise WorkflowError(str(error)) from None
 
@@ -41,6 +42,7 @@ BACKBONES = {model["name"]: model for model in config["backbones"]["models"]}
 POOLS = {pool["name"]: pool["images"] for pool in config["features"]["pools"]}
 DATASETS = {dataset["name"]: dataset["classes"] for dataset in config["evaluate"]["zeroshot"]["datasets"]}
 MODELS = {f"{row['experiment']}-s{seed}": {**row, "seed": seed} for row in EXPERIMENTS for seed in row["seeds"]}
+SUGARCREPE = ["add_obj", "add_att", "replace_obj", "replace_att", "replace_rel", "swap_obj", "swap_att"]
 PARTS = [f"{part:05d}" for part in range(config["fetch"]["parts"])]
 
 
@@ -89,7 +91,9 @@ def serving(wildcards, input):
     """The command to put before the fetcher's: for the miniature one that serves its images meanwhile."""
     if config["miniature"] is None:
         return ""
-    return f"python -m pipeline_lib.miniature.serve --web {input.web} --answers {input.answers} --"
+    return shlex.join(
+        ["python", "-m", "pipeline_lib.miniature.serve", "--web", input.web, "--answers", input.answers, "--"]
+    )
 
 
 # captions
@@ -146,7 +150,8 @@ def experiment_options(wildcards, input):
     row = MODELS[wildcards.model]
     flags = options(row, "family", "backbone", "loss", "negatives", "seed")
     if needs_distractors(row["loss"]):
-        flags += f" --distractors {input.distractors} --pool-features {input.pool_features}"
+        files = ["--distractors", input.distractors, "--pool-features", input.pool_features]
+        flags += f" {shlex.join(files)}"
     return flags
 
 
@@ -178,7 +183,7 @@ def features_of(*pools):
 def datasets(wildcards, input):
     """`--dataset NAME CLASSES FEATURES` for each labelled set."""
     return " ".join(
-        f"--dataset {name} {classes} {features}"
+        shlex.join(["--dataset", name, classes, features])
         for name, classes, features in zip(DATASETS, input.classes, input.features)
     )
 
@@ -191,7 +196,7 @@ def annotations_folder(wildcards, input):
 def prompts(wildcards):
     """`--prompt NAME TEMPLATE ...` for each prompt."""
     return " ".join(
-        f"--prompt {name} {' '.join(shlex.quote(template) for template in templates)}"
+        shlex.join(["--prompt", name, *templates])
         for name, templates in config["evaluate"]["zeroshot"]["prompts"].items()
     )
 

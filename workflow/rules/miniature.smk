@@ -2,7 +2,6 @@
 #   out: <run>/miniature/…, the files that pipeline_lib/miniature/make.py lists
 # Only for a run with a `miniature:` section; a run on real data names its own files in the config instead.
 ZEROSHOT = "kinds colours sizes patterns settings counts relations coloured-kinds".split()
-SUGARCREPE = "add_obj add_att replace_obj replace_att replace_rel swap_obj swap_att".split()
 
 
 rule miniature:
