@@ -12,7 +12,7 @@ SHELL := bash
 .PHONY: tables test lint readme lock clean
 
 tables: $(ENVIRONMENT)
-	snakemake --cores $(CORES) --quiet rules --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG)) -- results/tables.parquet results/report.html
+	snakemake --cores $(CORES) --quiet rules --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
 	@python -m pipeline_lib.paper.headline --tables results/tables.parquet
 	@echo "All tables: results/tables.parquet, results/tables/   Figures: results/figures/   Report: results/report.html"
 

@@ -38,3 +38,4 @@ rule all:
     input:
         "results/tables.parquet",
         "results/report.html",
+        "<run>/captions/quality.html",

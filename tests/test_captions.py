@@ -1,5 +1,6 @@
 """The captions stage as a command: rows in equal rows out, the same bytes however the work is cut, bad input."""
 
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline_lib.captions.checks import Reason
 from pipeline_lib.captions.explain import explain
 from pipeline_lib.captions.negate import SCHEMA, main
+from pipeline_lib.captions.phrases import INDEFINITES
 from pipeline_lib.captions.rules import RuleBackend, load_tagger, parse_weights
 from pipeline_lib.cc3m import Row
 from pipeline_lib.files import sha256
@@ -130,6 +132,10 @@ def test_the_command_ends_a_mistake_in_one_line(tmp_path):
     assert "missing.tsv" in done.stderr and "Traceback" not in done.stderr
 
 
+def words_of(text):
+    return re.findall(r"[^\W_]+", text.lower())
+
+
 SOME_WORDS = (
     "a the two all some no dog dogs woman beach ball red old on in with and of next to is are has wears sitting parked "
     "that , . - ' s not ? very Paris 3 <b> é 犬"
@@ -150,9 +156,39 @@ def test_any_rows_in_are_rows_out(captions):
             assert row["reason"] in set(Reason) and row["negated_caption"] is None
             continue
         assert row["reason"] is None and row["rule"]
-        assert row["negation_word"] in row["negated_caption"].lower().replace("cannot", "can not")
-        assert row["pairs"][row["chosen_pair"]]["object"] == row["object"]
-        assert len(row["exclusion_caption"]) < len(row["caption"])
+        check_invariants(row)
+
+
+PHRASES = st.sampled_from(
+    ["a dog", "two red cats", "the old woman", "people", "a bowl of fruit", "his hat", "a white background", "Paris"]
+)
+LINKS = st.sampled_from(
+    ["on", "with", "and", "near", "in front of", "wearing", "is holding", "has", "surrounded by", ", next to", "rides"]
+)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(PHRASES, st.lists(st.tuples(LINKS, PHRASES), min_size=1, max_size=4), st.sampled_from(["", " .", " !"]))
+def test_what_is_made_of_phrases_holds(first, rest, end):
+    caption = " ".join([first, *(f"{link} {phrase}" for link, phrase in rest)]) + end
+    (row,) = BACKEND.negate([Row("000000000", caption, "", None)])
+    if row["status"] == "negated":
+        check_invariants(row)
+
+
+def check_invariants(row):
+    """One negation, the object still there, the exclusion caption without it and shorter, another caption."""
+    negated = words_of(row["negated_caption"].replace("cannot", "can not"))
+    assert [word for word in negated if word in ("no", "not", "without")] == [row["negation_word"]]
+    assert negated != words_of(row["caption"])
+    assert row["pairs"][row["chosen_pair"]]["object"] == row["object"]
+    kept = words_of(row["object"])
+    while len(kept) > 1 and kept[0] in INDEFINITES:
+        kept = kept[1:]
+    assert " ".join(kept) in " ".join(negated)
+    left = words_of(row["exclusion_caption"])
+    assert f" {' '.join(kept)} " not in f" {' '.join(left)} "
+    assert 0 < len(left) < len(words_of(row["caption"]))
 
 
 @given(st.permutations(MINIATURE))

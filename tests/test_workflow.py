@@ -12,7 +12,7 @@ import yaml
 from conftest import ROOT
 
 from pipeline_lib.finetune.terms import LOSSES
-from pipeline_lib.settings import check_config, missing_data, read_experiments
+from pipeline_lib.settings import check_config, check_experiments, missing_data, read_experiments
 from pipeline_lib.sources import sources
 
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
@@ -114,6 +114,8 @@ def test_both_configurations_fit_the_schema(name):
         ({"finetune": {"lr": "1e-6"}}, r"finetune/lr: expected a value of type number, found '1e-6' \(YAML reads 1e-6"),
         ({"finetune": {"epochs": 0}}, "finetune/epochs: expected at least 1, found 0"),
         ({"finetune": {"order": "random"}}, r"finetune/order: expected one of \['shuffled', 'paper'\], found 'random'"),
+        ({"run": "tables"}, "run: "),
+        ({"backbones": {"pretrain": {"warmup_steps": 600}}}, "warmup_steps: expected less than steps, 600"),
         ({"run": "My Run"}, "run: expected a text that matches .*, found 'My Run'"),
         ({"distractors": {"backbone": "vit"}}, "distractors/backbone: expected one of mini-rn, mini-slim, found 'vit'"),
         ({"miniature": {"answers": {"dead": 0.999}}}, "miniature/answers: expected shares with a sum below 1"),
@@ -154,6 +156,48 @@ def test_a_mistake_in_the_sheet_is_explained(tmp_path, row, message):
         read_experiments(sheet, SHEET_SCHEMA, ["mini-rn"], list(LOSSES))
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"negatives": "crepe"}, "a: loss conclip needs distractors, which negatives crepe does not have"),
+        ({"family": "CLIP"}, "a: the family CLIP is for models that are not fine-tuned"),
+        ({"seeds": [0, 0]}, r"a: expected different seeds, found \[0, 0\]"),
+        ({"experiment": "mini", "seeds": [1]}, "mini: mini-s1 is a backbone's name"),
+    ],
+)
+def test_rows_that_would_fail_hours_later_are_refused_at_once(row, message):
+    config = load("config.yaml")
+    config["backbones"]["models"].append({"name": "mini-s1", "source": "openai", "released": "RN50"})
+    good = {"experiment": "a", "family": "CoN-CLIP", "loss": "conclip", "negatives": "ccneg", "seeds": [0, 1]}
+    check_experiments([good], config, ["l2", "l1+l2", "conclip"])
+    with pytest.raises(ValueError, match=message):
+        check_experiments([{**good, **row}], config, ["l2", "l1+l2", "conclip"])
+
+
+def test_several_seeds_in_the_papers_order_are_refused():
+    config = merged({"finetune": {"order": "paper"}}, load("config.yaml"))
+    row = {"experiment": "a", "family": "CoN-CLIP", "loss": "l1", "negatives": "ccneg", "seeds": [0, 1]}
+    with pytest.raises(ValueError, match="nothing depends on the seed"):
+        check_experiments([row], config, [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_resolution": 80}, "mini-rn/image_resolution: expected a multiple of 32, found 80"),
+        ({"vision_width": 13}, "mini-rn/vision_width: expected an even number, found 13"),
+        ({"vision_patch_size": 8}, "mini-rn/vision_patch_size: expected null for a ResNet, found 8"),
+        ({"vision_layers": 3}, "mini-rn/vision_patch_size: expected a number of pixels for a ViT, found null"),
+        ({"vision_layers": 3, "vision_patch_size": 8}, "mini-rn/vision_width: expected a multiple of 64 for a ViT"),
+    ],
+)
+def test_an_architecture_that_cannot_be_built_is_refused(changes, message):
+    config = load("config.yaml")
+    config["backbones"]["models"][0]["architecture"].update(changes)
+    with pytest.raises(ValueError, match=message):
+        check_config(config, CONFIG_SCHEMA)
+
+
 def test_the_miniature_needs_no_data_and_the_paper_run_names_what_it_lacks(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert missing_data(load("config.yaml")) == []
@@ -166,9 +210,13 @@ def test_the_engine_plans_every_stage():
     done = snakemake("--dry-run", "--forceall", "--cores", "2", "--config", "run=never-run")
     assert done.returncode == 0, done.stdout + done.stderr
     counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
-    models = 6 + 2
-    assert counts["finetune"] == "6"
-    assert counts["pretrain"] == "2"
+    config = load("config.yaml")
+    backbones = [model["name"] for model in config["backbones"]["models"]]
+    sheet = read_experiments(ROOT / config["finetune"]["experiments"], SHEET_SCHEMA, backbones, list(LOSSES))
+    finetuned = sum(len(row["seeds"]) for row in sheet)
+    models = finetuned + len(backbones)
+    assert counts["finetune"] == str(finetuned)
+    assert counts["pretrain"] == str(len(backbones))
     assert counts["fetch"] == counts["negate"] == counts["shards"] == "2"
     assert all(counts[f"evaluate_{benchmark}"] == str(models) for benchmark in ("ccneg", "zeroshot", "sugarcrepe"))
 

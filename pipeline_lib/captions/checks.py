@@ -7,7 +7,7 @@ from the closed list `Reason`, and a negated caption must pass `unfaithful`.
 import enum
 import re
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Token
 
 from pipeline_lib.captions import phrases
 from pipeline_lib.captions.clip_length import fits_clip
@@ -37,6 +37,7 @@ class Reason(enum.StrEnum):
     ALREADY_NEGATED = "already-negated"
     QUESTION = "question"
     COMMAND = "command"
+    CONVERSATION = "conversation"
     NO_NOUN = "no-noun"
     NO_PAIR = "no-pair"
     QUANTIFIER = "quantifier"
@@ -72,6 +73,8 @@ def refuse_tagged(doc: Doc, relations: Relations) -> Reason | None:
     verb_first = doc[0].tag_ == "VB" and (doc[0].lemma_ in VERBS_FIRST or doc[min(1, len(doc) - 1)].tag_ in OBJECTS)
     if verb_first or doc[0].lower_ in ("let", "please"):
         return Reason.COMMAND
+    if any(token.lower_ in phrases.SPEAKERS and token.tag_ == "PRP" for token in doc):
+        return Reason.CONVERSATION
     unknown = [token for token in doc if token.is_alpha and not in_lexicon(token.lower_)]
     if len(unknown) > 0.5 * len(doc):
         return Reason.NOT_ENGLISH
@@ -79,13 +82,19 @@ def refuse_tagged(doc: Doc, relations: Relations) -> Reason | None:
         return Reason.NO_NOUN
     if not relations.pairs:
         return Reason.NO_PAIR
+    if any(token.lower_ in phrases.UNCERTAIN_MODALS and token.tag_ == "MD" for token in doc):
+        return Reason.NO_RULE
     return None
 
 
 def quantified(doc: Doc, pair: Pair) -> bool:
     """Whether a quantifier would leave the negated caption true: "some people do not sit", "not on every wall"."""
     spans = [pair.object, pair.owner] if pair.owner else [pair.object]
-    return any(doc[start].lower_ in phrases.QUANTIFIERS for start, _ in spans)
+    if any(doc[start].lower_ in phrases.QUANTIFIERS for start, _ in spans):
+        return True
+    return pair.kind in ("verb", "participle") and any(
+        token.lower_ in phrases.QUANTIFIERS for token in doc[: pair.predicate[0]]
+    )
 
 
 def unfaithful(doc: Doc, pair: Pair, word: str, negated: str, exclusion: str) -> str | None:
@@ -112,16 +121,24 @@ def unfaithful(doc: Doc, pair: Pair, word: str, negated: str, exclusion: str) ->
     if _contains(left, content):
         return "the exclusion caption still has the object"
     lost = [token for token in old if token not in new]
-    changed = {doc[pair.predicate[0]].lower_, "with", "and", "has", "had", "have", "can"} | phrases.INDEFINITES
+    changed = (
+        {token.lower_ for token in doc[slice(*pair.predicate)]}
+        | {"with", "and", "has", "had", "have", "can"}
+        | phrases.INDEFINITES
+    )
     if not set(lost) <= changed:
         return "words of the caption are gone"
-    if not any(token.pos_ in ("NOUN", "PROPN", "PRON") and token.lower_ in left for token in doc):
+    if not any(_names(token) and token.lower_ in left for token in doc):
         return "the exclusion caption names nothing"
     if left[0] != old[0] and doc[0].lower_ == old[0] and (pair.place != "start" or left[0] in phrases.DANGLING):
         return "the exclusion caption does not begin well"
     if not set(left) <= set(old) or left[-1] in phrases.DANGLING or len(left) >= len(old):
         return "the exclusion caption does not end well"
     return None
+
+
+def _names(token: Token) -> bool:
+    return token.pos_ in ("NOUN", "PROPN") or token.lower_ in phrases.PERSONS
 
 
 def _without_article(doc: Doc, span: tuple[int, int]) -> tuple[int, int]:

@@ -8,8 +8,11 @@ It asks for a distractor image that shows the rest of the caption and not the ob
 from spacy.tokens import Doc
 
 from pipeline_lib.captions import phrases
-from pipeline_lib.captions.relations import Pair, Relations
-from pipeline_lib.captions.sentences import Edit, adverbs_before, next_kind
+from pipeline_lib.captions.edit import Edit, adverbs_before, next_kind
+from pipeline_lib.captions.items import Item
+from pipeline_lib.captions.relations import Pair, Relations, opens_clause
+
+ARTICLES = ("a", "an", "the", "this")
 
 
 def exclusion(doc: Doc, relations: Relations, pair: Pair) -> str:
@@ -38,15 +41,25 @@ def _tail(doc: Doc, relations: Relations, pair: Pair, stop: int) -> int:
     """Return where the words end that would hang in the air without the object: "a hat | that is red"."""
     items = [item for item in relations.items if item.start >= stop]
     kinds = "".join(item.kind for item in items[:3]).ljust(3, ".")
-    if kinds[0] == "r":
+    if kinds[0] == "r" or (kinds[0] == "R" and pair.kind in ("verb", "participle")):
         return _tail(doc, relations, pair, items[0].stop)
     if kinds[:2] == ",n" and kinds[2] in ",c" and pair.kind != "and":
         return _tail(doc, relations, pair, items[1].stop)
+    if kinds[:2] == ",p" and doc[items[1].start].lower_ == "including":
+        return next((item.start for item in items if item.kind == "."), len(doc))
+    if pair.kind == "participle" and kinds[0] == "c" and kinds[1] in "ZB":
+        return len(doc)
     if kinds[:2] == ",c":
         return _tail(doc, relations, pair, items[0].stop)
-    if kinds[0] in "WTB" or kinds[:2] == "pW":
+    if (
+        kinds[0] in "WTBS"
+        or kinds[:2] == "pW"
+        or (kinds[0] == "p" and pair.kind in ("verb", "participle") and opens_clause(doc, items, 0))
+    ):
         return next((item.start for item in items if item.kind in ".,"), len(doc))
-    if kinds[:2] == "pn" and doc[items[0].start].lower_ == "to" and pair.kind in ("verb", "participle"):
+    if kinds[0] in "VGg" and (pair.kind == "with" or kinds[0] == "V"):
+        return next((item.start for item in items if item.kind == "."), len(doc))
+    if kinds[:2] == "pn" and pair.kind != "preposition" and _completes(doc, items, pair.kind):
         return _tail(doc, relations, pair, items[1].stop)
     if kinds[:2] == "cn" and kinds[2] not in "bhdMZ":
         return _tail(doc, relations, pair, items[1].stop)
@@ -54,8 +67,19 @@ def _tail(doc: Doc, relations: Relations, pair: Pair, stop: int) -> int:
         if not items or other.predicate[0] != items[0].start:
             continue
         scenery = other.kind == "preposition" and doc[other.object[1] - 1].lower_ in phrases.SCENERY
-        described = kinds[0] == "V" or (kinds[0] in "Gg" and pair.kind == "with")
         equipped = other.kind == "with" and pair.kind in ("verb", "participle")
-        if described or equipped or (scenery and pair.kind in ("with", "and")):
+        if equipped or (scenery and pair.kind in ("with", "and")):
             return _tail(doc, relations, other, other.object[1])
     return stop
+
+
+def _completes(doc: Doc, items: list[Item], kind: str) -> bool:
+    """Whether a preposition and its phrase belong to the verb: "makes way | to the top", "a smile | on her face"."""
+    link, first = doc[items[0].start].lower_, doc[items[1].start]
+    if (
+        first.tag_ in ("PRP$", "PRP")
+        or doc[items[1].stop - 1].lower_ in phrases.BODY
+        or (link in ("on", "in") and first.tag_ == "DT" and first.lower_ not in ARTICLES)
+    ):
+        return True
+    return link in phrases.COMPLETING and kind in ("verb", "participle")

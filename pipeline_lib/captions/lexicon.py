@@ -30,7 +30,10 @@ SUFFIXES = (
     ("is", {"NN": 0.0}),
     ("s", {"NNS": 0.0, "NN": 0.8, "VBZ": 1.5}),
 )
-NUMBER = re.compile(r"[£$€#]?\d[\d.,:/']*(?:st|nd|rd|th|s|k|m|cm|mm|ft)?")
+ADDRESS = re.compile(r"\w@\w|^www\.|^https?:|\.com$")
+FILE = re.compile(r"\w\.(?:pdf|docx?|jpe?g|html?|xls|txt)$")
+ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s)")
+NUMBER = re.compile(r"[£$€#]?\d[\d.,:/']*(?:k|m|cm|mm|ft)?")
 
 
 def _function_words() -> dict[str, dict[str, float]]:
@@ -82,8 +85,12 @@ def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
         lemma = lemmas["ADJ"][0]
         tag = "JJ" if lemma == word or not word.endswith(("er", "est")) else "JJR" if word.endswith("er") else "JJS"
         tags[tag] = (0.8 if word in words.NOUNS_FIRST else 0.4 if "VBG" in tags or "VBN" in tags else 0.1, lemma)
-    elif "NN" in tags and word.endswith(ADJECTIVE_ENDINGS):
+    elif adjective_first:
+        tags["JJ"] = (0.1, word)
+    elif "NN" in tags and word.endswith(ADJECTIVE_ENDINGS) and not word.endswith(NOUN_ENDINGS):
         tags["JJ"], tags["NN"] = (0.0, word), (0.5, word)  # LemmInflect lists "visible" as a noun
+    if word in words.VERBS_NEARLY_ALWAYS:
+        tags = {tag: (cost + (1.8 if tag in ("NN", "NNS") else 0.0), lemma) for tag, (cost, lemma) in tags.items()}
     if "ADV" in lemmas:
         tags["RB"] = (0.0 if word.endswith("ly") else 0.8, lemmas["ADV"][0])
     return tags
@@ -91,6 +98,7 @@ def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
 
 INVARIANT = words.word_set("fish sheep deer aircraft species series people police cattle salmon trout bison moose")
 ADJECTIVE_ENDINGS = ("able", "ible", "ous", "ful", "less", "ish")
+NOUN_ENDINGS = ("table", "cable", "stable", "fable", "fish", "dish", "brush", "radish", "relish", "finish", "handful")
 PLURAL_ONLY = words.word_set("people police cattle")
 
 
@@ -112,7 +120,7 @@ def _unknown(word: str) -> dict[str, tuple[float, str]]:
     for suffix, tags in SUFFIXES:
         if word.endswith(suffix) and len(word) > len(suffix) + 2:
             return {tag: (cost, _stem(word, tag)) for tag, cost in tags.items()}
-    return {"NN": (0.0, word), "JJ": (1.0, word)}
+    return {"NN": (0.0, word), "JJ": (1.0, word), "VB": (1.6, word)}
 
 
 def _stem(word: str, tag: str) -> str:
@@ -122,7 +130,7 @@ def _stem(word: str, tag: str) -> str:
 
 
 @lru_cache(maxsize=1 << 17)
-def candidates(text: str, first: bool) -> dict[str, tuple[float, str]]:
+def candidates(text: str, first: bool, titled: bool) -> dict[str, tuple[float, str]]:
     """Return the tags that a token may have, each with its cost and its lemma.
 
     Parameters
@@ -131,9 +139,13 @@ def candidates(text: str, first: bool) -> dict[str, tuple[float, str]]:
         The token as it is written.
     first : bool
         Whether a sentence starts here, so that a capital says nothing.
+    titled : bool
+        Whether every long word around has a capital, as in a heading, so that a capital says little.
     """
     word = text.lower()
-    if text == "US":
+    if FILE.search(word):
+        return {"NN": (0.0, text)}
+    if text == "US" or word in words.NAMES or ADDRESS.search(word):
         return {"NNP": (0.0, text)}
     if word in FUNCTION_WORDS:
         lemma = "be" if word in BE_FORMS else "have" if word in HAVE_FORMS else "do" if word in DO_FORMS else word
@@ -144,19 +156,27 @@ def candidates(text: str, first: bool) -> dict[str, tuple[float, str]]:
         }
     if text.isspace():
         return {"_SP": (0.0, text)}
+    if ORDINAL.fullmatch(word):
+        return {"NN": (0.0, word), "JJ": (0.1, word)}
     if NUMBER.fullmatch(word):
         return {"CD": (0.0, word)}
     if not any(character.isalnum() for character in text):
         return _punctuation(text)
     known = lexicon_tags(word)
     tags = known or _unknown(word)
+    if word.endswith(DEMONYMS) and not known:
+        tags = {"JJ": (0.0, word), "NNP": (0.5, text), "NN": (0.8, word)}
     if not text[0].isupper() or (known and len(text) > 3 and text.isupper()):
         return tags
     if first and known:
-        return tags | {"NNP": (1.6, text)}
+        return tags | {"NNP": (1.3, text)}
     if word.endswith(DEMONYMS):
-        return tags | {"JJ": (0.0, word), "NNP": (0.5, text)}
-    extra = 2.0 if first else 1.0 if known else 1.6
+        return {tag: (cost + 1.0, lemma) for tag, (cost, lemma) in tags.items()} | {
+            "JJ": (0.0, word), "NNP": (0.5, text)
+        }  # fmt: skip
+    if known and titled and not first:
+        return tags | {"NNP": (0.15, text)}
+    extra = 2.0 if first else 0.8 if known else 1.6
     return {tag: (cost + extra, lemma) for tag, (cost, lemma) in tags.items()} | {"NNP": (0.0, text)}
 
 
@@ -189,9 +209,9 @@ def _punctuation(text: str) -> dict[str, tuple[float, str]]:
         return {"``": (0.0, text)}
     if text in ",;":
         return {",": (0.0, text)}
-    if text[0] in ":;=" and len(text) > 1:
+    if text[0] in ":;=" and len(text) > 1 and text[1] in "-)(DPp/":
         return {"SYM": (0.0, text)}
-    if text[0] in ".!?:…-—*|•~<>_":
+    if text[0] in ".!?:…-—*|•~<>_=":
         return {".": (0.0, text)}
     return {"SYM": (0.0, text)}
 

@@ -10,7 +10,8 @@ _COMPLEX = (
     "at the foot of|at the top of|at the bottom of|at the edge of|at the base of|by the side of|next to|close to|"
     "on top of|on board|out of|because of|along with|together with|due to|instead of|as well as|in addition to|"
     "such as|according to|ahead of|away from|apart from|in honor of|in honour of|in memory of|in support of|"
-    "in search of|in need of|in charge of|in spite of|on behalf of|prior to|up to|inside of|outside of|near to"
+    "in preparation for|in search of|in need of|in charge of|in spite of|on behalf of|prior to|up to|"
+    "inside of|outside of|near to"
 )
 COMPLEX_PREPOSITIONS: dict[str, list[tuple[str, ...]]] = {}
 for _preposition in sorted(_COMPLEX.split("|"), key=len, reverse=True):
@@ -21,7 +22,8 @@ for _preposition in sorted(_COMPLEX.split("|"), key=len, reverse=True):
 _SKIPPED = (
     "of|as|like|unlike|than|per|via|despite|except|besides|including|such as|because of|due to|instead of|as well as|"
     "according to|in spite of|prior to|up to|in addition to|on behalf of|till|until|since|about|to|out|up|down|off|"
-    "apart from|in the form of|in search of|in need of"
+    "apart from|in preparation for|in the form of|in search of|in need of|along with|in honor of|"
+    "in honour of|in memory of|in support of"
 )
 SKIPPED_PREPOSITIONS = frozenset(_SKIPPED.split("|"))
 SUBORDINATORS = word_set(
@@ -56,7 +58,9 @@ INDEFINITES = word_set("a an some any several many few various numerous two thre
 # What may or might be so is not contradicted by "may not".
 UNCERTAIN_MODALS = word_set("may might could would 'd shall ought")
 # Verbs whose object takes *no* as readily as the verb takes *not*: "a man wearing no hat".
-HAVING = word_set("have wear hold carry contain show feature include display use see bear offer")
+HAVING = word_set(
+    "have wear hold carry contain show feature include display use see bear offer cast catch sell serve play perform"
+)
 # Heads of "X of A and B" that need both.
 TOGETHER = word_set("combination mix mixture blend pair contrast relationship balance between both couple")
 # Places within the picture that belong to the thing before them, as "a mountain in the distance".
@@ -71,8 +75,54 @@ IDIOMS = word_set(
     "in_case in_mind for_sale in_fact at_least at_last for_example for_instance at_all in_general in_particular "
     "at_once in_order by_hand for_free in_time on_time in_progress in_action at_first in_advance for_sure by_far "
     "on_sale in_use for_real in_love in_public at_risk in_bloom in_full in_place in_person in_connection by_side "
-    "on_display in_detail at_ease"
+    "on_display in_detail at_ease in_a_row in_rows in_preparation in_line in_turn in_motion in_town in_session "
+    "on_record on_location on_point on_top in_the_works in_the_making on_vacation at_work at_play for_rent for_hire "
+    "in_style in_the_style under_construction in_different_colors in_various_colors in_existence in_need after_party"
 )
+# Heads of phrases that no picture shows: times, measures, turns of speech.
+UNDEPICTABLE = word_set(
+    "planet km mile title tradition anniversary much time way part lot something anything everything "
+    "nothing anyone everyone thing idea fact order case sense term "
+    "reason behalf mean connection preparation honor honour memory favor favour support response addition search place "
+    "style form turn advantage advance charge year month week decade century era age past future present season "
+    "weekend debut return career attention eye look glance success defeat win loss effort attempt chance opportunity "
+    "importance experience rest lead care step day today tomorrow yesterday moment minute hour second end start "
+    "beginning start stop role character use need purpose possibility difference one other another kind type sort bit "
+    "number amount variety half top side life share sight trip mind shape position level rate "
+    "world universe opinion information knowledge key finishing earth account investment icon contrast peace "
+    "symbol favourite favorite choice addition "
+    "homage access solidarity show detail design practicality focus trend task tribute "
+    "best worst most least more less same first last next"
+)
+# Before *of* these say how many or which sort; the noun after *of* is the head.
+KINDS = word_set("kind type sort bit number amount variety group pair couple piece one series set collection lots")
+# What follows is what somebody says or thinks, and not what the picture shows.
+REPORTING = word_set(
+    "say think know forget believe claim hope wish tell ask wonder mean name allege argue explain suggest admit "
+    "reveal announce"
+)
+# Worn things: "a woman in a red dress" is "a woman without a red dress".
+WORN = word_set(
+    "dress hat glass sunglasses suit uniform coat shirt jacket costume gown jeans helmet cap scarf skirt tie mask "
+    "t-shirt kimono sari hoodie swimsuit bikini tuxedo robe apron sweater outfit boot shoe glove armor wig headphone"
+)
+# What says the place where a thing is not: "a bench near a lake" is "a bench with no lake nearby".
+ABSENT = dict.fromkeys(("near", "next to", "beside", "close to", "alongside", "near to"), "nearby") | {
+    "in front of": "in the background",
+    "against": "in the background",
+    "over": "below",
+    "above": "below",
+    "amid": "around",
+    "among": "around",
+}
+# "a woman wearing a hat" is "a woman without a hat"; "a fence surrounded by trees" is "a fence without trees".
+POSSESSING = word_set("wear hold carry feature include contain sport bear")
+EQUIPPING = word_set(
+    "decorate surround cover fill top line adorn embellish dress crown equip accent load stuff furnish garnish "
+    "overgrow accompany pack"
+)
+# Verbs that need no companion: "person poses with a dog" is "person poses without a dog".
+COMPANIONED = word_set("pose stand sit walk play travel dance perform appear arrive run live smile work eat relax rest")
 # Nouns whose preposition cannot be negated away from them: "a look at", "a guide to".
 COMPLEMENT_HEADS = word_set(
     "look guide homage tribute access introduction glimpse peek tip idea rule reason way gift key answer approach "
@@ -80,4 +130,14 @@ COMPLEMENT_HEADS = word_set(
     "invitation inspiration option solution difference relation damage attack combination"
 )
 # "This is not just a summary" says that it is one.
-FOCUSING = word_set("just only merely simply even still almost nearly")
+FOCUSING = word_set("just only merely simply even still almost nearly so as")
+# A thing is in a place, and hardly "is during" an event.
+TEMPORAL = word_set("during after before until")
+# Prepositions whose phrase a verb takes after its object: without the verb it would hang in the air.
+COMPLETING = word_set("to into onto from over above through down up across out off as with toward towards for by")
+# A caption that says "I" or "you" talks, and does not describe.
+SPEAKERS = word_set("i you we me us myself yourself ourselves")
+# Pronouns that an exclusion caption may have instead of a noun.
+PERSONS = word_set("i you he she we they someone somebody everyone anyone")
+# What is held or worn is "in hand" or "on the head".
+BODY = word_set("hand hands arm arms hair head face neck wrist lap mouth shoulder shoulders back")

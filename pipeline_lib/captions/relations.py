@@ -2,7 +2,7 @@
 
 The paper asks a language model for them. Here a caption is first cut into items (noun phrases, prepositions, verb
 forms, ...) by regular expressions over one letter per token, then read from left to right. Only ``tag_`` and ``lemma_``
-are read, so any spaCy pipeline for English that sets them serves.
+are read, and ``dep_`` where the pipeline parses (`attachment`), so any spaCy pipeline for English serves.
 
     "a boy in a cape runs across the green field"
     -> subject "a boy"; pairs (in, a cape), (runs across, the green field)
@@ -11,72 +11,26 @@ A phrase with *of* belongs to its noun ("a view of a desert"); a pair that start
 out, because the caption does not say it of the picture.
 """
 
-import re
 from typing import NamedTuple
 
 from spacy.tokens import Doc
 
+from pipeline_lib.captions.attachment import attach
+from pipeline_lib.captions.items import Item, Pair, cut
 from pipeline_lib.captions.phrases import (
     COMPLEMENT_HEADS,
-    COMPLEX_PREPOSITIONS,
     CONJUNCTIONS,
     IDIOMS,
-    INTRANSITIVE,
+    KINDS,
     PICTURES,
+    REPORTING,
     SKIPPED_PREPOSITIONS,
-    SUBORDINATORS,
+    UNDEPICTABLE,
 )
+from pipeline_lib.captions.words import ANIMATE, CALENDAR
 
-CODES = {
-    "DT": "D", "PDT": "D", "PRP$": "D", "PRP": "P", "EX": "E", "MD": "M", "CC": "c", "IN": "I", "WDT": "W", "WP": "W",
-    "WP$": "W", "WRB": "S", "RB": "R", "RBR": "R", "RBS": "R", "RP": "r", "JJ": "A", "JJR": "A", "JJS": "A", "CD": "C",
-    "TO": "I", "POS": "'", "NN": "N", "NNS": "N", "NNP": "N", "NNPS": "N", "VB": "B", "VBP": "Z", "VBZ": "Z",
-    "VBD": "Z", "VBN": "V", "VBG": "G", ",": ",", "HYPH": "-", "_SP": "_",
-}  # fmt: skip
-_COMPOUND = "[ACNGgVRBZ](?:-[ACNGgVRBZ])+"
-_MODIFIER = f"(?:R?(?:{_COMPOUND}(?=[-ACNGgV])|[AC](?:[c,](?=A))?|g(?=[ACNgV])|V(?=[ACN])))"
-_OPENING = f"(?:D+(?:{_MODIFIER}|G(?=[ACN]))*|{_MODIFIER}*)"
-# "on the white", "in black and white": an adjective stands for the noun where the phrase ends with it.
-_COLOUR = r"(?:D+[AC]*|(?<=[Ii]))A(?:cA)?(?=[.,IScGV]|$)"
-_NOUNS = "(?:N(?:-[ACNGgVR])*)+"
-_OTHERS = rf"P|D*C(?![-AN])|{_COLOUR}|D(?=[bZM])"
-_PHRASE = rf"(?:{_OPENING}{_NOUNS}(?:[AV]+{_NOUNS})?(?:'(?:{_MODIFIER}|G(?=[ACN]))*{_NOUNS})*|{_OTHERS})"
-ITEM = re.compile(rf"(?P<n>{_PHRASE}(?:o{_PHRASE})*)|(?P<p>Ii*|o)|(?P<other>.)", re.DOTALL)
-
-
-class Item(NamedTuple):
-    """A piece of a caption: tokens ``start .. stop - 1`` and a letter that says what it is.
-
-    ``n`` noun phrase, ``p`` preposition, else the token's own letter (see `CODES`; ``b`` be, ``h`` have, ``d`` do).
-    """
-
-    kind: str
-    start: int
-    stop: int
-
-
-class Pair(NamedTuple):
-    """A predicate-object pair with token spans (start, stop).
-
-    Attributes
-    ----------
-    kind : str
-        What links the object: ``preposition``, ``with``, ``and``, ``participle``, ``verb``, or ``picture``: "photo | of
-        | a dog", only where a caption has nothing else.
-    predicate, object : (int, int)
-        Spans of the verb or preposition, and of the noun phrase.
-    owner : (int, int) or None
-        Span of the noun phrase before the predicate.
-    place : str
-        ``first`` (right after the subject's noun phrase), ``later`` (other phrases lie between), ``comma`` (right after
-        a comma) or ``start`` (nothing before).
-    """
-
-    kind: str
-    predicate: tuple[int, int]
-    object: tuple[int, int]
-    owner: tuple[int, int] | None
-    place: str
+# Whom "by" names as the maker, whom no picture shows: "bones of a right hand by organisation".
+MAKERS = ANIMATE | {"organisation", "organization", "company", "brand", "unknown", "people"}
 
 
 class Relations(NamedTuple):
@@ -91,7 +45,7 @@ class Relations(NamedTuple):
     items : list of Item
         What the pairs were read from.
     code : str
-        One letter per token (see `encode`).
+        One letter per token (see `items.encode`).
     """
 
     subject: tuple[int, int] | None
@@ -108,108 +62,51 @@ def parse(doc: Doc) -> Relations:
     doc : Doc
         With ``tag_`` and ``lemma_``.
     """
-    code = encode(doc)
-    items = []
-    for match in ITEM.finditer(code):
-        kind = match.lastgroup if match.lastgroup != "other" else match.group()
-        if kind != "_":
-            items.append(Item(kind, match.start(), match.end()))
+    code, items = cut(doc)
     subject = next(((item.start, item.stop) for item in items if item.kind == "n"), None)
-    pairs = [_without_picture(doc, code, pair) for pair in _pairs(doc, items)]
+    pairs = _pairs(doc, items)
+    if doc.has_annotation("DEP"):
+        pairs = attach(doc, items, pairs)
+    pairs = [_without_picture(doc, code, pair) for pair in pairs]
     if not pairs and subject and subject[0] == items[0].start and is_picture(doc, subject):
         of = code.index("o")
         pairs = [Pair("picture", (of, of + 1), (of + 1, subject[1]), (subject[0], of), "first")]
     return Relations(subject, pairs, items, code)
 
 
-def encode(doc: Doc) -> str:
-    """Return one letter per token: `CODES` of its tag, and letters of their own for some words.
-
-    ``b``/``h``/``d`` finite be/have/do, ``o`` of, ``S`` subordinator, ``T`` the *to* of an infinitive, ``g`` a
-    participle that takes no object, ``i`` the second and later words of a preposition such as *in front of*.
-    """
-    tokens = list(doc)
-    lower = [token.lower_ for token in tokens]
-    letters = []
-    for i, token in enumerate(tokens):
-        tag = token.tag_
-        letter = CODES.get(tag, ".")
-        if letter == "Z" or letter == "V":
-            lemma = token.lemma_
-            if lemma == "be" and letter == "Z":
-                letter = "b"
-            elif lemma in ("have", "do") and letter == "Z":
-                letter = lemma[0]
-        elif letter == "I":
-            if lower[i] == "of":
-                letter = "o"
-            elif lower[i] == "to" and i + 1 < len(tokens) and tokens[i + 1].tag_ == "VB":
-                letter = "T"
-            elif lower[i] in SUBORDINATORS:
-                letter = "S"
-        elif letter == "R" and lower[i] == "as" and i + 1 < len(tokens) and tokens[i + 1].tag_ == "VBN":
-            letter = "S"
-        elif letter == "G" and token.lemma_ in INTRANSITIVE:
-            letter = "g"
-        elif letter == "-" and not _joins(tokens, i):
-            letter = "."
-        elif tag == ":" and lower[i] == ";":
-            letter = ","
-        if letter in "VGg" and _after_auxiliary(letters):
-            letter = "v"
-        letters.append(letter)
-    for i, word in enumerate(lower):
-        for rest in COMPLEX_PREPOSITIONS.get(word, ()):
-            if tuple(lower[i + 1 : i + 1 + len(rest)]) == rest:
-                letters[i : i + 1 + len(rest)] = "I" + "i" * len(rest)
-                break
-    return "".join(letters)
-
-
-def _after_auxiliary(letters: list[str]) -> bool:
-    """Whether only adverbs lie between here and a form of *be* or *have*: the participle is a verb, not a modifier."""
-    for letter in reversed(letters):
-        if letter != "R":
-            return letter in "bhn"
-    return False
-
-
-def _joins(tokens: list, i: int) -> bool:
-    """Whether the hyphen at `i` ties a compound ("cloud - filled") and is not a dash ("low carb wine - a review")."""
-    if not 0 < i < len(tokens) - 1:
-        return False
-    after = tokens[i + 1]
-    return tokens[i - 1].text[-1].isalnum() and CODES.get(after.tag_, ".") in "ACNGVRr" and after.text[0].isalnum()
-
-
 def _pairs(doc: Doc, items: list[Item]) -> list[Pair]:
     pairs: list[Pair] = []
     owner: Item | None = None  # the noun phrase that the next phrase most likely belongs to
-    started, verb_seen, aside = False, False, False
+    verb_seen, aside = False, False
     i = 0
     while i < len(items):
         item = items[i]
         before = items[i - 1].kind if i else "."
         if item.kind == ".":
-            owner, started, verb_seen, aside = None, False, False, False
+            owner, verb_seen, aside = None, False, False
         elif item.kind == ",":
             aside = False
-        elif item.kind == "S" or (item.kind == "p" and _opens_clause(doc, items, i)):
+        elif item.kind == "S" or (item.kind == "p" and opens_clause(doc, items, i)):
             aside = True
         elif item.kind == "p" and before in ".":
             aside = True  # "in the park , a girl ...": nothing before the comma belongs to the subject
+        elif item.kind == "W" and before == "p":
+            aside = True  # "a crown , in which stones alternate ..."
         elif aside:
             pass
+        elif item.kind == "E":
+            owner = item  # "there is | a dog"
+        elif item.kind == "n" and before == "n" and doc[item.start].tag_ in ("PRP", "EX"):
+            aside = True  # "the largest one i saw": a relative clause without its pronoun
         elif item.kind == "n":
             owner = item
-            started = True
         elif item.kind == "c" and before == "n" and _kind(items, i + 1) == "n" and not _agrees(items, i, verb_seen):
             place = "later" if verb_seen else "first"
             pairs.append(Pair("and", _span(item), _span(items[i + 1]), owner and _span(owner), place))
             owner = items[i + 1]
             i += 1
         elif item.kind == "p":
-            if _kind(items, i + 1) == "n" and before not in ("R", "A", "p", "E") and _useful(doc, items, i):
+            if _kind(items, i + 1) == "n" and before not in "RApED" and _useful(doc, items, i):
                 kind = "with" if doc[item.start].lower_ == "with" else "preposition"
                 place = _place(before, verb_seen, pairs, owner)
                 if doc[item.start].lower_ in ("between", "among") and _kinds(items, i + 2) == "cn":
@@ -221,9 +118,15 @@ def _pairs(doc: Doc, items: list[Item]) -> list[Pair]:
                 i += 1
         elif item.kind in "bhdMZGgVvB":
             end = _object(doc, items, i)
-            if end is not None and item.kind not in "Bv" and before != "p":
+            # "she says that ...", "new look : wears a hat": not said of the picture, or of nobody.
+            aside = item.kind in "bhdMZ" and ((owner is None and before != "E") or doc[item.start].lemma_ in REPORTING)
+            if end and item.kind in "GgV" and _names_one(doc, items, i, end, owner):
+                aside = owner is None  # "watching the sunset makes people happy"
+                i = end  # "a ribbon cutting ceremony was held": no participle with its object but a name
+                owner = items[i]
+            elif end is not None and not aside and item.kind not in "Bv" and before != "p":
                 kind = "participle" if item.kind in "GgV" else "verb"
-                place = "start" if not started and kind == "participle" else _place(before, False, [], owner)
+                place = _place(before, False, [], owner)
                 predicate = (item.start, items[end - 1].stop)
                 pairs.append(Pair(kind, predicate, _span(items[end]), owner and _span(owner), place))
             verb_seen = True
@@ -234,7 +137,9 @@ def _pairs(doc: Doc, items: list[Item]) -> list[Pair]:
                 while _kind(items, i + 1) in "RrTBGgVvAn" and _kind(items, i + 1) != "n":
                     i += 1
         i += 1
-    return [pair for pair in pairs if pair.owner is not None or pair.place == "start"]
+    # After a colon only a whole sentence is sure to describe the picture: "gold rush : actor attends the premiere".
+    headline = any(token.text == ":" for token in doc)
+    return [pair for pair in pairs if pair.owner and _shown(doc, pair) and (pair.kind == "verb" or not headline)]
 
 
 def _span(item: Item) -> tuple[int, int]:
@@ -252,16 +157,18 @@ def _kinds(items: list[Item], i: int) -> str:
 def _place(before: str, verb_seen: bool, pairs: list[Pair], owner: Item | None) -> str:
     if before == ",":
         return "comma"
-    if owner is None:
-        return "start"
-    return "later" if verb_seen or any(pair.object == _span(owner) for pair in pairs) else "first"
+    seen = verb_seen or (owner is not None and any(pair.object == _span(owner) for pair in pairs))
+    return "later" if seen else "first"
 
 
-def _opens_clause(doc: Doc, items: list[Item], i: int) -> bool:
+def opens_clause(doc: Doc, items: list[Item], i: int) -> bool:
     """Whether the preposition at `i` is a conjunction: "as person walks ...", "after she won ..."."""
-    if doc[items[i].start].lower_ not in CONJUNCTIONS:
+    word = doc[items[i].start].lower_
+    if word not in CONJUNCTIONS or _kind(items, i + 1) != "n":
         return False
-    return _kind(items, i + 1) == "n" and _kind(items, i + 2) in "bhdMZ"
+    if _kinds(items, i + 2) == "cn" and _kind(items, i + 4) in "bhdMZ":
+        return True
+    return _kind(items, i + 2) in "bhdMZ" or (word in ("after", "as", "before") and _kind(items, i + 2) == "V")
 
 
 def _agrees(items: list[Item], i: int, verb_seen: bool) -> bool:
@@ -276,26 +183,62 @@ def _agrees(items: list[Item], i: int, verb_seen: bool) -> bool:
     return False
 
 
+def _depictable(doc: Doc, span: tuple[int, int]) -> bool:
+    """Whether a picture could show a phrase: it has a noun or colour, and is neither a time nor a turn of speech."""
+    tokens = list(doc[slice(*span)])
+    of = next((n for n, token in enumerate(tokens) if token.lower_ == "of"), None)
+    head = tokens[-1] if of is None or tokens[of - 1].lemma_ in KINDS else tokens[of - 1]
+    if head.lemma_.lower() in UNDEPICTABLE or head.lower_ in CALENDAR or tokens[0].lemma_ == "lot":
+        return False
+    if len(tokens) > 1 and tokens[1].lower_ == "lot":
+        return False
+    return any(token.tag_[:2] in ("NN", "JJ") for token in tokens) and head.tag_[:2] not in ("VB", "RB")
+
+
+def _shown(doc: Doc, pair: Pair) -> bool:
+    """Whether a picture could show a pair: not "a project | done by | industry"."""
+    maker = doc[pair.predicate[1] - 1].lower_ == "by" and doc[pair.object[1] - 1].lemma_.lower() in MAKERS
+    if doc[pair.owner[1] - 1].tag_ == "CD":
+        return False  # "one after a troubled path"
+    return _depictable(doc, pair.object) and not (
+        maker and doc[pair.predicate[0]].lemma_ not in ("hold", "carry", "ride")
+    )
+
+
 def _useful(doc: Doc, items: list[Item], i: int) -> bool:
     words = doc[items[i].start : items[i].stop].text.lower()
-    phrase = doc[items[i + 1].start : items[i + 1].stop].text.lower()
+    phrase = doc[items[i + 1].start : items[i + 1].stop].text.lower().replace(" ", "_")
     if words in SKIPPED_PREPOSITIONS or f"{words}_{phrase}" in IDIOMS:
         return False
+    if _kind(items, i + 2) == "c" and _kind(items, i + 3) != "n" and _kind(items, i + 3) not in "bhdMZGgV.p":
+        return False  # "on stage and indoor"
     return i == 0 or items[i - 1].kind != "n" or doc[items[i - 1].stop - 1].lemma_ not in COMPLEMENT_HEADS
+
+
+def _names_one(doc: Doc, items: list[Item], i: int, end: int, owner: Item | None) -> bool:
+    """Whether a participle and its object are a name: "ribbon cutting ceremony was", "road racing cyclist"."""
+    if _kind(items, end + 1) in "bhdMZ":
+        return True
+    single = items[end].stop - items[end].start == 1 and end == i + 1
+    animate = single and doc[items[end].start].lower_ in ANIMATE
+    return animate and owner is not None and doc[owner.stop - 1].lemma_.lower() not in ANIMATE
 
 
 def _object(doc: Doc, items: list[Item], i: int) -> int | None:
     """Return the index of the noun phrase that the verb form at `i` leads to, or None.
 
-    Adverbs, particles, adjectives after *be*, infinitives, participles and two prepositions may lie between.
+    Adverbs, particles, adjectives after *be*, infinitives, participles and two prepositions may lie between, and what
+    no picture shows: "makes her way through | the snow".
     """
     j, prepositions = i + 1, 0
-    while (kind := _kind(items, j)) in "RrTBGgVvAdhp":
+    while (kind := _kind(items, j)) in "RrTBGgVvAdhpn":
+        if kind == "n" and (_kinds(items, j + 1) != "pn" or _depictable(doc, _span(items[j]))):
+            break
         if kind == "T" and _kind(items, j + 1) != "B":
             return None
         if kind == "p":
             prepositions += 1
-            if prepositions > 2 or _opens_clause(doc, items, j):
+            if prepositions > 2 or opens_clause(doc, items, j):
                 return None
         j += 1
     return j if kind == "n" else None

@@ -5,7 +5,6 @@ the chosen pair has no safe sentence the next one, in random order, takes its pl
 refused with the reason of the pair that was chosen first.
 """
 
-import hashlib
 import random
 from collections.abc import Iterable, Mapping
 
@@ -20,9 +19,8 @@ from pipeline_lib.captions.clip_length import fits_clip
 from pipeline_lib.captions.exclusion import exclusion
 from pipeline_lib.captions.relations import Relations, parse
 from pipeline_lib.captions.sentences import Sentence, sentences
+from pipeline_lib.captions.table import NEGATION_WORDS, blank_row, choices, random_order
 from pipeline_lib.cc3m import Row
-
-NEGATION_WORDS = ("no", "not", "without")
 
 
 def load_tagger(name: str) -> Language:
@@ -92,16 +90,11 @@ class RuleBackend:
         self.word_weights = word_weights
 
     def negate(self, rows: Iterable[Row]) -> list[dict]:
-        """Return one row of the negation table per row of the captions file, in order (see `negate.SCHEMA`)."""
+        """Return one row of the negation table per row of the captions file, in order (see `table.SCHEMA`)."""
         return [self._negate(row) for row in rows]
 
     def _negate(self, row: Row) -> dict:
-        result = {
-            "key": row.key, "caption": row.caption, "subject": None, "pairs": [], "chosen_pair": -1,
-            "negation_word": None, "negated_caption": None, "exclusion_caption": None, "object": None,
-            "status": "refused", "reason": None, "backend": f"{self.name}:{self.spacy_model}", "rule": None,
-            "seed": self.seed,
-        }  # fmt: skip
+        result = blank_row(row, f"{self.name}:{self.spacy_model}", self.seed)
         reason = Reason(row.problem) if row.problem else checks.refuse_text(row.caption)
         if reason is None:
             doc = self.tagger(row.caption)
@@ -118,8 +111,8 @@ class RuleBackend:
 
     def _form(self, doc: Doc, relations: Relations, key: str, result: dict) -> Reason | None:
         """Fill `result` with the first sentence that passes the checks, pairs in random order; else return why not."""
-        choice = random.Random(int.from_bytes(hashlib.blake2b(f"{self.seed}:{key}".encode(), digest_size=8).digest()))
-        order = sorted(range(len(relations.pairs)), key=lambda _: choice.random())
+        choice = choices(self.seed, key)
+        order = random_order(len(relations.pairs), choice)
         refusal = None
         for number in order:
             pair = relations.pairs[number]

@@ -26,7 +26,7 @@ CLOSED = {
     "IN": "of in on at by for from with about against during without within toward towards among amongst beneath "
     "beside besides between beyond despite except into onto per throughout underneath unlike until till upon "
     "via amid amidst atop alongside inside outside behind below above under near across along around over "
-    "through past off up down as like than after before since while because if although though whereas unless"
+    "through past off up down as like than after before since while whilst because if although though whereas unless"
     " whether out opposite",
     "WDT": "which who whom whose what whatever whoever whichever",
     "WRB": "when where why how whenever wherever",
@@ -46,6 +46,15 @@ CLOSED = {
     "TO": "to",
     "EX": "",
 }
+
+# Names that captions write in lower case.
+CALENDAR = word_set(
+    "monday tuesday wednesday thursday friday saturday sunday january february april june july september october "
+    "november december"
+)
+NAMES = CALENDAR | word_set(
+    "al london paris france england china japan germany italy spain vietnam canada mexico australia"
+)
 
 # Function words with more than one tag, each with the cost of taking it.
 AMBIGUOUS = {
@@ -166,6 +175,17 @@ AMBIGUOUS = {
     "best": {"JJS": 0.0, "RBS": 0.5},
     "better": {"JJR": 0.0, "RBR": 0.6},
     "charming": {"JJ": 0.0},
+    "ago": {"RB": 0.0},
+    "enough": {"JJ": 0.2, "RB": 0.4},
+    "forward": {"RB": 0.0, "VB": 1.0, "JJ": 1.0},
+    "online": {"RB": 0.2, "JJ": 0.2},
+    "overall": {"JJ": 0.2, "RB": 0.3},
+    "longtime": {"JJ": 0.0},
+    "btw": {"RB": 0.0},
+    "east": {"NN": 0.2, "RB": 0.5, "JJ": 0.2},
+    "west": {"NN": 0.2, "RB": 0.5, "JJ": 0.2},
+    "north": {"NN": 0.2, "RB": 0.5, "JJ": 0.2},
+    "south": {"NN": 0.2, "RB": 0.5, "JJ": 0.2},
 }
 
 # Lemmas that are verbs first although the lexicon also knows a noun or an adjective.
@@ -182,19 +202,28 @@ VERBS_FIRST = word_set(
     "explore enjoy love like hate miss sweep stare gaze glance peek listen hear smell taste live die kill "
     "drown burn break wrestle sniff dig roar bite lick chew graze "
     "stroll stretch bend kneel crouch crawl discuss debate address deliver release unveil "
-    "launch open close cruise hover glow shine sparkle reflect spin slide hop"
+    "blow traverse press hunt capture examine inspect train launch open close cruise hover glow shine sparkle "
+    "reflect spin slide hop"
+)
+
+# Verbs that the lexicon also knows as nouns, and that hardly ever are.
+VERBS_NEARLY_ALWAYS = word_set(
+    "go take get make give come bring let keep put send try want takes gets makes gives comes brings lets keeps puts "
+    "sends wants goes say says means see sees find think thinks know eat be seem seems sounds stand stands sit sits"
 )
 
 # Words that are adjectives first, nouns second; and nouns first although the lexicon knows an adjective.
 ADJECTIVES_FIRST = word_set(
-    "red green blue yellow purple pink white black brown grey gray gold golden silver young old little big small "
+    "red green blue yellow purple pink white black brown grey gray golden silver young old little big small "
     "large happy new beautiful cute human female male modern classic traditional fresh cold hot open dark light low"
     " high long short round square flat full empty wet dry clear bright deep wide narrow clean good bad great best "
     "better real wild sweet plain spotted natural tropical digital musical biological medical professional popular "
     "public local national international american british french italian german chinese japanese indian african "
     "european asian caucasian seamless abstract vintage antique right floral colorful decorative stylish fast early"
     " late hard soft close live single double main dead perfect ready smart quiet calm warm cool free similar royal"
-    " urban rural solar cloudy sunny rainy snowy foggy striped dotted adult giant"
+    " fine evil possible upper common former public illegal chemical dear safe kind creative simple wrong "
+    "homeless potential key national prior interim associate future sunni arab thai urban rural solar cloudy "
+    "sunny rainy snowy foggy striped dotted adult giant"
 )
 NOUNS_FIRST = word_set(
     "model orange fashion animal water kitchen glass home front top bottom side corner music sport sports plant "
@@ -221,6 +250,25 @@ PAST_IS_FINITE = word_set(
     "become remain leave meet join visit receive enjoy love say think want like try need help continue turn "
     "score beat defeat tell ask watch miss finish lead follow struggle smash survive reach agree decide hope believe "
     "happen occur exist belong flow rain snow sail land crash"
+)
+
+# Prepositions that are adverbs where no noun phrase follows.
+ALSO_ADVERBS = word_set(
+    "out in on up down off over around along across inside outside behind below above under near past before after "
+    "since through by about throughout"
+)
+
+# Who acts: after these in the singular a word in -s is a verb ("bartender presses fresh mint").
+ANIMATE = word_set(
+    "person actor actress artist author politician athlete footballer player model singer musician band team man woman "
+    "boy girl child baby couple bride groom mother father son daughter dog cat bird horse elephant lion tiger bear cow "
+    "monkey bee butterfly species organism animal swan owl eagle crowd family student teacher worker soldier officer "
+    "driver rider bartender businessman businesswoman character coach fan member leader president profession celebrity "
+    "comedian director producer filmmaker dancer chef barber fisherman farmer tourist surfer skier skateboarder "
+    "cyclist runner swimmer climber kid lady guy gentleman toddler infant queen king prince princess puppy kitten "
+    "squirrel doctor nurse police firefighter pilot photographer designer hiker guitarist drummer rapper dj priest "
+    "monk pope visitor passenger customer employee shopper bartender waiter waitress seagull vulture airplane plane "
+    "helicopter train ship boat flag river stream waterfall"
 )
 
 # "next to water", "the road to town": here *to* is a preposition and no infinitive follows.

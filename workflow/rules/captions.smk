@@ -1,6 +1,18 @@
 # captions: captions file -> a negated caption, an exclusion caption and the negated object per row, or a refusal
 #   in:  the file that config `fetch.captions` names
 #   out: <run>/captions/{part}.parquet  one row per row of the part
+#        <run>/captions/quality.html    counts, and random samples to read
+def backend_options(wildcards):
+    """The options of the configured backend, and of that one alone: the other's settings rerun nothing."""
+    section = config["captions"]
+    shared = options(section, "backend", "spacy_model", "seed")
+    if section["backend"] == "rules":
+        weights = ",".join(f"{word}={weight}" for word, weight in section["word_weights"].items())
+        return f"{shared} --word-weights {weights}"
+    chat = section["chat"] | {"cache": section["chat"]["cache"].replace("<run>", f"results/{config['run']}")}
+    return f"{shared} {options(chat, *chat)}"
+
+
 rule negate:
     """Negate the captions of one part."""
     input:
@@ -12,16 +24,13 @@ rule negate:
         "<logs>/negate/{part}.log",
     benchmark:
         "<benchmarks>/negate/{part}.tsv"
-    conda:
-        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=2000,
         runtime=60,
     params:
         parts=lookup("fetch/parts", within=config),
-        options=options(config["captions"], "spacy_model", "seed"),
-        word_weights=word_weights,
+        backend=backend_options,
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -29,8 +38,37 @@ rule negate:
             --captions {input.captions:q} \
             --part {wildcards.part} \
             --parts {params.parts} \
-            --word-weights {params.word_weights:q} \
             --workers 1 \
+            --output {output:q} \
+            {params.backend}
+        """
+
+
+rule captions_quality:
+    """Show what was negated, what was refused and why, with samples to read."""
+    input:
+        captions=expand("<run>/captions/{part}.parquet", part=PARTS),
+        code=library("captions.quality"),
+    output:
+        report(
+            "<run>/captions/quality.html",
+            category="Captions",
+            caption="../report/captions.rst",
+        ),
+    log:
+        "<logs>/captions_quality.log",
+    benchmark:
+        "<benchmarks>/captions_quality.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        options=options(config["captions"], "seed"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.captions.quality \
+            --captions {input.captions:q} \
             --output {output:q} \
             {params.options}
         """
