@@ -45,7 +45,7 @@ def sources(module: str) -> list[str]:
     -------
     list of str
         Paths relative to the repository root, sorted: the module's file, the files of all modules that it imports,
-        directly or not, their packages' ``__init__.py``, and the data files beside the module itself.
+        directly or not, their packages' ``__init__.py``, and the data files beside them that they name in quotes.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def sources(module: str) -> list[str]:
     entry = _path(module)
     if entry is None:
         raise ValueError(f"expected a module of {PACKAGE.name}, found {module!r}")
-    found = {path for path in entry.parent.iterdir() if path.is_file() and path.suffix in DATA_SUFFIXES}
+    found: set[Path] = set()
     todo = [module]
     while todo:
         name = todo.pop()
@@ -66,4 +66,9 @@ def sources(module: str) -> list[str]:
         todo += _imports(path)
         if "." in name:
             todo.append(name.rpartition(".")[0])
+    code = "".join(path.read_text(encoding="utf-8") for path in found)
+    data = {
+        path for folder in {path.parent for path in found} for path in folder.iterdir() if path.suffix in DATA_SUFFIXES
+    }
+    found |= {path for path in data if f'"{path.name}"' in code}
     return sorted(str(path.relative_to(PACKAGE.parent)) for path in found)

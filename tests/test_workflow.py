@@ -90,6 +90,15 @@ def test_the_listed_code_is_all_that_is_loaded(module):
     assert loaded <= set(sources(f"pipeline_lib.{module}"))
 
 
+def test_a_data_file_belongs_to_the_modules_that_name_it():
+    template = "pipeline_lib/paper/report.html.j2"
+    assert template in sources("pipeline_lib.paper.report")
+    assert template not in sources("pipeline_lib.paper.tables")
+    prompts = {"pipeline_lib/captions/chat_decompose.txt", "pipeline_lib/captions/chat_form.txt"}
+    assert prompts <= set(sources("pipeline_lib.captions.negate"))
+    assert "pipeline_lib/captions/quality.html.j2" not in sources("pipeline_lib.captions.negate")
+
+
 def test_an_unknown_module_has_no_sources():
     with pytest.raises(ValueError, match=r"found 'pipeline_lib\.nothing'"):
         sources("pipeline_lib.nothing")
