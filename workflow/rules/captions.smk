@@ -2,17 +2,6 @@
 #   in:  the file that config `fetch.captions` names
 #   out: <run>/captions/{part}.parquet  one row per row of the part
 #        <run>/captions/quality.html    counts, and random samples to read
-def backend_options(wildcards):
-    """The options of the configured backend, and of that one alone: the other's settings rerun nothing."""
-    section = config["captions"]
-    shared = options(section, "backend", "spacy_model", "seed")
-    if section["backend"] == "rules":
-        weights = ",".join(f"{word}={weight}" for word, weight in section["word_weights"].items())
-        return f"{shared} --word-weights {weights}"
-    chat = section["chat"] | {"cache": section["chat"]["cache"].replace("<run>", f"results/{config['run']}")}
-    return f"{shared} {options(chat, *chat)}"
-
-
 rule negate:
     """Negate the captions of one part."""
     input:
@@ -24,6 +13,8 @@ rule negate:
         "<logs>/negate/{part}.log",
     benchmark:
         "<benchmarks>/negate/{part}.tsv"
+    conda:
+        "../../environment.yml"
     threads: cores(1)
     resources:
         mem_mb=2000,
@@ -59,6 +50,8 @@ rule captions_quality:
         "<logs>/captions_quality.log",
     benchmark:
         "<benchmarks>/captions_quality.tsv"
+    conda:
+        "../../environment.yml"
     resources:
         mem_mb=1000,
         runtime=10,

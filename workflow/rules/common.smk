@@ -97,9 +97,15 @@ def serving(wildcards, input):
 
 
 # captions
-def word_weights(wildcards):
-    """`no=1,not=1,without=1`."""
-    return ",".join(f"{word}={weight}" for word, weight in config["captions"]["word_weights"].items())
+def backend_options(wildcards):
+    """The options of the configured backend, and of that one alone: the other's settings rerun nothing."""
+    section = config["captions"]
+    shared = options(section, "backend", "spacy_model", "seed")
+    if section["backend"] == "rules":
+        weights = ",".join(f"{word}={weight}" for word, weight in section["word_weights"].items())
+        return f"{shared} --word-weights {weights}"
+    chat = section["chat"] | {"cache": section["chat"]["cache"].replace("<run>", f"results/{config['run']}")}
+    return f"{shared} {options(chat, *chat)}"
 
 
 # backbones
