@@ -47,7 +47,7 @@ rule tables:
             --metrics {input.metrics:q} \
             --output {output.parquet:q} \
             --folder {params.folder:q}
-        echo {params.run} > {output.active:q}
+        echo {params.run} >{output.active:q}
         """
 
 
