@@ -91,9 +91,9 @@ def _contradictions(config: dict) -> list[str]:
     for model in config["backbones"]["models"]:
         if model["source"] == "pretrain":
             problems += _architecture_problems(f"backbones/models/{model['name']}", model["architecture"])
-    for place, recipe in (("backbones/pretrain", config["backbones"]["pretrain"]),):
-        if recipe["warmup_steps"] >= recipe["steps"]:
-            problems.append(f"{place}/warmup_steps: expected less than steps, {recipe['steps']}")
+    recipe = config["backbones"]["pretrain"]
+    if recipe["warmup_steps"] >= recipe["steps"]:
+        problems.append(f"backbones/pretrain/warmup_steps: expected less than steps, {recipe['steps']}")
     if config["shards"]["eval_share"] in (0, 1):
         problems.append("shards/eval_share: expected a share between 0 and 1, so that both splits have samples")
     if config["miniature"] is not None and sum(config["miniature"]["answers"].values()) >= 1:

@@ -194,11 +194,6 @@ def datasets(wildcards, input):
     )
 
 
-def annotations_folder(wildcards, input):
-    """The folder of SugarCREPE's files."""
-    return Path(input.annotations[0]).parent
-
-
 def prompts(wildcards):
     """`--prompt NAME TEMPLATE ...` for each prompt."""
     return " ".join(

@@ -102,7 +102,7 @@ rule evaluate_sugarcrepe:
         mem_mb=3000,
         runtime=60,
     params:
-        folder=annotations_folder,
+        folder=input_folder("annotations"),
     shell:
         r"""
         exec &> >(tee {log:q})

@@ -1,7 +1,7 @@
 # miniature: seed -> the world: captions file, what its hosts serve, labelled sets, SugarCREPE- and CREPE-like files
 #   out: <run>/miniature/…, the files that pipeline_lib/miniature/make.py lists
 # Only for a run with a `miniature:` section; a run on real data names its own files in the config instead.
-ZEROSHOT = "kinds colours sizes patterns settings counts relations coloured-kinds".split()
+from pipeline_lib.miniature.describe import LABELLED
 
 
 rule miniature:
@@ -14,8 +14,8 @@ rule miniature:
         answers="<run>/miniature/answers.parquet",
         pretrain="<run>/miniature/pretrain.tar",
         pool="<run>/miniature/pool.tar",
-        zeroshot=expand("<run>/miniature/zeroshot/{name}.tar", name=ZEROSHOT),
-        classes=expand("<run>/miniature/zeroshot/{name}.classes.txt", name=ZEROSHOT),
+        zeroshot=expand("<run>/miniature/zeroshot/{name}.tar", name=LABELLED),
+        classes=expand("<run>/miniature/zeroshot/{name}.classes.txt", name=LABELLED),
         sugarcrepe=expand("<run>/miniature/sugarcrepe/{part}.json", part=SUGARCREPE),
         sugarcrepe_images="<run>/miniature/sugarcrepe.tar",
         crepe="<run>/miniature/crepe_negate.csv",
