@@ -210,17 +210,22 @@ def read_experiments(path: str | Path, schema: str | Path, backbones: list[str],
     return [{**row, "seeds": [int(seed) for seed in row["seeds"].split(",")]} for row in rows]
 
 
+def pool_tars(pool: dict) -> list[str]:
+    """Return the tars of an entry of ``features/pools``, which may name a single one."""
+    return [pool["images"]] if isinstance(pool["images"], str) else pool["images"]
+
+
 def missing_data(config: dict) -> list[str]:
     """Return one line per file or folder of a run on real data that the configuration names and that is not there."""
     named = {
         "fetch/captions": config["fetch"]["captions"],
         "finetune/crepe_captions": config["finetune"]["crepe_captions"],
         "evaluate/sugarcrepe": config["evaluate"]["sugarcrepe"],
-        **{f"features/pools/{pool['name']}": pool["images"] for pool in config["features"]["pools"]},
         **{
             f"evaluate/zeroshot/datasets/{entry['name']}": entry["classes"]
             for entry in config["evaluate"]["zeroshot"]["datasets"]
         },
     }
-    external = {key: path for key, path in named.items() if not path.startswith("<")}
-    return [f"{key}: {path}" for key, path in external.items() if not Path(path).exists()]
+    pools = {f"features/pools/{pool['name']}": pool_tars(pool) for pool in config["features"]["pools"]}
+    files = [*named.items(), *((key, tar) for key, tars in pools.items() for tar in tars)]
+    return [f"{key}: {path}" for key, path in files if not path.startswith("<") and not Path(path).exists()]

@@ -11,7 +11,7 @@ from torch.nn import functional
 from pipeline_lib.clip_door import tokenize
 from pipeline_lib.evaluate import ccneg, sugarcrepe, zeroshot
 from pipeline_lib.evaluate.metrics import accuracy, mean_per_class, prefers_caption, strictly_prefers_caption
-from pipeline_lib.features.store import Features
+from pipeline_lib.features.store import Features, save_features
 
 PARTS = [part for parts in sugarcrepe.GROUPS.values() for part in parts]
 
@@ -54,10 +54,17 @@ def test_ccneg_items_and_subsets():
 
 def test_a_classifier_is_the_normalised_mean_of_its_prompts(tiny_clip):
     templates = ["a photo of a {}.", "a bad photo of the {}."]
-    weights = zeroshot.classifier(tiny_clip, ["dog", "red ball"], templates)
+    wanted = [(["dog", "red ball"], templates), (["cat"], templates[:1]), (["dog"], templates[:1])]
+    weights = zeroshot.classifiers(tiny_clip, wanted)
+    assert [len(part) for part in weights] == [2, 1, 1]
+    cases = [
+        (row, name, used)
+        for part, (classes, used) in zip(weights, wanted, strict=True)
+        for row, name in zip(part, classes, strict=True)
+    ]
     with torch.no_grad():
-        for row, name in zip(weights, ["dog", "red ball"], strict=True):
-            prompts = [template.format(name) for template in templates]
+        for row, name, used in cases:
+            prompts = [template.format(name) for template in used]
             features = functional.normalize(tiny_clip.encode_text(tokenize(prompts)), dim=-1)
             torch.testing.assert_close(row, functional.normalize(features.mean(dim=0), dim=-1), rtol=1e-4, atol=1e-5)
 
@@ -65,7 +72,7 @@ def test_a_classifier_is_the_normalised_mean_of_its_prompts(tiny_clip):
 @pytest.mark.parametrize("template", ["a photo", "{} and {}"])
 def test_a_template_without_exactly_one_class_is_an_error(tiny_clip, template):
     with pytest.raises(ValueError, match=r"needs one \{\}"):
-        zeroshot.classifier(tiny_clip, ["dog"], [template])
+        zeroshot.classifiers(tiny_clip, [(["dog"], [template])])
 
 
 def test_zeroshot_items_and_metrics():
@@ -93,6 +100,21 @@ def test_classes_are_read_in_order_and_mistakes_named(tmp_path, capsys):
     path.write_text("dog\ncat\ndog\n")
     assert zeroshot.read_classes(path) == ["dog", "cat", "dog"]
     assert "1 names stand for several classes: dog" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"), [(None, "no labels"), (torch.tensor([0, 2]), "0 to 2"), (torch.tensor([0, 1]), None)]
+)
+def test_a_labelled_set_needs_a_class_for_each_label(tmp_path, labels, found):
+    (tmp_path / "classes.txt").write_text("dog\ncat\n")
+    path = str(tmp_path / "pets.safetensors")
+    save_features(path, Features(["a", "b"], torch.eye(2), labels, "tower"))
+    if found is None:
+        classes, pool = zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], "tower")
+        assert (classes, pool.keys) == (["dog", "cat"], ["a", "b"])
+    else:
+        with pytest.raises(ValueError, match=rf"pets\.safetensors: expected labels from 0 to 1 .*, found {found}"):
+            zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], "tower")
 
 
 def write_sugarcrepe(folder, **changed):

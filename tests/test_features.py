@@ -1,16 +1,20 @@
 """Image features: against one image at a time through CLIP, and the feature files."""
 
+import copy
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
-from conftest import TINY_RESNET, write_pool
+from conftest import TINY_RESNET, jpeg_bytes, write_pool
 from PIL import Image
 from torch.nn import functional
 
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip_door import load_clip, preprocess, save_checkpoint
-from pipeline_lib.features.encode import encode_pool
+from pipeline_lib.features.encode import encode_pool, prepare_ahead
 from pipeline_lib.features.store import Features, load_features, save_features, tower_id
-from pipeline_lib.images import read_images
+from pipeline_lib.images import read_encoded, read_images
+from pipeline_lib.tars import write_samples
 
 
 @pytest.fixture(scope="module")
@@ -44,33 +48,154 @@ def test_labels_come_along_and_must_be_complete(tmp_path, tiny_clip):
         encode_pool(tiny_clip, [tmp_path / "a.tar", tmp_path / "b.tar"], 2, 1)
 
 
-def test_an_empty_pool_is_an_error(tmp_path, tiny_clip):
+def test_a_shard_without_images_has_no_rows(tmp_path, tiny_clip):
     write_pool(tmp_path / "a.tar", 0)
-    with pytest.raises(ValueError, match=r"a\.tar: expected images, found none"):
-        encode_pool(tiny_clip, [tmp_path / "a.tar"], 2, 1)
+    found = encode_pool(tiny_clip, [tmp_path / "a.tar"], 2, 1)
+    assert found.keys == []
+    assert found.features.shape == (0, 32)
 
 
-def test_a_feature_file_comes_back_and_guards_its_tower(tmp_path):
-    written = Features(["a", "b"], torch.eye(2), torch.tensor([1, 0]), "tower-1")
-    save_features(tmp_path / "f.safetensors", written)
-    found = load_features(tmp_path / "f.safetensors", "tower-1")
-    assert found.keys == ["a", "b"]
-    assert torch.equal(found.features, torch.eye(2))
-    assert found.labels.tolist() == [1, 0]
-    assert found.rows(["b", "a", "b"], "test").tolist() == [[0, 1], [1, 0], [0, 1]]
-    with pytest.raises(ValueError, match=r"f\.safetensors: these features come from the image tower tower-1"):
-        load_features(tmp_path / "f.safetensors", "tower-2")
-    with pytest.raises(ValueError, match="1 of 2 keys have no image feature, such as 'c'"):
-        found.rows(["a", "c"], "test")
+def test_the_next_batch_is_prepared_while_the_caller_works_on_one_and_no_more(tmp_path):
+    write_pool(tmp_path / "a.tar", 8)
+    read = []
+    samples = (read.append(sample.key) or sample for sample in read_encoded([tmp_path / "a.tar"]))
+    with ThreadPoolExecutor(2) as workers:
+        found = [
+            ([sample.key for sample in batch], pixels.shape, len(read))
+            for batch, pixels in prepare_ahead(samples, 32, 3, workers, pin=False)
+        ]
+    assert [keys for keys, _, _ in found] == [read[:3], read[3:6], read[6:]]
+    assert [shape for _, shape, _ in found] == [(3, 3, 32, 32), (3, 3, 32, 32), (2, 3, 32, 32)]
+    assert [seen for _, _, seen in found] == [6, 8, 8]
 
 
-@pytest.mark.parametrize("kept", [0, 5, 60])
+def test_an_image_that_does_not_decode_is_named(tmp_path, tiny_clip):
+    write_samples(tmp_path / "a.tar", [("1", {"jpg": jpeg_bytes()}), ("2", {"jpg": jpeg_bytes()[:300]})])
+    with pytest.raises(ValueError, match=r"a\.tar: the image of sample 2 does not decode"):
+        encode_pool(tiny_clip, [tmp_path / "a.tar"], 2, 2)
+
+
+def test_bf16_rounds_the_tower_and_not_the_lengths(tmp_path, tiny_clip):
+    write_pool(tmp_path / "a.tar", 4)
+    exact, rounded = (encode_pool(tiny_clip, [tmp_path / "a.tar"], 2, 1, precision) for precision in ("fp32", "bf16"))
+    assert 1e-5 < (exact.features - rounded.features).abs().max() < 0.02
+    torch.testing.assert_close(rounded.features.norm(dim=1), torch.ones(4), rtol=1e-6, atol=0)
+    assert rounded.features.dtype == torch.float32
+    assert (rounded.tower, rounded.images) == (exact.tower, exact.images)
+    assert rounded.content != exact.content
+
+
+def test_fp16_on_a_cpu_and_features_that_are_not_finite_are_refused(tmp_path, tiny_clip):
+    write_pool(tmp_path / "a.tar", 3)
+    with pytest.raises(ValueError, match="expected fp32 or bf16 on a CPU, found fp16"):
+        encode_pool(tiny_clip, [tmp_path / "a.tar"], 2, 1, "fp16")
+    broken = copy.deepcopy(tiny_clip)
+    with torch.no_grad():
+        broken.visual.proj.fill_(float("inf"))
+    with pytest.raises(ValueError, match=r"a\.tar: in fp32 the feature of sample 000000000 is not finite"):
+        encode_pool(broken, [tmp_path / "a.tar"], 2, 1)
+
+
+def test_content_follows_from_keys_and_images(tmp_path, tiny_clip):
+    def content(name, samples):
+        write_samples(tmp_path / name, [(key, {"jpg": jpeg}) for key, jpeg in samples])
+        return encode_pool(tiny_clip, [tmp_path / name], 2, 1).content
+
+    red, blue = jpeg_bytes((200, 0, 0)), jpeg_bytes((0, 0, 200))
+    found = [content("a.tar", [("1", red), ("2", blue)]), content("b.tar", [("1", red), ("2", blue)])]
+    assert found[0] == found[1]
+    assert content("c.tar", [("1", blue), ("2", red)]) != found[0]
+    assert content("d.tar", [("3", red), ("2", blue)]) != found[0]
+
+
+def shard(keys, **changes):
+    """Features of a shard, with rows of length 1."""
+    made = {"labels": None, "tower": "tower-1", "preprocess": "32 px", "precision": "fp32", "images": "-".join(keys)}
+    rows = torch.eye(3)[[int(key) % 3 for key in keys]]
+    return Features(**{"keys": keys, "features": rows, **made, **changes})
+
+
+def saved(folder, *shards):
+    """Write the shards; return their paths."""
+    paths = [folder / f"{part:05d}.safetensors" for part in range(len(shards))]
+    for path, features in zip(paths, shards, strict=True):
+        save_features(path, features)
+    return paths
+
+
+def test_the_shards_of_a_pool_come_back_as_one(tmp_path):
+    labels = torch.tensor([7, 8])
+    paths = saved(tmp_path, shard(["1", "0"], labels=labels), shard([]), shard(["2"], labels=torch.tensor([9])))
+    found = load_features(paths, "tower-1")
+    assert found.keys == ["1", "0", "2"]
+    assert torch.equal(found.features, torch.eye(3)[[1, 0, 2]])
+    assert found.labels.tolist() == [7, 8, 9]
+    assert torch.equal(found.rows(["2", "1", "2"], "test"), torch.eye(3)[[2, 1, 2]])
+    assert found.content == load_features(paths).content != load_features(paths[:1]).content
+    with pytest.raises(ValueError, match="test: 1 of 2 keys have no image feature, such as 'c'"):
+        found.rows(["1", "c"], "test")
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"tower": "tower-2"}, r"its tower is tower-2 and that of .*00000\.safetensors is tower-1"),
+        ({"precision": "bf16"}, r"its precision is bf16 and that of .*00000\.safetensors is fp32"),
+        ({"preprocess": "64 px"}, r"its preprocess is 64 px and that of .*00000\.safetensors is 32 px"),
+        ({"labels": torch.tensor([0])}, r"expected labels in all shards .*00001\.safetensors has them"),
+        ({"keys": ["1"]}, r"key 1 stands in .*00000\.safetensors already"),
+    ],
+)
+def test_shards_that_do_not_fit_together_are_named(tmp_path, other, message):
+    paths = saved(tmp_path, shard(["0", "1"]), shard(**{"keys": ["2"], **other}))
+    with pytest.raises(ValueError, match=rf"00001\.safetensors: .*{message}"):
+        load_features(paths)
+
+
+def test_features_of_other_weights_and_pools_without_images_are_refused(tmp_path):
+    paths = saved(tmp_path, shard(["0"]), shard([]))
+    with pytest.raises(ValueError, match=r"00000\.safetensors: these features come from the image tower tower-1, but"):
+        load_features(paths, "tower-2")
+    with pytest.raises(ValueError, match=r"00001\.safetensors: expected features of at least one image, found none"):
+        load_features(paths[1:])
+    with pytest.raises(
+        FileNotFoundError, match=r"none\.safetensors: no such feature file; the rule `features` makes it"
+    ):
+        load_features([tmp_path / "none.safetensors"])
+
+
+@pytest.mark.parametrize("kept", [0, 5, 60, -1])
 def test_a_truncated_feature_file_is_named(tmp_path, kept):
-    path = tmp_path / "f.safetensors"
-    save_features(path, Features(["a"], torch.ones(1, 4), None, "t"))
+    (path,) = saved(tmp_path, shard(["0"]))
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"f\.safetensors: not a whole feature file"):
-        load_features(path)
+    with pytest.raises(
+        ValueError, match=r"00000\.safetensors: not a whole feature file .*the rule `features` makes it"
+    ):
+        load_features([path])
+
+
+def test_a_feature_file_with_a_changed_bit_is_named(tmp_path):
+    (path,) = saved(tmp_path, shard(["0", "1"], labels=torch.tensor([0, 1])))
+    whole = path.read_bytes()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    for place in (whole.index(b"tower-1"), header + 3, len(whole) - 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match="its content is not what was written"):
+            load_features([path])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"features": torch.ones(2, 3)}, "expected rows of length 1, found 1.732051 for key 0"),
+        ({"features": torch.tensor([[1.0, 0], [float("nan"), 1]])}, "expected rows of length 1, found nan for key 1"),
+        ({"features": torch.eye(3)}, "expected a row for each of its 2 keys, found 3"),
+    ],
+)
+def test_rows_that_cannot_be_features_are_refused(tmp_path, changes, message):
+    paths = saved(tmp_path, shard(["0", "1"], **changes))
+    with pytest.raises(ValueError, match=rf"00000\.safetensors: .*{message}"):
+        load_features(paths)
 
 
 def test_the_tower_is_its_image_weights(tiny_clip, tiny_checkpoint, tmp_path):

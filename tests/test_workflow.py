@@ -130,6 +130,15 @@ def test_both_configurations_fit_the_schema(name):
         ({"miniature": {"answers": {"dead": 0.999}}}, "miniature/answers: expected shares with a sum below 1"),
         ({"evaluate": {"zeroshot": {"prompts": {"plain": ["a photo"]}}}}, "evaluate/zeroshot/prompts/plain/0"),
         ({"features": {"pools": []}}, "features/pools: expected at least 1 entries"),
+        (
+            {"features": {"pools": [{"name": "a", "images": []}]}},
+            "features/pools/0/images: expected at least 1 entries",
+        ),
+        ({"features": {"pools": [{"name": "ccneg-eval", "images": "a.tar"}]}}, "features/pools/0/name: "),
+        (
+            {"features": {"precision": "fp8"}},
+            r"features/precision: expected one of \['fp32', 'bf16', 'fp16'\], found 'fp8'",
+        ),
     ],
 )
 def test_a_mistake_in_the_configuration_is_explained(changes, message):
@@ -228,6 +237,28 @@ def test_the_engine_plans_every_stage():
     assert counts["pretrain"] == str(len(backbones))
     assert counts["fetch"] == counts["negate"] == counts["shards"] == "2"
     assert all(counts[f"evaluate_{benchmark}"] == str(models) for benchmark in ("ccneg", "zeroshot", "sugarcrepe"))
+
+
+def test_a_pool_of_several_tars_is_encoded_by_a_job_for_each(empty_copy):
+    pools = load("config.yaml")["features"]["pools"]
+    kinds = next(pool for pool in pools if pool["name"] == "kinds")
+    kinds["images"] = [kinds["images"], "data/more kinds.tar"]
+    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"features": {"pools": pools}}))
+    target = "results/miniature/evaluate/mini-rn/zeroshot.json"
+    arguments = ("--dry-run", "--cores", "2", "--printshellcmds", "--configfile", "mine.yaml", "--", target)
+    done = snakemake(*arguments, folder=empty_copy)
+    assert done.returncode != 0
+    assert "features/pools/kinds: data/more kinds.tar" in done.stdout + done.stderr
+    (empty_copy / "data").mkdir()
+    (empty_copy / "data" / "more kinds.tar").touch()
+    done = snakemake(*arguments, folder=empty_copy)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "--images 'data/more kinds.tar'" in said
+    parts = [f"results/miniature/features/mini-rn/kinds/{part}.safetensors" for part in ("00000", "00001")]
+    assert f"kinds.classes.txt {' '.join(parts)} --dataset colours" in said
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
+    assert jobs["features"] == "9"  # eight sets, one of them in two parts
 
 
 def test_the_engine_shows_a_mistake_without_a_traceback():

@@ -3,7 +3,7 @@
 ::
 
     python -m pipeline_lib.distractors.choose --weights vit-b16.pt --triplets train.parquet \\
-        --features pool.safetensors --threads 1 --output distractors.parquet
+        --features pool/00000.safetensors pool/00001.safetensors --threads 1 --output distractors.parquet
 
 For a sample with exclusion caption e and negated object o, the distractor is the image I of the pool with the highest
 
@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--triplets", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True, help="of the pool, by the same weights")
+    parser.add_argument("--features", type=Path, nargs="+", required=True, help="the pool's, by the same weights")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
@@ -68,8 +68,8 @@ def main() -> None:
     model = load_clip(args.weights).to(device)
     pool = load_features(args.features, tower_id(model))
     triplets = read_parquet(args.triplets, ["key", "exclusion_caption", "object"])
-    exclusions = encode_captions(model, triplets["exclusion_caption"].tolist())
-    objects = encode_captions(model, triplets["object"].tolist())
+    texts = encode_captions(model, [*triplets["exclusion_caption"], *triplets["object"]])  # (2m, d)
+    exclusions, objects = texts.chunk(2)
     images = pool.features.to(device)
     blocks = list(zip(exclusions.split(SAMPLES_PER_BLOCK), objects.split(SAMPLES_PER_BLOCK), strict=True))
     best = [

@@ -3,7 +3,8 @@
 ::
 
     python -m pipeline_lib.evaluate.ccneg --weights model.pt --record run.json --triplets eval.parquet \\
-        --features ccneg-eval.safetensors --threads 1 --scores ccneg.parquet --metrics ccneg.json
+        --features ccneg-eval/00000.safetensors ccneg-eval/00001.safetensors --threads 1 \\
+        --scores ccneg.parquet --metrics ccneg.json
 
 Items: ``key``, ``negation_word``, ``n_pairs``, ``score_true``, ``score_negated`` (cosines), ``correct``. Metrics:
 accuracy over all items, by negation word (``cc-neg/word=not``) and by number of predicate-object pairs
@@ -56,13 +57,12 @@ def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
     parser.add_argument("--triplets", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--features", type=Path, nargs="+", required=True)
     args = parser.parse_args()
     model = load_model(args)
     triplets = read_parquet(args.triplets)
     images = load_features(args.features, tower_id(model)).rows(triplets["key"].tolist(), str(args.triplets))
-    captions = encode_captions(model, triplets["caption"].tolist())
-    negated = encode_captions(model, triplets["negated_caption"].tolist())
+    captions, negated = encode_captions(model, [*triplets["caption"], *triplets["negated_caption"]]).chunk(2)
     items = score_items(triplets, images, captions, negated)
     write_result(args, "ccneg", items, ccneg_metrics(items))
 

@@ -3,7 +3,7 @@
 ::
 
     python -m pipeline_lib.evaluate.sugarcrepe --weights model.pt --record run.json --annotations sugarcrepe/ \\
-        --features coco-val2017.safetensors --threads 1 --scores sugarcrepe.parquet --metrics sugarcrepe.json
+        --features sugarcrepe/00000.safetensors --threads 1 --scores sugarcrepe.parquet --metrics sugarcrepe.json
 
 Annotations: the seven files as published, each a JSON object of ``{"filename", "caption", "negative_caption"}``; an
 image's key is its file name without extension. Items: ``part``, ``item``, ``key``, ``score_positive``,
@@ -102,13 +102,12 @@ def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
     parser.add_argument("--annotations", type=Path, required=True, help="folder of the seven files")
-    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--features", type=Path, nargs="+", required=True)
     args = parser.parse_args()
     rows = read_sugarcrepe(args.annotations)
     model = load_model(args)
     images = load_features(args.features, tower_id(model)).rows(rows["key"].tolist(), str(args.annotations))
-    positive = encode_captions(model, rows["caption"].tolist())
-    negative = encode_captions(model, rows["negative_caption"].tolist())
+    positive, negative = encode_captions(model, [*rows["caption"], *rows["negative_caption"]]).chunk(2)
     items = score_items(rows, images, positive, negative)
     write_result(args, "sugarcrepe", items, sugarcrepe_metrics(items))
 

@@ -3,7 +3,7 @@
 ::
 
     python -m pipeline_lib.evaluate.zeroshot --weights model.pt --record run.json \\
-        --dataset kinds kinds.classes.txt kinds.safetensors --dataset colours ... \\
+        --dataset kinds kinds.classes.txt kinds/00000.safetensors --dataset colours ... \\
         --prompt plain 'this is a photo of a {}' --prompt negated 'this is not a photo of a {}' \\
         --threads 1 --scores zeroshot.parquet --metrics zeroshot.json
 
@@ -15,6 +15,7 @@ Items: ``dataset``, ``prompt``, ``key``, ``label``, ``predicted``, ``score`` (co
 ``score_label`` (with the true one), ``correct``. Metrics per dataset and prompt: ``top1`` and ``mean_per_class``.
 """
 
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -48,29 +49,56 @@ def read_classes(path: str | Path) -> list[str]:
     return names
 
 
-def classifier(model: CLIP, classes: list[str], templates: list[str]) -> Tensor:
-    """Return the weights of a zero-shot classifier.
+def classifiers(model: CLIP, wanted: list[tuple[list[str], list[str]]]) -> list[Tensor]:
+    """Return the weights of zero-shot classifiers, all of whose prompts are encoded in one pass.
 
     Parameters
     ----------
     model : CLIP
         Its text tower is used.
-    classes : list of str
-        c class names.
-    templates : list of str
-        Each with one ``{}`` for the class name; several make an ensemble.
+    wanted : list of (list of str, list of str)
+        For each classifier its c class names and its t templates, each with one ``{}`` for the class name; several make
+        an ensemble.
 
     Returns
     -------
-    Tensor of shape (c, d)
-        The normalised mean of the normalised features of a class's prompts.
+    list of Tensor of shape (c, d)
+        For each classifier the normalised mean of the normalised features of each class's prompts.
+
+    Raises
+    ------
+    ValueError
+        If a template does not have exactly one place for the class name.
     """
-    for template in templates:
+    for template in (template for _, templates in wanted for template in templates):
         if template.count("{}") != 1:
             raise ValueError(f"a template needs one {{}} for the class name, found {template!r}")
-    prompts = [template.replace("{}", name) for name in classes for template in templates]
-    features = encode_captions(model, prompts).view(len(classes), len(templates), -1)  # (c, t, d)
-    return functional.normalize(features.mean(dim=1), dim=-1)
+    prompts = [
+        [template.replace("{}", name) for name in classes for template in templates] for classes, templates in wanted
+    ]
+    features = encode_captions(model, list(chain.from_iterable(prompts))).split([len(part) for part in prompts])
+    return [
+        functional.normalize(part.view(len(classes), len(templates), -1).mean(dim=1), dim=-1)
+        for part, (classes, templates) in zip(features, wanted, strict=True)
+    ]
+
+
+def read_dataset(classes_path: str, features_paths: list[str], tower: str) -> tuple[list[str], Features]:
+    """Return the class names and the image features of a labelled set.
+
+    Raises
+    ------
+    ValueError
+        If its features have no labels or labels without a class, or are not those of `tower`; the message names files.
+    """
+    classes, pool = read_classes(classes_path), load_features(features_paths, tower)
+    if pool.labels is None or not 0 <= pool.labels.min() <= pool.labels.max() < len(classes):
+        found = "no labels" if pool.labels is None else f"{pool.labels.min()} to {pool.labels.max()}"
+        raise ValueError(
+            f"{', '.join(features_paths)}: expected labels from 0 to {len(classes) - 1} as in {classes_path}, "
+            f"found {found}"
+        )
+    return classes, pool
 
 
 def score_items(dataset: str, prompt: str, pool: Features, weights: Tensor) -> pd.DataFrame:
@@ -83,7 +111,7 @@ def score_items(dataset: str, prompt: str, pool: Features, weights: Tensor) -> p
     pool : Features
         Labelled features of n images.
     weights : Tensor of shape (c, d)
-        As `classifier` returns them.
+        As `classifiers` returns them.
     """
     scores = pool.features @ weights.T  # (n, c)
     best = scores.max(dim=1)
@@ -114,20 +142,19 @@ def zeroshot_metrics(items: pd.DataFrame) -> list[dict]:
 def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
-    parser.add_argument("--dataset", nargs=3, action="append", required=True, metavar=("NAME", "CLASSES", "FEATURES"))
+    parser.add_argument("--dataset", nargs="+", action="append", required=True, metavar=("NAME", "CLASSES FEATURES"))
     parser.add_argument("--prompt", nargs="+", action="append", required=True, metavar=("NAME", "TEMPLATE"))
     args = parser.parse_args()
+    if any(len(given) < 3 for given in args.dataset):
+        parser.error("--dataset needs a name, a file of classes and at least one file of features")
     model = load_model(args)
-    tower, parts = tower_id(model), []
-    for dataset, classes_path, features_path in args.dataset:
-        classes, pool = read_classes(classes_path), load_features(features_path, tower)
-        if pool.labels is None or not 0 <= pool.labels.min() <= pool.labels.max() < len(classes):
-            found = "no labels" if pool.labels is None else f"{pool.labels.min()} to {pool.labels.max()}"
-            raise ValueError(
-                f"{features_path}: expected labels from 0 to {len(classes) - 1} as in {classes_path}, found {found}"
-            )
-        for prompt, *templates in args.prompt:
-            parts.append(score_items(dataset, prompt, pool, classifier(model, classes, templates)))
+    tower = tower_id(model)
+    sets = {name: read_dataset(classes, features, tower) for name, classes, *features in args.dataset}
+    wanted = [(name, prompt, templates) for name in sets for prompt, *templates in args.prompt]
+    weights = classifiers(model, [(sets[name][0], templates) for name, _, templates in wanted])
+    parts = [
+        score_items(name, prompt, sets[name][1], rows) for (name, prompt, _), rows in zip(wanted, weights, strict=True)
+    ]
     items = pd.concat(parts, ignore_index=True)
     write_result(args, "zeroshot", items, zeroshot_metrics(items))
 

@@ -1,31 +1,87 @@
-"""Encode the images of a pool with a backbone's frozen image tower.
+"""Encode the images of a shard with a backbone's frozen image tower.
 
 ::
 
-    python -m pipeline_lib.features.encode --weights vit-b32.pt --images train-00000.tar train-00001.tar \\
-        --batch-size 256 --threads 8 --output ccneg-train.safetensors
+    python -m pipeline_lib.features.encode --weights vit-b32.pt --images train-00000.tar --batch-size 256 \\
+        --precision fp32 --threads 8 --output 00000.safetensors
 
 Images go through CLIP's own preprocess (bicubic resize, centre crop, normalise); see `pipeline_lib.features.store` for
-the output. On a machine with a GPU the tower runs there.
+the output. While the tower works on one batch, threads read, decode and resize the next. On a machine with a GPU the
+tower runs there, and pixels are copied to it from pinned memory; on a CPU it has one thread, and shards are the
+parallel jobs.
 """
 
 import argparse
-from concurrent.futures import ThreadPoolExecutor
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from pipeline_lib.clip_door import CLIP, load_clip, preprocess
 from pipeline_lib.command import run
-from pipeline_lib.features.store import Features, save_features, tower_id
-from pipeline_lib.images import read_images
+from pipeline_lib.features.store import Features, bad_row, save_features, tower_id
+from pipeline_lib.images import Sample, read_encoded
 from pipeline_lib.progress import progress
-from pipeline_lib.training import pick_device, use_threads
+from pipeline_lib.training import PRECISIONS, autocast, pick_device, use_threads
 
 
-def encode_pool(model: CLIP, tars: list[Path], batch_size: int, threads: int) -> Features:
+def preprocess_id(n_px: int) -> str:
+    """Return what tells one way from an image to `n_px` × `n_px` pixels from another."""
+    return f"openai-clip {version('openai-clip')} preprocess, {n_px} px"
+
+
+def prepare_ahead(
+    samples: Iterable[Sample], n_px: int, batch_size: int, workers: Executor, pin: bool
+) -> Iterator[tuple[list[Sample], Tensor]]:
+    """Yield batches of samples with their pixels, the next batch being prepared while the caller works on one.
+
+    Parameters
+    ----------
+    samples : iterable of Sample
+        n of them.
+    n_px : int
+        Side of the model's input in pixels.
+    batch_size : int
+        Samples per batch; at most two batches of pixels are in memory.
+    workers : Executor
+        Decodes and resizes.
+    pin : bool
+        Whether pixels lie in pinned memory, from which a GPU copies without waiting.
+
+    Yields
+    ------
+    list of Sample, Tensor of shape (b, 3, n_px, n_px)
+        In the order of `samples`.
+    """
+    transform = preprocess(n_px)
+
+    def prepare(sample: Sample, place: Tensor) -> None:
+        place.copy_(transform(sample.decode()))
+
+    def finish(batch, pixels, tasks) -> tuple[list[Sample], Tensor]:
+        for task in tasks:
+            task.result()  # raises what the worker raised
+        return batch, pixels
+
+    samples, before = iter(samples), None
+    while batch := list(islice(samples, batch_size)):
+        pixels = torch.empty(len(batch), 3, n_px, n_px, pin_memory=pin)
+        tasks = [workers.submit(prepare, sample, place) for sample, place in zip(batch, pixels, strict=True)]
+        if before is not None:
+            yield finish(*before)
+        before = batch, pixels, tasks
+    if before is not None:
+        yield finish(*before)
+
+
+def encode_pool(model: CLIP, tars: list[Path], batch_size: int, threads: int, precision: str = "fp32") -> Features:
     """Return the features of every image in `tars`, in stored order.
 
     Parameters
@@ -33,48 +89,73 @@ def encode_pool(model: CLIP, tars: list[Path], batch_size: int, threads: int) ->
     model : CLIP
         In evaluation mode; only its image tower is used, on the device where it is.
     tars : list of Path
-        The pool.
+        The pool, or a shard of it, which may be empty.
     batch_size : int
         Images per forward pass.
     threads : int
         Images prepared at the same time.
+    precision : str
+        In which the tower computes, one of `pipeline_lib.training.PRECISIONS`; features are normalised in fp32.
 
     Raises
     ------
     ValueError
-        If the pool is empty, a sample is unreadable, or only some samples have a label.
+        If a sample is unreadable, only some samples have a label, the precision does not fit the device, or a feature
+        is not finite; the message names tar and key.
     """
-    transform = preprocess(model.visual.input_resolution)
     device = next(model.parameters()).device
-    keys, features, labels = [], [], []
-    samples = progress(read_images(tars), "encode", "images")
-    with ThreadPoolExecutor(threads) as pool, torch.no_grad():
-        while batch := list(islice(samples, batch_size)):
-            pixels = torch.stack(list(pool.map(transform, (image for _, image, _ in batch))))  # (b, 3, px, px)
-            encoded = model.encode_image(pixels.to(device)).float()  # (b, d)
-            features.append(functional.normalize(encoded, dim=-1).cpu())
-            keys += [key for key, _, _ in batch]
-            labels += [said["label"] for _, _, said in batch if "label" in said]
-    names = ", ".join(map(str, tars))
-    if not keys:
-        raise ValueError(f"{names}: expected images, found none")
+    context = autocast(precision, device)
+    n_px = model.visual.input_resolution
+    keys, labels, digest = [], [], hashlib.sha256()
+    features = [torch.empty(0, model.text_projection.shape[1])]
+    samples = progress(read_encoded(tars), "encode", "images")
+    with ThreadPoolExecutor(threads) as workers, torch.no_grad():
+        for batch, pixels in prepare_ahead(samples, n_px, batch_size, workers, pin=device.type == "cuda"):
+            with context:
+                encoded = model.encode_image(pixels.to(device, non_blocking=True))
+            encoded = functional.normalize(encoded.float(), dim=-1).cpu()  # (b, d)
+            del pixels  # a third batch would be in memory otherwise
+            if (row := bad_row(encoded)) is not None:
+                raise ValueError(
+                    f"{batch[row].tar}: in {precision} the feature of sample {batch[row].key} is not finite, or zero; "
+                    "choose another features/precision, or check the backbone's weights"
+                )
+            features.append(encoded)
+            for sample in batch:
+                keys.append(sample.key)
+                labels += [sample.said["label"]] if "label" in sample.said else []
+                digest.update(f"{sample.key} {len(sample.jpeg)}\n".encode())
+                digest.update(sample.jpeg)
     if labels and len(labels) != len(keys):
+        names = ", ".join(map(str, tars))
         raise ValueError(f"{names}: {len(labels)} of {len(keys)} samples have a label; expected all or none")
-    return Features(keys, torch.cat(features), torch.tensor(labels) if labels else None, tower_id(model))
+    return Features(
+        keys=keys,
+        features=torch.cat(features),
+        labels=torch.tensor(labels) if labels else None,
+        tower=tower_id(model),
+        preprocess=preprocess_id(n_px),
+        precision=precision,
+        images=digest.hexdigest(),
+    )
 
 
 def main() -> None:
-    """Encode the pool that the command line names."""
+    """Encode the shard that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="tars, in order")
     parser.add_argument("--batch-size", type=int, required=True)
-    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--precision", choices=PRECISIONS, required=True, help="fp16 needs a GPU")
+    parser.add_argument("--threads", type=int, required=True, help="that decode and resize")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    use_threads(args.threads)
-    model = load_clip(args.weights)
-    save_features(args.output, encode_pool(model.to(pick_device()), args.images, args.batch_size, args.threads))
+    use_threads(1)
+    device = pick_device()
+    autocast(args.precision, device)  # refuses what the device cannot do before the weights are read
+    model = load_clip(args.weights).to(device)
+    threads = max(1, min(args.threads, len(os.sched_getaffinity(0))))
+    save_features(args.output, encode_pool(model, args.images, args.batch_size, threads, args.precision))
 
 
 if __name__ == "__main__":

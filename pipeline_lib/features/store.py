@@ -1,11 +1,25 @@
-"""Feature files: the normalised image features of a pool, with keys, labels and the identity of the tower.
+"""Feature files: the normalised image features of a pool, a file per shard, and what they were made of.
 
 A file is safetensors with ``features`` (n × d, fp32, rows of length 1), ``labels`` (n, int64; only for labelled pools)
-and the metadata ``keys`` (JSON list of n strings) and ``tower`` (`tower_id` of the image tower that made them).
+and the metadata
+
+==============  =======================================================================================================
+``keys``        JSON list of n strings
+``tower``       `tower_id`: hash of the image tower's weights
+``preprocess``  how an image became pixels: resolution, transform and its version
+``precision``   in which the tower computed: fp32, bf16 or fp16
+``images``      hash over the keys and the encoded images, in order
+``content``     one hash of tower, preprocess, precision and images: equal where the features must be equal
+``checksum``    hash over what is stored: keys, features and labels
+==============  =======================================================================================================
+
+Features are stored in fp32 whatever the tower computed in: half precision would save half of files that are small
+beside their images, and change scores in the fourth digit.
 """
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +31,13 @@ from torch import Tensor
 from pipeline_lib.clip_door import CLIP
 from pipeline_lib.files import atomic
 
+LENGTH_TOLERANCE = 1e-4  # of a row's length; normalising in fp32 leaves about 1e-7
+MADE_AGAIN = "delete it, and the rule `features` makes it again"
+
 
 @dataclass
 class Features:
-    """The image features of a pool.
+    """The image features of a pool, or of one of its shards.
 
     Attributes
     ----------
@@ -32,12 +49,22 @@ class Features:
         Class numbers, where the pool is labelled.
     tower : str
         `tower_id` of the image tower.
+    preprocess, precision, images : str
+        As in the file's metadata.
     """
 
     keys: list[str]
     features: Tensor
     labels: Tensor | None
     tower: str
+    preprocess: str = ""
+    precision: str = "fp32"
+    images: str = ""
+
+    @property
+    def content(self) -> str:
+        """One hash of everything that the features follow from."""
+        return _sha256(*(part.encode() for part in (self.tower, self.preprocess, self.precision, self.images)))
 
     def rows(self, keys: list[str], wanted_by: str) -> Tensor:
         """Return the features of `keys`, in that order, as a Tensor of shape (len(keys), d).
@@ -65,44 +92,120 @@ def tower_id(model: CLIP) -> str:
     return digest.hexdigest()
 
 
+def bad_row(features: Tensor) -> int | None:
+    """Return the first row of `features` (n × d) that is not finite or not of length 1; None where all are well."""
+    good = (features.norm(dim=1) - 1).abs() <= LENGTH_TOLERANCE  # false for NaN too
+    return None if good.all() else int(good.logical_not().nonzero()[0])
+
+
 def save_features(path: str | Path, features: Features) -> None:
     """Write a feature file, atomically."""
     tensors = {"features": features.features.contiguous()}
     if features.labels is not None:
         tensors["labels"] = features.labels
+    keys = json.dumps(features.keys)
+    metadata = {name: getattr(features, name) for name in ("tower", "preprocess", "precision", "images", "content")}
     with atomic(path) as aside:
-        save_file(tensors, aside, metadata={"keys": json.dumps(features.keys), "tower": features.tower})
+        save_file(tensors, aside, metadata={**metadata, "keys": keys, "checksum": _checksum(keys, tensors)})
 
 
-def load_features(path: str | Path, tower: str | None = None) -> Features:
-    """Read a feature file.
+def load_features(paths: Sequence[str | Path], tower: str | None = None) -> Features:
+    """Read the feature files of a pool.
 
     Parameters
     ----------
-    path : str or Path
-        The file.
+    paths : sequence of str or Path
+        The pool's shards, in order. Shards without images may be among them.
     tower : str, optional
         `tower_id` that the features must come from.
+
+    Returns
+    -------
+    Features
+        Of all shards, one after the other; `images` is a hash over those of the shards.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If a file is missing.
     ValueError
-        If it is damaged, or made by another image tower.
+        If a file is damaged or made by another image tower, shards were made in different ways, only some have labels,
+        a key occurs twice, or there is no image at all; the message names the file.
     """
+    shards = [_load_shard(path, tower) for path in paths]
+    full = [(path, shard) for path, shard in zip(paths, shards, strict=True) if shard.keys]
+    if not full:
+        raise ValueError(f"{', '.join(map(str, paths))}: expected features of at least one image, found none")
+    first_path, first = full[0]
+    found_in: dict[str, str | Path] = {}
+    for path, shard in full:
+        for name in ("tower", "preprocess", "precision"):
+            mine, theirs = getattr(shard, name), getattr(first, name)
+            if mine != theirs:
+                raise ValueError(
+                    f"{path}: the shards of a pool must be made in one way, but its {name} is {mine:.40} and that of "
+                    f"{first_path} is {theirs:.40}; delete the one that is out of date, and the rule `features` makes "
+                    "it again"
+                )
+        if (shard.labels is None) != (first.labels is None):
+            with_labels, without = (first_path, path) if shard.labels is None else (path, first_path)
+            raise ValueError(
+                f"{path}: expected labels in all shards of a pool or in none; {with_labels} has them, {without} has not"
+            )
+        for key in shard.keys:
+            if key in found_in:
+                raise ValueError(
+                    f"{path}: key {key} stands in {found_in[key]} already; keys must be unique within a pool"
+                )
+            found_in[key] = path
+    return Features(
+        keys=list(found_in),
+        features=torch.cat([shard.features for _, shard in full]),
+        labels=None if first.labels is None else torch.cat([shard.labels for _, shard in full]),
+        tower=first.tower,
+        preprocess=first.preprocess,
+        precision=first.precision,
+        images=_sha256(*(shard.images.encode() for shard in shards)),
+    )
+
+
+def _load_shard(path: str | Path, tower: str | None) -> Features:
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such feature file")
+        raise FileNotFoundError(f"{path}: no such feature file; the rule `features` makes it")
     try:
         with safe_open(path, framework="pt") as content:
-            metadata = content.metadata()
-            labels = content.get_tensor("labels") if "labels" in content.keys() else None  # noqa: SIM118
-            found = Features(json.loads(metadata["keys"]), content.get_tensor("features"), labels, metadata["tower"])
-    except (SafetensorError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a whole feature file ({error}); delete it and run the workflow again") from error
+            said = content.metadata()
+            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+        made = {name: said[name] for name in ("tower", "preprocess", "precision", "images")}
+        found = Features(json.loads(said["keys"]), tensors["features"], tensors.get("labels"), **made)
+        expected_checksum, expected_content = said["checksum"], said["content"]
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a whole feature file ({error!r:.200}); {MADE_AGAIN}") from error
+    n = len(found.keys)
+    problem = None
+    if len(found.features) != n or (found.labels is not None and len(found.labels) != n):
+        problem = f"expected a row for each of its {n} keys, found {len(found.features)}"
+    elif _checksum(said["keys"], tensors) != expected_checksum or found.content != expected_content:
+        problem = "its content is not what was written, by its checksum"
+    elif (row := bad_row(found.features)) is not None:
+        problem = f"expected rows of length 1, found {found.features[row].norm():.6f} for key {found.keys[row]}"
+    if problem:
+        raise ValueError(f"{path}: not a whole feature file ({problem}); {MADE_AGAIN}")
     if tower is not None and found.tower != tower:
         raise ValueError(
             f"{path}: these features come from the image tower {found.tower[:12]}, but the model has {tower[:12]}; "
             "encode the pool with this backbone"
         )
     return found
+
+
+def _checksum(keys: str, tensors: dict[str, Tensor]) -> str:
+    return _sha256(keys.encode(), *(tensors[name].numpy().data for name in sorted(tensors)))
+
+
+def _sha256(*parts: bytes | memoryview) -> str:
+    """Return a hash of several parts; what belongs to which is part of it."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()

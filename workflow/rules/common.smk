@@ -2,13 +2,14 @@
 import json
 import os
 import shlex
+from itertools import islice
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
-from pipeline_lib.settings import check_config, check_experiments, missing_data, read_experiments
+from pipeline_lib.settings import check_config, check_experiments, missing_data, pool_tars, read_experiments
 from pipeline_lib.sources import sources
 
 try:
@@ -39,7 +40,7 @@ if missing := missing_data(config):
     logger.warning(lacks)
 
 BACKBONES = {model["name"]: model for model in config["backbones"]["models"]}
-POOLS = {pool["name"]: pool["images"] for pool in config["features"]["pools"]}
+POOLS = {pool["name"]: pool_tars(pool) for pool in config["features"]["pools"]}
 DATASETS = {dataset["name"]: dataset["classes"] for dataset in config["evaluate"]["zeroshot"]["datasets"]}
 MODELS = {f"{row['experiment']}-s{seed}": {**row, "seed": seed} for row in EXPERIMENTS for seed in row["seeds"]}
 SUGARCREPE = ["add_obj", "add_att", "replace_obj", "replace_att", "replace_rel", "swap_obj", "swap_att"]
@@ -125,11 +126,21 @@ def released_name(wildcards):
 
 
 # features
-def pool_tars(wildcards):
-    """The tars of a pool: CC-Neg's shards of a split, or the file that config `features.pools` names."""
+def pool_parts(pool):
+    """The parts of a pool: those of CC-Neg's shards, or one per tar that config `features.pools` names."""
+    return [f"{part:05d}" for part in range(len(POOLS[pool]))] if pool in POOLS else PARTS
+
+
+def pool_tar(wildcards):
+    """The tar of a part of a pool."""
     if wildcards.pool in POOLS:
-        return [POOLS[wildcards.pool]]
-    return expand("<run>/shards/{split}-{part}.tar", split=wildcards.pool.removeprefix("ccneg-"), part=PARTS)
+        return POOLS[wildcards.pool][int(wildcards.part)]
+    return f"<run>/shards/{wildcards.pool.removeprefix('ccneg-')}-{wildcards.part}.tar"
+
+
+def feature_files(backbone, pool):
+    """The features of a pool by a backbone, a file per part."""
+    return [f"<run>/features/{backbone}/{pool}/{part}.safetensors" for part in pool_parts(pool)]
 
 
 # finetune
@@ -137,18 +148,23 @@ def finetune_inputs(wildcards):
     """What a model is trained on, by its row of the sheet."""
     row = MODELS[wildcards.model]
     data = TRIPLETS[row["negatives"]]
-    folder = f"<run>/features/{row['backbone']}"
     files = {
         "weights": f"<run>/backbones/{row['backbone']}/model.pt",
         "triplets": data["triplets"],
-        "features": f"{folder}/{data['pool']}.safetensors",
+        "features": feature_files(row["backbone"], data["pool"]),
     }
     if needs_distractors(row["loss"]):
         files |= {
             "distractors": "<run>/distractors/train.parquet",
-            "pool_features": f"{folder}/distractors.safetensors",
+            "pool_features": feature_files(row["backbone"], "distractors"),
         }
     return files
+
+
+def launcher(wildcards):
+    """What starts a module: Python, or torchrun where several processes share the work."""
+    count = config["finetune"]["processes"]
+    return "python" if count == 1 else f"torchrun --standalone --nproc-per-node {count}"
 
 
 def experiment_options(wildcards, input):
@@ -156,7 +172,7 @@ def experiment_options(wildcards, input):
     row = MODELS[wildcards.model]
     flags = options(row, "family", "backbone", "loss", "negatives", "seed")
     if needs_distractors(row["loss"]):
-        files = ["--distractors", input.distractors, "--pool-features", input.pool_features]
+        files = ["--distractors", input.distractors, "--pool-features", *input.pool_features]
         flags += f" {shlex.join(files)}"
     return flags
 
@@ -181,16 +197,17 @@ def features_of(*pools):
     """A function that finds the features of pools by a model's backbone."""
 
     def paths(wildcards):
-        return [f"<run>/features/{backbone_of(wildcards)}/{pool}.safetensors" for pool in pools]
+        return [path for pool in pools for path in feature_files(backbone_of(wildcards), pool)]
 
     return paths
 
 
 def datasets(wildcards, input):
-    """`--dataset NAME CLASSES FEATURES` for each labelled set."""
+    """`--dataset NAME CLASSES FEATURES ...` for each labelled set."""
+    files = iter(input.features)
     return " ".join(
-        shlex.join(["--dataset", name, classes, features])
-        for name, classes, features in zip(DATASETS, input.classes, input.features)
+        shlex.join(["--dataset", name, classes, *islice(files, len(pool_parts(name)))])
+        for name, classes in zip(DATASETS, input.classes)
     )
 
 

@@ -9,7 +9,7 @@ rule distractors:
     input:
         weights=f"<run>/backbones/{ENCODER}/model.pt",
         triplets="<run>/shards/train.parquet",
-        features=f"<run>/features/{ENCODER}/distractors.safetensors",
+        features=feature_files(ENCODER, "distractors"),
         code=library("distractors.choose"),
     output:
         "<run>/distractors/train.parquet",

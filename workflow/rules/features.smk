@@ -1,18 +1,19 @@
-# features: the image features of a pool, once per backbone
+# features: the image features of a pool, once per backbone, a job per tar
 #   in:  <run>/backbones/{backbone}/model.pt, the pool's tars
-#   out: <run>/features/{backbone}/{pool}.safetensors
+#   out: <run>/features/{backbone}/{pool}/{part}.safetensors
+#        with pool one of ccneg-train, ccneg-eval (their parts are the shards') and config `features.pools`
 rule features:
-    """Encode a pool's images with a backbone's image tower."""
+    """Encode the images of a pool's tar with a backbone's image tower."""
     input:
         weights="<run>/backbones/{backbone}/model.pt",
-        images=pool_tars,
+        images=pool_tar,
         code=library("features.encode"),
     output:
-        "<run>/features/{backbone}/{pool}.safetensors",
+        "<run>/features/{backbone}/{pool}/{part}.safetensors",
     log:
-        "<logs>/features/{backbone}/{pool}.log",
+        "<logs>/features/{backbone}/{pool}/{part}.log",
     benchmark:
-        "<benchmarks>/features/{backbone}/{pool}.tsv"
+        "<benchmarks>/features/{backbone}/{pool}/{part}.tsv"
     conda:
         "../../environment.yml"
     threads: cores(1)
@@ -20,14 +21,14 @@ rule features:
         mem_mb=3000,
         runtime=240,
     params:
-        options=options(config["features"], "batch_size"),
+        options=options(config["features"], "batch_size", "precision"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.features.encode \
             --weights {input.weights:q} \
             --images {input.images:q} \
-            --threads 1 \
+            --threads {threads} \
             --output {output:q} \
             {params.options}
         """
