@@ -10,6 +10,8 @@ PRIORS = {"VB": 1.0, "VBP": 1.2, "VBZ": 0.9, "VBD": 0.3, "VBN": 0.3, "VBG": 0.1}
 
 # How well the tag on the right follows the tag on the left; unlisted is `UNUSUAL`.
 UNUSUAL = 3.5
+# After the rare tags that have no row.
+UNLISTED = 0.5
 FOLLOWS = {
     "BOS": "0 DT NN NNS JJ PRP PRP$ NNP | .4 CD IN RB VBG WRB WDT EX UH JJR JJS CC | .8 VBN RBS | 1 MD BE DO VB TO "
     "HYPH `` , . | 2 HV VBZ VBD VBP RP",
@@ -29,7 +31,7 @@ FOLLOWS = {
     "CD": "0 NN NNS CD IN , . | .4 JJ NNP HYPH CC | .8 VBN VBG RB TO BE | 1.2 DT PRP VBP VBZ VBD JJR MD HV WDT",
     "PRP": "0 VBZ VBP VBD BE MD HV DO | .3 RB IN , . | .6 VBG VBN TO CC | .8 DT PRP RP VB WDT WRB | 1 JJ NN PRP$ | "
     "1.4 NNS CD NNP POS JJR",
-    "POS": "0 NN NNS JJ NNP | .4 JJS CD VBG VBN | 1 IN RB | 1.4 , .",
+    "POS": "0 NN NNS JJ NNP | .4 JJS CD VBG VBN `` | 1 IN RB | 1 , .",
     "VB": "0 DT PRP PRP$ IN NN NNS JJ RP TO RB | .3 VBN CD NNP , . WRB WDT | .6 VBG JJR CC `` | 1 VB EX RBR JJS | 2"
     " VBZ",
     "VBP": "0 DT PRP PRP$ IN RP RB TO | .3 JJ NN NNS WRB WDT , . NNP | .6 VBG VBN CC CD JJR EX | 1 VBP `` RBR",
@@ -68,10 +70,16 @@ FOLLOWS = {
     "DO EX",
 }  # fmt: skip
 
-# The same as a table: COSTS[left][right].
+# The same as a table of all pairs: COSTS[left][right].
 COSTS: dict[str, dict[str, float]] = {}
 for _left, _row in FOLLOWS.items():
     COSTS[_left] = {}
     for _group in _row.split("|"):
         _cost, *_rights = _group.split()
         COSTS[_left].update(dict.fromkeys(_rights, float(_cost)))
+_TAGS = {tag for row in COSTS.values() for tag in row} | set(COSTS) | {"SYM", "_SP"}
+for _left in _TAGS:
+    _row = COSTS.setdefault(_left, dict.fromkeys(_TAGS, UNLISTED))
+    COSTS[_left] = dict.fromkeys(_TAGS, UNUSUAL) | _row
+# What it costs to end with a tag.
+ENDINGS = {left: 0.0 if row["."] < 0.4 else 0.6 for left, row in COSTS.items()}

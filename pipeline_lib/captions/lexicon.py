@@ -11,6 +11,8 @@ import lemminflect
 
 from pipeline_lib.captions import words
 from pipeline_lib.captions.costs import PRIORS
+from pipeline_lib.captions.dictionary import lemmas as known_lemmas
+from pipeline_lib.captions.dictionary import past_tags
 
 SUFFIXES = (
     ("ly", {"RB": 0.0, "JJ": 1.0}),
@@ -33,7 +35,8 @@ SUFFIXES = (
 ADDRESS = re.compile(r"\w@\w|^www\.|^https?:|\.com$")
 FILE = re.compile(r"\w\.(?:pdf|docx?|jpe?g|html?|xls|txt)$")
 ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s)")
-NUMBER = re.compile(r"[£$€#]?\d[\d.,:/']*(?:k|m|cm|mm|ft)?")
+NUMBER = re.compile(r"[£$€#+]?\d[\d.,:/'-]*(?:k|m|cm|mm|ft)?")
+RULED_LINE = re.compile(r"[_=]{4,}")
 
 
 def _function_words() -> dict[str, dict[str, float]]:
@@ -59,21 +62,21 @@ def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
         Empty where the lexicon does not know the word.
     """
     tags: dict[str, tuple[float, str]] = {}
-    lemmas = lemminflect.getAllLemmas(word)
-    verb_first = any(lemma in words.VERBS_FIRST for lemma in lemmas.get("VERB", ())) and word not in words.NOUNS_FIRST
+    lemmas = known_lemmas(word)
+    verb_first = any(lemma in words.VERBS_FIRST for lemma in lemmas.get("verb", ())) and word not in words.NOUNS_FIRST
     adjective_first = word in words.ADJECTIVES_FIRST
     noun_first = word in words.NOUNS_FIRST or not (verb_first or adjective_first)
-    for lemma in lemmas.get("NOUN", ()):
-        cost = 0.7 if not noun_first else 0.3 if "ADJ" in lemmas and word not in words.NOUNS_FIRST else 0.0
+    for lemma in lemmas.get("noun", ()):
+        cost = 0.7 if not noun_first else 0.3 if "adj" in lemmas and word not in words.NOUNS_FIRST else 0.0
         if lemma == word:
             tags["NN"] = (cost + (0.5 if word.endswith("ing") else 0.0), lemma)
             if word in INVARIANT:
-                tags["NNS"] = (cost, lemma)
+                tags["NNS"] = (cost + TIE, lemma)
             if word in PLURAL_ONLY:
                 del tags["NN"]
         else:
             tags["NNS"] = (cost, lemma)
-    for lemma in lemmas.get("VERB", ()):
+    for lemma in lemmas.get("verb", ()):
         for tag in _verb_tags(word, lemma):
             cost = (0.2 if tag == "VBP" else 0.0) if verb_first else PRIORS[tag]
             tags.setdefault(tag, (cost, lemma))
@@ -81,8 +84,8 @@ def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
         tags["NNS"] = (1.0, word)
     if word.endswith("ing") and "VBG" in tags:
         tags.setdefault("NN", (1.0, word))
-    if "ADJ" in lemmas:
-        lemma = lemmas["ADJ"][0]
+    if "adj" in lemmas:
+        lemma = lemmas["adj"][0]
         tag = "JJ" if lemma == word or not word.endswith(("er", "est")) else "JJR" if word.endswith("er") else "JJS"
         tags[tag] = (0.8 if word in words.NOUNS_FIRST else 0.4 if "VBG" in tags or "VBN" in tags else 0.1, lemma)
     elif adjective_first:
@@ -91,9 +94,18 @@ def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
         tags["JJ"], tags["NN"] = (0.0, word), (0.5, word)  # LemmInflect lists "visible" as a noun
     if word in words.VERBS_NEARLY_ALWAYS:
         tags = {tag: (cost + (1.8 if tag in ("NN", "NNS") else 0.0), lemma) for tag, (cost, lemma) in tags.items()}
-    if "ADV" in lemmas:
-        tags["RB"] = (0.0 if word.endswith("ly") else 0.8, lemmas["ADV"][0])
+    if "adv" in lemmas:
+        lemma = lemmas["adv"][0]
+        tags["RB"] = (0.0 if word.endswith("ly") else 0.8, lemma)
+    if "VBN" in tags and word.endswith("ed") and "NN" in tags and len(word) > 4:
+        del tags["NN"]  # LemmInflect lists "married" as a noun
+    for tag in ("NN", "VBG", "VBN", "VBD"):  # an adjective or a plural wins where all else is equal
+        if tag in tags and ("JJ" in tags or ("NNS" in tags and word not in INVARIANT)):
+            tags[tag] = (tags[tag][0] + TIE, tags[tag][1])
     return tags
+
+
+TIE = 0.02
 
 
 INVARIANT = words.word_set("fish sheep deer aircraft species series people police cattle salmon trout bison moose")
@@ -104,15 +116,12 @@ PLURAL_ONLY = words.word_set("people police cattle")
 
 def _verb_tags(word: str, lemma: str) -> list[str]:
     """Return the Penn tags for which `word` is a form of the verb `lemma`."""
+    past = past_tags(word, lemma)
     if word == lemma:
-        past = [tag for tag in ("VBD", "VBN") if word in lemminflect.getInflection(lemma, tag, inflect_oov=False)]
         return ["VB", "VBP", *past]
     if word.endswith("ing"):
         return ["VBG"]
-    past = [tag for tag in ("VBD", "VBN") if word in lemminflect.getInflection(lemma, tag)]
-    if past:
-        return past
-    return ["VBZ"] if word.endswith("s") else ["VBD", "VBN"]
+    return past or (["VBZ"] if word.endswith("s") else ["VBD", "VBN"])
 
 
 def _unknown(word: str) -> dict[str, tuple[float, str]]:
@@ -120,7 +129,7 @@ def _unknown(word: str) -> dict[str, tuple[float, str]]:
     for suffix, tags in SUFFIXES:
         if word.endswith(suffix) and len(word) > len(suffix) + 2:
             return {tag: (cost, _stem(word, tag)) for tag, cost in tags.items()}
-    return {"NN": (0.0, word), "JJ": (1.0, word), "VB": (1.6, word)}
+    return {"NN": (0.0, word), "JJ": (1.0, word)}
 
 
 def _stem(word: str, tag: str) -> str:
@@ -143,10 +152,10 @@ def candidates(text: str, first: bool, titled: bool) -> dict[str, tuple[float, s
         Whether every long word around has a capital, as in a heading, so that a capital says little.
     """
     word = text.lower()
-    if FILE.search(word):
-        return {"NN": (0.0, text)}
     if text == "US" or word in words.NAMES or ADDRESS.search(word):
         return {"NNP": (0.0, text)}
+    if FILE.search(word):
+        return {"NN": (0.0, text)}
     if word in FUNCTION_WORDS:
         lemma = "be" if word in BE_FORMS else "have" if word in HAVE_FORMS else "do" if word in DO_FORMS else word
         lemmas = lexicon_tags(word)
@@ -203,6 +212,8 @@ DO_FORMS = words.word_set("does did do done doing")
 
 
 def _punctuation(text: str) -> dict[str, tuple[float, str]]:
+    if RULED_LINE.fullmatch(text):
+        return {"SYM": (0.0, text)}
     if text in ("-", "–", "/"):
         return {"HYPH": (0.0, text)}
     if text in ('"', "``", "''", "“", "”", "‘", "’", "(", ")", "[", "]"):

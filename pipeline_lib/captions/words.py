@@ -17,7 +17,7 @@ CLOSED = {
     "yours hers ours theirs none",
     "NN": "someone somebody something anyone anybody anything everyone everybody everything nobody nothing",
     "PRP$": "my your his its our their",
-    "MD": "can could may might must shall should will would ca wo 'll 'd cannot ought",
+    "MD": "can could may might must shall should will would ca wo 'll ll 'd cannot ought",
     "BE": "is are was were am 're 'm m r",
     "BEN": "been being",
     "HV": "has had have 've ve",
@@ -42,7 +42,7 @@ CLOSED = {
     "seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million "
     "billion "
     "dozen",
-    "UH": "oh hello hi wow yes yeah ok okay hey please thanks lol ah hmm",
+    "UH": "oh hello hi wow yes yeah hey please pls plz thanks lol ah hmm eh huh uh yum ugh yay hurray bye goodbye",
     "TO": "to",
     "EX": "",
 }
@@ -139,7 +139,12 @@ AMBIGUOUS = {
     "left": {"VBN": 0.6, "VBD": 0.6, "JJ": 0.5, "NN": 0.7},
     "closeup": {"NN": 0.0},
     "selfie": {"NN": 0.0},
-    "worth": {"JJ": 0.0, "IN": 0.5},
+    "worth": {"JJ": 0.0},
+    "ok": {"JJ": 0.2, "UH": 0.2},
+    "okay": {"JJ": 0.2, "UH": 0.2},
+    "straight": {"JJ": 0.2, "RB": 0.3},
+    "vs": {"CC": 0.0},
+    "versus": {"CC": 0.0},
     "due": {"JJ": 0.0},
     "aerial": {"JJ": 0.0},
     "wildlife": {"NN": 0.0},
@@ -160,8 +165,10 @@ AMBIGUOUS = {
     "painting": {"NN": 0.0, "VBG": 0.8},
     "buildings": {"NNS": 0.0},
     "living": {"JJ": 0.3, "VBG": 0.5, "NN": 0.8},
+    "attached": {"VBN": 0.0, "VBD": 0.8},
+    "said": {"VBD": 0.0, "VBN": 0.5},
     "surrounding": {"VBG": 0.3, "JJ": 0.3},
-    "following": {"VBG": 0.2, "JJ": 0.4},
+    "following": {"VBG": 0.0},
     "amazing": {"JJ": 0.0},
     "interesting": {"JJ": 0.0},
     "stunning": {"JJ": 0.0},
@@ -273,7 +280,23 @@ ANIMATE = word_set(
 
 # "next to water", "the road to town": here *to* is a preposition and no infinitive follows.
 BEFORE_A_PREPOSITION = word_set(
-    "next close due adjacent thanks according prior similar attached leads leading lead goes walks walking way road"
+    "next close due adjacent thanks according prior similar attached leads leading lead goes walks walking road"
     " trip door access view closer front back head similar opposed tied connected belongs listening listens walk "
-    "route"
+    "route returning returned returns return come comes coming came heading headed heads belonging"
+)
+# "the way to go", "the way to school": here *to* may be either.
+BEFORE_EITHER_TO = word_set("way ways")
+
+# Subject pronouns, by the verb form that follows; verbs that a base form follows.
+SINGULAR_SUBJECTS = word_set("he she it")
+PLURAL_SUBJECTS = word_set("i you we they")
+HELPING = word_set("helps help helped let lets")
+LETTING = HELPING | word_set("make makes made see sees watch watches")
+# Adjectives that end a phrase although the lexicon knows nouns: "dressed in black and white", "the very best".
+ADJECTIVES_ALONE = word_set(
+    "red green blue yellow purple pink white black brown grey gray golden gold silver orange beige turquoise dark light "
+    "bright young old new big small little large tall short long happy sad good bad great best better wild open close "
+    "outdoor indoor indoors outdoors alone alive dead asleep awake ready live available possible full empty dry wet "
+    "cold hot warm cool high low deep wide free fresh clean clear same other different such many few more less "
+    "beautiful cute pretty fine nice real sweet quiet calm safe hard soft early late right wrong last next first second"
 )
