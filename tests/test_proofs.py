@@ -7,22 +7,32 @@ with shared beginnings, a fused optimiser: none of it may change a number by mor
 
 import copy
 import io
+import os
+import subprocess
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from conftest import ROOT
 from PIL import Image
 from published import LOSSES, PublishedLoop, Triplets, in_float64, normalised
+from torch.nn import functional
 from torch.utils.data import default_collate
 
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip_door import clip, tokenize
+from pipeline_lib.clip_door import build_model, clip, save_checkpoint, tokenize
 from pipeline_lib.features.encode import encode_pool
-from pipeline_lib.finetune.loss import loss_value
+from pipeline_lib.features.store import save_features
+from pipeline_lib.files import write_parquet
+from pipeline_lib.finetune.processes import TextEncoder
+from pipeline_lib.finetune.samples import Samples
+from pipeline_lib.finetune.trainer import Recipe, Trainer
 from pipeline_lib.tars import write_samples
 from pipeline_lib.text_tower import encode_captions, encode_text
 
-TEXT = {"embed_dim": 64, "image_resolution": 64, "transformer_width": 128, "transformer_layers": 3}
+TEXT = {"embed_dim": 64, "image_resolution": 64, "transformer_width": 128, "transformer_layers": 2}
 TOWERS = {
     "vit": {"vision_layers": 2, "vision_width": 128, "vision_patch_size": 16},
     "resnet": {"vision_layers": [1, 2, 1, 1], "vision_width": 8, "vision_patch_size": None},
@@ -54,7 +64,13 @@ NEGATED = [
 ]
 DISTRACTORS = [0, 1, 2, 0, 1, 2, 3, 3, 0, 1]  # of the pool
 ROWS = list(range(len(CAPTIONS)))
-BATCH_SIZE = 4  # so that two samples of each epoch are dropped
+RECIPE = {
+    "epochs": 25,
+    "batch_size": 4,  # so that two samples of each epoch are dropped
+    "lr": 1e-3,  # a thousand times the paper's, so that 50 steps go somewhere
+    "weight_decay": 0.2,
+    "warmup_steps": 5,
+}
 
 
 @pytest.fixture(scope="module", params=TOWERS)
@@ -111,48 +127,101 @@ def our_tokens():
     return tokenize(CAPTIONS), tokenize([text.replace(",", "") for text in NEGATED])
 
 
-def our_features(model, photos, rows):
-    """The same features, our way."""
+def our_samples(model, photos):
+    """The samples as the pipeline trains on them: features of encoded pools, tokens."""
     images = encode_pool(model, [photos / "train.tar"], batch_size=3, threads=1).features
     pool = encode_pool(model, [photos / "pool.tar"], batch_size=3, threads=1).features
-    captions, negated = our_tokens()
-    texts = torch.nn.functional.normalize(encode_text(model, torch.cat([captions[rows], negated[rows]])), dim=-1)
-    return [images[rows], pool[DISTRACTORS][rows], *texts.chunk(2)]
+    return Samples(*our_tokens(), images, pool[DISTRACTORS])
+
+
+def our_trainer(model, samples, loss, **changes):
+    """Our fine-tuning of a copy of `model`, in the published order."""
+    recipe = Recipe(loss=loss, order="paper", seed=0, precision="fp32", **{**RECIPE, **changes})
+    return Trainer(copy.deepcopy(model), samples, recipe, torch.device("cpu"))
+
+
+def published_loop(model, triplets, loss, **changes):
+    """The published fine-tuning of a copy of `model`."""
+    return PublishedLoop(copy.deepcopy(model), triplets, loss, **{**RECIPE, **changes})
+
+
+def run_to_the_end(trainer):
+    """Do every step of a trainer and return the losses."""
+    for _ in trainer.plan:
+        trainer.step()
+    return [entry["loss"] for entry in trainer.history.read()]
 
 
 def test_features_are_the_published_ones(model, photos, triplets):
     with torch.no_grad():
         expected = published_features(model, triplets, ROWS)
-        found = our_features(model, photos, ROWS)
+        samples = our_samples(model, photos)
+        texts = normalised(encode_text(model, torch.cat([samples.captions, samples.negated]))).chunk(2)
+    found = (samples.images, samples.distractors, *texts)
     for name, one, other in zip(("image", "distractor", "caption", "negated"), found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=2e-6, msg=lambda text, name=name: f"{name}: {text}")
-    assert not torch.allclose(expected[0][0], expected[0][1], atol=1e-3), "the images have equal features: no proof"
+        assert (other @ other.T).min() < 0.9, f"{name}: all features are alike, equality would prove nothing"
     torch.testing.assert_close(encode_captions(model, CAPTIONS), expected[2], rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_losses_and_every_gradient_are_the_published_ones(model, photos, triplets, loss):
-    model.visual.requires_grad_(False)
-    values, gradients = [], []
-    for features, function in (
-        (published_features(model, triplets, ROWS), lambda *parts: LOSSES[loss](*parts, model.logit_scale.exp())),
-        (
-            our_features(model, photos, ROWS),
-            lambda image, distractor, caption, negated: loss_value(
-                loss, image, caption, negated, distractor, model.logit_scale.exp()
-            ),
-        ),
-    ):
-        model.zero_grad()
-        value = function(*features)
-        value.backward()
-        values.append(value.item())
-        gradients.append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
-    expected, found = gradients
-    assert values[1] == pytest.approx(values[0], rel=1e-6)
-    assert found.keys() == expected.keys() == {n for n, _ in model.named_parameters() if not n.startswith("visual.")}
-    for name, gradient in expected.items():
-        assert (found[name] - gradient).abs().max() <= 1e-4 * gradient.abs().max(), name
+    ours = our_trainer(model, our_samples(model, photos), loss)
+    theirs = published_loop(model, triplets, loss)
+    text_parameters = {name for name, _ in model.named_parameters() if not name.startswith("visual.")}
+    for rows in (ROWS, [4], [0, 3, 0]):  # everything; a batch of one; one caption three times
+        values, gradients = [], []
+        for side, value in (
+            (theirs.model, theirs.forward(default_collate([triplets[row] for row in rows]))),
+            (ours.model, ours.loss(torch.tensor(rows))),
+        ):
+            side.zero_grad()
+            value.backward()
+            values.append(value.item())
+            gradients.append({name: p.grad.clone() for name, p in side.named_parameters() if p.grad is not None})
+        expected, found = gradients
+        assert values[1] == pytest.approx(values[0], rel=1e-6)
+        assert found.keys() == expected.keys() == text_parameters
+        for name, gradient in expected.items():
+            assert (found[name] - gradient).abs().max() <= 1e-4 * gradient.abs().max(), (name, rows)
+
+
+@pytest.mark.parametrize("model", ["vit"], indirect=True)
+def test_50_steps_are_the_published_ones_and_leave_the_image_tower_alone(model, photos, triplets):
+    ours = our_trainer(model, our_samples(model, photos), "conclip")
+    losses = run_to_the_end(ours)
+    expected = list(published_loop(model, triplets, "conclip").run())
+    assert len(expected) == len(losses) == 50
+    assert losses == pytest.approx(expected, rel=1e-5)
+    assert losses[-1] < losses[0] / 2
+    before, after = model.state_dict(), ours.model.state_dict()
+    changed = {name for name in before if not torch.equal(after[name], before[name])}
+    assert changed == {name for name in before if not name.startswith("visual.")}
+
+
+@pytest.mark.parametrize("model", ["resnet"], indirect=True)
+def test_in_float64_weights_and_losses_agree_after_eight_steps(model, triplets):
+    doubled = in_float64(copy.deepcopy(model))
+    with torch.no_grad():
+        images, distractors, _, _ = published_features(doubled, triplets, ROWS)
+    ours = our_trainer(doubled, Samples(*our_tokens(), images, distractors), "conclip", epochs=4)
+    ours.encoder = Float64Encoder(ours.model)
+    losses = run_to_the_end(ours)
+    theirs = published_loop(doubled, triplets, "conclip", epochs=4)
+    assert losses == pytest.approx(list(theirs.run()), rel=1e-13)
+    expected = theirs.model.state_dict()
+    for name, value in ours.model.state_dict().items():
+        torch.testing.assert_close(
+            value, expected[name], rtol=0, atol=1e-9, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+class Float64Encoder(TextEncoder):
+    """The trainer's text encoder without its rounding of the features to fp32."""
+
+    def forward(self, tokens):
+        """As `TextEncoder.forward`."""
+        return functional.normalize(encode_text(self.model, tokens), dim=-1), self.model.logit_scale.exp()
 
 
 @pytest.mark.parametrize(
@@ -183,3 +252,38 @@ def test_77_tokens_are_encoded_and_78_are_an_error_that_quotes_them(model):
     torch.testing.assert_close(encode_captions(model, ["kite " * 75]), expected, rtol=0, atol=2e-6)
     with pytest.raises(ValueError, match=r"77 tokens.*tram kite kite"):
         encode_captions(model, ["a goat", "tram " + "kite " * 75])
+
+
+@pytest.mark.parametrize("model", ["vit"], indirect=True)
+def test_a_checkpoint_loads_as_the_papers_do(model, photos, tmp_path):
+    keys = [f"{number:09d}" for number in ROWS]
+    save_checkpoint(tmp_path / "backbone.pt", model)
+    for name in ("train", "pool"):
+        save_features(tmp_path / f"{name}.safetensors", encode_pool(model, [photos / f"{name}.tar"], 3, 1))
+    captions = {"key": keys, "caption": CAPTIONS, "negated_caption": NEGATED}
+    write_parquet(tmp_path / "train.parquet", pd.DataFrame(captions))
+    chosen = {"key": keys, "distractor": [f"{number:09d}" for number in DISTRACTORS]}
+    write_parquet(tmp_path / "distractors.parquet", pd.DataFrame(chosen))
+    flags = {
+        **{"model": "m-s0", "family": "CoN-CLIP", "backbone": "small", "negatives": "ccneg", "weights": "backbone.pt"},
+        **{"triplets": "train.parquet", "features": "train.safetensors", "distractors": "distractors.parquet"},
+        **{"pool-features": "pool.safetensors", "loss": "conclip", "order": "paper", "precision": "fp32", "seed": 0},
+        **{"checkpoint-every": 100, "threads": 1, "checkpoint": "model.pt", "history": "h.jsonl", "record": "r.json"},
+        **{name.replace("_", "-"): value for name, value in {**RECIPE, "epochs": 1}.items()},
+    }
+    arguments = [str(part) for name, value in flags.items() for part in (f"--{name}", value)]
+    command = [sys.executable, "-m", "pipeline_lib.finetune.train", *arguments]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+    # What the paper's README says to do, where `build_model` is what clip.load returns once it has downloaded weights.
+    loaded = build_model(model.state_dict())
+    loaded = loaded.float()
+    checkpoint = torch.load(tmp_path / "model.pt", weights_only=True)
+    loaded.load_state_dict(checkpoint["model"])
+    with torch.no_grad():
+        trained, before = (side.encode_text(tokenize(CAPTIONS)) for side in (loaded, model))
+    assert checkpoint["model"].keys() == model.state_dict().keys()
+    assert (normalised(trained) - normalised(before)).abs().max() > 1e-3
