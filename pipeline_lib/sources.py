@@ -5,6 +5,7 @@ among its inputs. They are found by reading the import statements, without impor
 """
 
 import ast
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -72,3 +73,13 @@ def sources(module: str) -> list[str]:
     }
     found |= {path for path in data if f'"{path.name}"' in code}
     return sorted(str(path.relative_to(PACKAGE.parent)) for path in found)
+
+
+@cache
+def code_version(module: str) -> str:
+    """Return a short hash of every file of this package that `python -m MODULE` loads."""
+    digest = hashlib.sha256()
+    for name in sources(module):
+        content = (PACKAGE.parent / name).read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:12]

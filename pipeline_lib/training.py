@@ -92,48 +92,82 @@ def clamp_logit_scale(logit_scale: Parameter) -> None:
         logit_scale.clamp_(0.0, math.log(100.0))
 
 
-def update(optimiser: torch.optim.Optimizer, loss: torch.Tensor, logit_scale: Parameter, lr: float, step: int) -> dict:
+def update(
+    optimiser: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    loss: torch.Tensor,
+    logit_scale: Parameter,
+    lr: float,
+) -> None:
     """Do one optimiser step.
 
     Parameters
     ----------
     optimiser : Optimizer
         Its learning rate is set to `lr`.
+    scaler : GradScaler
+        Of the loss, for fp16; a disabled one otherwise.
     loss : Tensor, scalar
         Of this step's batch.
     logit_scale : Parameter
         The model's; clamped afterwards.
     lr : float
         Learning rate of this step.
-    step : int
-        For the record.
-
-    Returns
-    -------
-    dict
-        The step's entry in the history: ``step``, ``loss``, ``lr``, ``logit_scale`` (before the update, as a factor).
-
-    Raises
-    ------
-    ValueError
-        If the loss is not finite; the message names the step.
     """
-    entry = {"step": step, "loss": loss.item(), "lr": lr, "logit_scale": logit_scale.exp().item()}
-    if not math.isfinite(entry["loss"]):
-        raise ValueError(
-            f"the loss is {entry['loss']} at step {step}: lower the learning rate, or check the features for NaN"
-        )
     for group in optimiser.param_groups:
         group["lr"] = lr
     optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
+    scaler.scale(loss).backward()
+    scaler.step(optimiser)
+    scaler.update()
     clamp_logit_scale(logit_scale)
-    return entry
+
+
+class History:
+    """What each step of a run was: ``step``, ``loss``, ``lr``, ``logit_scale`` (before the update, as a factor).
+
+    Losses are read from the device every `READ_EVERY` steps only, since waiting for each would stall a GPU.
+
+    Attributes
+    ----------
+    entries : list of dict
+        The steps read so far.
+    """
+
+    READ_EVERY = 50
+
+    def __init__(self, entries: list[dict] = ()) -> None:
+        self.entries = list(entries)
+        self.unread: list[tuple[int, torch.Tensor, float, torch.Tensor]] = []
+
+    def add(self, step: int, loss: torch.Tensor, lr: float, logit_scale: Parameter) -> None:
+        """Note a step; see `read` for the error that may be raised."""
+        self.unread.append((step, loss.detach(), lr, logit_scale.detach().exp()))
+        if len(self.unread) >= self.READ_EVERY:
+            self.read()
+
+    def read(self) -> list[dict]:
+        """Read what is unread, and return all entries.
+
+        Raises
+        ------
+        ValueError
+            If a loss is not finite; the message names the step.
+        """
+        for step, loss, lr, scale in self.unread:
+            entry = {"step": step, "loss": loss.item(), "lr": lr, "logit_scale": scale.item()}
+            if not math.isfinite(entry["loss"]):
+                raise ValueError(
+                    f"the loss is {entry['loss']} at step {step}: lower the learning rate, or check the features "
+                    "for NaN"
+                )
+            self.entries.append(entry)
+        self.unread.clear()
+        return self.entries
 
 
 def write_history(path: str | Path, history: list[dict]) -> None:
-    """Write the entries of `update` as JSON, one per line."""
+    """Write the entries of a `History` as JSON, one per line."""
     write_text(path, "".join(json.dumps(entry) + "\n" for entry in history))
 
 

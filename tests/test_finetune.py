@@ -3,22 +3,19 @@
 import itertools
 import json
 import math
-import subprocess
-import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, write_pool
+from training import train, write_training_files
 
 from pipeline_lib.clip_door import load_clip
-from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import Features, save_features, tower_id
-from pipeline_lib.files import write_parquet
 from pipeline_lib.finetune.loss import loss_value
+from pipeline_lib.finetune.processes import Processes
+from pipeline_lib.finetune.samples import Samples, batches
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
-from pipeline_lib.finetune.train import batches
+from pipeline_lib.finetune.trainer import Recipe, Trainer
 from pipeline_lib.training import warmup_cosine
 
 
@@ -93,40 +90,9 @@ def test_learning_rate_warms_up_and_ends_near_zero():
 
 @pytest.fixture
 def training_files(tmp_path, tiny_clip):
-    """Triplets, features and distractors of 12 samples."""
-    keys = write_pool(tmp_path / "train.tar", 12)
-    save_features(tmp_path / "train.safetensors", encode_pool(tiny_clip, [tmp_path / "train.tar"], 5, 1))
-    write_pool(tmp_path / "pool.tar", 6, first=100)
-    pool = encode_pool(tiny_clip, [tmp_path / "pool.tar"], 5, 1)
-    save_features(tmp_path / "pool.safetensors", pool)
-    frame = pd.DataFrame(
-        {
-            "key": keys,
-            "caption": [f"a dog number {n}" for n in range(12)],
-            "negated_caption": [f"no dog number {n}" for n in range(12)],
-        }
-    )
-    write_parquet(tmp_path / "train.parquet", frame)
-    write_parquet(
-        tmp_path / "distractors.parquet", pd.DataFrame({"key": keys, "distractor": (pool.keys * 2), "score": 0.0})
-    )
+    """A folder with a small training set."""
+    write_training_files(tmp_path, tiny_clip)
     return tmp_path
-
-
-def train(folder, weights, name="m-s0", **changes):
-    """Run the command; returns its result."""
-    flags = {
-        **{"model": name, "family": "CoN-CLIP", "backbone": "tiny", "negatives": "ccneg", "weights": weights},
-        **{"triplets": folder / "train.parquet", "features": folder / "train.safetensors"},
-        **{"distractors": folder / "distractors.parquet", "pool-features": folder / "pool.safetensors"},
-        **{"loss": "conclip", "epochs": 3, "batch-size": 4, "lr": 1e-3, "weight-decay": 0.2, "warmup-steps": 2},
-        **{"order": "shuffled", "seed": 0, "threads": 1},
-        **{"checkpoint": folder / f"{name}.pt", "history": folder / f"{name}.jsonl", "record": folder / f"{name}.json"},
-        **changes,
-    }
-    arguments = [str(text) for name, value in flags.items() for text in (f"--{name}", value)]
-    command = [sys.executable, "-m", "pipeline_lib.finetune.train", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def test_a_run_trains_the_text_tower_only_and_repeats_to_the_bit(training_files, tiny_checkpoint):
@@ -134,23 +100,26 @@ def test_a_run_trains_the_text_tower_only_and_repeats_to_the_bit(training_files,
         done = train(training_files, tiny_checkpoint, name)
         assert done.returncode == 0, done.stderr
     before = load_clip(tiny_checkpoint).state_dict()
-    after = torch.load(training_files / "m-s0.pt", weights_only=True)["model"]
-    again = torch.load(training_files / "again.pt", weights_only=True)["model"]
+    after = torch.load(training_files / "m-s0/model.pt", weights_only=True)["model"]
+    again = torch.load(training_files / "again/model.pt", weights_only=True)["model"]
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {name for name in before if not name.startswith("visual.")}
     assert all(torch.equal(after[name], again[name]) for name in after)
 
-    history = [json.loads(line) for line in (training_files / "m-s0.jsonl").read_text().splitlines()]
+    history = [json.loads(line) for line in (training_files / "m-s0/history.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in history] == list(range(9))
     assert history[-1]["loss"] < history[0]["loss"]
-    record = json.loads((training_files / "m-s0.json").read_text())
+    record = json.loads((training_files / "m-s0/run.json").read_text())
     assert record["model"] == "m-s0"
     assert record["recipe"]["lr"] == 1e-3
     assert record["steps"] == 9
+    tokens = 2 * (10 * 6 + 2 * 7)  # start, "a dog number" or "no dog number", one or two digits, end
+    assert record["padding_spared"] == pytest.approx(1 - tokens / (2 * 12 * 77), abs=1e-4)
+    assert record["tokens_per_s"] == pytest.approx(tokens / 12 * record["samples_per_s"], rel=0.01)
 
 
 def test_features_of_another_tower_are_refused_by_name(training_files, tiny_checkpoint):
-    foreign = Features(["000000000"], torch.ones(1, 32), None, "0" * 64)
+    foreign = Features(["000000000"], torch.eye(1, 32), None, "0" * 64)
     save_features(training_files / "foreign.safetensors", foreign)
     done = train(training_files, tiny_checkpoint, features=training_files / "foreign.safetensors")
     assert done.returncode == 1
@@ -162,12 +131,39 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_when(training_files, t
     done = train(training_files, tiny_checkpoint, lr=1e30)
     assert done.returncode == 1
     assert "error: the loss is nan at step" in done.stderr
-    assert not (training_files / "m-s0.pt").exists()
+    assert not (training_files / "m-s0/model.pt").exists()
+
+
+def test_fp16_on_a_cpu_and_batches_that_processes_cannot_share_are_errors(training_files, tiny_checkpoint, tiny_clip):
+    done = train(training_files, tiny_checkpoint, precision="fp16")
+    assert "error: precision: expected fp32 or bf16 on a CPU, found fp16" in done.stderr
+    processes = Processes()
+    processes.count = 3
+    rows = torch.zeros(12, 77, dtype=torch.long)
+    samples, recipe = (
+        Samples(rows, rows, torch.zeros(12, 32), None),
+        Recipe("l1", 1, 4, 1e-3, 0.2, 1, "paper", 0, "fp32"),
+    )
+    with pytest.raises(ValueError, match="3 processes cannot share a batch of 4 evenly"):
+        Trainer(tiny_clip, samples, recipe, torch.device("cpu"), processes)
+
+
+def test_bf16_trains_nearly_as_fp32_does_and_keeps_its_weights_in_fp32(training_files, tiny_checkpoint):
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        done = train(training_files, tiny_checkpoint, precision, precision=precision)
+        assert done.returncode == 0, done.stderr
+        lines = (training_files / precision / "history.jsonl").read_text().splitlines()
+        losses[precision] = [json.loads(line)["loss"] for line in lines]
+    assert losses["bf16"] != losses["fp32"]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+    weights = torch.load(training_files / "bf16/model.pt", weights_only=True)["model"]
+    assert {value.dtype for value in weights.values()} == {torch.float32}
 
 
 def test_a_sample_without_image_is_named(training_files, tiny_checkpoint, tiny_clip):
     save_features(
-        training_files / "few.safetensors", Features(["000000000"], torch.ones(1, 32), None, tower_id(tiny_clip))
+        training_files / "few.safetensors", Features(["000000000"], torch.eye(1, 32), None, tower_id(tiny_clip))
     )
     done = train(training_files, tiny_checkpoint, features=training_files / "few.safetensors")
     assert "11 of 12 keys have no image feature, such as '000000001'" in done.stderr

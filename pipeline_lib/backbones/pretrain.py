@@ -25,7 +25,16 @@ from pipeline_lib.files import write_json
 from pipeline_lib.images import read_images
 from pipeline_lib.progress import progress
 from pipeline_lib.text_tower import encode_text
-from pipeline_lib.training import RunRecord, adamw, baseline, update, use_threads, warmup_cosine, write_history
+from pipeline_lib.training import (
+    History,
+    RunRecord,
+    adamw,
+    baseline,
+    update,
+    use_threads,
+    warmup_cosine,
+    write_history,
+)
 
 VOCABULARY = 49408
 
@@ -107,7 +116,8 @@ def main() -> None:
         raise ValueError(f"{args.images}: expected at least one batch of {args.batch_size} images, found {len(images)}")
 
     optimiser = adamw(model.parameters(), args.lr, args.weight_decay)
-    order, history = torch.empty(0, dtype=torch.long), []
+    scaler = torch.amp.GradScaler(enabled=False)  # fp32 throughout
+    order, history = torch.empty(0, dtype=torch.long), History()
     for step in progress(range(args.steps), "pretrain", "steps"):
         if len(order) < args.batch_size:  # the last partial batch of an epoch is dropped
             order = torch.randperm(len(images))
@@ -115,10 +125,12 @@ def main() -> None:
         scale = model.logit_scale.exp()
         loss = contrastive_loss(model.encode_image(images[batch].float()), encode_text(model, tokens[batch]), scale)
         lr = args.lr * warmup_cosine(step, args.steps, args.warmup_steps)
-        history.append(update(optimiser, loss, model.logit_scale, lr, step))
+        history.add(step, loss, lr, model.logit_scale)
+        update(optimiser, scaler, loss, model.logit_scale, lr)
 
-    write_history(args.history, history)
-    write_json(args.record, record.finish(images=len(images), final_loss=history[-1]["loss"]))
+    steps = history.read()
+    write_history(args.history, steps)
+    write_json(args.record, record.finish(images=len(images), final_loss=steps[-1]["loss"]))
     save_checkpoint(args.checkpoint, model)
 
 

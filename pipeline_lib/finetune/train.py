@@ -1,100 +1,83 @@
-"""Fine-tune a backbone's text tower on triplets, with its image tower frozen and every image feature read from disk.
+"""Fine-tune a backbone's text tower, which makes a CLIP a CoN-CLIP.
 
 ::
 
     python -m pipeline_lib.finetune.train --model conclip-b32-s0 --family CoN-CLIP --backbone vit-b32 \\
         --negatives ccneg --weights vit-b32.pt --triplets train.parquet --features ccneg-train.safetensors \\
         --distractors distractors.parquet --pool-features distractors.safetensors --loss conclip --epochs 5 \\
-        --batch-size 200 --lr 1.0e-6 --weight-decay 0.2 --warmup-steps 50 --order shuffled --seed 0 --threads 1 \\
-        --checkpoint model.pt --history history.jsonl --record run.json
+        --batch-size 200 --lr 1.0e-6 --weight-decay 0.2 --warmup-steps 50 --order shuffled --precision fp32 --seed 0 \\
+        --checkpoint-every 500 --threads 1 --checkpoint model.pt --history history.jsonl --record run.json
 
-Recipe (paper, section 4): `model.visual` is frozen; text transformer, embeddings, final norm, projection and logit
-scale train with AdamW, weight decay on all of them, linear warm-up then cosine to 0, the last partial batch of an epoch
-dropped, the logit scale clamped after each step.
+The recipe is `pipeline_lib.finetune.trainer`'s. On several GPUs, start it as ``torchrun --standalone --nproc-per-node 4
+-m pipeline_lib.finetune.train ...``: they share each batch.
 
 Triplets: Parquet with ``key``, ``caption``, ``negated_caption``. Checkpoint: ``{"model": state_dict}``, loadable as
-``clip.load(...)`` models are. History: one JSON line per step, ``{"step", "loss", "lr", "logit_scale"}``.
+``clip.load(...)`` models are. History: one JSON line per step, ``{"step", "loss", "lr", "logit_scale"}``. While the run
+lasts, ``resume.pt`` beside the checkpoint holds its state: started again after whatever stopped it, it goes on from
+there, if nothing that it depends on has changed.
 """
 
 import argparse
+import pickle
+import time
+from dataclasses import fields
 from pathlib import Path
 
-import pandas as pd
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from pipeline_lib.clip_door import CLIP, load_clip, save_checkpoint, tokenize
+from pipeline_lib.clip_door import load_clip, save_checkpoint
 from pipeline_lib.command import run
-from pipeline_lib.features.store import load_features, tower_id
-from pipeline_lib.files import read_parquet, write_json
-from pipeline_lib.finetune.loss import loss_value
+from pipeline_lib.features.store import tower_id
+from pipeline_lib.files import atomic, write_json
+from pipeline_lib.finetune.processes import Processes
+from pipeline_lib.finetune.samples import ORDERS, Samples, load_samples
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
+from pipeline_lib.finetune.trainer import Recipe, Trainer, run_id
 from pipeline_lib.progress import progress
-from pipeline_lib.text_tower import encode_text
-from pipeline_lib.training import (
-    MODEL_FIELDS,
-    RunRecord,
-    adamw,
-    pick_device,
-    update,
-    use_threads,
-    warmup_cosine,
-    write_history,
-)
-
-ORDERS = ("shuffled", "paper")
+from pipeline_lib.sources import code_version
+from pipeline_lib.training import MODEL_FIELDS, PRECISIONS, RunRecord, pick_device, use_threads, write_history
 
 
-def batches(n: int, batch_size: int, epochs: int, order: str, seed: int) -> list[Tensor]:
-    """Return the rows of each batch of a run.
-
-    Parameters
-    ----------
-    n : int
-        Samples.
-    batch_size : int
-        Samples per batch; the last partial batch of each epoch is dropped.
-    epochs : int
-        Passes over the data.
-    order : str
-        ``shuffled``: anew in each epoch, from `seed`; ``paper``: as stored, as the published loop does.
-    seed : int
-        Of the shuffle.
-
-    Returns
-    -------
-    list of Tensor of shape (batch_size,)
-        ``epochs * (n // batch_size)`` batches.
-    """
-    if n < batch_size:
-        raise ValueError(
-            f"expected at least one batch of {batch_size} samples, found {n} samples; lower the batch size"
-        )
-    generator = torch.Generator().manual_seed(seed)
-    epochs_rows = (
-        torch.randperm(n, generator=generator) if order == "shuffled" else torch.arange(n) for _ in range(epochs)
-    )
-    return [batch for rows in epochs_rows for batch in rows[: n - n % batch_size].split(batch_size)]
+def resume(trainer: Trainer, path: Path, identity: str) -> None:
+    """Continue from the state in `path`, if it is of this run; say so either way."""
+    if not path.is_file():
+        return
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        if found["run"] == identity:
+            trainer.restore(found)
+            print(f"{path}: going on from step {trainer.step_number:,}", flush=True)
+        else:
+            print(f"{path}: the state of another run (its inputs, recipe or code have changed); starting over")
+    except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        print(f"{path}: not a whole state of a run ({error!r:.200}); starting over", flush=True)
 
 
-def trained_parameters(model: CLIP) -> list[torch.nn.Parameter]:
-    """Freeze the image tower and return every other parameter of the model."""
-    model.visual.requires_grad_(False)
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+def train(trainer: Trainer, state: Path, identity: str, checkpoint_every: int, what: str) -> None:
+    """Do the remaining steps, writing the state to `state` every `checkpoint_every` of them."""
+    first = trainer.processes.rank == 0
+    steps = range(trainer.step_number, len(trainer.plan))
+    for number in progress(steps, what, "steps") if first else steps:
+        trainer.step()
+        if first and (number + 1) % checkpoint_every == 0 and number + 1 < len(trainer.plan):
+            with atomic(state) as aside:
+                torch.save({"run": identity, **trainer.state()}, aside)
 
 
-def distractor_features(path: Path, pool_features: Path, triplets: pd.DataFrame, tower: str) -> Tensor:
-    """Return the features of each sample's distractor image, as a Tensor of shape (n, d)."""
-    chosen = read_parquet(path, ["key", "distractor"]).set_index("key")["distractor"]
-    missing = set(triplets["key"]) - set(chosen.index)
-    if missing:
-        raise ValueError(f"{path}: {len(missing)} samples have no distractor, such as {min(missing)!r}")
-    return load_features(pool_features, tower).rows(chosen.loc[triplets["key"]].tolist(), str(path))
+def speed(samples: Samples, trainer: Trainer, steps: int, seconds: float) -> dict:
+    """Return what `steps` steps in `seconds` say of the speed: per second, and the share of padding not computed."""
+    places = samples.captions.shape[1]
+    tokens = sum(int((part.argmax(dim=-1) + 1).sum()) for part in (samples.captions, samples.negated))  # of an epoch
+    trained = steps * trainer.recipe.batch_size
+    return {
+        "samples_per_s": round(trained / seconds, 1),
+        "tokens_per_s": round(trained / seconds * tokens / len(samples), 1),
+        "padding_spared": round(1 - tokens / (2 * len(samples) * places), 4),
+    }
 
 
-def main() -> None:
-    """Fine-tune the model that the command line asks for."""
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     for name, what in (
         ("model", "its name"),
@@ -103,53 +86,58 @@ def main() -> None:
         ("negatives", "where its negated captions come from"),
     ):
         parser.add_argument(f"--{name}", required=True, help=what)
-    for name in ("weights", "triplets", "features", "checkpoint", "history", "record"):
+    for name in ("weights", "triplets", "checkpoint", "history", "record"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--features", type=Path, nargs="+", required=True, help="of the triplets' images")
     parser.add_argument("--distractors", type=Path, help="for losses with distractor images")
-    parser.add_argument("--pool-features", type=Path, help="of the distractors' pool")
+    parser.add_argument("--pool-features", type=Path, nargs="+", default=[], help="of the distractors' pool")
     parser.add_argument("--loss", choices=LOSSES, required=True)
     parser.add_argument("--order", choices=ORDERS, required=True)
-    for name in ("epochs", "batch-size", "warmup-steps", "seed", "threads"):
+    parser.add_argument("--precision", choices=PRECISIONS, required=True)
+    for name in ("epochs", "batch-size", "warmup-steps", "seed", "checkpoint-every", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
     for name in ("lr", "weight-decay"):
         parser.add_argument(f"--{name}", type=float, required=True)
     args = parser.parse_args()
     if needs_distractors(args.loss) and not (args.distractors and args.pool_features):
         parser.error(f"--loss {args.loss} needs --distractors and --pool-features")
+    return args
 
-    settings = {name: value for name, value in vars(args).items() if not isinstance(value, Path | None)}
-    record = RunRecord({name: settings.pop(name) for name in MODEL_FIELDS}, settings)
+
+def main() -> None:
+    """Fine-tune the model that the command line asks for."""
+    args = parse_arguments()
+    recipe = Recipe(**{field.name: getattr(args, field.name) for field in fields(Recipe)})
+    settings = {**vars(recipe), "threads": args.threads}
+    record = RunRecord({name: getattr(args, name) for name in MODEL_FIELDS}, settings)
     use_threads(args.threads)
     torch.manual_seed(args.seed)
     model = load_clip(args.weights)
-    tower = tower_id(model)
-    device = pick_device()
-    model.to(device)
-    triplets = read_parquet(args.triplets, ["key", "caption", "negated_caption"])
-    images = load_features(args.features, tower).rows(triplets["key"].tolist(), str(args.triplets))  # (n, d)
-    distractors = None
-    if needs_distractors(args.loss):
-        distractors = distractor_features(args.distractors, args.pool_features, triplets, tower)
-        distractors = distractors.to(device)
-    images = images.to(device)
-    captions = tokenize(triplets["caption"].tolist()).to(device)  # (n, 77)
-    negated = tokenize(triplets["negated_caption"].tolist()).to(device)
-
-    parameters = trained_parameters(model)
-    optimiser = adamw(parameters, args.lr, args.weight_decay)
-    plan = batches(len(triplets), args.batch_size, args.epochs, args.order, args.seed)
-    history = []
-    for step, batch in enumerate(progress(plan, f"fine-tune {args.model}", "steps")):
-        texts = functional.normalize(encode_text(model, torch.cat([captions[batch], negated[batch]])), dim=-1)
-        caption, negation = texts.chunk(2)  # (b, d) each
-        distractor = None if distractors is None else distractors[batch]
-        loss = loss_value(args.loss, images[batch], caption, negation, distractor, model.logit_scale.exp())
-        lr = args.lr * warmup_cosine(step, len(plan), args.warmup_steps)
-        history.append(update(optimiser, loss, model.logit_scale, lr, step))
-
+    distractors = args.distractors if needs_distractors(args.loss) else None
+    samples = load_samples(args.triplets, args.features, tower_id(model), distractors, args.pool_features)
+    state = args.checkpoint.with_name("resume.pt")
+    with Processes() as processes:
+        identity = run_id(model, samples, recipe, code_version("pipeline_lib.finetune.train"))
+        trainer = Trainer(model, samples, recipe, pick_device(), processes)
+        resume(trainer, state, identity)
+        start, done = time.monotonic(), trainer.step_number
+        train(trainer, state, identity, args.checkpoint_every, f"fine-tune {args.model}")
+        history = trainer.history.read()
+        measured = speed(samples, trainer, len(trainer.plan) - done, time.monotonic() - start)
+    if processes.rank > 0:
+        return
+    print(
+        "{samples_per_s:,} samples/s, {tokens_per_s:,} tokens/s, {padding_spared:.1%} padding spared".format(**measured)
+    )
     write_history(args.history, history)
-    write_json(args.record, record.finish(samples=len(triplets), steps=len(plan), final_loss=history[-1]["loss"]))
+    write_json(
+        args.record,
+        record.finish(
+            samples=len(samples), steps=len(history), final_loss=history[-1]["loss"], resumed_at=done, **measured
+        ),
+    )
     save_checkpoint(args.checkpoint, model.cpu())
+    state.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

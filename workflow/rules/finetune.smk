@@ -2,7 +2,8 @@
 #   in:  <run>/backbones/…, triplets with the image features of their pool; distractors where the loss uses them
 #   out: <run>/finetune/{model}/model.pt       {"model": state_dict}
 #        <run>/finetune/{model}/history.jsonl  loss per step
-#        <run>/finetune/{model}/run.json       recipe, versions, time
+#        <run>/finetune/{model}/run.json       recipe, versions, time, speed
+#        and, until it is finished, <run>/finetune/{model}/resume.pt
 TRIPLETS = {
     "ccneg": {"triplets": "<run>/shards/train.parquet", "pool": "ccneg-train"},
     "crepe": {"triplets": "<run>/shards/crepe.parquet", "pool": "crepe"},
@@ -26,7 +27,7 @@ rule finetune:
         model="|".join(MODELS),
     conda:
         "../../environment.yml"
-    threads: cores(1)
+    threads: cores(config["finetune"]["processes"])
     resources:
         mem_mb=3000,
         runtime=720,
@@ -40,15 +41,18 @@ rule finetune:
             "weight_decay",
             "warmup_steps",
             "order",
+            "precision",
         ),
+        launcher=launcher,
     shell:
         r"""
         exec &> >(tee {log:q})
-        python -m pipeline_lib.finetune.train \
+        {params.launcher} -m pipeline_lib.finetune.train \
             --model {wildcards.model} \
             --weights {input.weights:q} \
             --triplets {input.triplets:q} \
             --features {input.features:q} \
+            --checkpoint-every {config[finetune][checkpoint_every]} \
             --threads 1 \
             --checkpoint {output.checkpoint:q} \
             --history {output.history:q} \
