@@ -75,7 +75,7 @@ def _second_infinitive(s: Tagged, i: int) -> bool:
 def _is_only_verb(s: Tagged, i: int) -> bool:
     """Whether a noun stands before and the caption has no finite verb, so that a past form is it."""
     j = i - 2 if s.tags[i - 1] == "RB" else i - 1
-    return s.tags[j] in NOUNS and s.words[i + 1] != "by" and FINITE.isdisjoint(s.tags[:i]) and FINITE.isdisjoint(s.tags[i + 1 :])
+    return s.tags[j] in NOUNS and s.words[i + 1] != "by" and _is_verbless(s, i)
 
 
 def _reports(s: Tagged, i: int) -> bool:
@@ -117,11 +117,33 @@ def _has_verb(s: Tagged, i: int) -> bool:
     return False
 
 
+def _has_actor(s: Tagged, i: int) -> bool:
+    """Whether somebody stands before."""
+    before = s.options[i - 1].get(s.tags[i - 1])
+    return s.tags[i - 1] in ("NN", "NNS") and before is not None and before[1] in words.ANIMATE
+
+
+def _is_verbless(s: Tagged, i: int) -> bool:
+    """Whether the caption has no finite verb but, maybe, the word itself."""
+    return FINITE.isdisjoint(s.tags[:i]) and FINITE.isdisjoint(s.tags[i + 1 :])
+
+
 def _acts(s: Tagged, i: int) -> bool:
     """Whether somebody in the singular stands before, a phrase follows, and the caption has no other verb."""
-    if s.tags[i - 1] != "NN" or s.words[i - 1] not in words.ANIMATE or i + 1 == len(s.words) - s.start:
+    if s.tags[i - 1] != "NN" or not _has_actor(s, i) or s.words[i] in words.PLURALS_FIRST:
         return False
-    return s.tags[i + 1] in PHRASE_STARTS and FINITE.isdisjoint(s.tags[:i]) and FINITE.isdisjoint(s.tags[i + 1 :])
+    return s.tags[i + 1] in PHRASE_STARTS and _is_verbless(s, i)
+
+
+def _acted(s: Tagged, i: int) -> bool:
+    """Whether somebody stands before and an object follows: "soldiers inspected cards"."""
+    j = i + 2 if s.tags[i + 1] == "JJ" else i + 1
+    return s.tags[j] in ("NN", "NNS") and _has_actor(s, i) and _is_verbless(s, i)
+
+
+def _looks(s: Tagged, i: int) -> bool:
+    """Whether *looking* ends an adjective before a noun: "a scared looking fox"."""
+    return s.words[i] == "looking" and s.tags[i - 1] in ("JJ", "VBN") and s.tags[i + 1] in ("NN", "NNS")
 
 
 def _noun_stands(s: Tagged, i: int) -> bool:
@@ -134,7 +156,7 @@ def _noun_stands(s: Tagged, i: int) -> bool:
 
 def _compound(s: Tagged, i: int) -> bool:
     """Whether a word in -s between two nouns is a plural: "beach style kids room"."""
-    between = s.tags[i - 1] == "NN" and s.tags[i + 1] == "NN" and s.words[i - 1] not in words.ANIMATE
+    between = s.tags[i - 1] == "NN" and s.tags[i + 1] == "NN" and not _has_actor(s, i)
     return between and s.options[i]["VBZ"][1] not in words.VERBS_FIRST
 
 
@@ -147,7 +169,7 @@ def _participle(s: Tagged, i: int) -> bool:
         before = s.tags[i - 2]
     if before == "CC" and not FINITE.isdisjoint(s.tags[:i]):
         return False
-    if before == "NN" and s.tags[i + 1] in ("NN", "NNS") and _acts(s, i):
+    if _acted(s, i):
         return False
     return before not in ("PRP", "NNP", "WDT", "EX") and s.tags[i + 1] not in OBJECT_STARTS
 
@@ -165,10 +187,13 @@ RULES = (
     Rule("there", ("RB",), "EX", _there_is),
     Rule("reports-that", ("NNS",), "VBZ", _reports),
     Rule("these-act", ("NN",), "VBP", lambda s, i: s.words[i - 1] in ("these", "those")),
-    Rule("that-acts", ("NNS",), "VBZ", lambda s, i: s.words[i - 1] in ("this", "that", "which", "who")),
+    Rule("that-acts", ("NNS",), "VBZ", 
+         lambda s, i: s.words[i - 1] in ("this", "that", "which", "who") and s.words[i + 1] != "of"),
     Rule("a-singular-acts", ("NNS",), "VBZ", _after_singular),
     Rule("somebody-acts", ("NNS",), "VBZ", _acts),
-    Rule("somebody-acted", ("VBN",), "VBD", lambda s, i: s.tags[i + 1] in ("NN", "NNS") and _acts(s, i)),
+    Rule("somebody-acted", ("VBN",), "VBD", _acted),
+    Rule("looking-adjective", ("VBG",), "JJ", _looks),
+    Rule("scared-looking", ("VBN",), "JJ", lambda s, i: _looks(s, i + 1)),
     Rule("only-past", ("VBN",), "VBD", _past_of_subject),
     Rule("phrase-end", ("JJ",), "NN", _ends_phrase),
     Rule("gerund", ("VBG",), "NN", _noun_stands),

@@ -25,6 +25,7 @@ SUFFIXES = (
     ("ible", {"JJ": 0.0}),
     ("ish", {"JJ": 0.0, "NN": 0.8}),
     ("ic", {"JJ": 0.0, "NN": 0.6}),
+    ("ern", {"JJ": 0.0, "NN": 0.6}),
     ("al", {"JJ": 0.0, "NN": 0.5}),
     ("ive", {"JJ": 0.0, "NN": 0.8}),
     ("ss", {"NN": 0.0}),
@@ -66,7 +67,10 @@ def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
     verb_first = any(lemma in words.VERBS_FIRST for lemma in lemmas.get("verb", ())) and word not in words.NOUNS_FIRST
     adjective_first = word in words.ADJECTIVES_FIRST
     noun_first = word in words.NOUNS_FIRST or not (verb_first or adjective_first)
-    for lemma in lemmas.get("noun", ()):
+    nouns = lemmas.get("noun", ())
+    if not nouns and (word in words.NOUNS_TOO or word.removesuffix("s") in words.NOUNS_TOO):
+        nouns = (word if word in words.NOUNS_TOO else word.removesuffix("s"),)
+    for lemma in nouns:
         cost = 0.7 if not noun_first else 0.3 if "adj" in lemmas and word not in words.NOUNS_FIRST else 0.0
         if lemma == word:
             tags["NN"] = (cost + (0.5 if word.endswith("ing") else 0.0), lemma)
@@ -80,8 +84,9 @@ def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
         for tag in _verb_tags(word, lemma):
             cost = (0.2 if tag == "VBP" else 0.0) if verb_first else PRIORS[tag]
             tags.setdefault(tag, (cost, lemma))
-    if "VBZ" in tags and "NNS" not in tags:
-        tags["NNS"] = (1.0, word)
+    if "VBZ" in tags and "NNS" not in tags:  # the list lacks some plurals: "scissors", "pans"
+        noun = "NN" in tags or "noun" in known_lemmas(tags["VBZ"][1])
+        tags["NNS"] = (0.9 if noun else 2.0, word if "NN" in tags else tags["VBZ"][1])
     if word.endswith("ing") and "VBG" in tags:
         tags.setdefault("NN", (1.0, word))
     if "adj" in lemmas:

@@ -33,9 +33,9 @@ CLOSED = {
     "RB": "not n't nt never very too also just only even still already always often here now then again soon ever "
     "quite rather almost instead maybe perhaps however thus therefore really so as there away together apart aside "
     "ahead once twice yet else sometimes today tomorrow yesterday tonight back forever far later indeed anyway alone "
-    "upstairs "
+    "upstairs onstage "
     "downstairs overhead outdoors indoors sideways forth hence n’t",
-    "JJ": "many few several much such other own last next first second third same various certain different",
+    "JJ": "many few several much such other own last next first second third fourth fifth sixth seventh eighth ninth tenth same various certain different",
     "JJR": "more less fewer",
     "JJS": "most least",
     "CD": "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -167,6 +167,8 @@ AMBIGUOUS = {
     "living": {"JJ": 0.3, "VBG": 0.5, "NN": 0.8},
     "attached": {"VBN": 0.0, "VBD": 0.8},
     "said": {"VBD": 0.0, "VBN": 0.5},
+    "looking": {"VBG": 0.0, "JJ": 3.0},
+    "full": {"JJ": 0.0},
     "surrounding": {"VBG": 0.3, "JJ": 0.3},
     "following": {"VBG": 0.0},
     "amazing": {"JJ": 0.0},
@@ -230,6 +232,7 @@ ADJECTIVES_FIRST = word_set(
     " late hard soft close live single double main dead perfect ready smart quiet calm warm cool free similar royal"
     " fine evil possible upper common former public illegal chemical dear safe kind creative simple wrong "
     "homeless potential key national prior interim associate future sunni arab thai urban rural solar cloudy "
+    "greek roman mexican hispanic dutch spanish english arabic portuguese russian canadian "
     "sunny rainy snowy foggy striped dotted adult giant"
 )
 NOUNS_FIRST = word_set(
@@ -249,6 +252,8 @@ NOUNS_FIRST = word_set(
     "chance soul cloth third date means troops regards drops guys position gathering meeting bust dust"
 )
 
+# Nouns that LemmInflect lists as verbs or adjectives only.
+NOUNS_TOO = word_set("top pan bar log tan lounge tote advert template doodle dam act")
 
 # Past forms of these without an object are finite: "artist performed on stage", and not "car parked on a street".
 PAST_IS_FINITE = word_set(
@@ -275,7 +280,16 @@ ANIMATE = word_set(
     "cyclist runner swimmer climber kid lady guy gentleman toddler infant queen king prince princess puppy kitten "
     "squirrel doctor nurse police firefighter pilot photographer designer hiker guitarist drummer rapper dj priest "
     "monk pope visitor passenger customer employee shopper bartender waiter waitress seagull vulture airplane plane "
-    "helicopter train ship boat flag river stream waterfall"
+    "helicopter train ship boat flag river stream waterfall resident guest villager volunteer activist protester golfer boxer "
+    "wrestler jockey cricketer goalkeeper striker quarterback pitcher referee minister mayor governor senator monarch "
+    "nun bishop sailor commuter pedestrian hunter shepherd cowboy bridesmaid teen teenager sister brother friend "
+    "neighbor neighbour pupil pianist violinist gymnast skater astronaut scientist engineer vendor grandmother "
+    "grandfather fox wolf rabbit goat parrot penguin dolphin whale shark giraffe zebra leopard cheetah panda camel kangaroo"
+)
+# Words in -s that stay nouns even there: "dog toys on the floor".
+PLURALS_FIRST = word_set(
+    "toys wings legs eyes ears hands tails horns paws shells bones nests webs rooms shoes costumes masks tracks prints "
+    "parts houses homes names scenes fans crowds lines pens boats trains tales skins hats caps boots uniforms treats"
 )
 
 # "next to water", "the road to town": here *to* is a preposition and no infinitive follows.

@@ -1,0 +1,146 @@
+"""How often the lexicon tagger is right: on captions tagged here by hand, and on the English Web Treebank."""
+
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.tokens import Doc
+
+from pipeline_lib.captions import tagger
+
+TREEBANK = Path(__file__).parents[2] / "shared" / "data" / "ud_ewt_dev.conllu"
+CODES = {
+    "A": "ADJ", "C": "CCONJ", "D": "DET", "E": "PROPN", "I": "ADP", "M": "NUM", "N": "NOUN", "P": "PRON", "R": "ADV",
+    "S": "SCONJ", "T": "PART", "V": "VERB", "X": "AUX", ".": "PUNCT",
+}  # fmt: skip
+
+# Captions in the style of CC3M, and one letter per token (`CODES`).
+CAPTIONS = """
+a grey cat asleep on a wooden bench                                     D A N A I D A N
+person plays guitar during the concert                                  N V N I D N
+dog plays with a tennis ball in the garden                              N V I D N N I D N
+footballer celebrates scoring a goal during the match                   N V V D N I D N
+actor attends the premiere of the film                                  N V D N I D N
+politician speaks at a rally in front of supporters                     N V I D N I N I N
+a crowd watches fireworks over the harbour                              D N V N I D N
+model walks the runway at fashion week                                  N V D N I N N
+actress arrived at the awards in a red dress                            N V I D N I D A N
+soccer player tackled by a defender                                     N N V I D N
+tennis player returns a shot in the final                               N N V D N I D N
+striker shoots past the goalkeeper to score the second goal             N V I D N T V D A N
+a man walks his dog past parked cars                                    D N V P N I V N
+young couple walking hand in hand along the shore                       A N V N I N I D N
+an old stone bridge crosses the narrow river                            D A N N V D A N
+children play football in a dusty street                                N V N I D A N
+women dance around a fire at night                                      N V I D N I N
+two kids paint a wall with bright colours                               M N V D N I A N
+boats rest on the sand at low tide                                      N V I D N I A N
+waves crash against the rocks below the lighthouse                      N V I D N I D N
+scared looking kitten hiding under a chair                              A A N V I D N
+person scared looking owl on a branch                                   N A A N I D N
+a good looking man in a blue suit                                       D A A N I D A N
+vector illustration of a smiling sun with sunglasses                    N N I D V N I N
+seamless pattern with hand drawn leaves                                 A N I N V N
+a snow covered road leads to the village                                D N V N V I D N
+house surrounded by tall pine trees                                     N V I A N N
+bride and groom cut the wedding cake                                    N C N V D N N
+pop artist performs on stage at festival                                N N V I N I N
+the band released its third album last week                             D N V P A N A N
+police officers stand guard outside the court                           N N V N I D N
+firefighters work to put out a blaze at the factory                     N V T V I D N I D N
+protesters hold signs and shout slogans                                 N V N C V N
+a nurse checks the blood pressure of a patient                          D N V D N N I D N
+the sun sets behind snowy mountains                                     D N V I A N
+view from the top of the hill                                           N I D N I D N
+woman in a black hat looking at the camera                              N I D A N V I D N
+people waiting for a train at the station                               N V I D N I D N
+homemade soup in a white bowl , close up                                A N I D A N . R R
+kitchen with a large window and white cabinets                          N I D A N C A N
+this is a photo of our new puppy                                        P X D N I P A N
+there are many ways to wear a scarf                                     P V A N T V D N
+how to draw a horse with a pencil                                       R T V D N I D N
+athlete competes in the long jump , saturday                            N V I D A N . E
+coach shouts instructions to his players                                N V N I P N
+baby elephant drinks water from a pool                                  N N V N I D N
+a bee lands on a yellow flower                                          D N V I D A N
+fans cheer as the team scores                                           N V S D N V
+the dog that was found in the park                                      D N P X V I D N
+car parked near a sign that says stop                                   N V I D N P V V
+person dressed as a pirate for the parade                               N V I D N I D N
+president waves to the crowd before boarding a plane                    N V I D N S V D N
+the team lost its first game of the season                              D N V P A N I D N
+singer posed with fans after the show                                   N V I N I D N
+guests enjoy drinks on the terrace                                      N V N I D N
+fresh vegetables in a frying pan on the stove                           A N I D N N I D N
+wooden log cabin by the frozen lake                                     A N N I D A N
+set of icons for a mobile app                                           N I N I D A N
+shopping bags on a kitchen table                                        N N I D N N
+the painting shows a ship in a storm                                    D N V D N I D N
+painting of a ship in a storm                                           N I D N I D N
+students listening to a lecture in a crowded hall                       N V I D N I D A N
+tourists take pictures of the tower                                     N V N I D N
+rain drops on a green leaf                                              N N I D A N
+close up of a butterfly resting on a flower                             R R I D N V I D N
+a street artist paints portraits of tourists                            D N N V N I N
+cyclists ride through the city centre                                   N V I D N N
+mother helps her daughter build a sand castle                           N V P N V D N N
+a plate of pasta topped with basil                                      D N I N V I N
+businesswoman working late in her office                                N V R I P N
+award winner smiles after receiving the trophy                          N N V S V D N
+film director and actress on the red carpet                             N N C N I D A N
+a lone tree stands in the middle of a field                             D A N V I D N I D N
+"""
+
+
+def caption_lines() -> list[tuple[list[str], list[str]]]:
+    lines = [line.split("  ", 1) for line in CAPTIONS.strip().splitlines()]
+    return [(caption.split(), [CODES[code] for code in codes.split()]) for caption, codes in lines]
+
+
+def treebank_sentences() -> list[tuple[list[str], list[str]]]:
+    sentences, words, tags = [], [], []
+    for line in TREEBANK.read_text(encoding="utf-8").splitlines():
+        fields = line.split("\t")
+        if not line and words:
+            sentences.append((words, tags))
+            words, tags = [], []
+        elif fields[0].isdigit():
+            words.append(fields[1])
+            tags.append(fields[3])
+    return sentences
+
+
+def accuracy(sentences: list[tuple[list[str], list[str]]]) -> tuple[float, str]:
+    """Share of the tokens with the right universal part of speech, and a line that tells the most common errors."""
+    vocab = spacy.blank("en").vocab
+    wrong, total = [], 0
+    for tokens, tags in sentences:
+        tagged = tagger.tag(Doc(vocab, words=tokens))
+        wrong += [
+            f"{token.text}/{token.pos_} for {tag} in {' '.join(tokens)[:60]}"
+            for token, tag in zip(tagged, tags, strict=True)
+            if token.pos_ != tag
+        ]
+        total += len(tokens)
+    share = 1 - len(wrong) / total
+    return share, f"{share:.2%} of {total:,} tokens have the right universal part of speech; wrong: {wrong[:20]}"
+
+
+def test_the_captions_are_well_formed():
+    assert all(len(tokens) == len(tags) for tokens, tags in caption_lines())
+    assert len(caption_lines()) > 60
+
+
+def test_accuracy_on_captions(capsys):
+    share, line = accuracy(caption_lines())
+    with capsys.disabled():
+        print(f"\nlexicon tagger on captions: {line}")
+    assert share > 0.95
+
+
+@pytest.mark.skipif(not TREEBANK.exists(), reason=f"no treebank at {TREEBANK.name} in ../shared/data")
+def test_accuracy_on_the_english_web_treebank(capsys):
+    share, line = accuracy(treebank_sentences())
+    with capsys.disabled():
+        print(f"\nlexicon tagger on the treebank: {line.partition('; wrong')[0]}")
+    assert share > 0.93
