@@ -1,0 +1,122 @@
+"""What the published loop and ours cost by arithmetic: floating-point operations, and hours from measured parts.
+
+A block of a transformer of width w takes 24 w² operations per position for its matrices (queries, keys and values 6,
+projection 2, perceptron 16) and 4 t w for its attention to t positions; a backward pass twice the forward pass. CLIP
+computes 77 positions per caption. Ours computes each distinct prefix once, and in the last block only keys and values
+of them (4 w²), the rest (20 w²) at the end of each caption.
+"""
+
+from typing import NamedTuple
+
+CONTEXT_LENGTH = 77
+TRAINING = 3  # forward and backward, in forward passes
+EPOCHS, BATCH_SIZE = 5, 200  # paper, section 4
+SAMPLES, POOL = 188_246, 118_287  # CC-Neg's training split; COCO train2017, the distractors' pool
+
+
+class Size(NamedTuple):
+    """Size of a CLIP with a ViT: as in OpenAI's models, heads of 64 channels."""
+
+    embed_dim: int
+    image_px: int
+    patch_px: int
+    vision_width: int
+    vision_layers: int
+    text_width: int
+    text_layers: int
+
+    @property
+    def architecture(self) -> dict:
+        """As `pipeline_lib.backbones.pretrain.build` wants it."""
+        return {
+            "embed_dim": self.embed_dim,
+            "image_resolution": self.image_px,
+            "vision_layers": self.vision_layers,
+            "vision_width": self.vision_width,
+            "vision_patch_size": self.patch_px,
+            "transformer_width": self.text_width,
+            "transformer_layers": self.text_layers,
+        }
+
+
+SIZES = {
+    "ViT-B/32": Size(512, 224, 32, 768, 12, 512, 12),
+    "ViT-B/16": Size(512, 224, 16, 768, 12, 512, 12),
+    "ViT-L/14": Size(768, 224, 14, 1024, 24, 768, 12),
+    "tiny": Size(64, 64, 16, 64, 2, 64, 2),  # to try the benchmark itself
+}
+
+
+def image_flop(size: Size) -> float:
+    """Operations of one image's forward pass."""
+    patches = (size.image_px // size.patch_px) ** 2
+    width, positions = size.vision_width, patches + 1
+    embedding = 2 * patches * 3 * size.patch_px**2 * width
+    return embedding + size.vision_layers * (24 * width**2 + 4 * positions * width) * positions
+
+
+def text_flop(size: Size) -> float:
+    """Operations of one caption's forward pass over all 77 positions."""
+    width = size.text_width
+    return size.text_layers * (24 * width**2 + 4 * CONTEXT_LENGTH * width) * CONTEXT_LENGTH
+
+
+def shared_text_flop(size: Size, positions: float) -> float:
+    """Operations of one caption's forward pass where `positions` distinct prefixes are computed per caption."""
+    width = size.text_width
+    # Attention is counted at its least, over the computed positions.
+    block = (24 * width**2 + 4 * positions * width) * positions
+    last = 4 * width**2 * positions + 20 * width**2 + 4 * positions * width
+    return (size.text_layers - 1) * block + last
+
+
+def bound(size: Size, positions: float) -> float:
+    """Published operations over ours: the most that a ratio of times can be if both ran equally well."""
+    published = EPOCHS * SAMPLES * (2 * image_flop(size) + 2 * TRAINING * text_flop(size))
+    text = EPOCHS * SAMPLES * 2 * TRAINING * shared_text_flop(size, positions)
+    return published / ((SAMPLES + POOL) * image_flop(size) + text)
+
+
+def step_seconds(step_s: float, optimiser_s: float, batch_size: int) -> float:
+    """Seconds per sample of a step at the paper's batch size.
+
+    Parameters
+    ----------
+    step_s, optimiser_s : float
+        Seconds of a whole step at `batch_size`, and of the optimiser in it, which costs the same at any batch size.
+    batch_size : int
+        Samples per step in the measurement.
+    """
+    return (step_s - optimiser_s) / batch_size + optimiser_s / BATCH_SIZE
+
+
+def published_hours(sample_s: float) -> float:
+    """Hours of the paper's run from the seconds per sample of a step, decoding and image encodings in it."""
+    return EPOCHS * SAMPLES * sample_s / 3600
+
+
+def our_hours(image_s: float, sample_s: float, tokenise_s: float) -> float:
+    """Hours of the same run from seconds per image, per sample of a step, and per tokenised caption."""
+    return ((SAMPLES + POOL) * image_s + 2 * SAMPLES * tokenise_s + EPOCHS * SAMPLES * sample_s) / 3600
+
+
+def distinct_prefixes(tokens: list[list[int]]) -> int:
+    """Count the distinct beginnings of token lists."""
+    return len({tuple(row[: end + 1]) for row in tokens for end in range(len(row))})
+
+
+def turned(head: str, columns: dict[str, dict[str, str]]) -> list[dict[str, str]]:
+    """Return named columns with the same keys as rows; the first column, `head`, holds the keys."""
+    keys = next(iter(columns.values()))
+    return [{head: key, **{name: column[key] for name, column in columns.items()}} for key in keys]
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """Return rows with the same keys as an aligned Markdown table."""
+    columns = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+    lines = [
+        "| " + " | ".join(name.ljust(width) for name, width in columns.items()) + " |",
+        "|" + "|".join("-" * (width + 2) for width in columns.values()) + "|",
+    ]
+    lines += ["| " + " | ".join(row[name].ljust(width) for name, width in columns.items()) + " |" for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,193 @@
+"""Time the published fine-tuning loop and ours in one run, on models of the paper's sizes; print Markdown tables.
+
+::
+
+    make bench                                        # the paper's three sizes, about a quarter of an hour on two cores
+    make bench FLAGS="--models tiny --batch-size 8"   # to try it, a quarter of a minute
+    make bench FLAGS="--device cuda"                  # at the paper's batch size, fp16 against our fp32 and bf16
+
+Weights are random and photos generated, so nothing is downloaded; captions are the miniature's unless a captions file
+is named. What takes hours is computed from measured parts and says so (`bench.arithmetic`).
+"""
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from bench.arithmetic import (
+    BATCH_SIZE,
+    EPOCHS,
+    POOL,
+    SAMPLES,
+    SIZES,
+    Size,
+    bound,
+    our_hours,
+    published_hours,
+    step_seconds,
+    table,
+    turned,
+)
+from bench.measure import Contest, sugarcrepe_times
+from bench.world import Photos, make_photos, negated_pairs
+
+from pipeline_lib.command import run
+from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
+from pipeline_lib.files import write_text
+
+CPU_BATCH_SIZES = {"ViT-B/32": 64, "ViT-B/16": 32, "ViT-L/14": 12, "tiny": 64}  # so that the run ends in a quarter hour
+SUGARCREPE_MODEL, SUGARCREPE_PHOTOS, SUGARCREPE_LOOP_ITEMS, SUGARCREPE_SAMPLE = "ViT-B/32", 32, 16, 500
+
+
+def summary(
+    size: Size, times: dict[str, float], b: int, photos: int, positions: float, overlap: bool
+) -> dict[str, dict]:
+    """Return a model's columns of the tables of hours and of measured parts.
+
+    Parameters
+    ----------
+    size : Size
+        Of the model.
+    times : dict of str to float
+        As `Contest.times` returns them, in seconds.
+    b, photos : int
+        Samples per step and images per encoding in the measurement.
+    positions : float
+        Distinct prefixes per caption.
+    overlap : bool
+        Whether decoding goes on beside the published loop's step, as on a GPU, or takes the same cores.
+    """
+    decode_s = times["published decode"] / b
+    loop_s = step_seconds(times["published step"], times["published optimiser"], b)
+    tokenise_s = times["tokenise"] / (2 * b)
+    published_h = published_hours(max(decode_s, loop_s) if overlap else decode_s + loop_s)
+    limit = bound(size, positions)
+    hours = {"published, h": f"{published_h:,.1f}"}
+    parts = {
+        "samples per step": f"{b}",
+        "published: decode two images, ms per sample": f"{1000 * decode_s:.2f}",
+        "published: step, ms per sample": f"{1000 * loop_s:.2f}",
+        "ours: tokenise, ms per caption": f"{1000 * tokenise_s:.3f}",
+        "ours: positions computed per caption": f"{positions:.1f}",
+    }
+    for precision in ("fp32", "bf16"):
+        image_s = (times[f"{precision} images"] - times["hash"]) / photos
+        sample_s = step_seconds(times[f"{precision} step"], times[f"{precision} optimiser"], b)
+        ours_h = our_hours(image_s, sample_s, tokenise_s)
+        hours[f"ours {precision}, h"] = f"{ours_h:,.2f}"
+        hours[f"ratio {precision}"] = f"{published_h / ours_h:.1f}"
+        if precision == "fp32":
+            hours["bound by arithmetic"] = f"{limit:.1f}"
+            hours["reached by fp32"] = f"{published_h / ours_h / limit:.0%}"
+        parts[f"ours {precision}: decode and encode, ms per image"] = f"{1000 * image_s:.2f}"
+        parts[f"ours {precision}: step, ms per sample"] = f"{1000 * sample_s:.2f}"
+    return {"hours": hours, "parts": parts}
+
+
+def sugarcrepe_section(folder: Path, repeats: int, threads: int, device: torch.device, photos: Photos) -> str:
+    """Measure the evaluation on SugarCREPE; return its section."""
+    rows = read_sugarcrepe(folder)
+    distinct_captions = len(set(rows["caption"]) | set(rows["negative_caption"]))
+    distinct_images = rows["key"].nunique()
+    sample = rows.iloc[:: max(1, len(rows) // SUGARCREPE_SAMPLE)]
+    texts = list(zip(sample["caption"], sample["negative_caption"], strict=True))
+    size = SIZES[SUGARCREPE_MODEL]
+    found = sugarcrepe_times(size, photos, texts, SUGARCREPE_LOOP_ITEMS, threads, repeats, device)
+    published_s = len(rows) * found["item"]
+    ours_s = distinct_images * found["image"] + distinct_captions * found["caption"]
+    row = {
+        "items": f"{len(rows):,}",
+        "images": f"{distinct_images:,}",
+        "captions": f"{distinct_captions:,} of {2 * len(rows):,}",
+        "one by one, ms/item": f"{1000 * found['item']:.1f}",
+        "ours, ms/image": f"{1000 * found['image']:.1f}",
+        "ours, ms/caption": f"{1000 * found['caption']:.2f}",
+        "one by one, s": f"{published_s:,.0f}",
+        "ours, s": f"{ours_s:,.0f}",
+        "ratio": f"{published_s / ours_s:.1f}",
+    }
+    return (
+        f"SugarCREPE with {SUGARCREPE_MODEL} in fp32; times per item, image and caption are measured on a part, the "
+        f"seconds for all computed from them.\n\n{table([row])}"
+    )
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", nargs="+", choices=SIZES, default=[name for name in SIZES if name != "tiny"])
+    parser.add_argument(
+        "--batch-size", type=int, help=f"of a step [on a GPU {BATCH_SIZE}, as the paper; on a CPU less]"
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="rounds after a warm-up; medians are reported [3]")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of torch and of decoding")
+    parser.add_argument(
+        "--captions", type=Path, help="captions file (caption TAB url) instead of the miniature's captions"
+    )
+    parser.add_argument("--sugarcrepe", type=Path, help="folder of the seven files, for the evaluation's times")
+    parser.add_argument("--output", type=Path, help="Markdown file to write, beside printing it")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the benchmark that the command line asks for."""
+    args = parse_arguments()
+    start, device = time.monotonic(), torch.device(args.device)
+    torch.set_num_threads(args.threads)
+    on_gpu = device.type == "cuda"
+    hours, parts, profile = [], {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in args.models:
+            b = args.batch_size or (BATCH_SIZE if on_gpu else CPU_BATCH_SIZES[name])
+            photos = make_photos(Path(folder), 4 * b if on_gpu else b)
+            pairs = negated_pairs(args.captions, b * (args.repeats + 1))
+            contest = Contest(SIZES[name], photos, pairs, b, args.threads, device)
+            times = contest.times(args.repeats)
+            columns = summary(SIZES[name], times, b, len(photos.files), contest.positions(), overlap=on_gpu)
+            hours.append({"model": name, **columns["hours"]})
+            parts[name] = columns["parts"]
+            for precision in contest.ours:
+                found = contest.profile(precision).items()
+                profile[f"{name} {precision}"] = {part: f"{1000 * seconds:.2f}" for part, seconds in found}
+        evaluation = "SugarCREPE: not measured, for want of its annotations (`--sugarcrepe FOLDER`)."
+        if args.sugarcrepe:
+            photos = make_photos(Path(folder), SUGARCREPE_PHOTOS)
+            evaluation = sugarcrepe_section(args.sugarcrepe, args.repeats, args.threads, device, photos)
+    where = torch.cuda.get_device_name() if args.device == "cuda" else f"{args.threads} threads, {processor()}"
+    text = "\n\n".join(
+        [
+            f"{time.strftime('%Y-%m-%d')}, {where}, torch {torch.__version__}; published loop in "
+            f"{'fp16' if on_gpu else 'fp32'}, captions {args.captions.name if args.captions else 'of the miniature'}, "
+            f"medians of {args.repeats}.",
+            f"Hours of the paper's fine-tuning, {EPOCHS} epochs of {SAMPLES:,} samples and {POOL:,} images to choose "
+            f"distractors from: computed from the measured parts below.",
+            table(hours),
+            f"Measured parts; a step's time is that at the paper's batch of {BATCH_SIZE}, over which the measured "
+            "optimiser is spread.",
+            table(turned("part", parts)),
+            "Where our time goes: ms of each part alone, at the measured batch.",
+            table(turned("part", profile)),
+            evaluation,
+            f"The benchmark took {(time.monotonic() - start) / 60:.1f} minutes.",
+        ]
+    )
+    print(text)
+    if args.output:
+        write_text(args.output, text + "\n")
+
+
+def processor() -> str:
+    """Return the name of the CPU."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    run(main)

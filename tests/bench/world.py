@@ -1,0 +1,90 @@
+"""What the benchmark runs on: models with random weights, generated photos, captions with negated captions."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+from bench.arithmetic import Size
+from PIL import Image, ImageDraw, ImageFilter
+
+from pipeline_lib.backbones.pretrain import build
+from pipeline_lib.captions.rules import RuleBackend
+from pipeline_lib.cc3m import Row, read_rows
+from pipeline_lib.clip_door import CLIP
+from pipeline_lib.miniature.describe import caption
+from pipeline_lib.miniature.scenes import sample_scene
+from pipeline_lib.tars import write_samples
+
+WORD_WEIGHTS = {"no": 1.0, "not": 1.0, "without": 1.0}
+
+
+def random_clip(size: Size) -> CLIP:
+    """Return a CLIP of a size with random weights, in evaluation mode."""
+    torch.manual_seed(0)
+    return build(size.architecture).eval()
+
+
+def photo(rng: np.random.Generator) -> bytes:
+    """Return a JPEG of 640 × 480 pixels and about 100 KB: soft colours, sharp shapes, fine grain."""
+    soft = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize((640, 480), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(soft)
+    for x, y, width, height, *colour in rng.integers(0, (640, 480, 160, 120, 256, 256, 256), (25, 7)).tolist():
+        draw.ellipse((x, y, x + width + 4, y + height + 4), fill=tuple(colour))
+    grain = rng.normal(0, 16, (480, 640, 1))
+    pixels = np.clip(np.asarray(soft.filter(ImageFilter.GaussianBlur(1))) + grain, 0, 255).astype(np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "JPEG", quality=82)
+    return content.getvalue()
+
+
+@dataclass
+class Photos:
+    """The same photos as files, which the published loop opens, and as a tar, which ours reads."""
+
+    files: list[Path]
+    tar: Path
+
+
+def make_photos(folder: Path, count: int) -> Photos:
+    """Write `count` photos into a folder."""
+    rng = np.random.default_rng(0)
+    contents = [photo(rng) for _ in range(count)]
+    files = [folder / f"{number:09d}.jpg" for number in range(count)]
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
+    write_samples(folder / "photos.tar", ((file.stem, {"jpg": file.read_bytes()}) for file in files))
+    return Photos(files, folder / "photos.tar")
+
+
+def negated_pairs(captions: Path | None, count: int) -> list[tuple[str, str]]:
+    """Return captions with their negated captions, by the rules of the captions stage.
+
+    Parameters
+    ----------
+    captions : Path or None
+        Captions file, ``caption TAB url``; None for captions of the miniature's world.
+    count : int
+        How many.
+
+    Raises
+    ------
+    ValueError
+        If the file does not hold so many captions that can be negated.
+    """
+    rng = Random(0)
+    if captions is None:
+        rows = [Row(f"{n:09d}", caption(sample_scene(rng), rng), "", None) for n in range(2 * count)]
+    else:
+        rows = list(read_rows(captions))
+        rng.shuffle(rows)
+        rows = rows[: 4 * count]
+    negated = (row for row in RuleBackend("lexicon", 0, WORD_WEIGHTS).negate(rows) if row["status"] == "negated")
+    pairs = [(row["caption"], row["negated_caption"].replace(",", "")) for row in negated]
+    if len(pairs) < count:
+        raise ValueError(
+            f"{captions}: expected {count} captions that can be negated, found {len(pairs)} of {len(rows)}"
+        )
+    return pairs[:count]

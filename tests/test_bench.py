@@ -1,0 +1,71 @@
+"""The benchmark's arithmetic, which its tables are computed with."""
+
+import pytest
+from bench.arithmetic import (
+    SIZES,
+    bound,
+    distinct_prefixes,
+    image_flop,
+    our_hours,
+    published_hours,
+    shared_text_flop,
+    step_seconds,
+    table,
+    text_flop,
+    turned,
+)
+from bench.speed import summary
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "image"), [("ViT-B/32", 5.96, 8.82), ("ViT-B/16", 5.96, 35.13), ("ViT-L/14", 13.30, 162.03)]
+)
+def test_operations_are_those_of_openais_models(name, text, image):
+    # As open_clip's model profile lists them.
+    assert text_flop(SIZES[name]) / 1e9 == pytest.approx(text, rel=1e-3)
+    assert image_flop(SIZES[name]) / 1e9 == pytest.approx(image, rel=1e-3)
+
+
+def test_sharing_prefixes_costs_less_and_bounds_the_ratio():
+    size = SIZES["ViT-B/32"]
+    assert shared_text_flop(size, 77) < text_flop(size)  # the last block alone
+    assert shared_text_flop(size, 7) < shared_text_flop(size, 8)
+    # Without texts the ratio is that of image encodings: two per sample and epoch against one per image.
+    encodings = 2 * 5 * 188_246 / (188_246 + 118_287)
+    assert bound(SIZES["ViT-L/14"], 77) < encodings < bound(size, 7)
+
+
+def test_distinct_prefixes_are_counted_once():
+    assert distinct_prefixes([[1, 2, 3], [1, 2, 4], [1, 2, 3], [2, 3]]) == 6
+
+
+def test_hours_follow_from_seconds():
+    assert step_seconds(step_s=2.0, optimiser_s=1.0, batch_size=10) == pytest.approx(0.1 + 0.005)
+    assert published_hours(3.6) == pytest.approx(941.23)
+    assert our_hours(image_s=3.6, sample_s=0.0, tokenise_s=0.0) == pytest.approx(306.533)
+    assert our_hours(image_s=0.0, sample_s=3.6, tokenise_s=3.6) == pytest.approx(941.23 + 376.492)
+
+
+def test_a_models_columns():
+    times = dict.fromkeys(("published decode", "published step", "fp32 step", "bf16 step"), 2.0)
+    times |= dict.fromkeys(("published optimiser", "fp32 optimiser", "bf16 optimiser", "hash", "tokenise"), 0.0)
+    times |= {"fp32 images": 2.0, "bf16 images": 1.0}
+    beside = summary(SIZES["ViT-B/32"], times, b=2, photos=2, positions=8, overlap=True)["hours"]
+    after = summary(SIZES["ViT-B/32"], times, b=2, photos=2, positions=8, overlap=False)["hours"]
+    assert (beside["published, h"], after["published, h"]) == ("261.5", "522.9")
+    assert after["ours fp32, h"] == "346.60"
+    assert after["ratio fp32"] == "1.5"
+    assert after["reached by fp32"] == "18%"
+
+
+def test_tables_are_markdown():
+    assert turned("part", {"a": {"x": "1", "y": "2"}, "b": {"x": "3", "y": "4"}}) == [
+        {"part": "x", "a": "1", "b": "3"},
+        {"part": "y", "a": "2", "b": "4"},
+    ]
+    assert table([{"model": "a", "h": "1.0"}, {"model": "bb", "h": "20"}]).splitlines() == [
+        "| model | h   |",
+        "|-------|-----|",
+        "| a     | 1.0 |",
+        "| bb    | 20  |",
+    ]
