@@ -15,7 +15,7 @@ from aiohttp import web
 from conftest import ROOT
 
 from pipeline_lib.captions.chat import ChatBackend
-from pipeline_lib.captions.chat_answers import NO_ANSWER, Unusable, read_pairs, read_sentences
+from pipeline_lib.captions.chat_answers import Unusable, read_pairs, read_sentences
 from pipeline_lib.captions.chat_cache import open_cache
 from pipeline_lib.captions.chat_client import ChatSettings, retry_after_s
 from pipeline_lib.captions.checks import Reason
@@ -249,8 +249,8 @@ def test_an_unfaithful_sentence_is_asked_again_with_what_was_wrong(server, tmp_p
     ("faults", "reason"),
     [
         ([unfaithful] * 4, Reason.UNFAITHFUL),
-        ([against_the_schema] * 3, NO_ANSWER),
-        ([lambda body: asyncio.sleep(0, said("No."))] * 3, NO_ANSWER),
+        ([against_the_schema] * 3, Reason.NO_ANSWER),
+        ([lambda body: asyncio.sleep(0, said("No."))] * 3, Reason.NO_ANSWER),
         ([lambda body: asyncio.sleep(0, said('{"subject": null, "pairs": []}'))], Reason.NO_PAIR),
     ],
 )

@@ -46,7 +46,7 @@ def made_of(backend, caption, number):
         ("a lamp between the sofa and the chair", [("between", "the sofa and the chair")]),
         # said of another time or world than the picture's
         ("a woman smiles because she won a prize", []),
-        ("the facade of the church", []),
+        ("the facade of the church", [("of", "the church")]),
         ("happy birthday", []),
     ],
 )
@@ -85,7 +85,7 @@ def test_pairs(backend, caption, pairs):
         ("portrait of an owl", 0, "not a portrait of an owl", "portrait"),
         # without and no, as a person would say it
         ("a bench near a lake", 0, "a bench with no lake nearby", "a bench"),
-        ("a bench next to the lake", 0, "a bench without the lake nearby", "a bench"),
+        ("a bench next to the lake", 0, "a bench with no lake nearby", "a bench"),
         ("a man standing in front of a house", 0, "a man standing with no house in the background", "a man"),
         ("woman in a red dress", 0, "woman without a red dress", "woman"),
         ("heart on a white background", 0, "heart with no white background", "heart"),
@@ -137,7 +137,7 @@ def test_sentence(backend, caption, number, negated, left):
         ("image may contain a dog", "no-rule"),
         ("i saw a dog on the beach", "conversation"),
         ("only two dogs play on the beach", "quantifier"),
-        ("this is just a summary", "no-rule"),
+        ("this is just a wooden bench", "no-rule"),
         ("did you know that a dog can swim", "question"),
         ("собака на ковре", "not-english"),
         ("ein hund auf dem teppich vor der tür", "not-english"),
@@ -158,7 +158,7 @@ def test_refusal(backend, caption, reason):
         # what nobody could see in a picture: times, pronouns, makers, turns of speech
         ("a concert on saturday", []),
         ("a leaf with drops on it", [("with", "drops")]),
-        ("image of a project done by organisation", [("of", "a project")]),
+        ("image of a project done by organisation", []),
         ("cigars in a row", []),
         ("the best dessert in the world", []),
         # what belongs to the verb

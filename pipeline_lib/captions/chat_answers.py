@@ -19,9 +19,6 @@ from pipeline_lib.captions.relations import Pair
 from pipeline_lib.captions.table import NEGATION_WORDS
 from pipeline_lib.captions.words import word_set
 
-# The reason of a caption for which the model gave no answer of the wanted form; the other reasons are `Reason`'s.
-NO_ANSWER = "no-answer"
-
 _TEXT = {"type": "string", "minLength": 1}
 
 
@@ -47,7 +44,7 @@ GRAMMAR = word_set("a an the any do does did is are was were be that which who h
 class Unusable(Exception):
     """An answer that cannot be used: `reason` for the table, the message for the model."""
 
-    def __init__(self, problem: str, reason: str):
+    def __init__(self, problem: str, reason: Reason):
         super().__init__(problem)
         self.reason = reason
 
@@ -72,10 +69,10 @@ def _parse(answer: str, schema: dict) -> dict:
         content = json.loads(answer)
         json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair is JSON, and no text
     except (ValueError, RecursionError):
-        raise Unusable("it is not JSON", NO_ANSWER) from None
+        raise Unusable("it is not JSON", Reason.NO_ANSWER) from None
     for error in jsonschema.Draft202012Validator(schema).iter_errors(content):
         place = "/".join(map(str, error.absolute_path)) or "the object"
-        raise Unusable(f"{place} does not fit the schema ({error.validator})", NO_ANSWER)
+        raise Unusable(f"{place} does not fit the schema ({error.validator})", Reason.NO_ANSWER)
     return content
 
 

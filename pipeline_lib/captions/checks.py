@@ -25,7 +25,7 @@ OBJECTS = ("DT", "PRP", "PRP$", "RP", "TO")
 
 
 class Reason(enum.StrEnum):
-    """Why a caption has no negated caption."""
+    """Why a caption has no negated caption; `NO_ANSWER`: a language model gave none of the wanted form."""
 
     COLUMNS = "columns"
     ENCODING = "encoding"
@@ -43,6 +43,7 @@ class Reason(enum.StrEnum):
     QUANTIFIER = "quantifier"
     NO_RULE = "no-rule"
     UNFAITHFUL = "unfaithful"
+    NO_ANSWER = "no-answer"
 
 
 def refuse_text(caption: str) -> Reason | None:
@@ -73,7 +74,7 @@ def refuse_tagged(doc: Doc, relations: Relations) -> Reason | None:
     verb_first = doc[0].tag_ == "VB" and (doc[0].lemma_ in VERBS_FIRST or doc[min(1, len(doc) - 1)].tag_ in OBJECTS)
     if verb_first or doc[0].lower_ in ("let", "please"):
         return Reason.COMMAND
-    if any(token.lower_ in phrases.SPEAKERS and token.tag_ == "PRP" for token in doc):
+    if any(_speaks(doc, i) for i in range(len(doc))):
         return Reason.CONVERSATION
     unknown = [token for token in doc if token.is_alpha and not in_lexicon(token.lower_)]
     if len(unknown) > 0.5 * len(doc):
@@ -85,6 +86,17 @@ def refuse_tagged(doc: Doc, relations: Relations) -> Reason | None:
     if any(token.lower_ in phrases.UNCERTAIN_MODALS and token.tag_ == "MD" for token in doc):
         return Reason.NO_RULE
     return None
+
+
+def _speaks(doc: Doc, i: int) -> bool:
+    """Whether a token is a speaker or a listener who does something: "you can see", not "a cat looks at you"."""
+    word = doc[i].lower_
+    if word not in phrases.SPEAKERS or doc[i].tag_ != "PRP":
+        return False
+    after = doc[i + 1].tag_ if i + 1 < len(doc) else "."
+    if word == "us" and doc[min(i + 1, len(doc) - 1)].lower_ in ("state", "county", "city", "territory"):
+        return False
+    return word in ("i", "we") or after[:2] in ("VB", "MD", "RB")
 
 
 def quantified(doc: Doc, pair: Pair) -> bool:
@@ -123,7 +135,7 @@ def unfaithful(doc: Doc, pair: Pair, word: str, negated: str, exclusion: str) ->
     lost = [token for token in old if token not in new]
     changed = (
         {token.lower_ for token in doc[slice(*pair.predicate)]}
-        | {"with", "and", "has", "had", "have", "can"}
+        | {"with", "and", "has", "had", "have", "can", "the"}
         | phrases.INDEFINITES
     )
     if not set(lost) <= changed:
@@ -138,12 +150,12 @@ def unfaithful(doc: Doc, pair: Pair, word: str, negated: str, exclusion: str) ->
 
 
 def _names(token: Token) -> bool:
-    return token.pos_ in ("NOUN", "PROPN") or token.lower_ in phrases.PERSONS
+    return token.pos_ in ("NOUN", "PROPN") or token.tag_ == "VBG" or token.lower_ in phrases.PERSONS
 
 
 def _without_article(doc: Doc, span: tuple[int, int]) -> tuple[int, int]:
     start = span[0]
-    while start < span[1] - 1 and doc[start].lower_ in phrases.INDEFINITES:
+    while start < span[1] - 1 and (doc[start].lower_ in phrases.INDEFINITES or doc[start].lower_ == "the"):
         start += 1
     return start, span[1]
 

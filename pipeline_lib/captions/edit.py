@@ -90,6 +90,8 @@ def takes_no(doc: Doc, span: tuple[int, int]) -> bool:
 def lacking(doc: Doc, span: tuple[int, int], start: int, stop: int, end: str) -> list[Sentence]:
     """Return "without a hat" and "with no hat" in the place of tokens ``start .. stop - 1``, a link to `span`.
 
+    Where something has to follow, *the* goes: "with no lake nearby", not "without the lake nearby".
+
     Parameters
     ----------
     doc : Doc
@@ -104,10 +106,14 @@ def lacking(doc: Doc, span: tuple[int, int], start: int, stop: int, end: str) ->
     first, i = span[0], bare(doc, span)
     if i is None:
         return []
-    keep_article = i == first + 1 and doc[first].lower_ in ("a", "an")
+    article = doc[first].lower_
+    keep_article = i == first + 1 and article in ("a", "an")
+    definite = bool(end) and article == "the" and doc[span[1] - 1].tag_ != "NNP"
+    if definite:
+        i = first + 1
     made = []
     for word, link, kept in (("without", "without", first if keep_article else i), ("no", "with no", i)):
-        if word == "no" and not takes_no(doc, span):
+        if definite if word == "without" else not (definite or takes_no(doc, span)):
             continue
         edit = Edit(doc).replace(start, link).drop(start + 1, stop).drop(first, kept)
         if end:

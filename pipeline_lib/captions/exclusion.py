@@ -8,6 +8,7 @@ It asks for a distractor image that shows the rest of the caption and not the ob
 from spacy.tokens import Doc
 
 from pipeline_lib.captions import phrases
+from pipeline_lib.captions.depictable import depictable
 from pipeline_lib.captions.edit import Edit, adverbs_before, next_kind
 from pipeline_lib.captions.items import Item
 from pipeline_lib.captions.relations import Pair, Relations, opens_clause
@@ -31,7 +32,9 @@ def exclusion(doc: Doc, relations: Relations, pair: Pair) -> str:
         if following and following.kind == "c" and next_kind(relations, following.stop) not in "np":
             stop = following.stop
         elif start and code[start - 1] == "c":
-            start -= 1
+            start -= 2 if code[start - 2 : start - 1] == "G" else 1  # "a father holding and kissing his baby"
+    elif start and code[start - 1] == "c" and pair.kind != "and":
+        start -= 1
     if start and code[start - 1] == "," and (following is None or following.kind in ".,"):
         start -= 1
     return edit.drop(start, stop).text()
@@ -43,7 +46,14 @@ def _tail(doc: Doc, relations: Relations, pair: Pair, stop: int) -> int:
     kinds = "".join(item.kind for item in items[:3]).ljust(3, ".")
     if kinds[0] == "r" or (kinds[0] == "R" and pair.kind in ("verb", "participle")):
         return _tail(doc, relations, pair, items[0].stop)
-    if kinds[:2] == ",n" and kinds[2] in ",c" and pair.kind != "and":
+    if pair.kind in ("verb", "participle") and kinds[0] == "n" and kinds[1] not in "bhdMZ":
+        return _tail(doc, relations, pair, items[0].stop)  # "every time", "writes on the board | his name"
+    if pair.kind == "with" and kinds[0] == "A":
+        return next((item.start for item in items if item.kind in ".,"), len(doc))  # "trees | visible behind it"
+    acting = pair.kind == "verb" or doc[pair.object[1] - 1].lemma_ in phrases.PEOPLE
+    if pair.kind in ("verb", "participle") and kinds[0] in "ARrZbhdM" + "Gg" * acting:
+        return next((item.start for item in items if item.kind in ".,"), len(doc))
+    if kinds[:2] == ",n" and kinds[2] in ",c." and pair.kind != "and":
         return _tail(doc, relations, pair, items[1].stop)
     if kinds[:2] == ",p" and doc[items[1].start].lower_ == "including":
         return next((item.start for item in items if item.kind == "."), len(doc))
@@ -54,7 +64,11 @@ def _tail(doc: Doc, relations: Relations, pair: Pair, stop: int) -> int:
     if (
         kinds[0] in "WTBS"
         or kinds[:2] == "pW"
-        or (kinds[0] == "p" and pair.kind in ("verb", "participle") and opens_clause(doc, items, 0))
+        or (
+            kinds[0] == "p"
+            and pair.kind in ("verb", "participle")
+            and (opens_clause(doc, items, 0) or doc[items[0].start].lower_ in ("after", "before"))
+        )
     ):
         return next((item.start for item in items if item.kind in ".,"), len(doc))
     if kinds[0] in "VGg" and (pair.kind == "with" or kinds[0] == "V"):
@@ -82,4 +96,7 @@ def _completes(doc: Doc, items: list[Item], kind: str) -> bool:
         or (link in ("on", "in") and first.tag_ == "DT" and first.lower_ not in ARTICLES)
     ):
         return True
-    return link in phrases.COMPLETING and kind in ("verb", "participle")
+    if kind in ("verb", "participle"):
+        return link in phrases.COMPLETING or not depictable(doc, (items[1].start, items[1].stop))
+    # "a house with a flag in window": a place without its article is the thing's own.
+    return kind == "with" and link in ("in", "on") and doc[items[1].start].tag_ == "NN"

@@ -33,7 +33,8 @@ SUBORDINATORS = word_set(
 # Nouns that name the picture and not what is in it.
 PICTURES = word_set(
     "photo photograph photography picture image view shot portrait illustration painting drawing sketch vector scene "
-    "silhouette closeup close-up panorama footage video clip render rendering graphic icon cartoon print"
+    "silhouette closeup close-up panorama footage video clip render rendering graphic icon cartoon print diagram map "
+    "watercolor doodle logo emblem replica model artwork watercolour pic snapshot"
 )
 
 # Verbs whose -ing form before a noun describes it ("smiling woman") and does not take it as an object.
@@ -56,7 +57,7 @@ QUANTIFIERS = word_set("all every each both some most any few only half either e
 # Dropped where *no* or *without* takes their place: "without many trees" would be true of a picture with two.
 INDEFINITES = word_set("a an some any several many few various numerous two three four five six seven eight nine ten")
 # What may or might be so is not contradicted by "may not".
-UNCERTAIN_MODALS = word_set("may might could would 'd shall ought")
+UNCERTAIN_MODALS = word_set("may might could would 'd shall ought must should")
 # Verbs whose object takes *no* as readily as the verb takes *not*: "a man wearing no hat".
 HAVING = word_set(
     "have wear hold carry contain show feature include display use see bear offer cast catch sell serve play perform"
@@ -79,27 +80,12 @@ IDIOMS = word_set(
     "on_record on_location on_point on_top in_the_works in_the_making on_vacation at_work at_play for_rent for_hire "
     "in_style in_the_style under_construction in_different_colors in_various_colors in_existence in_need after_party"
 )
-# Heads of phrases that no picture shows: times, measures, turns of speech.
-UNDEPICTABLE = word_set(
-    "planet km mile title tradition anniversary much time way part lot something anything everything "
-    "nothing anyone everyone thing idea fact order case sense term "
-    "reason behalf mean connection preparation honor honour memory favor favour support response addition search place "
-    "style form turn advantage advance charge year month week decade century era age past future present season "
-    "weekend debut return career attention eye look glance success defeat win loss effort attempt chance opportunity "
-    "importance experience rest lead care step day today tomorrow yesterday moment minute hour second end start "
-    "beginning start stop role character use need purpose possibility difference one other another kind type sort bit "
-    "number amount variety half top side life share sight trip mind shape position level rate "
-    "world universe opinion information knowledge key finishing earth account investment icon contrast peace "
-    "symbol favourite favorite choice addition "
-    "homage access solidarity show detail design practicality focus trend task tribute "
-    "best worst most least more less same first last next"
-)
 # Before *of* these say how many or which sort; the noun after *of* is the head.
 KINDS = word_set("kind type sort bit number amount variety group pair couple piece one series set collection lots")
 # What follows is what somebody says or thinks, and not what the picture shows.
 REPORTING = word_set(
     "say think know forget believe claim hope wish tell ask wonder mean name allege argue explain suggest admit "
-    "reveal announce"
+    "reveal announce report warn insist"
 )
 # Worn things: "a woman in a red dress" is "a woman without a red dress".
 WORN = word_set(
@@ -107,7 +93,9 @@ WORN = word_set(
     "t-shirt kimono sari hoodie swimsuit bikini tuxedo robe apron sweater outfit boot shoe glove armor wig headphone"
 )
 # What says the place where a thing is not: "a bench near a lake" is "a bench with no lake nearby".
-ABSENT = dict.fromkeys(("near", "next to", "beside", "close to", "alongside", "near to"), "nearby") | {
+NEAR = ("near", "next to", "beside", "close to", "alongside", "near to")
+ABSENT = dict.fromkeys(NEAR, "nearby") | {
+    "behind": "in front",
     "in front of": "in the background",
     "against": "in the background",
     "over": "below",
@@ -116,10 +104,39 @@ ABSENT = dict.fromkeys(("near", "next to", "beside", "close to", "alongside", "n
     "among": "around",
 }
 # "a woman wearing a hat" is "a woman without a hat"; "a fence surrounded by trees" is "a fence without trees".
-POSSESSING = word_set("wear hold carry feature include contain sport bear")
+POSSESSING = word_set(
+    "wear hold carry feature include contain sport bear ride drive push pull eat drink use read smoke walk fly throw "
+    "kick catch hit feed chase play"
+)
+INSTRUMENTS = word_set("guitar piano violin drum saxophone trumpet flute cello accordion harp keyboard banjo bass")
 EQUIPPING = word_set(
     "decorate surround cover fill top line adorn embellish dress crown equip accent load stuff furnish garnish "
-    "overgrow accompany pack"
+    "overgrow accompany pack isolate"
+)
+# What weather is for a picture: "a street during a storm" is "a street without a storm".
+HAZE = word_set("snow fog mist smoke haze")
+WEATHER = word_set("storm thunderstorm snowstorm rain snow snowfall blizzard sunset sunrise rainstorm downpour")
+# Along or by these a thing is near them.
+SHORES = word_set(
+    "sea lake river ocean water pool road window fire fireplace tree beach door roadside shore coast pond canal stream "
+    "railway fence wall"
+)
+# "A bowl of fruit" is "a bowl without fruit"; "a group of people" is nothing without them.
+CONTAINERS = word_set(
+    "bowl bouquet plate bottle glass cup vase basket box bunch jar field bucket bag pot tray mug can crate sack "
+    "platter wreath garland background pattern border arrangement tub barrel cart wheelbarrow"
+)
+# Nouns that are one thing and several: "a couple walk", "the team celebrate".
+COLLECTIVES = word_set("couple team family group police crowd pair band staff crew audience public youth variety")
+# Of these one says *who*.
+PEOPLE = word_set(
+    "person man woman boy girl child kid baby lady guy gentleman toddler infant couple bride groom mother father son "
+    "daughter brother sister wife husband friend actor actress artist author politician athlete footballer player "
+    "model singer musician soldier officer driver rider bartender businessman businesswoman coach fan member leader "
+    "president celebrity comedian director producer dancer chef barber fisherman farmer tourist surfer skier "
+    "skateboarder cyclist runner swimmer climber queen king prince princess doctor nurse firefighter pilot "
+    "photographer designer hiker guitarist drummer rapper dj priest monk visitor passenger customer employee worker "
+    "shopper waiter waitress teacher student people teenager family gymnast boxer nun vendor hunter"
 )
 # Verbs that need no companion: "person poses with a dog" is "person poses without a dog".
 COMPANIONED = word_set("pose stand sit walk play travel dance perform appear arrive run live smile work eat relax rest")
@@ -127,17 +144,29 @@ COMPANIONED = word_set("pose stand sit walk play travel dance perform appear arr
 COMPLEMENT_HEADS = word_set(
     "look guide homage tribute access introduction glimpse peek tip idea rule reason way gift key answer approach "
     "return response visit attention addition trip devotion love need desire quest search demand recipe advice "
-    "invitation inspiration option solution difference relation damage attack combination"
+    "eye invitation inspiration option solution difference relation damage attack combination"
 )
 # "This is not just a summary" says that it is one.
 FOCUSING = word_set("just only merely simply even still almost nearly so as")
-# A thing is in a place, and hardly "is during" an event.
-TEMPORAL = word_set("during after before until")
+# What hardly shows: whom a thing is for, where it comes from.
+WEAK_PREPOSITIONS = word_set("for from toward towards")
+# What one feels, thinks, decides or undergoes, and no picture shows.
+UNSEEN = word_set(
+    "love like want need hope prefer enjoy win lose mark remember plan decide support inspire represent symbolize "
+    "symbolise continue manage require help prove receive offer provide become voice consider expect seem feel hate "
+    "deserve earn own steal commemorate honor honour encourage allow cause ensure improve influence deliver achieve "
+    "believe boast succeed fail qualify sign announce confirm deny accuse blame date rank star debut portray suffer "
+    "name elect appoint injure schedule release sponsor cost aim"
+)
 # Prepositions whose phrase a verb takes after its object: without the verb it would hang in the air.
-COMPLETING = word_set("to into onto from over above through down up across out off as with toward towards for by")
+COMPLETING = word_set(
+    "to into onto from over above through down up across out off as with toward towards for by against about between"
+)
 # A caption that says "I" or "you" talks, and does not describe.
 SPEAKERS = word_set("i you we me us myself yourself ourselves")
 # Pronouns that an exclusion caption may have instead of a noun.
 PERSONS = word_set("i you he she we they someone somebody everyone anyone")
 # What is held or worn is "in hand" or "on the head".
 BODY = word_set("hand hands arm arms hair head face neck wrist lap mouth shoulder shoulders back")
+# Verbs of turns of speech: "set the carpet on fire".
+LIGHT = word_set("get set put make take go give show")

@@ -7,8 +7,8 @@ are read, and ``dep_`` where the pipeline parses (`attachment`), so any spaCy pi
     "a boy in a cape runs across the green field"
     -> subject "a boy"; pairs (in, a cape), (runs across, the green field)
 
-A phrase with *of* belongs to its noun ("a view of a desert"); a pair that starts inside a subordinate clause is left
-out, because the caption does not say it of the picture.
+A phrase with *of* belongs to its noun ("a view of a desert"). A pair that starts inside a subordinate clause is left
+out, because the caption does not say it of the picture; which of the others can be negated is for `offered` to say.
 """
 
 from typing import NamedTuple
@@ -16,21 +16,18 @@ from typing import NamedTuple
 from spacy.tokens import Doc
 
 from pipeline_lib.captions.attachment import attach
+from pipeline_lib.captions.depictable import depictable
 from pipeline_lib.captions.items import Item, Pair, cut
+from pipeline_lib.captions.offered import offered
 from pipeline_lib.captions.phrases import (
     COMPLEMENT_HEADS,
     CONJUNCTIONS,
     IDIOMS,
-    KINDS,
-    PICTURES,
     REPORTING,
     SKIPPED_PREPOSITIONS,
-    UNDEPICTABLE,
+    WEATHER,
 )
-from pipeline_lib.captions.words import ANIMATE, CALENDAR
-
-# Whom "by" names as the maker, whom no picture shows: "bones of a right hand by organisation".
-MAKERS = ANIMATE | {"organisation", "organization", "company", "brand", "unknown", "people"}
+from pipeline_lib.captions.words import ANIMATE
 
 
 class Relations(NamedTuple):
@@ -67,11 +64,7 @@ def parse(doc: Doc) -> Relations:
     pairs = _pairs(doc, items)
     if doc.has_annotation("DEP"):
         pairs = attach(doc, items, pairs)
-    pairs = [_without_picture(doc, code, pair) for pair in pairs]
-    if not pairs and subject and subject[0] == items[0].start and is_picture(doc, subject):
-        of = code.index("o")
-        pairs = [Pair("picture", (of, of + 1), (of + 1, subject[1]), (subject[0], of), "first")]
-    return Relations(subject, pairs, items, code)
+    return Relations(subject, offered(doc, code, items, subject, pairs), items, code)
 
 
 def _pairs(doc: Doc, items: list[Item]) -> list[Pair]:
@@ -114,18 +107,27 @@ def _pairs(doc: Doc, items: list[Item]) -> list[Pair]:
                 pairs.append(Pair(kind, _span(item), _span(items[i + 1]), owner and _span(owner), place))
             verb_seen = verb_seen or before in ("A", "R")
             if _kind(items, i + 1) == "n":
-                owner = items[i + 1]
+                owner = owner if owner and _is_idiom(doc, items, i) else items[i + 1]  # "crabs for sale | on a beach"
                 i += 1
+        elif i == 0 and item.kind in "Gg" and _kind(items, 1) == "p":
+            owner, verb_seen = item, True  # "walking | on | a beach"
         elif item.kind in "bhdMZGgVvB":
             end = _object(doc, items, i)
             # "she says that ...", "new look : wears a hat": not said of the picture, or of nobody.
-            aside = item.kind in "bhdMZ" and ((owner is None and before != "E") or doc[item.start].lemma_ in REPORTING)
+            aside = item.kind in "bhdMZ" and (
+                (owner is None and before != "E")
+                or doc[item.start].lemma_ in REPORTING
+                or (before == "," and not verb_seen and sum(earlier.kind == "," for earlier in items[:i]) == 1)
+            )
             if end and item.kind in "GgV" and _names_one(doc, items, i, end, owner):
                 aside = owner is None  # "watching the sunset makes people happy"
                 i = end  # "a ribbon cutting ceremony was held": no participle with its object but a name
                 owner = items[i]
             elif end is not None and not aside and item.kind not in "Bv" and before != "p":
                 kind = "participle" if item.kind in "GgV" else "verb"
+                if kind == "participle" and before == "," and end == i + 1 and _describes(doc, items[end], owner):
+                    i, owner = end + 1, items[end]
+                    continue
                 place = _place(before, False, [], owner)
                 predicate = (item.start, items[end - 1].stop)
                 pairs.append(Pair(kind, predicate, _span(items[end]), owner and _span(owner), place))
@@ -137,9 +139,7 @@ def _pairs(doc: Doc, items: list[Item]) -> list[Pair]:
                 while _kind(items, i + 1) in "RrTBGgVvAn" and _kind(items, i + 1) != "n":
                     i += 1
         i += 1
-    # After a colon only a whole sentence is sure to describe the picture: "gold rush : actor attends the premiere".
-    headline = any(token.text == ":" for token in doc)
-    return [pair for pair in pairs if pair.owner and _shown(doc, pair) and (pair.kind == "verb" or not headline)]
+    return [pair for pair in pairs if pair.owner]
 
 
 def _span(item: Item) -> tuple[int, int]:
@@ -183,36 +183,30 @@ def _agrees(items: list[Item], i: int, verb_seen: bool) -> bool:
     return False
 
 
-def _depictable(doc: Doc, span: tuple[int, int]) -> bool:
-    """Whether a picture could show a phrase: it has a noun or colour, and is neither a time nor a turn of speech."""
-    tokens = list(doc[slice(*span)])
-    of = next((n for n, token in enumerate(tokens) if token.lower_ == "of"), None)
-    head = tokens[-1] if of is None or tokens[of - 1].lemma_ in KINDS else tokens[of - 1]
-    if head.lemma_.lower() in UNDEPICTABLE or head.lower_ in CALENDAR or tokens[0].lemma_ == "lot":
-        return False
-    if len(tokens) > 1 and tokens[1].lower_ == "lot":
-        return False
-    return any(token.tag_[:2] in ("NN", "JJ") for token in tokens) and head.tag_[:2] not in ("VB", "RB")
-
-
-def _shown(doc: Doc, pair: Pair) -> bool:
-    """Whether a picture could show a pair: not "a project | done by | industry"."""
-    maker = doc[pair.predicate[1] - 1].lower_ == "by" and doc[pair.object[1] - 1].lemma_.lower() in MAKERS
-    if doc[pair.owner[1] - 1].tag_ == "CD":
-        return False  # "one after a troubled path"
-    return _depictable(doc, pair.object) and not (
-        maker and doc[pair.predicate[0]].lemma_ not in ("hold", "carry", "ride")
-    )
-
-
 def _useful(doc: Doc, items: list[Item], i: int) -> bool:
-    words = doc[items[i].start : items[i].stop].text.lower()
-    phrase = doc[items[i + 1].start : items[i + 1].stop].text.lower().replace(" ", "_")
-    if words in SKIPPED_PREPOSITIONS or f"{words}_{phrase}" in IDIOMS:
+    if doc[items[i].start].lower_ in ("after", "before"):
+        return doc[items[i + 1].stop - 1].lemma_ in WEATHER
+    if doc[items[i].start : items[i].stop].text.lower() in SKIPPED_PREPOSITIONS or _is_idiom(doc, items, i):
         return False
     if _kind(items, i + 2) == "c" and _kind(items, i + 3) != "n" and _kind(items, i + 3) not in "bhdMZGgV.p":
         return False  # "on stage and indoor"
-    return i == 0 or items[i - 1].kind != "n" or doc[items[i - 1].stop - 1].lemma_ not in COMPLEMENT_HEADS
+    return (
+        i == 0
+        or items[i - 1].kind != "n"
+        or doc[items[i - 1].stop - 1].lemma_ not in COMPLEMENT_HEADS
+        or (i > 1 and _is_idiom(doc, items, i - 2))
+    )
+
+
+def _describes(doc: Doc, phrase: Item, owner: Item | None) -> bool:
+    """Whether a participle after a comma belongs to the noun after it: "crystals , glittering beads and ..."."""
+    bare = doc[phrase.start].tag_ not in ("DT", "PRP$", "PRP", "CD")
+    return bare and (owner is None or doc[owner.stop - 1].lemma_.lower() not in ANIMATE)
+
+
+def _is_idiom(doc: Doc, items: list[Item], i: int) -> bool:
+    """Whether the preposition at `i` and its noun are a turn of speech: "for sale", "in love"."""
+    return items[i].kind == "p" and doc[items[i].start : items[i + 1].stop].text.lower().replace(" ", "_") in IDIOMS
 
 
 def _names_one(doc: Doc, items: list[Item], i: int, end: int, owner: Item | None) -> bool:
@@ -232,7 +226,7 @@ def _object(doc: Doc, items: list[Item], i: int) -> int | None:
     """
     j, prepositions = i + 1, 0
     while (kind := _kind(items, j)) in "RrTBGgVvAdhpn":
-        if kind == "n" and (_kinds(items, j + 1) != "pn" or _depictable(doc, _span(items[j]))):
+        if kind == "n" and (_kinds(items, j + 1) != "pn" or depictable(doc, _span(items[j]))):
             break
         if kind == "T" and _kind(items, j + 1) != "B":
             return None
@@ -242,17 +236,3 @@ def _object(doc: Doc, items: list[Item], i: int) -> int | None:
                 return None
         j += 1
     return j if kind == "n" else None
-
-
-def _without_picture(doc: Doc, code: str, pair: Pair) -> Pair:
-    """Read "is | a photo of a ring" as "is a photo of | a ring"."""
-    if pair.kind == "verb" and code[pair.predicate[0]] == "b" and is_picture(doc, pair.object):
-        of = code.index("o", pair.object[0])
-        return pair._replace(predicate=(pair.predicate[0], of + 1), object=(of + 1, pair.object[1]))
-    return pair
-
-
-def is_picture(doc: Doc, span: tuple[int, int]) -> bool:
-    """Whether a noun phrase starts as "photo of", "view of", "illustration of": a name for the picture itself."""
-    words = [token.lower_ for token in doc[span[0] : span[1]]]
-    return "of" in words and words[words.index("of") - 1] in PICTURES

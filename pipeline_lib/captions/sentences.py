@@ -22,6 +22,8 @@ def sentences(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
 
 def _preposition(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     start = pair.predicate[0]
+    if doc[start].lower_ in ("after", "before"):
+        return _absent(doc, relations, pair)
     if pair.place == "later":
         if next_kind(relations, pair.object[1]) not in ".,pc":
             return []
@@ -39,29 +41,37 @@ def _that_is_not(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     last = doc[owner[1] - 1]
     if "o" in relations.code[slice(*owner)] or last.tag_ == "PRP" or not _is_alone(relations, owner):
         return []
-    if doc[pair.predicate[0]].lower_ in phrases.TEMPORAL:
-        return []
     be = "are" if last.tag_ in ("NNS", "NNPS") else "is"
-    return [Sentence("not", "that-is-not", Edit(doc).put(pair.predicate[0], f"that {be} not").text())]
+    which = "who" if last.lemma_.lower() in phrases.PEOPLE else "that"
+    return [Sentence("not", "that-is-not", Edit(doc).put(pair.predicate[0], f"{which} {be} not").text())]
 
 
 def _absent(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     """Return "without a hat" for "in a hat", "with no lake nearby" for "near a lake"."""
     start, stop = pair.predicate
     link = doc[start:stop].text.lower()
-    if next_kind(relations, pair.object[1]) not in ".,":
+    following, head = next_kind(relations, pair.object[1]), doc[pair.object[1] - 1].lemma_.lower()
+    if (link == "in" and head in phrases.WORN) or (link == "under" and head in ("umbrella", "parasol", "blanket")):
+        return lacking(doc, pair.object, start, stop, "") if following in ".,p" else []
+    if following not in ".,p" or (following == "p" and link not in phrases.NEAR):
         return []
-    head = doc[pair.object[1] - 1].lemma_.lower()
-    if (link == "in" and head in phrases.WORN) or (
-        link in ("on", "against", "over") and head in ("background", "backdrop")
+    if (link in ("on", "against", "over") and head in ("background", "backdrop")) or (
+        link in ("during", "after", "before", "at") and head in phrases.WEATHER
     ):
         return lacking(doc, pair.object, start, stop, "")
-    if link in phrases.ABSENT and doc[start - 1].tag_[:2] == "NN" and head not in ANIMATE:
+    if link == "in" and head in phrases.HAZE:
+        return lacking(doc, pair.object, start, stop, "around")
+    if doc[start - 1].tag_[:2] != "NN" or head in phrases.WEATHER:
+        return []
+    if link in phrases.ABSENT and (head not in ANIMATE or link in phrases.NEAR):
         return lacking(doc, pair.object, start, stop, phrases.ABSENT[link])
+    if link in ("by", "along") and head in phrases.SHORES:
+        return lacking(doc, pair.object, start, stop, "nearby")
     return []
 
 
 def _with(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
+    """Return "a beach without palm trees", "a bowl with no fruit"."""
     return lacking(doc, pair.object, *pair.predicate, "")
 
 
@@ -116,6 +126,7 @@ def _is_alone(relations: Relations, owner: tuple[int, int]) -> bool:
 RULES = {
     "preposition": _preposition,
     "with": _with,
+    "contents": _with,
     "and": _and,
     "participle": clauses.participle,
     "verb": clauses.verb,
