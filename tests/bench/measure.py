@@ -21,16 +21,17 @@ from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import tower_id
 from pipeline_lib.finetune.samples import Samples
 from pipeline_lib.finetune.trainer import Recipe, Trainer
+from pipeline_lib.progress import progress
 from pipeline_lib.text_tower import encode_captions
 
 RECIPE = {"loss": "conclip", "epochs": 1, "lr": 1e-6, "weight_decay": 0.2, "warmup_steps": 50}
 PLANNING = ("find_prefixes", "lexsort")  # of the text tower, on the CPU
 
 
-def medians(parts: dict[str, Callable[[], object]], repeats: int, device: torch.device) -> dict[str, float]:
+def medians(what: str, parts: dict[str, Callable[[], object]], repeats: int, device: torch.device) -> dict[str, float]:
     """Return the median seconds of each part over rounds in which every part has its turn; the first is a warm-up."""
     seconds = {name: [] for name in parts}
-    for _ in range(repeats + 1):
+    for _ in progress(range(repeats + 1), what, "rounds"):
         for name, part in parts.items():
             synchronise(device)
             start = time.perf_counter()
@@ -101,7 +102,7 @@ class Contest:
         """Encode the photos' tar."""
         encode_pool(self.ours["fp32"].model, [self.photos.tar], len(self.photos.files) // 4, self.threads, precision)
 
-    def times(self, repeats: int) -> dict[str, float]:
+    def times(self, name: str, repeats: int) -> dict[str, float]:
         """Return median seconds of each part, for a whole batch or all photos."""
         texts = [text for pair in self.pairs[: self.batch_size] for text in pair]
         parts = {
@@ -115,7 +116,7 @@ class Contest:
             parts[f"{precision} images"] = lambda precision=precision: self.encode(precision)
             parts[f"{precision} step"] = trainer.step
             parts[f"{precision} optimiser"] = trainer.optimiser.step
-        return medians(parts, repeats, self.device)
+        return medians(name, parts, repeats, self.device)
 
     def positions(self) -> float:
         """Return how many distinct prefixes a batch has per caption."""
@@ -142,7 +143,7 @@ class Contest:
             "text backward, per sample": lambda: loss[-1].backward(),
             "optimiser, per sample": trainer.optimiser.step,
         }
-        found = medians(parts, 1, self.device)
+        found = medians(f"profile in {precision}", parts, 1, self.device)
         found["planning of prefixes, within forward"] = seconds_within(lambda: trainer.loss(rows), PLANNING)
         return {
             name: value / (len(files) if name.endswith(("image", "thread")) else self.batch_size)
@@ -204,4 +205,4 @@ def sugarcrepe_times(
         "caption": lambda: encode_captions(model, captions),
     }
     counts = {"item": len(items), "image": len(photos.files), "caption": len(set(captions))}
-    return {name: value / counts[name] for name, value in medians(parts, repeats, device).items()}
+    return {name: value / counts[name] for name, value in medians("SugarCREPE", parts, repeats, device).items()}

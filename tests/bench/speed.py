@@ -39,7 +39,7 @@ from pipeline_lib.command import run
 from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
 from pipeline_lib.files import write_text
 
-CPU_BATCH_SIZES = {"ViT-B/32": 64, "ViT-B/16": 32, "ViT-L/14": 12, "tiny": 64}  # so that the run ends in a quarter hour
+CPU_BATCH_SIZES = {"ViT-B/32": 48, "ViT-B/16": 32, "ViT-L/14": 12, "tiny": 48}  # so that the run ends in a quarter hour
 SUGARCREPE_MODEL, SUGARCREPE_PHOTOS, SUGARCREPE_LOOP_ITEMS, SUGARCREPE_SAMPLE = "ViT-B/32", 32, 16, 500
 
 
@@ -147,7 +147,7 @@ def main() -> None:
             photos = make_photos(Path(folder), 4 * b if on_gpu else b)
             pairs = negated_pairs(args.captions, b * (args.repeats + 1))
             contest = Contest(SIZES[name], photos, pairs, b, args.threads, device)
-            times = contest.times(args.repeats)
+            times = contest.times(name, args.repeats)
             columns = summary(SIZES[name], times, b, len(photos.files), contest.positions(), overlap=on_gpu)
             hours.append({"model": name, **columns["hours"]})
             parts[name] = columns["parts"]
