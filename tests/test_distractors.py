@@ -1,9 +1,19 @@
 """Distractors: the best image against a plain double loop, and ties."""
 
+import sys
+
+import pandas as pd
+import pytest
 import torch
+from conftest import write_pool
 from torch.nn import functional
 
+from pipeline_lib.clip_door import tokenize
+from pipeline_lib.distractors import choose
 from pipeline_lib.distractors.choose import best_images
+from pipeline_lib.features import encode
+from pipeline_lib.features.store import load_features
+from pipeline_lib.files import read_parquet, write_parquet
 
 
 def test_the_distractor_has_the_highest_difference_of_cosines():
@@ -26,3 +36,30 @@ def test_it_shows_the_exclusion_caption_and_not_the_object():
 def test_ties_go_to_the_first_image():
     images = torch.ones(4, 2) / 2**0.5
     assert best_images(images, torch.eye(2)[:1], torch.eye(2)[1:])[1].tolist() == [0]
+
+
+def test_the_commands_choose_from_all_shards_of_a_pool(tmp_path, monkeypatch, tiny_clip, tiny_checkpoint):
+    def command(module, **flags):
+        arguments = [str(text) for name, value in flags.items() for text in (f"--{name.replace('_', '-')}", *value)]
+        monkeypatch.setattr(sys, "argv", ["command", "--weights", str(tiny_checkpoint), "--threads", "1", *arguments])
+        module.main()
+
+    shards = [tmp_path / f"{part:05d}.safetensors" for part in range(3)]
+    for part, (path, count) in enumerate(zip(shards, (4, 0, 5), strict=True)):
+        write_pool(tmp_path / "pool.tar", count, first=10 * part)
+        command(encode, images=[tmp_path / "pool.tar"], batch_size=[3], precision=["fp32"], output=[path])
+    pool = load_features(shards)
+    assert len(pool.keys) == 9
+
+    texts = {"exclusion_caption": ["a dog", "a red ball"], "object": ["a sofa", "a dog"]}
+    write_parquet(tmp_path / "train.parquet", pd.DataFrame({"key": ["p", "q"], **texts}))
+    command(choose, triplets=[tmp_path / "train.parquet"], features=shards, output=[tmp_path / "chosen.parquet"])
+    chosen = read_parquet(tmp_path / "chosen.parquet")
+    with torch.no_grad():
+        exclusions, objects = (
+            functional.normalize(tiny_clip.encode_text(tokenize(part)), dim=-1) for part in texts.values()
+        )
+    scores = pool.features @ (exclusions - objects).T  # (9, 2)
+    assert chosen["key"].tolist() == ["p", "q"]
+    assert chosen["distractor"].tolist() == [pool.keys[row] for row in scores.argmax(dim=0)]
+    assert chosen["score"].tolist() == pytest.approx(scores.max(dim=0).values.tolist(), abs=1e-5)

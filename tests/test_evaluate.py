@@ -11,7 +11,9 @@ from torch.nn import functional
 from pipeline_lib.clip_door import tokenize
 from pipeline_lib.evaluate import ccneg, sugarcrepe, zeroshot
 from pipeline_lib.evaluate.metrics import accuracy, mean_per_class, prefers_caption, strictly_prefers_caption
-from pipeline_lib.features.store import Features, save_features
+from pipeline_lib.features.store import Features, save_features, tower_id
+from pipeline_lib.files import read_parquet, write_json
+from pipeline_lib.training import baseline
 
 PARTS = [part for parts in sugarcrepe.GROUPS.values() for part in parts]
 
@@ -115,6 +117,40 @@ def test_a_labelled_set_needs_a_class_for_each_label(tmp_path, labels, found):
     else:
         with pytest.raises(ValueError, match=rf"pets\.safetensors: expected labels from 0 to 1 .*, found {found}"):
             zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], "tower")
+
+
+def test_the_command_scores_sets_of_several_shards(tmp_path, monkeypatch, tiny_clip, tiny_checkpoint):
+    tower, shards = tower_id(tiny_clip), [tmp_path / "00000.safetensors", tmp_path / "00001.safetensors"]
+    rows = functional.normalize(torch.randn(3, 32, generator=torch.Generator().manual_seed(0)), dim=-1)
+    save_features(shards[0], Features(["a", "b"], rows[:2], torch.tensor([0, 1]), tower))
+    save_features(shards[1], Features(["c"], rows[2:], torch.tensor([1]), tower))
+    (tmp_path / "classes.txt").write_text("dog\ncat\n")
+    write_json(tmp_path / "run.json", baseline("tiny"))
+    flags = [
+        *("--weights", tiny_checkpoint, "--record", tmp_path / "run.json", "--threads", 1),
+        *(
+            "--dataset",
+            "pets",
+            tmp_path / "classes.txt",
+            *shards,
+            "--prompt",
+            "plain",
+            "a {}",
+            "--prompt",
+            "no",
+            "no {}",
+        ),
+        *("--scores", tmp_path / "scores.parquet", "--metrics", tmp_path / "metrics.json"),
+    ]
+    monkeypatch.setattr("sys.argv", ["command", *map(str, flags)])
+    zeroshot.main()
+    items = read_parquet(tmp_path / "scores.parquet")
+    assert items["key"].tolist() == list("abcabc")
+    assert items["prompt"].tolist() == ["plain"] * 3 + ["no"] * 3
+    with torch.no_grad():
+        texts = functional.normalize(tiny_clip.encode_text(tokenize(["no dog", "no cat"])), dim=-1)
+    expected = (rows @ texts.T)[[0, 1, 2], [0, 1, 1]]
+    assert items["score_label"].tolist()[3:] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def write_sugarcrepe(folder, **changed):
