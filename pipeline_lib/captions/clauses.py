@@ -108,7 +108,8 @@ def _do_form(doc: Doc, relations: Relations, pair: Pair) -> str:
     """Return *does not*, *did not* or *do not*; captions write "a girl take coffee" too."""
     tag = doc[pair.predicate[0]].tag_
     subject = relations.subject
-    if tag == "VBP" and subject and pair.owner == subject and "c" not in relations.code[: pair.predicate[0]]:
+    before = relations.code[: pair.predicate[0]]
+    if tag == "VBP" and subject and subject[0] == 0 and not {"c", "W", "."}.intersection(before):
         last = doc[subject[1] - 1]
         if last.tag_ == "NN" and "o" not in relations.code[slice(*subject)] and last.lemma_ not in phrases.COLLECTIVES:
             return DO_FORMS["VBZ"]

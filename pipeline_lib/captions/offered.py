@@ -17,6 +17,7 @@ from pipeline_lib.captions.phrases import (
     INTRANSITIVE,
     LIGHT,
     PICTURES,
+    SAYING,
     SHORES,
     UNSEEN,
     WEAK_PREPOSITIONS,
@@ -36,7 +37,22 @@ MAX_HEADLINE = 18
 # After a dash so few words are a label: "a dog on a sofa - stock photo".
 MAX_LABEL = 5
 # Of adjectives that say what one thinks of a thing rather than how it looks: "susceptible", "important".
-UNSEEN_ENDINGS = ("ible", "able", "ant", "ent", "ive", "ous", "ical", "ial", "ful", "ready", "better", "best", "good")
+UNSEEN_ENDINGS = (
+    "ible",
+    "able",
+    "ant",
+    "ent",
+    "ive",
+    "ous",
+    "ical",
+    "ial",
+    "ful",
+    "ready",
+    "better",
+    "best",
+    "good",
+    "perfect",
+)
 VIEWED = ("from", "with", "in", "on", "at")
 
 
@@ -67,16 +83,18 @@ def offered(doc: Doc, code: str, items: list[Item], subject: tuple[int, int] | N
 
 
 def _stumbles(doc: Doc, items: list[Item]) -> bool:
-    """Whether a caption is cut off, or two verbs or noun phrases follow each other as in no sentence."""
+    """Whether a caption reports, is cut off, or two verbs or noun phrases follow each other as in no sentence."""
     kinds = "".join(item.kind for item in items)
-    if STUMBLE.search(kinds):
+    if STUMBLE.search(kinds) or any(token.lemma_ in SAYING and token.tag_[:2] == "VB" for token in doc):
         return True
     verb = FIRST_VERB.search(kinds)
-    for match in re.finditer("n(?=n)", kinds[: verb.start()] if verb else kinds):
-        if doc[items[match.end()].start].tag_ == "DT" and kinds[match.end() + 1 : match.end() + 2] not in tuple(
-            "bhdMZ"
-        ):
-            return True  # "a village a house on the coast"
+    for match in re.finditer("n(?=n)", kinds):
+        if doc[items[match.end()].start].tag_ != "DT":
+            continue
+        finite = FINITE.match(kinds, match.end() + 1)
+        # "a village a house on the coast", "a hall is on the left the roof has lights"
+        if FINITE.search(kinds, 0, match.start()) if finite else not verb or match.start() < verb.start():
+            return True
     return False
 
 
@@ -141,6 +159,8 @@ def _invisible(doc: Doc, code: str, pair: Pair) -> bool:
         return True
     if pair.kind in ("verb", "participle"):
         aside = pair.predicate[0] > 0 and code[pair.predicate[0] - 1] == "W" and pair.place != "first"
+        aside = aside or (code[pair.predicate[0]] == "b" and doc[pair.predicate[1] - 1].lower_ == "for")
+        aside = aside or doc[pair.owner[1] - 1].lemma_ == "view"  # "a view looking out of a car"
         return aside or not UNSEEN.isdisjoint(token.lemma_ for token in doc[slice(*pair.predicate)])
     link, head = doc[pair.predicate[0]].lower_, doc[pair.object[1] - 1].lemma_
     if doc[pair.owner[1] - 1].lemma_ == "view" and link not in VIEWED:

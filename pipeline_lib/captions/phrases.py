@@ -73,12 +73,13 @@ DANGLING = word_set(
 )
 # Phrases that are no place, time or companion.
 IDIOMS = word_set(
-    "in_case in_mind for_sale in_fact at_least at_last for_example for_instance at_all in_general in_particular "
-    "at_once in_order by_hand for_free in_time on_time in_progress in_action at_first in_advance for_sure by_far "
-    "on_sale in_use for_real in_love in_public at_risk in_bloom in_full in_place in_person in_connection by_side "
-    "on_display in_detail at_ease in_a_row in_rows in_preparation in_line in_turn in_motion in_town in_session "
-    "on_record on_location on_point on_top in_the_works in_the_making on_vacation at_work at_play for_rent for_hire "
-    "in_style in_the_style under_construction in_different_colors in_various_colors in_existence in_need after_party"
+    "on_canvas on_paper in_case in_mind for_sale in_fact at_least at_last for_example for_instance at_all "
+    "in_general in_particular at_once in_order by_hand for_free in_time on_time in_progress in_action at_first "
+    "in_advance for_sure by_far on_sale in_use for_real in_love in_public at_risk in_bloom in_full in_place "
+    "in_person in_connection by_side on_display in_detail at_ease in_a_row in_rows in_preparation in_line in_turn "
+    "in_motion in_town in_session on_record on_location on_point on_top in_the_works in_the_making on_vacation "
+    "at_work at_play for_rent for_hire in_style in_the_style under_construction in_different_colors "
+    "in_various_colors in_existence in_need after_party"
 )
 # Before *of* these say how many or which sort; the noun after *of* is the head.
 KINDS = word_set("kind type sort bit number amount variety group pair couple piece one series set collection lots")
@@ -87,6 +88,8 @@ REPORTING = word_set(
     "say think know forget believe claim hope wish tell ask wonder mean name allege argue explain suggest admit "
     "reveal announce report warn insist"
 )
+# A caption with one of these reports, and says little of a picture.
+SAYING = word_set("say tell claim believe think convince hope argue explain admit announce report suggest")
 # Worn things: "a woman in a red dress" is "a woman without a red dress".
 WORN = word_set(
     "dress hat glass sunglasses suit uniform coat shirt jacket costume gown jeans helmet cap scarf skirt tie mask "
@@ -156,7 +159,8 @@ UNSEEN = word_set(
     "symbolise continue manage require help prove receive offer provide become voice consider expect seem feel hate "
     "deserve earn own steal commemorate honor honour encourage allow cause ensure improve influence deliver achieve "
     "believe boast succeed fail qualify sign announce confirm deny accuse blame date rank star debut portray suffer "
-    "name elect appoint injure schedule release sponsor cost aim"
+    "name elect appoint injure schedule release sponsor cost aim benefit protect prevent entitle belong tend "
+    "convince"
 )
 # Prepositions whose phrase a verb takes after its object: without the verb it would hang in the air.
 COMPLETING = word_set(

@@ -175,8 +175,8 @@ def _agrees(items: list[Item], i: int, verb_seen: bool) -> bool:
     """Whether "A and B" at `i` is the subject of a finite verb, which would have to change its number without B."""
     if verb_seen:
         return False
-    for item in items[i + 2 :]:
-        if item.kind in ".,SW":
+    for j, item in enumerate(items[i + 2 :], start=i + 3):
+        if item.kind in ".SW" or (item.kind == "," and _kind(items, j) not in "bhdMZ"):
             return False
         if item.kind in "bhdMZ":
             return True

@@ -27,7 +27,8 @@ def _preposition(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     if pair.place == "later":
         if next_kind(relations, pair.object[1]) not in ".,pc":
             return []
-        made = [Sentence("not", "but-not", Edit(doc).put(start, "but not").text())]
+        listed = relations.code[start - 1] == "c"  # "with red hair and in a jacket"
+        made = [Sentence("not", "but-not", Edit(doc).put(start, "not" if listed else "but not").text())]
     else:
         made = [Sentence("not", "not-preposition", Edit(doc).put(start, "not").text())]
     return made + _that_is_not(doc, relations, pair) + _absent(doc, relations, pair)
