@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from conftest import REAL_DATA
 from torch.nn import functional
 
 from pipeline_lib import text_tower
-from pipeline_lib.clip_door import tokenize
+from pipeline_lib.clip_door import clip, tokenize
 from pipeline_lib.text_tower import encode_captions, encode_text, find_prefixes
 
 CAPTIONS = ["a dog", "two red balls next to a small blue box on a beach", "", "a dog", "snow " * 75, "a dog and no cat"]
@@ -25,6 +26,14 @@ def slow_varlen(queries, keys, values, query_starts, key_starts, max_q, max_k, w
             logits = logits.masked_fill(~seen, float("-inf"))
         outputs.append(torch.einsum("hqk,khd->qhd", logits.softmax(dim=-1), v))
     return torch.cat(outputs)
+
+
+@pytest.fixture
+def real_captions():
+    """Captions of the web, where there are any beside the repository."""
+    path = REAL_DATA / "cc3m_captions.tsv"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [line.partition("\t")[0] for line in lines]
 
 
 @pytest.fixture(params=["padded attention", "unpadded attention"])
@@ -89,6 +98,21 @@ def test_captions_keep_their_order_and_repetitions(tiny_clip):
     features = encode_captions(tiny_clip, CAPTIONS)
     torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-5)
     assert torch.equal(features[0], features[3])
+
+
+def test_tokens_are_those_of_clip(real_captions):
+    captions = [
+        *CAPTIONS,
+        "A Dog 's ball , isn't it ?! no-one 42nd rock'n'roll",
+        "tom &amp; jerry &lt;3",
+        "fish & chips",
+        "caf\u00e9 cr\u00e8me \u2014 \u201cna\u00efve\u201d \U0001f600",
+        "  two   spaces\tand a tab\n",
+        "<|startoftext|>odd<|endoftext|> text",
+        "donaudampfschifffahrtsgesellschaft",
+        *real_captions,
+    ]
+    assert torch.equal(tokenize(captions), clip.tokenize(captions).long())
 
 
 def test_77_tokens_fit_and_78_do_not():
