@@ -123,6 +123,7 @@ def encode_text(model: CLIP, tokens: Tensor) -> Tensor:
     device = model.text_projection.device
     tokens = tokens.cpu()
     ends = tokens.argmax(dim=-1)  # the end-of-text token has the highest number
+    tokens = tokens.where(torch.arange(tokens.shape[1]) <= ends[:, None], 0)  # what follows must not even order them
     order = torch.from_numpy(np.lexsort(tokens[:, : int(ends.max()) + 1].numpy().T[::-1]))
     size = CAPTIONS_PER_GROUP if device.type == "cpu" else len(order)
     groups = [find_prefixes(tokens[rows], ends[rows]) for rows in order.split(size)]
