@@ -8,6 +8,7 @@ key is its number in the file, so it stays the same however the file is split.
 import gzip
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,21 +72,42 @@ def part_range(n_rows: int, part: int, parts: int) -> range:
     return range(n_rows * part // parts, n_rows * (part + 1) // parts)
 
 
-def read_rows(path: str | Path, part: int = 0, parts: int = 1) -> Iterator[Row]:
-    """Yield the rows of part `part` of `parts` of a captions file; a malformed line is a row with a problem.
+class Part:
+    """The rows of part `part` of `parts` of a captions file, which can be read again and again, a line at a time.
+
+    A malformed line is a row with a problem.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    part, parts : int
+        Which part, from 0, and of how many.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As `count_rows` does.
+        As `count_rows` and `part_range` do.
     """
-    wanted = part_range(count_rows(path), part, parts)
-    with _open(path) as lines:
-        for number, line in enumerate(lines):
-            if number >= wanted.stop:
-                break
-            if number >= wanted.start:
-                yield _parse(number, line)
+
+    def __init__(self, path: str | Path, part: int = 0, parts: int = 1) -> None:
+        self._path, self._numbers = path, part_range(count_rows(path), part, parts)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Read the rows."""
+        with _open(self._path) as lines:
+            for number, line in enumerate(islice(lines, self._numbers.stop)):
+                if number >= self._numbers.start:
+                    yield _parse(number, line)
+
+
+def read_rows(path: str | Path, part: int = 0, parts: int = 1) -> Iterator[Row]:
+    """Yield the rows of a `Part`."""
+    yield from Part(path, part, parts)
 
 
 def _parse(number: int, line: bytes) -> Row:

@@ -13,6 +13,7 @@ from PIL import Image
 from pipeline_lib.cc3m import Row
 from pipeline_lib.fetch.fetch import fetch_part
 from pipeline_lib.fetch.settings import Settings
+from pipeline_lib.files import read_parquet
 
 AGENT = "conclip-test/1.0 (+mailto:test@example.org)"
 
@@ -71,4 +72,5 @@ def fetch(folder: Path, rows: list[str] | list[Row], port: int = 1, **changes) -
     settings = fetch_settings(port, **changes)
     if rows and isinstance(rows[0], str):
         rows = [Row(f"{number:09d}", f"caption {number}", url, None) for number, url in enumerate(rows)]
-    return fetch_part(rows, settings, folder / "out.tar", folder / "out.parquet")
+    fetch_part(rows, settings, folder / "out.tar", folder / "out.parquet")
+    return read_parquet(folder / "out.parquet")

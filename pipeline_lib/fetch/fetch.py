@@ -13,88 +13,124 @@
   `original_height`, and `sha256` of the image as downloaded) for every image that could be had, in row order;
 - a Parquet table with one row per row of the part, in order: `key`, `url`, `status` (``success`` or ``failed``),
   `failure` (null or one of `failures.FAILURES`), `permanent` (whether asking again is pointless), `http_code` (of the
-  last answer), `attempts`, `bytes` (of a body that came whole), `final_host` (the last one that was asked).
+  last answer), `attempts`, `bytes` (of a body that came whole), `final_host` (the last one that was asked), `sha256`
+  (of the image as downloaded; null for a failure), `milliseconds` (how long the requests took, waits between them not
+  counted).
 
-The same answers give the same bytes in both. The deadline ``--timeout-s`` is for one attempt with all its redirects.
-A transient failure is tried again at once, at the end of its host's line, and then after ``--backoff-s``, twice that,
-and so on, up to ``--attempts`` in all. A 429, or a 503 with ``Retry-After``, is never tried again at once, and not
-before what the header asks for or, if that is sooner, four times ``--timeout-s``.
+The same answers give the same bytes in the tar and the same values in the table, but for `milliseconds`, which is a
+measurement. The deadline ``--timeout-s`` is for one attempt with all its redirects. A transient failure is tried again
+at once, at the end of its host's line, and then after ``--backoff-s``, twice that, and so on, up to ``--attempts`` in
+all. A 429, or a 503 with ``Retry-After``, is never tried again at once, and not before what the header asks for or, if
+that is sooner, four times ``--timeout-s``.
+
+What is settled is kept in a `journal` beside the table, ``000.journal``, until both outputs stand: after a kill the
+same command asks only for the rest. With ``--retry-failed`` and the outputs of an earlier run in place, it asks only
+for what failed transiently there and takes over everything else; the earlier outputs stand until the new ones replace
+them.
 """
 
 import argparse
 import asyncio
-import tempfile
+import hashlib
+import json
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
-from pipeline_lib.cc3m import Row, read_rows
+from pipeline_lib.cc3m import Part, Row
 from pipeline_lib.command import run
 from pipeline_lib.fetch.addresses import parse_connect_to
+from pipeline_lib.fetch.journal import Journal
+from pipeline_lib.fetch.outcomes import Sizes, outcome_table, read_outcomes
 from pipeline_lib.fetch.part import PartFetcher
 from pipeline_lib.fetch.settings import Settings
-from pipeline_lib.fetch.spool import Spool
-from pipeline_lib.files import write_parquet
-from pipeline_lib.tars import encode_json, write_samples
+from pipeline_lib.files import read_parquet
+from pipeline_lib.tars import encode_json, read_samples, write_samples
 
-SCHEMA = pa.schema(
-    [
-        ("key", pa.string()),
-        ("url", pa.string()),
-        ("status", pa.string()),
-        ("failure", pa.string()),
-        ("permanent", pa.bool_()),
-        ("http_code", pa.int32()),
-        ("attempts", pa.int32()),
-        ("bytes", pa.int64()),
-        ("final_host", pa.string()),
-    ]
-)
+# The settings that an image or a lasting refusal depends on. What was fetched under others is not taken over; the rest
+# says how patiently hosts are asked, and may change while a part is under way. workflow/rules/fetch.smk says the same.
+DECISIVE = ("image_size", "max_bytes", "max_pixels", "max_redirects")
 
 
-def fetch_part(rows: list[Row], settings: Settings, images: Path, outcomes: Path, what: str = "fetch") -> pd.DataFrame:
-    """Fetch the images of `rows`, write both outputs and return the outcome table.
+def fetch_part(
+    rows: Collection[Row],
+    settings: Settings,
+    images: Path,
+    outcomes: Path,
+    what: str = "fetch",
+    retry_failed: bool = False,
+) -> None:
+    """Fetch the images of `rows` and write both outputs.
 
     Parameters
     ----------
-    rows : list of Row
-        The part, in order.
+    rows : collection of Row
+        The part, in order. It is read several times.
     settings : Settings
         How.
     images, outcomes : Path
         The tar and the Parquet table.
     what : str
         What progress is reported under.
+    retry_failed : bool
+        Whether the outputs are there already, and only their transient failures are to be asked again.
 
-    Returns
-    -------
-    DataFrame
-        The columns of `SCHEMA`.
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If `retry_failed` and the outputs are not there, or are of other rows or settings.
     """
-    images.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=images.parent) as file:
-        spool = Spool(file)
-        fetched = asyncio.run(PartFetcher(rows, settings, spool, what).fetch())
+    identity = identity_of(rows, settings)
+    with Journal(outcomes.with_suffix(".journal"), identity, len(rows)) as journal:
+        if retry_failed and len(journal) < len(rows):
+            take_over(images, outcomes, identity, journal)
+        asyncio.run(PartFetcher(rows, settings, journal, what).fetch())
+        with outcome_table(outcomes, identity) as table:
 
-        def samples() -> Iterator[tuple[str, dict[str, bytes]]]:
-            for row, outcome in zip(rows, fetched, strict=True):
-                if outcome.place is not None:
-                    facts = {"caption": row.caption, "url": row.url, "status": outcome.status, **outcome.facts}
-                    yield row.key, {"jpg": spool.read(outcome.place), "json": encode_json(facts)}
+            def samples() -> Iterator[tuple[str, dict[str, bytes]]]:
+                for number, row in enumerate(rows):
+                    outcome, content = journal.read(number)
+                    table.add(row, outcome)
+                    if outcome.status == "success":
+                        yield row.key, {"jpg": content, "json": encode_json(outcome.facts(row))}
 
-        write_samples(images, samples())
-    columns = SCHEMA.names
-    frame = pd.DataFrame(
-        [(row.key, row.url, *outcome[: len(columns) - 2]) for row, outcome in zip(rows, fetched, strict=True)],
-        columns=columns,
-        dtype=object,
-    )
-    write_parquet(outcomes, frame, SCHEMA)
-    return frame
+            write_samples(images, samples())
+        journal.remove()
+
+
+def identity_of(rows: Collection[Row], settings: Settings) -> str:
+    """Return a hash of the rows and of the settings that images depend on."""
+    decisive = {name: getattr(settings, name) for name in DECISIVE}
+    digest = hashlib.sha256(json.dumps(decisive).encode())
+    for row in rows:
+        digest.update(f"\n{row.key}\t{row.caption}\t{row.url}".encode())
+    return digest.hexdigest()
+
+
+def take_over(images: Path, outcomes: Path, identity: str, journal: Journal) -> None:
+    """Enter an earlier run's outcomes and images into the journal, all but its transient failures.
+
+    Rows that the journal has stay as they are: an earlier process, which was killed, has asked them again.
+    """
+    found, lines = read_outcomes(outcomes)
+    if found != identity:
+        raise ValueError(
+            f"{outcomes}: is of other rows or settings than those given now; fetch the part without --retry-failed"
+        )
+    samples = read_samples(images)
+    for number, (key, _, outcome) in enumerate(lines):
+        content = b""
+        if outcome.status == "success":
+            found, parts = next(samples, (None, None))
+            if found != key:
+                raise ValueError(f"{images}: expected the image {key}, which {outcomes} has, found {found}")
+            facts = json.loads(parts["json"])
+            outcome, content = outcome._replace(sizes=Sizes(*(facts[name] for name in Sizes._fields))), parts["jpg"]
+        if number not in journal and (outcome.status == "success" or outcome.permanent):
+            journal.add(number, outcome, content)
 
 
 def summary(frame: pd.DataFrame, seconds: float) -> str:
@@ -135,18 +171,19 @@ def main() -> None:
     parser.add_argument("--connections", type=int, required=True, help="requests open at a time")
     parser.add_argument("--connections-per-host", type=int, required=True, help="requests open at a time to one host")
     parser.add_argument("--threads", type=int, required=True, help="threads that decode and resize")
+    parser.add_argument("--retry-failed", action="store_true", help="ask again for an earlier run's transient failures")
     parser.add_argument("--connect-to", default=[], action="append", metavar="SUFFIX=ADDRESS:PORT")
     args = vars(parser.parse_args())
     args["connect_to"] = dict(map(parse_connect_to, args["connect_to"]))
     captions, images, outcomes = args.pop("captions"), args.pop("images"), args.pop("outcomes")
-    part, parts = args.pop("part"), args.pop("parts")
+    part, parts, retry_failed = args.pop("part"), args.pop("parts"), args.pop("retry_failed")
     settings = Settings(**args)
 
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # about images, thousands of them
-    rows = list(read_rows(captions, part, parts))
+    rows = Part(captions, part, parts)
     start = time.monotonic()
-    frame = fetch_part(rows, settings, images, outcomes, f"fetch part {part} of {parts}")
-    print(summary(frame, time.monotonic() - start))
+    fetch_part(rows, settings, images, outcomes, f"fetch part {part} of {parts}", retry_failed)
+    print(summary(read_parquet(outcomes, ["status", "failure", "permanent"]), time.monotonic() - start))
 
 
 if __name__ == "__main__":
