@@ -66,37 +66,35 @@ def refuse_text(caption: str) -> Reason | None:
 
 def refuse_tagged(doc: Doc, relations: Relations) -> Reason | None:
     """Return why a tagged and parsed caption is refused as a whole, or None."""
-    if any(token.text == "?" for token in doc) or doc[0].tag_ in ("WRB", "WP") or doc[0].lower_ == "what":
+    tokens = list(doc)
+    lower, tags = [token.lower_ for token in tokens], [token.tag_ for token in tokens]
+    if "?" in lower or tags[0] in ("WRB", "WP") or lower[0] == "what":
         return Reason.QUESTION
-    asks = doc[0].tag_ == "MD" or doc[0].lemma_ in ("be", "have", "do")
-    if asks and len(doc) > 1 and doc[1].tag_ in ("PRP", "DT", "EX", "NNP", "PRP$"):
+    asks = tags[0] == "MD" or tokens[0].lemma_ in ("be", "have", "do")
+    if asks and len(tags) > 1 and tags[1] in ("PRP", "DT", "EX", "NNP", "PRP$"):
         return Reason.QUESTION
-    verb_first = doc[0].tag_ == "VB" and (doc[0].lemma_ in VERBS_FIRST or doc[min(1, len(doc) - 1)].tag_ in OBJECTS)
-    if verb_first or doc[0].lower_ in ("let", "please"):
+    verb_first = tags[0] == "VB" and (tokens[0].lemma_ in VERBS_FIRST or tags[min(1, len(tags) - 1)] in OBJECTS)
+    if verb_first or lower[0] in ("let", "lets", "please"):
         return Reason.COMMAND
-    if any(_speaks(doc, i) for i in range(len(doc))):
+    if any(tag == "PRP" and _speaks(lower, tags, i) for i, tag in enumerate(tags)):
         return Reason.CONVERSATION
-    unknown = [token for token in doc if token.is_alpha and not in_lexicon(token.lower_)]
-    if len(unknown) > 0.5 * len(doc):
+    if sum(word.isalpha() and not in_lexicon(word) for word in lower) > 0.5 * len(lower):
         return Reason.NOT_ENGLISH
     if relations.subject is None:
         return Reason.NO_NOUN
     if not relations.pairs:
         return Reason.NO_PAIR
-    if any(token.lower_ in phrases.UNCERTAIN_MODALS and token.tag_ == "MD" for token in doc):
+    if any(tag == "MD" and word in phrases.UNCERTAIN_MODALS for word, tag in zip(lower, tags, strict=True)):
         return Reason.NO_RULE
     return None
 
 
-def _speaks(doc: Doc, i: int) -> bool:
-    """Whether a token is a speaker or a listener who does something: "you can see", not "a cat looks at you"."""
-    word = doc[i].lower_
-    if word not in phrases.SPEAKERS or doc[i].tag_ != "PRP":
+def _speaks(lower: list[str], tags: list[str], i: int) -> bool:
+    """Whether a pronoun is a speaker or a listener who does something: "you can see", not "a cat looks at you"."""
+    after = i + 1 if i + 1 < len(lower) else i
+    if lower[i] not in phrases.SPEAKERS or (lower[i] == "us" and lower[after] in ("state", "county", "territory")):
         return False
-    after = doc[i + 1].tag_ if i + 1 < len(doc) else "."
-    if word == "us" and doc[min(i + 1, len(doc) - 1)].lower_ in ("state", "county", "city", "territory"):
-        return False
-    return word in ("i", "we") or after[:2] in ("VB", "MD", "RB")
+    return lower[i] in ("i", "we") or tags[after][:2] in ("VB", "MD", "RB")
 
 
 def quantified(doc: Doc, pair: Pair) -> bool:
@@ -140,7 +138,8 @@ def unfaithful(doc: Doc, pair: Pair, word: str, negated: str, exclusion: str) ->
     )
     if not set(lost) <= changed:
         return "words of the caption are gone"
-    if not any(_names(token) and token.lower_ in left for token in doc):
+    remaining = set(left)
+    if not any(token.lower_ in remaining and _names(token) for token in doc):
         return "the exclusion caption names nothing"
     if left[0] != old[0] and doc[0].lower_ == old[0] and (pair.place != "start" or left[0] in phrases.DANGLING):
         return "the exclusion caption does not begin well"

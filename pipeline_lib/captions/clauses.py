@@ -160,6 +160,6 @@ def _companion(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     if link == "with":
         return lacking(doc, pair.object, last.start, last.stop, "")
     following = next_kind(relations, pair.object[1])
-    if link in phrases.ABSENT and (following == "." or (following == "p" and link in phrases.NEAR)):
+    if (link in phrases.NEAR and following in ".p") or (link in ("in front of", "behind") and following == "."):
         return lacking(doc, pair.object, last.start, last.stop, phrases.ABSENT[link])
     return []

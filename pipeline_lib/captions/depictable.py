@@ -15,14 +15,14 @@ from pipeline_lib.captions.words import CALENDAR, word_set
 _TURNS = word_set(
     "planet km mile title tradition anniversary much time way part lot something anything everything nothing anyone "
     "everyone thing idea fact order case sense term reason behalf mean connection preparation honor honour memory "
-    "favor favour support response addition search place style form turn advantage advance charge year month week "
+    "favor favour support response addition search place style form turn advantage advance year month week "
     "decade century era age past future present season weekend debut return career attention look glance success "
     "defeat win loss effort attempt chance opportunity importance experience rest lead care step day today tomorrow "
-    "yesterday moment minute hour second end start beginning stop role character use need purpose possibility "
+    "yesterday moment minute hour second end start beginning stop role use need purpose possibility "
     "difference one other another kind type sort bit number amount variety half top side life share sight trip mind "
     "shape position level rate world universe opinion information knowledge key finishing earth account investment "
-    "icon contrast peace symbol favourite favorite choice homage access solidarity show detail design practicality "
-    "focus trend task tribute best worst most least more less same first last next"
+    "contrast peace favourite favorite choice homage access solidarity detail practicality "
+    "focus trend task tribute best worst most least more less same first last next right mo"
 )
 _ABSTRACT = word_set(
     "celebration healing headache heartbeat homework inning stroll run rescue ability absence abuse acceptance "
@@ -59,10 +59,10 @@ _ABSTRACT = word_set(
     "jealousy job joke journey joy judgment justice justification kindness kingdom lack language law leadership "
     "legacy legislation leisure lesson liability liberty lifetime likelihood limelight limit literature live living "
     "location logic loneliness longing love loyalty luck luxury magic magnitude maintenance majority makeover "
-    "making management manner marriage mastery maturity maximum meaning meantime measure mechanism media medium "
+    "making management manner marriage mastery maturity maximum meaning meantime measure mechanism medium "
     "melody mention mercy merit method middle midst minimum misery mission mistake mode momentum mood morale "
     "morality motion motivation myriad mystery myth mythology necessity negotiation news nomination norm nostalgia "
-    "nothingness notion novelty objective obligation obsession occasion occupation odds offense offer op opposition "
+    "nothingness notion novelty objective obligation obsession occasion occupation odds offense offer opposition "
     "optimism option origin originality outcome outlier outlook output outside ownership pace pain panic "
     "participation partnership passion patience patriotism pay payment percent perception perfect perfection period "
     "permission persistence personality perspective phase phenomenon philosophy phrase pitfall pity plan planning "
@@ -103,12 +103,12 @@ _SKIES = word_set(
 _SEASONS = word_set("spring summer autumn winter fall morning afternoon evening night")
 _POINTING = word_set("this last next every each that")
 # "The rear of a ship" shows as a ship does.
-_PARTS = word_set("rear top side end edge middle back front inside outside part half rest start midst side tip")
+_PARTS = word_set("rear top side end edge middle back front inside outside midst tip")
 # What stands for something else, and may well have a place: "things in a meadow", "the top of a tower".
 _STAND_INS = word_set(
     "thing side number kind type sort bit amount variety half top part lot one other another something anything "
-    "everything nothing anyone everyone beginning end start design detail symbol icon planet charge character show "
-    "look trend form style shape performance age position"
+    "everything nothing anyone everyone beginning end start detail planet "
+    "look trend form shape performance age position"
 )
 _NUMBER = re.compile(r"[’']?\d\S*|'?s")
 

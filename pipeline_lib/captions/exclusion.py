@@ -82,7 +82,7 @@ def _tail(doc: Doc, relations: Relations, pair: Pair, stop: int) -> int:
             continue
         scenery = other.kind == "preposition" and doc[other.object[1] - 1].lower_ in phrases.SCENERY
         equipped = other.kind == "with" and pair.kind in ("verb", "participle")
-        if equipped or (scenery and pair.kind in ("with", "and")):
+        if equipped or (scenery and pair.kind != "preposition"):
             return _tail(doc, relations, other, other.object[1])
     return stop
 

@@ -13,9 +13,11 @@ from spacy.tokens import Doc
 from pipeline_lib.captions.depictable import depictable, names_nothing
 from pipeline_lib.captions.items import Item, Pair
 from pipeline_lib.captions.phrases import (
+    COMPANIONED,
     CONTAINERS,
     INTRANSITIVE,
     LIGHT,
+    PEOPLE,
     PICTURES,
     SAYING,
     SHORES,
@@ -30,8 +32,9 @@ MAKERS = ANIMATE | {"organisation", "organization", "company", "brand", "unknown
 # Kinds of items that no sentence has: cut off after an article or a preposition, a verb's base form that nothing asks
 # for, two finite verbs together, a verb first.
 STUMBLE = re.compile(r"[pcDSW]\.?$|(?<![TMdRrcB])B|Z[Rr]*Z|^[bhdMZ]")
+VERBS = "bhdMZGgVvB"
 FINITE = re.compile("[bhdMZ]")
-FIRST_VERB = re.compile("[bhdMZGgVvB]")
+FIRST_VERB = re.compile(f"[{VERBS}]")
 # A sentence behind a headline describes the picture if it is short and no turn of speech: "bright idea : he put ...".
 MAX_HEADLINE = 18
 # After a dash so few words are a label: "a dog on a sofa - stock photo".
@@ -53,6 +56,7 @@ UNSEEN_ENDINGS = (
     "good",
     "perfect",
 )
+ACTS = COMPANIONED | INTRANSITIVE
 VIEWED = ("from", "with", "in", "on", "at")
 
 
@@ -85,7 +89,7 @@ def offered(doc: Doc, code: str, items: list[Item], subject: tuple[int, int] | N
 def _stumbles(doc: Doc, items: list[Item]) -> bool:
     """Whether a caption reports, is cut off, or two verbs or noun phrases follow each other as in no sentence."""
     kinds = "".join(item.kind for item in items)
-    if STUMBLE.search(kinds) or any(token.lemma_ in SAYING and token.tag_[:2] == "VB" for token in doc):
+    if STUMBLE.search(kinds) or any(item.kind in VERBS and doc[item.start].lemma_ in SAYING for item in items):
         return True
     verb = FIRST_VERB.search(kinds)
     for match in re.finditer("n(?=n)", kinds):
@@ -112,7 +116,7 @@ def _of_one_sentence(doc: Doc, items: list[Item], pairs: list[Pair]) -> list[Pai
     after = next((item.kind for item in items if item.start > at), ".")
     if any(item.stop == at and item.kind == "p" for item in items):
         return []  # "image of : a window"
-    if len(doc) - at <= MAX_LABEL and after in "n.":
+    if len(doc) - at <= MAX_LABEL and after in "n." and doc[at].text[0] in ":-–—|":
         return [pair for pair in pairs if pair.object[1] <= at]  # "a dog on a sofa - stock photo"
     verb = next((item.start for item in items if item.kind in "bhdMZ"), len(doc))
     if (
@@ -130,7 +134,14 @@ def _shown(doc: Doc, pair: Pair) -> bool:
     maker = doc[pair.predicate[1] - 1].lower_ == "by" and doc[pair.object[1] - 1].lemma_.lower() in MAKERS
     if doc[pair.owner[1] - 1].tag_ == "CD":
         return False  # "one after a troubled path"
-    return depictable(doc, pair.object) and not (
+    # "a singer performs | on saturday": whatever the object is, the act shows.
+    acts = pair.kind in ("verb", "participle") and doc[pair.predicate[1] - 1].tag_ == "IN"
+    acts = (
+        acts
+        and any(token.lemma_ in ACTS for token in doc[slice(*pair.predicate)])
+        and doc[pair.object[0]].tag_ != "PRP"
+    )
+    return (acts or depictable(doc, pair.object)) and not (
         maker and doc[pair.predicate[0]].lemma_ not in ("hold", "carry", "ride")
     )
 
@@ -158,19 +169,27 @@ def _invisible(doc: Doc, code: str, pair: Pair) -> bool:
     if pair.kind != "and" and names_nothing(doc, pair.owner):
         return True
     if pair.kind in ("verb", "participle"):
-        aside = pair.predicate[0] > 0 and code[pair.predicate[0] - 1] == "W" and pair.place != "first"
+        relative = pair.predicate[0] > 0 and code[pair.predicate[0] - 1] == "W"
+        aside = relative and (
+            pair.place != "first"
+            or pair.kind == "participle"
+            or doc[pair.predicate[0] - 1].lower_ not in ("that", "which", "who")
+        )
         aside = aside or (code[pair.predicate[0]] == "b" and doc[pair.predicate[1] - 1].lower_ == "for")
         aside = aside or doc[pair.owner[1] - 1].lemma_ == "view"  # "a view looking out of a car"
         return aside or not UNSEEN.isdisjoint(token.lemma_ for token in doc[slice(*pair.predicate)])
     link, head = doc[pair.predicate[0]].lower_, doc[pair.object[1] - 1].lemma_
     if doc[pair.owner[1] - 1].lemma_ == "view" and link not in VIEWED:
         return pair.kind == "preposition"
-    return (link == "by" and head not in SHORES) or (link == "during" and head not in WEATHER)
+    if link in WEAK_PREPOSITIONS and (head in PEOPLE or (link == "from" and code[pair.object[0]] != "D")):
+        return True
+    return (link == "by" and head not in SHORES) or (link == "during" and head not in WEATHER and pair.place != "later")
 
 
 def _weak(doc: Doc, pair: Pair) -> bool:
-    """Whether a picture hardly shows a pair: "for a friend", "from a shop"."""
-    return pair.kind == "preposition" and doc[pair.predicate[0]].lower_ in WEAK_PREPOSITIONS
+    """Whether a picture hardly shows a pair: "for the garden", "from a shop"."""
+    link, head = doc[pair.predicate[0]].lower_, doc[pair.object[1] - 1].lemma_
+    return pair.kind == "preposition" and (link in WEAK_PREPOSITIONS or (link == "during" and head not in WEATHER))
 
 
 def _states(doc: Doc, code: str, items: list[Item]) -> list[Pair]:
@@ -190,7 +209,7 @@ def _states(doc: Doc, code: str, items: list[Item]) -> list[Pair]:
 def _whole(doc: Doc, code: str, items: list[Item], subject: tuple[int, int]) -> list[Pair]:
     """Return "photo | of | a dog" and "the facade | of | a church" of a caption that is nothing else."""
     of = code.find("o", *subject)
-    if subject[0] != items[0].start or of < 0 or code[of - 1] != "N":
+    if subject[0] != items[0].start or {".", "S"} & set(code[:-1]) or of < 0 or code[of - 1] != "N":
         return []
     if doc[of - 1].lower_ not in PICTURES and (
         not depictable(doc, (subject[0], of)) or any(item.kind in "bhdMZGgV," for item in items)
