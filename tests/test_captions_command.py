@@ -12,6 +12,7 @@ from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline_lib.captions import clip_length
 from pipeline_lib.captions.checks import Reason
 from pipeline_lib.captions.negate import main
 from pipeline_lib.captions.table import SCHEMA, code_version
@@ -99,6 +100,21 @@ def test_parts_workers_and_packing_do_not_change_a_byte(tmp_path, real_data):
     (tmp_path / "in.tsv.gz").write_bytes(gzip.compress(plain.read_bytes()))
     parts = [negate(tmp_path / "in.tsv.gz", tmp_path / "p.parquet", "--part", n, "--parts", 10) for n in range(10)]
     assert pa.concat_tables(parts).equals(whole)
+
+
+def test_the_lexicon_starts_without_torch(tmp_path):
+    (tmp_path / "in.tsv").write_bytes(GOOD)
+    flags = ["--captions", str(tmp_path / "in.tsv"), "--output", str(tmp_path / "out.parquet"), *FLAGS]
+    code = (
+        f"import sys; from pipeline_lib.captions.negate import main; main({flags!r}); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(st.one_of(st.text(max_size=60), st.text(alphabet="ab'sé&; <|>39.!", max_size=60)))
+def test_tokens_counted_by_word_are_those_of_clip(text):
+    assert clip_length.count_tokens(text) == len(clip_length._tokenizer().encode(text))
 
 
 def test_an_error_in_a_worker_reaches_the_user(tmp_path):

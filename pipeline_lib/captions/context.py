@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pipeline_lib.captions import words
+from pipeline_lib.captions.lexicon import NO_NOUN
 
 NOUNS = ("NN", "NNS", "NNP")
 FINITE = frozenset(["VBZ", "VBP", "VBD", "BE", "HV"])
@@ -46,10 +47,10 @@ class Rule(NamedTuple):
     when: Callable[[Tagged, int], bool]
 
 
-def _subject_before(s: Tagged, i: int, subjects: frozenset[str]) -> bool:
+def _they_act(s: Tagged, i: int) -> bool:
     """Whether a pronoun stands before that is no object: "they (also) water flowers", not "give it water"."""
     j = i - 2 if s.tags[i - 1] == "RB" else i - 1
-    return s.tags[j] == "PRP" and s.words[j] in subjects and s.tags[j - 1] not in TAKES_OBJECT
+    return s.tags[j] == "PRP" and s.words[j] in words.PLURAL_SUBJECTS and s.tags[j - 1] not in TAKES_OBJECT
 
 
 def _there_is(s: Tagged, i: int) -> bool:
@@ -93,12 +94,16 @@ def _past_of_subject(s: Tagged, i: int) -> bool:
 
 def _ends_phrase(s: Tagged, i: int) -> bool:
     """Whether an adjective that may be a noun is all the noun there is: "the final round", but "in the red"."""
-    return (
-        s.tags[i - 1] == "JJ"
-        and s.tags[i + 1] in (".", ",", "IN", "VBZ", "BE", "VBG", "CC")
-        and s.words[i] not in words.ADJECTIVES_ALONE
-        and s.tags[i - 2] in ("DT", "PRP$", "IN", "BOS", "VBG", "VBZ", "CD")
-    )
+    start = i - 2 if s.tags[i - 1] == "JJ" else i - 1
+    if s.tags[start] not in ("DT", "PRP$") and (
+        start == i - 1 or s.tags[start] not in ("IN", "BOS", "VBG", "VBZ", "CD")
+    ):
+        return False
+    if s.words[i] in words.ADJECTIVES_ALONE:
+        return False
+    if s.tags[i + 1] in (",", "CC", "VBG") and s.tags[i + 2] in ("JJ", "VBN", "VBG", "NN", "NNS"):
+        return s.tags[i + 1] == "CC" and s.tags[i + 2] in ("NN", "NNS")
+    return s.tags[i + 1] in (".", ",", "IN", "VBZ", "BE", "VBG", "CC")
 
 
 def _after_singular(s: Tagged, i: int) -> bool:
@@ -128,11 +133,29 @@ def _is_verbless(s: Tagged, i: int) -> bool:
     return FINITE.isdisjoint(s.tags[:i]) and FINITE.isdisjoint(s.tags[i + 1 :])
 
 
+def _which_acts(s: Tagged, i: int) -> bool:
+    """Whether *that* or *who* is the subject: "a river that flows", not "the fact that dogs bark"."""
+    before = s.words[i - 1] in ("this", "that", "which", "who")
+    return before and s.words[i + 1] != "of" and s.options[i]["NNS"][1] not in words.ANIMATE
+
+
 def _acts(s: Tagged, i: int) -> bool:
     """Whether somebody in the singular stands before, a phrase follows, and the caption has no other verb."""
     if s.tags[i - 1] != "NN" or not _has_actor(s, i) or s.words[i] in words.PLURALS_FIRST:
         return False
     return s.tags[i + 1] in PHRASE_STARTS and _is_verbless(s, i)
+
+
+def _act(s: Tagged, i: int) -> bool:
+    """Whether a plural stands before, a phrase follows, and the caption has no other verb: "boats rest on the sand"."""
+    if s.tags[i - 1] != "NNS" or s.words[i - 1] in words.PLURALS_IN_COMPOUNDS or s.tags[i - 2] == "VBG":
+        return False
+    return s.tags[i + 1] in ("IN", "RP", "RB", "DT", "PRP$", "TO") and s.words[i + 1] != "of" and _is_verbless(s, i)
+
+
+def _helps_somebody(s: Tagged, i: int) -> bool:
+    """Whether *help* and its object stand before: "helps her daughter build a castle"."""
+    return s.tags[i - 1] in ("NN", "NNS") and s.tags[i - 2] in ("DT", "PRP$") and s.words[i - 3] in words.HELPING
 
 
 def _acted(s: Tagged, i: int) -> bool:
@@ -154,10 +177,14 @@ def _noun_stands(s: Tagged, i: int) -> bool:
     return opened and s.tags[i + 1] in ("IN", ".", ",", "CC", "BE", "VBZ", "MD")
 
 
-def _compound(s: Tagged, i: int) -> bool:
-    """Whether a word in -s between two nouns is a plural: "beach style kids room"."""
-    between = s.tags[i - 1] == "NN" and s.tags[i + 1] == "NN" and not _has_actor(s, i)
-    return between and s.options[i]["VBZ"][1] not in words.VERBS_FIRST
+def _is_noun_too(s: Tagged, i: int) -> bool:
+    """Whether the word in -s is a noun in the lexicon: "waves", not "explains"."""
+    return s.options[i]["NNS"][0] < NO_NOUN
+
+
+def _listed(s: Tagged, i: int) -> bool:
+    """Whether *and* ties a word in -s to a plural: "clocks and watches", not "stands on its legs and leans"."""
+    return s.tags[i - 1] == "CC" and s.tags[i - 2] == "NNS" and _is_noun_too(s, i) and FINITE.isdisjoint(s.tags[:i])
 
 
 def _participle(s: Tagged, i: int) -> bool:
@@ -176,30 +203,29 @@ def _participle(s: Tagged, i: int) -> bool:
 
 RULES = (
     Rule("that-after-noun", ("IN",), "WDT", lambda s, i: s.words[i] == "that" and s.tags[i - 1] in NOUNS),
-    Rule("she-acts", ("NN", "NNS", "JJ", "IN"), "VBZ", lambda s, i: _subject_before(s, i, words.SINGULAR_SUBJECTS)),
-    Rule("they-act", ("NN", "NNS", "JJ", "IN"), "VBP", lambda s, i: _subject_before(s, i, words.PLURAL_SUBJECTS)),
+    Rule("they-act", ("NN", "JJ", "IN"), "VBP", _they_act),
     Rule("modal-adverb-verb", ("NN",), "VB",
          lambda s, i: s.tags[i - 1] in ("RB", "PRP") and s.tags[i - 2] in ("MD", "DO")),
+    Rule("plural-acts", ("NN",), "VBP", _act),
     Rule("helps-verb", ("NN",), "VB", lambda s, i: s.words[i - 1] in words.HELPING),
+    Rule("helps-her-verb", ("NN",), "VB", _helps_somebody),
     Rule("lets-us-verb", ("NN",), "VB", lambda s, i: s.tags[i - 1] == "PRP" and s.words[i - 2] in words.LETTING),
     Rule("second-infinitive", ("NN",), "VB", _second_infinitive),
     Rule("command", ("NN",), "VB", _commands),
     Rule("there", ("RB",), "EX", _there_is),
     Rule("reports-that", ("NNS",), "VBZ", _reports),
     Rule("these-act", ("NN",), "VBP", lambda s, i: s.words[i - 1] in ("these", "those")),
-    Rule("that-acts", ("NNS",), "VBZ", 
-         lambda s, i: s.words[i - 1] in ("this", "that", "which", "who") and s.words[i + 1] != "of"),
+    Rule("that-acts", ("NNS",), "VBZ", _which_acts),
     Rule("a-singular-acts", ("NNS",), "VBZ", _after_singular),
     Rule("somebody-acts", ("NNS",), "VBZ", _acts),
-    Rule("somebody-acted", ("VBN",), "VBD", _acted),
     Rule("looking-adjective", ("VBG",), "JJ", _looks),
     Rule("scared-looking", ("VBN",), "JJ", lambda s, i: _looks(s, i + 1)),
     Rule("only-past", ("VBN",), "VBD", _past_of_subject),
     Rule("phrase-end", ("JJ",), "NN", _ends_phrase),
     Rule("gerund", ("VBG",), "NN", _noun_stands),
-    Rule("listed-plural", ("VBZ",), "NNS", lambda s, i: s.tags[i - 1] == "CC" and s.tags[i - 2] == "NNS"),
-    Rule("plural-in-compound", ("VBZ",), "NNS", _compound),
-    Rule("second-verb", ("VBZ",), "NNS", lambda s, i: s.tags[i - 1] == "NN" and _has_verb(s, i)),
+    Rule("listed-plural", ("VBZ",), "NNS", _listed),
+    Rule("second-verb", ("VBZ",), "NNS", 
+         lambda s, i: s.tags[i - 1] == "NN" and _is_noun_too(s, i) and _has_verb(s, i)),
     Rule("participle", ("VBD",), "VBN", _participle),
 )  # fmt: skip
 

@@ -44,5 +44,7 @@ def past_tags(word: str, lemma: str) -> list[str]:
             past, participle = (form.split("/") for form in [*forms, ""][:2])
             if word.endswith("ed") and word in [*past, *participle]:
                 return ["VBD", "VBN"]  # "knitted" is both, though the list has it beside "knit" in one of them
-            return [tag for tag, forms in (("VBD", past), ("VBN", participle if participle[0] else past)) if word in forms]
+            return [
+                tag for tag, forms in (("VBD", past), ("VBN", participle if participle[0] else past)) if word in forms
+            ]
     return ["VBD", "VBN"] if word.endswith("ed") else []

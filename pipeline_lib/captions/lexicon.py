@@ -86,7 +86,7 @@ def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
             tags.setdefault(tag, (cost, lemma))
     if "VBZ" in tags and "NNS" not in tags:  # the list lacks some plurals: "scissors", "pans"
         noun = "NN" in tags or "noun" in known_lemmas(tags["VBZ"][1])
-        tags["NNS"] = (0.9 if noun else 2.0, word if "NN" in tags else tags["VBZ"][1])
+        tags["NNS"] = (0.9 if noun else NO_NOUN, word if "NN" in tags else tags["VBZ"][1])
     if word.endswith("ing") and "VBG" in tags:
         tags.setdefault("NN", (1.0, word))
     if "adj" in lemmas:
@@ -101,9 +101,11 @@ def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
         tags = {tag: (cost + (1.8 if tag in ("NN", "NNS") else 0.0), lemma) for tag, (cost, lemma) in tags.items()}
     if "adv" in lemmas:
         lemma = lemmas["adv"][0]
-        tags["RB"] = (0.0 if word.endswith("ly") else 0.8, lemma)
+        tags["RB"] = (0.0 if word.endswith("ly") else 1.6 if "NN" in tags and "VB" in tags else 0.8, lemma)
     if "VBN" in tags and word.endswith("ed") and "NN" in tags and len(word) > 4:
         del tags["NN"]  # LemmInflect lists "married" as a noun
+    if "VBN" in tags and word.endswith("ed"):
+        tags.setdefault("JJ", (RARE, word))
     for tag in ("NN", "VBG", "VBN", "VBD"):  # an adjective or a plural wins where all else is equal
         if tag in tags and ("JJ" in tags or ("NNS" in tags and word not in INVARIANT)):
             tags[tag] = (tags[tag][0] + TIE, tags[tag][1])
@@ -111,6 +113,8 @@ def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
 
 
 TIE = 0.02
+NO_NOUN = 2.0  # a form in -s of what is only a verb
+RARE = 3.0  # for `context` to take, and hardly ever the cheapest
 
 
 INVARIANT = words.word_set("fish sheep deer aircraft species series people police cattle salmon trout bison moose")

@@ -38,10 +38,16 @@ def best_path(options: list[dict[str, tuple[float, str]]]) -> list[str]:
     back: list[dict[str, str]] = []
     for tags in options:
         reached, came_from = {}, {}
+        if len(totals) == 1:  # nothing to choose on the left, and what all paths share does not matter
+            (left,) = totals
+            back.append(dict.fromkeys(tags, left))
+            totals = {tag: COSTS[left][tag] + cost for tag, (cost, _) in tags.items()}
+            continue
+        rows = [(COSTS[left], total, left) for left, total in totals.items()]
         for tag, (cost, _) in tags.items():
-            least = float("inf")
-            for left, total in totals.items():
-                total += COSTS[left][tag]
+            least = 1e9
+            for row, total, left in rows:
+                total += row[tag]
                 if total < least:
                     least, source = total, left
             reached[tag], came_from[tag] = least + cost, source

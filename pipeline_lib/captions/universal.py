@@ -21,6 +21,7 @@ POS_OF_TAG = {
     "HYPH": "PUNCT", "``": "PUNCT", "SYM": "SYM", "_SP": "SPACE", "BE": "AUX", "BEN": "AUX", "HV": "VERB", "DO": "VERB",
 }  # fmt: skip
 VERB_FORMS = frozenset(["VB", "VBP", "VBZ", "VBD", "VBN", "VBG"])
+SAYS = VERB_FORMS | {"BE", "JJ"}
 ADJECTIVES = ("JJ", "JJR", "JJS")
 # What stands behind a preposition that has lost its noun phrase, so that it is an adverb.
 STRANDED = frozenset([".", ",", "CC", "IN", "TO", "VBZ", "BE", "MD", "WRB"])
@@ -33,7 +34,9 @@ INTENSIFIERS = word_set("super real way right pretty all that")
 SUBORDINATORS = word_set("because if although though whereas unless whether while since until till that so")
 GERUND_MARKERS = word_set("of for by with from about in without after before on despite since than at upon")
 CLAUSE_MARKERS = word_set("as after before like than until till since")
-CLAUSE_NOUNS = word_set("fact claim claims proof idea news report reports belief hope feeling notion view understanding")
+CLAUSE_NOUNS = word_set(
+    "fact claim claims proof idea news report reports belief hope feeling notion view understanding"
+)
 WANTING = word_set("want wants wanted need needs needed have has had like able try tried going used")
 FLAT_ADVERBS = word_set("hard fine late early long fast live right close high low deep straight further")
 DAYS = word_set("today tonight tomorrow yesterday")
@@ -98,10 +101,10 @@ def _do_helps(s: Tagged, i: int) -> bool:
 
 
 RULES = (
-    Rule("fact-that", word_set("that"), ("WDT", "IN"), "SCONJ",
+    Rule("fact-that", word_set("that"), ("WDT", "IN", "DT"), "SCONJ",
          lambda s, i: s.words[i - 1] in CLAUSE_NOUNS and s.tags[i + 1] not in FINITE_FORMS),
     Rule("that-clause", word_set("that"), ("WDT", "IN", "DT"), "SCONJ",
-         lambda s, i: (s.tags[i - 1] in VERB_FORMS or s.tags[i - 1] in ("BE", "JJ")) and s.tags[i + 1] in STARTS_CLAUSE),
+         lambda s, i: s.tags[i - 1] in SAYS and s.tags[i + 1] in STARTS_CLAUSE),
     Rule("both-and", word_set("both either"), (), "CCONJ",
          lambda s, i: s.tags[i + 1] != "IN" and "CC" in s.tags[i + 2 : i + 7]),
     Rule("intensifier", INTENSIFIERS, ("JJ", "NN", "RB", "UH"), "ADV", lambda s, i: s.tags[i + 1] in ("JJ", "RB")),
@@ -124,7 +127,8 @@ RULES = (
          lambda s, i: s.tags[i + 1] in ("PRP", "NNS", "NN") and s.tags[i + 2] == "TO"),
     Rule("about-ten", word_set("about around over"), ("IN",), "ADV", lambda s, i: s.tags[i + 1] in ("CD", "SYM")),
     Rule("though-last", word_set("though"), ("IN",), "ADV", lambda s, i: s.tags[i + 1] == "."),
-    Rule("along-with", words.ALSO_ADVERBS, ("IN",), "ADP", lambda s, i: s.words[i + 1] in ("with", "to", "about", "of")),
+    Rule("along-with", words.ALSO_ADVERBS, ("IN",), "ADP",
+         lambda s, i: s.words[i + 1] in ("with", "to", "about", "of")),
     Rule("stranded", words.ALSO_ADVERBS, ("IN",), "ADV", lambda s, i: s.tags[i + 1] in STRANDED),
     Rule("subordinator", SUBORDINATORS, ("IN",), "SCONJ", lambda s, i: True),
     Rule("something", PRONOUN_NOUNS, ("NN",), "PRON", lambda s, i: True),

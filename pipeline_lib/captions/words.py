@@ -35,7 +35,8 @@ CLOSED = {
     "ahead once twice yet else sometimes today tomorrow yesterday tonight back forever far later indeed anyway alone "
     "upstairs onstage "
     "downstairs overhead outdoors indoors sideways forth hence n’t",
-    "JJ": "many few several much such other own last next first second third fourth fifth sixth seventh eighth ninth tenth same various certain different",
+    "JJ": "many few several much such other own last next first second third fourth fifth sixth seventh eighth ninth tenth "
+    "same various certain different",
     "JJR": "more less fewer",
     "JJS": "most least",
     "CD": "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -84,7 +85,7 @@ AMBIGUOUS = {
     "above": {"IN": 0.0, "RB": 0.6},
     "under": {"IN": 0.0, "RB": 1.6},
     "near": {"IN": 0.0, "RB": 1.6, "JJ": 1.6},
-    "past": {"IN": 0.4, "NN": 0.4, "JJ": 0.6},
+    "past": {"IN": 0.2, "NN": 0.6, "JJ": 0.6},
     "opposite": {"IN": 0.5, "JJ": 0.2, "NN": 1.0},
     "like": {"IN": 0.0, "VB": 1.2, "VBP": 1.2},
     "before": {"IN": 0.0, "RB": 1.2},
@@ -169,6 +170,8 @@ AMBIGUOUS = {
     "said": {"VBD": 0.0, "VBN": 0.5},
     "looking": {"VBG": 0.0, "JJ": 3.0},
     "full": {"JJ": 0.0},
+    "free": {"JJ": 0.0, "RB": 0.9, "VB": 1.2, "VBP": 1.4},
+    "sets": {"NNS": 0.4, "VBZ": 0.3},
     "surrounding": {"VBG": 0.3, "JJ": 0.3},
     "following": {"VBG": 0.0},
     "amazing": {"JJ": 0.0},
@@ -246,6 +249,7 @@ NOUNS_FIRST = word_set(
     "colour design line lines paper board card poster stage court state country county race train plane ship bus "
     "truck bike car drink cook guard guide judge coach pilot nurse fan fans pet dog cat horse bird duck chicken fly"
     " bear bears seal seals crane monkey ape hound bug interior exterior potential ideal individual official "
+    "daughter patient premiere tarmac trick piano seed fork marathon terminal afternoon garnish routine snap shadow "
     "classic musical capital chemical tie bat bow arms legs feet back skin cup bowl plate dish toast cake pie soup "
     "salad sauce ham steak peel juice punch shower sink bath toilet bed lamp mirror drawer desk counter screen "
     "monitor key keys phone camera pen pencil ruler highlights details game games video part kind piece future fun "
@@ -272,19 +276,25 @@ ALSO_ADVERBS = word_set(
 
 # Who acts: after these in the singular a word in -s is a verb ("bartender presses fresh mint").
 ANIMATE = word_set(
-    "person actor actress artist author politician athlete footballer player model singer musician band team man woman "
-    "boy girl child baby couple bride groom mother father son daughter dog cat bird horse elephant lion tiger bear cow "
-    "monkey bee butterfly species organism animal swan owl eagle crowd family student teacher worker soldier officer "
-    "driver rider bartender businessman businesswoman character coach fan member leader president profession celebrity "
-    "comedian director producer filmmaker dancer chef barber fisherman farmer tourist surfer skier skateboarder "
-    "cyclist runner swimmer climber kid lady guy gentleman toddler infant queen king prince princess puppy kitten "
-    "squirrel doctor nurse police firefighter pilot photographer designer hiker guitarist drummer rapper dj priest "
-    "monk pope visitor passenger customer employee shopper bartender waiter waitress seagull vulture airplane plane "
-    "helicopter train ship boat flag river stream waterfall resident guest villager volunteer activist protester golfer boxer "
-    "wrestler jockey cricketer goalkeeper striker quarterback pitcher referee minister mayor governor senator monarch "
-    "nun bishop sailor commuter pedestrian hunter shepherd cowboy bridesmaid teen teenager sister brother friend "
-    "neighbor neighbour pupil pianist violinist gymnast skater astronaut scientist engineer vendor grandmother "
-    "grandfather fox wolf rabbit goat parrot penguin dolphin whale shark giraffe zebra leopard cheetah panda camel kangaroo"
+    "person actor actress artist author politician athlete footballer player model singer musician band team man "
+    "woman boy girl child baby couple bride groom mother father son daughter dog cat bird horse elephant lion tiger "
+    "bear cow monkey bee butterfly species organism animal swan owl eagle crowd family student teacher worker soldier "
+    "officer driver rider bartender businessman businesswoman character coach fan member leader president profession "
+    "celebrity comedian director producer filmmaker dancer chef barber fisherman farmer tourist surfer skier "
+    "skateboarder cyclist runner swimmer climber kid lady guy gentleman toddler infant queen king prince princess "
+    "puppy kitten squirrel doctor nurse police firefighter pilot photographer designer hiker guitarist drummer rapper "
+    "dj priest monk pope visitor passenger customer employee shopper bartender waiter waitress seagull vulture "
+    "airplane plane helicopter train ship boat flag river stream waterfall resident guest villager volunteer activist "
+    "protester golfer boxer wrestler jockey cricketer goalkeeper striker quarterback pitcher referee minister mayor "
+    "governor senator monarch nun bishop sailor commuter pedestrian hunter shepherd cowboy bridesmaid teen teenager "
+    "sister brother friend neighbor neighbour pupil pianist violinist gymnast skater astronaut scientist engineer "
+    "vendor grandmother grandfather fox wolf rabbit goat parrot penguin dolphin whale shark giraffe zebra leopard "
+    "cheetah panda camel kangaroo"
+)
+# Plurals that stand before another noun: "sports fan", "fireworks display".
+PLURALS_IN_COMPOUNDS = word_set(
+    "sports fireworks arms glasses species people police series news women men ladies kids sales arts games systems "
+    "awards holidays christmas valentines fish sheep deer aircraft jeans physics politics wars words mens womens"
 )
 # Words in -s that stay nouns even there: "dog toys on the floor".
 PLURALS_FIRST = word_set(
@@ -301,16 +311,16 @@ BEFORE_A_PREPOSITION = word_set(
 # "the way to go", "the way to school": here *to* may be either.
 BEFORE_EITHER_TO = word_set("way ways")
 
-# Subject pronouns, by the verb form that follows; verbs that a base form follows.
-SINGULAR_SUBJECTS = word_set("he she it")
+# Subject pronouns with a plural verb; verbs that a base form follows.
 PLURAL_SUBJECTS = word_set("i you we they")
 HELPING = word_set("helps help helped let lets")
 LETTING = HELPING | word_set("make makes made see sees watch watches")
 # Adjectives that end a phrase although the lexicon knows nouns: "dressed in black and white", "the very best".
 ADJECTIVES_ALONE = word_set(
-    "red green blue yellow purple pink white black brown grey gray golden gold silver orange beige turquoise dark light "
-    "bright young old new big small little large tall short long happy sad good bad great best better wild open close "
-    "outdoor indoor indoors outdoors alone alive dead asleep awake ready live available possible full empty dry wet "
-    "cold hot warm cool high low deep wide free fresh clean clear same other different such many few more less "
-    "beautiful cute pretty fine nice real sweet quiet calm safe hard soft early late right wrong last next first second"
+    "red green blue yellow purple pink white black brown grey gray golden gold silver orange beige turquoise dark "
+    "light bright young old new big small little large tall short long happy sad good bad great best better wild open "
+    "close outdoor indoor indoors outdoors alone alive dead asleep awake ready live available possible full empty dry "
+    "wet cold hot warm cool high low deep wide free fresh clean clear same other different such many few more less "
+    "beautiful cute pretty fine nice real sweet quiet calm safe hard soft early late right wrong last next first "
+    "second"
 )
