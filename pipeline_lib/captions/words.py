@@ -35,8 +35,8 @@ CLOSED = {
     "ahead once twice yet else sometimes today tomorrow yesterday tonight back forever far later indeed anyway alone "
     "upstairs onstage "
     "downstairs overhead outdoors indoors sideways forth hence n’t",
-    "JJ": "many few several much such other own last next first second third fourth fifth sixth seventh eighth ninth tenth "
-    "same various certain different",
+    "JJ": "many few several much such other own last next first second third fourth fifth sixth seventh eighth ninth "
+    "tenth same various certain different",
     "JJR": "more less fewer",
     "JJS": "most least",
     "CD": "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
