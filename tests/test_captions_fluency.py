@@ -33,6 +33,7 @@ def pairs_of(caption):
         ("a woman with more shoes than hats", []),
         ("a barn on a rainy afternoon", [("on", "a rainy afternoon")]),
         ("a barn on the second day", []),
+        ("a barn on a saturday night", []),
         ("a barn in winter", [("in", "winter")]),
         ("a barn open this winter", []),
         ("congratulations on the new bike", []),
@@ -46,6 +47,7 @@ def pairs_of(caption):
         ("a boy loves the dog", []),
         ("a farmer says the fox is in the barn", []),
         ("a view looking out of a bus", []),
+        ("a boat above the sea and it 's waves", [("above", "the sea")]),
         ("these rolls are perfect for a picnic", []),
         # a last resort only
         ("a cake for the picnic", [("for", "the picnic")]),
@@ -67,6 +69,7 @@ def pairs_of(caption):
         ("hot stuff : the singer set the stage on fire", []),
         ("image of : a window with flowers", []),
         # no sentence to begin with
+        ("playing chess is fun for a child", []),
         ("a village a house on the coast", []),
         ("a hall is in a park the roof has red lamps", []),
         ("a man in a hat at the", []),
@@ -115,6 +118,8 @@ def test_which_pairs_are_offered(caption, pairs):
         ("a nurse wears her hair falling over her shoulders", 0,
          "a nurse does not wear her hair falling over her shoulders", "a nurse"),
         ("a mother holding and kissing her baby", 0, "a mother holding and not kissing her baby", "a mother"),
+        ("a sketch of a cook stirring a soup", 0, "a sketch of a cook not stirring a soup", "a sketch of a cook"),
+        ("portrait of a knight with honor", 0, "not a portrait of a knight with honor", "portrait"),
         ("a cabin with a flag in window", 0, "a cabin with no flag in window", "a cabin"),
         ("two girls eat a cake with clouds in the background", 0,
          "two girls do not eat a cake with clouds in the background", "two girls"),
@@ -132,6 +137,7 @@ def test_what_is_written(caption, number, negated, left):
     ("caption", "number", "unwanted"),
     [
         ("a father holding a baby", 0, "a father without a baby"),
+        ("oxen pulling a cart through a brook", 0, "oxen without a cart through a brook"),
         ("children playing football", 0, "children without football"),
         ("a girl using her hands", 0, "a girl without her hands"),
         ("a hut near the sunset", 0, "a hut with no sunset nearby"),

@@ -52,6 +52,8 @@ def _lack(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
         return lacking(doc, pair.object, start, stop, "in sight")
     if not (active or passive) or (pair.place == "later" and lemma != "wear"):
         return []
+    if next_kind(relations, pair.object[1]) == "p" and doc[pair.object[1]].lower_ in phrases.COMPLETING - {"with"}:
+        return []  # "pulling a cart | through a brook"
     head = doc[pair.object[1] - 1].lemma_
     if (
         (lemma == "isolate" and head != "background")

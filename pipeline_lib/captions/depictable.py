@@ -25,19 +25,19 @@ _TURNS = word_set(
     "focus trend task tribute best worst most least more less same first last next right mo"
 )
 _ABSTRACT = word_set(
-    "celebration healing headache heartbeat homework inning stroll run rescue ability absence abuse acceptance "
-    "acclaim accord accordance achievement action adaptation addiction adventure advice afar affair affection "
-    "agenda agreement aid aim allegation alliance alternative ambiance ambience ambition analysis anger answer "
-    "anxiety apology app appeal appearance application approach approval argument arrest aspect aspiration "
-    "assignment assistance assumption atmosphere attachment attitude attribute authority availability average "
-    "awareness ban bankruptcy bargain basis beauty behavior behaviour belief benefit bid birth blame blast blessing "
-    "bliss blog bloom bonus boost boredom boundary breakdown breakthrough breed budget calm campaign cancer "
-    "capability capacity capitalism category cause caution cent certainty challenge change characteristic charm "
-    "circuit circumstance claim clearance climate clue code coincidence collaboration combination comeback comfort "
-    "command comment commitment communication comparison compassion competence complaint complexity compliance "
-    "compromise concentration concept concern conclusion condition confidence conflict confusion congratulation "
-    "congratulations consequence consideration consistency construction content contents context contract "
-    "contribution control controversy convenience copyright cost courage coverage creativity credit crisis "
+    "touch portion tip celebration healing headache heartbeat homework inning stroll run rescue ability absence "
+    "abuse acceptance acclaim accord accordance achievement action adaptation addiction adventure advice afar "
+    "affair affection agenda agreement aid aim allegation alliance alternative ambiance ambience ambition analysis "
+    "anger answer anxiety apology app appeal appearance application approach approval argument arrest aspect "
+    "aspiration assignment assistance assumption atmosphere attachment attitude attribute authority availability "
+    "average awareness ban bankruptcy bargain basis beauty behavior behaviour belief benefit bid birth blame blast "
+    "blessing bliss blog bloom bonus boost boredom boundary breakdown breakthrough breed budget calm campaign "
+    "cancer capability capacity capitalism category cause caution cent certainty challenge change characteristic "
+    "charm circuit circumstance claim clearance climate clue code coincidence collaboration combination comeback "
+    "comfort command comment commitment communication comparison compassion competence complaint complexity "
+    "compliance compromise concentration concept concern conclusion condition confidence conflict confusion "
+    "congratulation congratulations consequence consideration consistency construction content contents context "
+    "contract contribution control controversy convenience copyright cost courage coverage creativity credit crisis "
     "criticism culture cure curiosity custom cycle damage danger data date deadline deal death debt decision "
     "decline dedication definition degree delay delight demand demo democracy departure depression depth "
     "description desire despair destination detention determination development dilemma dimension direction "
@@ -59,9 +59,9 @@ _ABSTRACT = word_set(
     "jealousy job joke journey joy judgment justice justification kindness kingdom lack language law leadership "
     "legacy legislation leisure lesson liability liberty lifetime likelihood limelight limit literature live living "
     "location logic loneliness longing love loyalty luck luxury magic magnitude maintenance majority makeover "
-    "making management manner marriage mastery maturity maximum meaning meantime measure mechanism medium "
-    "melody mention mercy merit method middle midst minimum misery mission mistake mode momentum mood morale "
-    "morality motion motivation myriad mystery myth mythology necessity negotiation news nomination norm nostalgia "
+    "making management manner marriage mastery maturity maximum meaning meantime measure mechanism medium melody "
+    "mention mercy merit method middle midst minimum misery mission mistake mode momentum mood morale morality "
+    "motion motivation myriad mystery myth mythology necessity negotiation news nomination norm nostalgia "
     "nothingness notion novelty objective obligation obsession occasion occupation odds offense offer opposition "
     "optimism option origin originality outcome outlier outlook output outside ownership pace pain panic "
     "participation partnership passion patience patriotism pay payment percent perception perfect perfection period "
@@ -103,7 +103,7 @@ _SKIES = word_set(
 _SEASONS = word_set("spring summer autumn winter fall morning afternoon evening night")
 _POINTING = word_set("this last next every each that")
 # "The rear of a ship" shows as a ship does.
-_PARTS = word_set("rear top side end edge middle back front inside outside midst tip")
+_PARTS = word_set("rear top side end edge middle back front inside outside midst")
 # What stands for something else, and may well have a place: "things in a meadow", "the top of a tower".
 _STAND_INS = word_set(
     "thing side number kind type sort bit amount variety half top part lot one other another something anything "
@@ -150,7 +150,7 @@ def depictable(doc: Doc, span: tuple[int, int]) -> bool:
     head, before = doc[at], doc[max(span[0], at - 1)].lower_
     if head.lower_ in _DAYS and before in _SKIES:
         return True
-    if head.lower_ in _SEASONS and doc[span[0]].lower_ in _POINTING:
+    if head.lower_ in _SEASONS and (doc[span[0]].lower_ in _POINTING or before in CALENDAR):
         return False
     lemma = head.lemma_.lower()
     if lemma in _TURNS or head.lower_ in _TURNS or head.lower_ in CALENDAR or _NUMBER.fullmatch(head.lower_):

@@ -71,7 +71,8 @@ def _tail(doc: Doc, relations: Relations, pair: Pair, stop: int) -> int:
         )
     ):
         return next((item.start for item in items if item.kind in ".,"), len(doc))
-    if kinds[0] in "VGg" and (pair.kind == "with" or kinds[0] == "V"):
+    named = pair.kind == "picture" and kinds[0] == "p" and doc[items[0].start].lower_ == "with"
+    if named or (kinds[0] in "VGg" and (pair.kind in ("with", "picture") or kinds[0] == "V")):
         return next((item.start for item in items if item.kind == "."), len(doc))
     if kinds[:2] == "pn" and pair.kind != "preposition" and _completes(doc, items, pair.kind):
         return _tail(doc, relations, pair, items[1].stop)

@@ -30,8 +30,8 @@ from pipeline_lib.captions.words import ANIMATE
 # Whom "by" names as the maker, whom no picture shows: "bones of a right hand by organisation".
 MAKERS = ANIMATE | {"organisation", "organization", "company", "brand", "unknown", "people"}
 # Kinds of items that no sentence has: cut off after an article or a preposition, a verb's base form that nothing asks
-# for, two finite verbs together, a verb first.
-STUMBLE = re.compile(r"[pcDSW]\.?$|(?<![TMdRrcB])B|Z[Rr]*Z|^[bhdMZ]")
+# for, two finite verbs together, a verb or an act first ("playing chess is fun").
+STUMBLE = re.compile(r"[pcDSW]\.?$|(?<![TMdRrcB])B|Z[Rr]*Z|^[bhdMZ]|^[GgvV].*[bhdMZ]")
 VERBS = "bhdMZGgVvB"
 FINITE = re.compile("[bhdMZ]")
 FIRST_VERB = re.compile(f"[{VERBS}]")
@@ -175,6 +175,9 @@ def _invisible(doc: Doc, code: str, pair: Pair) -> bool:
             or pair.kind == "participle"
             or doc[pair.predicate[0] - 1].lower_ not in ("that", "which", "who")
         )
+        owner = doc[pair.owner[0]].lower_
+        aside = aside or owner in ("him", "them", "me", "us")  # "sees him dived"
+        aside = aside or (owner == "it" and pair.owner[0] > 0)  # "the sea and it 's waves"
         aside = aside or (code[pair.predicate[0]] == "b" and doc[pair.predicate[1] - 1].lower_ == "for")
         aside = aside or doc[pair.owner[1] - 1].lemma_ == "view"  # "a view looking out of a car"
         return aside or not UNSEEN.isdisjoint(token.lemma_ for token in doc[slice(*pair.predicate)])
@@ -198,7 +201,7 @@ def _states(doc: Doc, code: str, items: list[Item]) -> list[Pair]:
         return []
     i = items[1].stop
     word = code[i : i + 1]
-    state = (word == "A" and not doc[i].lower_.endswith(UNSEEN_ENDINGS)) or (
+    state = (word == "A" and doc[i].lower_ not in UNSEEN and not doc[i].lower_.endswith(UNSEEN_ENDINGS)) or (
         word == "v" and doc[i].tag_ == "VBG" and doc[i].lemma_ in INTRANSITIVE
     )
     if not state or code[i + 1 : i + 2] not in ("", ".", ",", "S", "I"):

@@ -73,12 +73,12 @@ DANGLING = word_set(
 )
 # Phrases that are no place, time or companion.
 IDIOMS = word_set(
-    "on_canvas on_paper in_case in_mind for_sale in_fact at_least at_last for_example for_instance at_all "
-    "in_general in_particular at_once in_order by_hand for_free in_time on_time in_progress in_action at_first "
-    "in_advance for_sure by_far on_sale in_use for_real in_love in_public at_risk in_bloom in_full in_place "
-    "in_person in_connection by_side on_display in_detail at_ease in_a_row in_rows in_preparation in_line in_turn "
-    "in_motion in_town in_session on_record on_location on_point on_top in_the_works in_the_making on_vacation "
-    "at_work at_play for_rent for_hire in_style in_the_style under_construction in_different_colors "
+    "on_the_market on_canvas on_paper in_case in_mind for_sale in_fact at_least at_last for_example for_instance "
+    "at_all in_general in_particular at_once in_order by_hand for_free in_time on_time in_progress in_action "
+    "at_first in_advance for_sure by_far on_sale in_use for_real in_love in_public at_risk in_bloom in_full "
+    "in_place in_person in_connection by_side on_display in_detail at_ease in_a_row in_rows in_preparation in_line "
+    "in_turn in_motion in_town in_session on_record on_location on_point on_top in_the_works in_the_making "
+    "on_vacation at_work at_play for_rent for_hire in_style in_the_style under_construction in_different_colors "
     "in_various_colors in_existence in_need after_party"
 )
 # Before *of* these say how many or which sort; the noun after *of* is the head.
@@ -160,7 +160,8 @@ UNSEEN = word_set(
     "deserve earn own steal commemorate honor honour encourage allow cause ensure improve influence deliver achieve "
     "believe boast succeed fail qualify sign announce confirm deny accuse blame date rank star debut portray suffer "
     "name elect appoint injure schedule release sponsor cost aim benefit protect prevent entitle belong tend "
-    "convince"
+    "convince similar different available famous known susceptible responsible ready perfect ideal good great "
+    "important nervous proud than characterize characterise know request order"
 )
 # Prepositions whose phrase a verb takes after its object: without the verb it would hang in the air.
 COMPLETING = word_set(

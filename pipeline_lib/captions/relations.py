@@ -125,7 +125,7 @@ def _pairs(doc: Doc, items: list[Item]) -> list[Pair]:
                 owner = items[i]
             elif end is not None and not aside and item.kind not in "Bv" and before != "p":
                 kind = "participle" if item.kind in "GgV" else "verb"
-                if kind == "participle" and before == "," and end == i + 1 and _describes(doc, items[end], owner):
+                if kind == "participle" and before in ",c" and end == i + 1 and _describes(doc, items[end], owner):
                     i, owner = end + 1, items[end]
                     continue
                 place = _place(before, False, [], owner)
@@ -199,7 +199,7 @@ def _useful(doc: Doc, items: list[Item], i: int) -> bool:
 
 
 def _describes(doc: Doc, phrase: Item, owner: Item | None) -> bool:
-    """Whether a participle after a comma belongs to the noun after it: "crystals , glittering beads and ..."."""
+    """Whether a participle after a comma or *and* describes the noun after it: "crystals , glittering beads"."""
     bare = doc[phrase.start].tag_ not in ("DT", "PRP$", "PRP", "CD")
     return bare and (owner is None or doc[owner.stop - 1].lemma_.lower() not in ANIMATE)
 
