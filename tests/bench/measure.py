@@ -58,8 +58,8 @@ class Contest:
         Generated images.
     pairs : list of (str, str)
         Captions and negated captions, enough for a batch per round.
-    batch_size : int
-        Of a training step.
+    batch_size, loop_batch_size : int
+        Samples per step of ours, and of the published loop, which takes so long that it gets fewer on a CPU.
     threads : int
         That decode images, on both sides.
     device : torch.device
@@ -72,6 +72,7 @@ class Contest:
         photos: Photos,
         pairs: list[tuple[str, str]],
         batch_size: int,
+        loop_batch_size: int,
         threads: int,
         device: torch.device,
     ) -> None:
@@ -80,7 +81,7 @@ class Contest:
         files = [photos.files[number % len(photos.files)] for number in range(len(pairs) + 1)]
         self.triplets = Triplets(files[:-1], files[1:], captions, negated, size.image_px)
         model = random_clip(size).to(device)
-        self.published = PublishedLoop(copy.deepcopy(model), self.triplets, batch_size=batch_size, **RECIPE)
+        self.published = PublishedLoop(copy.deepcopy(model), self.triplets, batch_size=loop_batch_size, **RECIPE)
         images = normalised(torch.randn(2, len(pairs), size.embed_dim))
         samples = Samples(tokenize(captions), tokenize(negated), *images)
         self.tokens = torch.cat([samples.captions[:batch_size], samples.negated[:batch_size]])
@@ -89,7 +90,7 @@ class Contest:
             recipe = Recipe(batch_size=batch_size, order="paper", seed=0, precision=precision, **RECIPE)
             self.ours[precision] = Trainer(copy.deepcopy(model), samples, recipe, device)
         self.rounds: Iterator[range] = iter(
-            range(first, first + batch_size) for first in range(0, len(pairs) - batch_size + 1, batch_size)
+            range(first, first + loop_batch_size) for first in range(0, len(pairs), loop_batch_size)
         )
         self.batch: list[torch.Tensor] = []
 
@@ -100,7 +101,9 @@ class Contest:
 
     def encode(self, precision: str) -> None:
         """Encode the photos' tar."""
-        encode_pool(self.ours["fp32"].model, [self.photos.tar], len(self.photos.files) // 4, self.threads, precision)
+        encode_pool(
+            self.ours["fp32"].model, [self.photos.tar], max(1, len(self.photos.files) // 4), self.threads, precision
+        )
 
     def times(self, name: str, repeats: int) -> dict[str, float]:
         """Return median seconds of each part, for a whole batch or all photos."""
@@ -109,7 +112,7 @@ class Contest:
             "published decode": self.decode,
             "published step": lambda: self.published.step(self.batch),
             "published optimiser": self.published.optimiser.step,
-            "tokenise": lambda: tokenize(texts),
+            "tokenise": lambda: tokenize(texts),  # words that were met before, as most of a large corpus are
             "hash": lambda: tower_id(self.ours["fp32"].model),  # once per pool, within the encoding
         }
         for precision, trainer in self.ours.items():
@@ -127,7 +130,7 @@ class Contest:
         """Return seconds per image or sample of the parts of our side, each run alone."""
         trainer, decoded, loss = self.ours[precision], [], []
         transform = preprocess(trainer.model.visual.input_resolution)
-        files = self.photos.files[: self.batch_size]
+        files = self.photos.files
         rows = trainer.plan[0]
 
         def image_tower() -> None:

@@ -1,0 +1,128 @@
+"""Kill a fetch at random moments and let it finish: nothing settled is asked again, and the files are the same.
+
+::
+
+    PYTHONPATH=tests python -m bench.fetch_kills --rows 5000 --kills 20 --longest-s 1
+
+takes about half a minute. A kill comes up to ``--longest-s`` after the first request of a process.
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import random
+import tempfile
+import time
+from pathlib import Path
+
+from aiohttp import web
+from fetching import fetch_settings, jpeg, rows_of, serving
+
+from pipeline_lib.command import run
+from pipeline_lib.fetch.fetch import fetch_part, identity_of
+from pipeline_lib.fetch.journal import Journal
+from pipeline_lib.files import read_parquet
+
+# Forked from a process that has everything loaded, so that a fetch is under way within milliseconds.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["__main__", "pipeline_lib.fetch.fetch"])
+KINDS = {"": 80, "-404": 8, "-500": 4, "-moved": 4, "-half": 4}  # what a path asks for, and its share in percent
+
+
+class Site:
+    """A server that keeps a log; what it answers depends on the path alone.
+
+    Parameters
+    ----------
+    delay_s : float
+        How long each answer takes.
+    """
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self.log: list[str] = []
+        self._delay_s = delay_s
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request."""
+        self.log.append(request.path)
+        await asyncio.sleep(self._delay_s)
+        number, _, kind = request.path.strip("/").partition("-")
+        if kind in ("404", "500"):
+            return web.Response(status=int(kind))
+        if kind == "moved":
+            return web.Response(status=302, headers={"Location": f"/{number}"})
+        image = jpeg((int(number) % 256, int(number) // 256, 9))
+        return web.Response(body=image[:200] if kind == "half" else image)
+
+
+def kill_and_finish(folder: Path, n_rows: int, kills: int, longest_s: float) -> int:
+    """Fetch a part in one go and another time with kills; compare.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the outputs go.
+    n_rows, kills : int
+        How long the part is, and how often its process is killed before it is left to finish.
+    longest_s : float
+        A kill comes up to so many seconds after the first request.
+
+    Returns
+    -------
+    int
+        How many requests more than without kills the server got: those in flight, and attempts at rows not settled.
+
+    Raises
+    ------
+    AssertionError
+        If a settled row was asked again, the tars differ, or the tables do in more than `milliseconds`.
+    """
+    rng = random.Random(n_rows)
+    kinds = rng.choices(list(KINDS), list(KINDS.values()), k=n_rows)
+    paths = [f"/{number}{kind}" for number, kind in enumerate(kinds)]
+    rows = rows_of([f"http://host-{number % 7}.test{path}" for number, path in enumerate(paths)])
+    once, killed = ((folder / name / "out.tar", folder / name / "out.parquet") for name in ("once", "killed"))
+    quick, site = Site(), Site(delay_s=0.02)
+    with serving(quick.handle) as port:
+        fetch_part(rows, fetch_settings(port), *once)
+    with serving(site.handle) as port:
+        settings, settled = fetch_settings(port), set()
+        for kill in range(kills + 1):
+            asked_before = len(site.log)
+            process = PROCESSES.Process(target=fetch_part, args=(rows, settings, *killed))
+            process.start()
+            if kill < kills:
+                while process.is_alive() and len(site.log) == asked_before:
+                    time.sleep(0.002)
+                time.sleep(rng.uniform(0, longest_s))
+                assert process.is_alive(), "it ended before it could be killed: give it more rows"
+                process.kill()
+            process.join()
+            assert not settled & set(site.log[asked_before:]), "a settled row was asked again"
+            if kill < kills:
+                with Journal(killed[1].with_suffix(".journal"), identity_of(rows, settings), n_rows) as journal:
+                    settled = {path for number, path in enumerate(paths) if number in journal}
+    assert once[0].read_bytes() == killed[0].read_bytes()
+    tables = [read_parquet(table).drop(columns="milliseconds") for _, table in (once, killed)]
+    assert tables[0].equals(tables[1]) and len(tables[0]) == n_rows
+    assert sorted(path.name for path in (folder / "killed").iterdir()) == ["out.parquet", "out.tar"]
+    return len(site.log) - len(quick.log)
+
+
+def main() -> None:
+    """Kill as often as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=5000)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--longest-s", type=float, default=1.0)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        more = kill_and_finish(Path(folder), args.rows, args.kills, args.longest_s)
+    print(
+        f"{args.rows:,} rows, {args.kills} kills: no settled row asked again, same tar, same table but for "
+        f"milliseconds; {more:,} requests were made once more"
+    )
+
+
+if __name__ == "__main__":
+    run(main)
