@@ -68,9 +68,13 @@ def fetch_settings(port: int = 1, **changes) -> Settings:
     )
 
 
+def rows_of(urls: list[str]) -> list[Row]:
+    return [Row(f"{number:09d}", f"caption {number}", url, None) for number, url in enumerate(urls)]
+
+
 def fetch(folder: Path, rows: list[str] | list[Row], port: int = 1, **changes) -> pd.DataFrame:
     settings = fetch_settings(port, **changes)
     if rows and isinstance(rows[0], str):
-        rows = [Row(f"{number:09d}", f"caption {number}", url, None) for number, url in enumerate(rows)]
+        rows = rows_of(rows)
     fetch_part(rows, settings, folder / "out.tar", folder / "out.parquet")
     return read_parquet(folder / "out.parquet")

@@ -9,7 +9,7 @@ whole. The images lie in the file too; in memory there are eight bytes per row.
 
     file    = record*, of which the first has the note {"identity": ...} and no content
     record  = crc32 of the rest, length of note, length of content (4 bytes each, little-endian), note, content
-    note    = JSON: number of the row in the part, then its `Outcome`
+    note    = JSON: number of the row in the part, then its `Outcome`, or how often it was tried so far
     content = the image as it will be stored; empty for a failure
 """
 
@@ -55,6 +55,7 @@ class Journal:
         self._path, self._n_rows = path, n_rows
         self._places = array("Q", bytes(8 * n_rows))  # of each row's record; 0, the place of the identity, for none
         self._settled = 0
+        self._attempts: dict[int, int] = {}
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -97,6 +98,15 @@ class Journal:
         assert row not in self
         self._mark(row, self._append(json.dumps([row, *outcome]).encode(), content))
 
+    def add_attempt(self, row: int, attempts: int) -> None:
+        """Note that a row was tried `attempts` times and is to be tried again."""
+        self._append(json.dumps([row, attempts]).encode(), b"")
+        self._attempts[row] = attempts
+
+    def attempts(self, row: int) -> int:
+        """Return how often a row that is not settled was tried."""
+        return self._attempts.get(row, 0)
+
     def read(self, row: int) -> tuple[Outcome, bytes]:
         """Return what `add` was given for a row."""
         place = self._places[row]
@@ -121,6 +131,7 @@ class Journal:
     def _mark(self, row: int, place: int) -> None:
         self._settled += row not in self
         self._places[row] = place
+        self._attempts.pop(row, None)
 
     def _take_over(self, identity: str) -> int:
         """Note where the file's records are; return where the last whole one ends, 0 if the file is to start anew."""
@@ -128,7 +139,9 @@ class Journal:
             size, end = os.fstat(file.fileno()).st_size, 0
             for place, note, stop in _records(file, size):
                 end, said = stop, json.loads(note)
-                if place:
+                if place and len(said) == 2:
+                    self._attempts[said[0]] = said[1]
+                elif place:
                     self._mark(said[0], place)
                 elif said != {"identity": identity}:
                     print(f"{self._path}: is of other rows or settings; starting over", file=sys.stderr)

@@ -94,7 +94,8 @@ class PartFetcher:
             try:
                 if row.problem is not None:
                     raise Failed("row", permanent=True)
-                self._schedule.add(Job(index, row.url, parse_url(row.url).raw_host))
+                host = parse_url(row.url).raw_host
+                self._schedule.add(Job(index, row.url, host, self._journal.attempts(index)))
             except Failed as failed:
                 self._settle(index, failed, 0, None)
 
@@ -151,9 +152,10 @@ class PartFetcher:
 
     def _retry_or_settle(self, job: Job, failed: Failed) -> None:
         settings = self._settings
-        if failed.permanent or job.attempts == settings.attempts:
+        if failed.permanent or job.attempts >= settings.attempts:
             self._settle(job.row, failed, job.attempts, job.host)
             return
+        self._journal.add_attempt(job.row, job.attempts)
         row_url = self._open[job.row].url
         again = Job(job.row, row_url, parse_url(row_url).raw_host, job.attempts)
         delay = retry_delay_s(job.attempts, failed.wait_s, settings) * random.uniform(1, 1.5)

@@ -1,0 +1,104 @@
+"""Fetching again: after a kill only what is not settled, and on request what failed transiently."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from aiohttp import web
+from bench.fetch_kills import Site, kill_and_finish
+from fetching import fetch_settings, jpeg, rows_of, serving
+
+from pipeline_lib.fetch import fetch as command
+from pipeline_lib.fetch.fetch import fetch_part
+from pipeline_lib.files import read_parquet
+from pipeline_lib.tars import read_samples
+
+
+def fetch_into(folder: Path, urls: list[str], port: int, retry_failed: bool = False, **changes) -> pd.DataFrame:
+    settings = fetch_settings(port, **changes)
+    fetch_part(rows_of(urls), settings, folder / "out.tar", folder / "out.parquet", retry_failed=retry_failed)
+    assert sorted(path.name for path in folder.iterdir()) == ["out.parquet", "out.tar"]
+    return read_parquet(folder / "out.parquet")
+
+
+def test_killed_at_random_moments_it_asks_nothing_again_that_it_had_settled_and_gives_the_same_files(tmp_path):
+    assert kill_and_finish(tmp_path, n_rows=400, kills=5, longest_s=0.1) >= 0
+
+
+def test_killed_while_it_writes_it_asks_nothing_again(tmp_path, monkeypatch):
+    site = Site()
+    urls = [f"http://a.test/{number}" for number in range(5)]
+    with serving(site.handle) as port:
+        monkeypatch.setattr(command, "write_samples", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            fetch_into(tmp_path, urls, port)
+        assert [path.name for path in tmp_path.iterdir()] == ["out.journal"]
+        monkeypatch.undo()
+        frame = fetch_into(tmp_path, urls, port)
+    assert (frame["status"] == "success").all() and len(site.log) == 5
+
+
+def test_retry_failed_asks_for_transient_failures_alone_and_takes_over_the_rest_as_it_is(tmp_path):
+    log, healed = [], False
+    answers = {"/dead": 404, "/busy": 500, "/late": 500, "/down": 500}
+
+    async def handler(request):
+        log.append(request.path)
+        status = answers.get(request.path, 200)
+        if status == 200 or (healed and request.path in ("/busy", "/late")):
+            return web.Response(body=jpeg("blue"))
+        return web.Response(status=status)
+
+    paths = ["/one", "/busy", "/dead", "/two", "/down", "/late"]
+    urls = [f"http://a.test{path}" for path in paths]
+    with serving(handler) as port:
+        first = fetch_into(tmp_path, urls, port, attempts=2)
+        samples = dict(read_samples(tmp_path / "out.tar"))
+        log.clear()
+        healed = True
+        second = fetch_into(tmp_path, urls, port, attempts=2, retry_failed=True)
+        assert set(log) == {"/busy", "/late", "/down"} and len(log) == 4
+        taken_over = [paths.index(path) for path in ("/one", "/two", "/dead")]
+        pd.testing.assert_frame_equal(first.loc[taken_over], second.loc[taken_over])
+        assert list(second["http_code"]) == [200, 200, 404, 200, 500, 200]
+        now = dict(read_samples(tmp_path / "out.tar"))
+        assert list(now) == list(second.loc[second["status"] == "success", "key"])
+        assert samples.items() < now.items() and json.loads(now["000000001"]["json"])["width"] == 21
+
+        answers["/down"] = 404
+        fetch_into(tmp_path, urls, port, retry_failed=True)
+        log.clear()
+        before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+        fetch_into(tmp_path, urls, port, retry_failed=True)
+        assert log == [] and before == [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+
+
+def test_a_killed_retry_leaves_the_earlier_outputs_and_goes_on_where_it_was(tmp_path, monkeypatch):
+    site = Site()
+    urls = [f"http://a.test/{number}-500" for number in range(3)] + ["http://a.test/3"]
+    with serving(site.handle) as port:
+        fetch_into(tmp_path, urls, port, attempts=1)
+        before = [(tmp_path / name).read_bytes() for name in ("out.parquet", "out.tar")]
+        site.log.clear()
+        monkeypatch.setattr(command, "write_samples", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            fetch_into(tmp_path, urls, port, attempts=1, retry_failed=True)
+        assert before == [(tmp_path / name).read_bytes() for name in ("out.parquet", "out.tar")]
+        monkeypatch.undo()
+        frame = fetch_into(tmp_path, urls, port, attempts=1, retry_failed=True)
+    assert len(site.log) == 3 and list(frame["http_code"]) == [500, 500, 500, 200]
+
+
+def test_retry_failed_needs_the_outputs_of_the_same_rows_and_settings(tmp_path):
+    site = Site()
+    with serving(site.handle) as port:
+        with pytest.raises(FileNotFoundError, match=r"out\.parquet"):
+            fetch_into(tmp_path, ["http://a.test/1"], port, retry_failed=True)
+        fetch_into(tmp_path, ["http://a.test/1"], port)
+        for urls, changes in ((["http://a.test/2"], {}), (["http://a.test/1"], {"image_size": 8})):
+            with pytest.raises(ValueError, match=r"out\.parquet: is of other rows or settings"):
+                fetch_into(tmp_path, urls, port, retry_failed=True, **changes)
+        (tmp_path / "out.journal").unlink()
+        fetch_into(tmp_path, ["http://a.test/1"], port, retry_failed=True, timeout_s=9.0, user_agent="other/1")
+    assert site.log == ["/1"]
