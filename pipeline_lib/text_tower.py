@@ -15,6 +15,9 @@ allow for far less, and change the order of floating-point sums only:
 Everything but attention so works on a matrix with one row per distinct prefix. Attention picks its rows by number
 (`Prefixes.paths`), padded to the longest caption; that padding costs about a hundredth of the work at such lengths. On
 a GPU in half precision torch has an attention kernel for sequences of unequal length, and nothing is padded at all.
+
+Rows are picked by ``index_select``, whose gradient adds in a fixed order on a CPU; ``x[rows]`` adds in any with several
+threads.
 """
 
 from typing import NamedTuple
@@ -145,7 +148,7 @@ def _encode_group(model: CLIP, embedded: Tensor, prefixes: Prefixes) -> Tensor:
         x = x + block.mlp(block.ln_2(x))
     captions = torch.arange(len(prefixes.ends), device=x.device)
     at_end = prefixes.paths[captions, prefixes.ends]  # (m,)
-    x = x[at_end] + last.attn.out_proj(_attend_from_ends(last, x, at_end, prefixes))  # (m, width)
+    x = x.index_select(0, at_end) + last.attn.out_proj(_attend_from_ends(last, x, at_end, prefixes))  # (m, width)
     x = x + last.mlp(last.ln_2(x))
     return model.ln_final(x) @ model.text_projection
 
@@ -156,15 +159,15 @@ def _attend(block: nn.Module, x: Tensor, prefixes: Prefixes) -> Tensor:
     rows = functional.linear(block.ln_1(x), block.attn.in_proj_weight, block.attn.in_proj_bias)  # (n, 3 width)
     m, longest = prefixes.paths.shape
     if _varies(rows):
-        along = rows[prefixes.packed].view(len(prefixes.packed), 3, heads, -1)
+        along = rows.index_select(0, prefixes.packed).view(len(prefixes.packed), 3, heads, -1)
         queries, keys, values = along.unbind(dim=1)  # (p, heads, width / heads) each
         starts = prefixes.starts
         attended = _attend_unpadded(queries, keys, values, starts, starts, longest, longest, CAUSAL)
-        return attended.flatten(1)[prefixes.first_packed]
-    along = rows[prefixes.paths.flatten()].view(m, longest, 3, heads, -1)
+        return attended.flatten(1).index_select(0, prefixes.first_packed)
+    along = rows.index_select(0, prefixes.paths.flatten()).view(m, longest, 3, heads, -1)
     queries, keys, values = along.permute(2, 0, 3, 1, 4)  # (m, heads, t, width / heads) each
     attended = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-    return attended.transpose(1, 2).reshape(m * longest, -1)[prefixes.first]
+    return attended.transpose(1, 2).reshape(m * longest, -1).index_select(0, prefixes.first)
 
 
 def _attend_from_ends(block: nn.Module, x: Tensor, at_end: Tensor, prefixes: Prefixes) -> Tensor:
@@ -173,14 +176,14 @@ def _attend_from_ends(block: nn.Module, x: Tensor, at_end: Tensor, prefixes: Pre
     weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
     normed = block.ln_1(x)
     m, longest = prefixes.paths.shape
-    queries = functional.linear(normed[at_end], weight[:width], bias[:width]).view(m, heads, 1, -1)
+    queries = functional.linear(normed.index_select(0, at_end), weight[:width], bias[:width]).view(m, heads, 1, -1)
     rows = functional.linear(normed, weight[width:], bias[width:])  # (n, 2 width)
     if _varies(rows):
-        keys, values = rows[prefixes.packed].view(len(prefixes.packed), 2, heads, -1).unbind(dim=1)
+        keys, values = rows.index_select(0, prefixes.packed).view(len(prefixes.packed), 2, heads, -1).unbind(dim=1)
         each = torch.arange(m + 1, device=x.device, dtype=torch.int32)  # one query per caption
         queries = queries.squeeze(2)
         return _attend_unpadded(queries, keys, values, each, prefixes.starts, 1, longest, EVERYTHING).flatten(1)
-    along = rows[prefixes.paths.flatten()].view(m, longest, 2, heads, -1)
+    along = rows.index_select(0, prefixes.paths.flatten()).view(m, longest, 2, heads, -1)
     keys, values = along.permute(2, 0, 3, 1, 4)  # (m, heads, t, width / heads) each
     inside = torch.arange(longest, device=x.device) <= prefixes.ends[:, None]  # (m, t)
     attended = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=inside[:, None, None])

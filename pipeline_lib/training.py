@@ -53,7 +53,7 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
     if precision == "fp16" and device.type == "cpu":
         raise ValueError(
             "precision: expected fp32 or bf16 on a CPU, found fp16, in which a CPU is hundreds of times slower; set "
-            "`precision` in the config, or run where there is a GPU"
+            "features/precision and finetune/precision in the config, or run where there is a GPU"
         )
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     return torch.autocast(device.type, dtype, enabled=precision != "fp32")

@@ -67,7 +67,7 @@ def test_a_rule_says_what_it_does_logs_and_lists_its_code(name):
     for directive in ("log:", "benchmark:", "mem_mb=", "runtime="):
         assert directive in body
     assert "exec &> >(tee {log:q})" in body
-    called = set(re.findall(r"python -m pipeline_lib\.([\w.]+)", body))
+    called = set(re.findall(r"(?:python|\{params\.launcher\}) -m pipeline_lib\.([\w.]+)", body))
     listed = set(re.findall(r'library\("([\w.]+)"\)', body))
     assert called == listed
 

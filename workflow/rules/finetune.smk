@@ -31,6 +31,8 @@ rule finetune:
     resources:
         mem_mb=3000,
         runtime=720,
+        # Not under params: how often the state is saved changes no result, so it must rerun nothing.
+        checkpoint_every=config["finetune"]["checkpoint_every"],
     params:
         experiment=experiment_options,
         options=options(
@@ -52,7 +54,7 @@ rule finetune:
             --weights {input.weights:q} \
             --triplets {input.triplets:q} \
             --features {input.features:q} \
-            --checkpoint-every {config[finetune][checkpoint_every]} \
+            --checkpoint-every {resources.checkpoint_every} \
             --threads 1 \
             --checkpoint {output.checkpoint:q} \
             --history {output.history:q} \
