@@ -88,6 +88,26 @@ a plate of pasta topped with basil                                      D N I N 
 businesswoman working late in her office                                N V R I P N
 award winner smiles after receiving the trophy                          N N V S V D N
 film director and actress on the red carpet                             N N C N I D A N
+waiter carries a tray of glasses across the terrace                     N V D N I N I D N
+person walks along a trail during autumn                                N V I D N I N
+two horses graze in a green pasture                                     M N V I D A N
+abstract background with glowing lines and dots                         A N I V N C N
+golfer reacts to his putt on the 18th green                             N V I P N I D A N
+the mayor opens a new library in the city centre                        D N V D A N I D N N
+old fishing boat on the shore of a lake                                 A N N I D N I D N
+chef slices tomatoes with a sharp knife                                 N V N I D A N
+a sailor climbs the mast of a tall ship                                 D N V D N I D A N
+fire burns in a stone fireplace                                         N V I D N N
+cheerful grandmother baking cookies with her grandson                   A N V N I P N
+graffiti painted on the wall of an empty factory                        N V I D N I D A N
+hip hop artist performs at the opening of a club                        N N N V I D N I D N
+a herd of cows blocks the country road                                  D N I N V D N N
+winter coat with a fur collar isolated on white                         N N I D N N V I N
+volunteers plant trees along the highway                                N V N I D N
+how to make a paper plane that flies far                                R T V D N N P V R
+actor and director discuss a scene on set                               N C N V D N I N
+cat watches birds through the window                                    N V N I D N
+a lawyer arrives at court with his client                               D N V I N I P N
 a lone tree stands in the middle of a field                             D A N V I D N I D N
 """
 
