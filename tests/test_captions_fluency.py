@@ -37,6 +37,8 @@ def pairs_of(caption):
         ("a barn in winter", [("in", "winter")]),
         ("a barn open this winter", []),
         ("congratulations on the new bike", []),
+        ("a clown with power on a stage", [("on", "a stage")]),
+        ("a pond shaped like a leaf", [("shaped like", "a leaf")]),
         ("toys on a table", [("on", "a table")]),
         ("a group of three things in a meadow", [("in", "a meadow")]),
         # what no picture shows: makers, events before and after, feelings, reports

@@ -20,7 +20,7 @@ _TURNS = word_set(
     "defeat win loss effort attempt chance opportunity importance experience rest lead care step day today tomorrow "
     "yesterday moment minute hour second end start beginning stop role use need purpose possibility "
     "difference one other another kind type sort bit number amount variety half top side life share sight trip mind "
-    "shape position level rate world universe opinion information knowledge key finishing earth account investment "
+    "shape position level rate world universe opinion information knowledge finishing earth account investment "
     "contrast peace favourite favorite choice homage access solidarity detail practicality "
     "focus trend task tribute best worst most least more less same first last next right mo"
 )

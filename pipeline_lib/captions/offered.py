@@ -166,7 +166,7 @@ def _contents(doc: Doc, code: str, subject: tuple[int, int] | None, pairs: list[
 
 def _invisible(doc: Doc, code: str, pair: Pair) -> bool:
     """Whether no picture shows the link: "wants a dog", "by a novelist", a clause about something else."""
-    if pair.kind != "and" and names_nothing(doc, pair.owner):
+    if pair.kind != "and" and pair.place != "later" and names_nothing(doc, pair.owner):
         return True
     if pair.kind in ("verb", "participle"):
         relative = pair.predicate[0] > 0 and code[pair.predicate[0] - 1] == "W"
@@ -180,7 +180,7 @@ def _invisible(doc: Doc, code: str, pair: Pair) -> bool:
         aside = aside or (owner == "it" and pair.owner[0] > 0)  # "the sea and it 's waves"
         aside = aside or (code[pair.predicate[0]] == "b" and doc[pair.predicate[1] - 1].lower_ == "for")
         aside = aside or doc[pair.owner[1] - 1].lemma_ == "view"  # "a view looking out of a car"
-        return aside or not UNSEEN.isdisjoint(token.lemma_ for token in doc[slice(*pair.predicate)])
+        return aside or any(token.lemma_ in UNSEEN and token.lower_ != "like" for token in doc[slice(*pair.predicate)])
     link, head = doc[pair.predicate[0]].lower_, doc[pair.object[1] - 1].lemma_
     if doc[pair.owner[1] - 1].lemma_ == "view" and link not in VIEWED:
         return pair.kind == "preposition"
