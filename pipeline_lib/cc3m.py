@@ -6,12 +6,14 @@ key is its number in the file, so it stays the same however the file is split.
 """
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 COLUMN_COUNTS = (2, 5)
 
 
@@ -121,6 +123,6 @@ def _parse(number: int, line: bytes) -> Row:
     caption, url = fields[0], fields[1] if len(fields) > 1 else ""
     if problem is None and len(fields) not in COLUMN_COUNTS:
         problem = "columns"
-    if problem is None and any(ord(character) < 32 or ord(character) == 127 for character in caption + url):
+    if problem is None and CONTROL_CHARACTER.search(caption + url):
         problem = "control-character"
     return Row(key, caption, url, problem)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline_lib.captions import clip_length
 from pipeline_lib.captions.checks import Reason
 from pipeline_lib.captions.negate import main
-from pipeline_lib.captions.table import SCHEMA, code_version
+from pipeline_lib.captions.table import MODULE, SCHEMA
 from pipeline_lib.cc3m import count_rows, read_rows
 
 FLAGS = ["--spacy-model", "lexicon", "--seed", "0", "--word-weights", "no=1,not=1,without=1"]
@@ -88,7 +88,7 @@ def test_any_bytes_in_are_as_many_rows_out(tmp_path, content):
         assert (row["key"], row["caption"]) == (given_row.key, given_row.caption)
         assert (row["status"] == "refused") == (row["reason"] in set(Reason)) == (row["negated_caption"] is None)
         assert (row["backend"], row["model"], row["prompt"], row["seed"]) == ("rules:lexicon", None, None, 0)
-        assert row["code"] == code_version()
+        assert row["code"] == code_version(MODULE)
 
 
 def test_parts_workers_and_packing_do_not_change_a_byte(tmp_path, real_data):

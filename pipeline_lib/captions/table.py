@@ -6,13 +6,13 @@ by a backend (`rules.RuleBackend`, `chat.ChatBackend`).
 
 import hashlib
 import random
-from functools import cache
 
 import pyarrow as pa
 
 from pipeline_lib.cc3m import Row
-from pipeline_lib.sources import PACKAGE, sources
+from pipeline_lib.sources import code_version
 
+MODULE = "pipeline_lib.captions.negate"  # which makes the table
 NEGATION_WORDS = ("no", "not", "without")
 
 SCHEMA = pa.schema(
@@ -38,16 +38,6 @@ SCHEMA = pa.schema(
 )
 
 
-@cache
-def code_version() -> str:
-    """Return a short hash of every source file of this package that makes the table."""
-    digest = hashlib.sha256()
-    for name in sources("pipeline_lib.captions.negate"):
-        content = (PACKAGE.parent / name).read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()[:12]
-
-
 def blank_row(row: Row, backend: str, seed: int, model: str | None = None, prompt: str | None = None) -> dict:
     """Return the row of a caption that has no negated caption yet: refused, without a reason.
 
@@ -64,7 +54,7 @@ def blank_row(row: Row, backend: str, seed: int, model: str | None = None, promp
     """
     result = dict.fromkeys(SCHEMA.names)
     result.update(key=row.key, caption=row.caption, pairs=[], chosen_pair=-1, status="refused")
-    result.update(backend=backend, model=model, prompt=prompt, code=code_version(), seed=seed)
+    result.update(backend=backend, model=model, prompt=prompt, code=code_version(MODULE), seed=seed)
     return result
 
 
