@@ -25,12 +25,17 @@ def jpeg(colour="red", size=(40, 30), **save) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(handler):
-    """Serve `handler` from a thread; yield the port."""
+def serving(handler, robots=None):
+    """Serve `handler` from a thread, and `robots` for robots.txt, by default 404; yield the port."""
     loop = asyncio.new_event_loop()
 
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/robots.txt":
+            return await robots(request) if robots else web.Response(status=404)
+        return await handler(request)
+
     async def start() -> web.ServerRunner:
-        server = web.Server(handler, handler_cancellation=True, access_log=None)
+        server = web.Server(handle, handler_cancellation=True, access_log=None)
         runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -53,7 +58,9 @@ def fetch_settings(port: int = 1, **changes) -> Settings:
         **{
             "image_size": 16,
             "user_agent": AGENT,
+            "respect_robots": True,
             "timeout_s": 5.0,
+            "deadline_s": 20.0,
             "max_bytes": 100_000,
             "max_pixels": 1_000_000,
             "max_redirects": 3,
@@ -61,6 +68,9 @@ def fetch_settings(port: int = 1, **changes) -> Settings:
             "backoff_s": 0.01,
             "connections": 16,
             "connections_per_host": 4,
+            "requests_per_second_per_host": None,
+            "max_crawl_delay_s": 1.0,
+            "breaker_failures": 1000,
             "threads": 1,
             "connect_to": {"test": ("127.0.0.1", port)},
             **changes,

@@ -9,7 +9,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 from aiohttp import web
-from fetching import AGENT, fetch, jpeg, serving
+from fetching import AGENT, fetch, fetch_settings, jpeg, serving
 
 from pipeline_lib.fetch.addresses import PublicResolver, parse_connect_to
 from pipeline_lib.fetch.client import opted_out
@@ -145,13 +145,13 @@ def test_no_host_gets_more_requests_at_once_than_allowed(tmp_path):
 
 def test_a_big_host_neither_waits_nor_holds_up_the_others():
     async def hosts() -> list[str]:
-        schedule = Schedule(per_host=2)
+        schedule = Schedule(fetch_settings(connections_per_host=2))
         for number, host in enumerate("aaaaaabc"):
-            schedule.add(Job(number, "", host))
-        taken = [(await schedule.take()).host for _ in range(4)]
-        schedule.release("b")
-        schedule.release("a")
-        return [*taken, (await schedule.take()).host]
+            schedule.add(Job(number, host=host))
+        taken = [await schedule.take() for _ in range(4)]
+        for host in "ba":
+            schedule.done(next(job for job in taken if job.host == host))
+        return [job.host for job in [*taken, await schedule.take()]]
 
     taken = asyncio.run(hosts())
     assert sorted(taken[:4]) == ["a", "a", "b", "c"] and taken[4] == "a"
@@ -231,7 +231,7 @@ def test_no_connection_and_no_such_host(tmp_path):
         port = closed.getsockname()[1]
     frame = fetch(tmp_path, ["http://a.test/", "https://nothing.invalid/", f"http://{'a' * 70}.example/"], port)
     assert list(frame["failure"]) == ["connect", "dns", "dns"]
-    assert frame["attempts"].iloc[0] == 3 and not frame["permanent"].iloc[0]
+    assert list(frame["permanent"]) == [False, True, True]
 
 
 def test_urls_are_asked_as_they_are_written(tmp_path):
@@ -281,7 +281,7 @@ def test_who_asks_is_said_honestly(tmp_path):
     ],
 )
 def test_robots_tag(headers, forbids):
-    assert opted_out(headers, AGENT) is forbids
+    assert opted_out(headers, "conclip-test") is forbids
 
 
 def test_settings_that_make_no_sense_are_refused(tmp_path):

@@ -29,7 +29,9 @@ def fetch_command(captions: Path, out: Path, **changes) -> list[str]:
         "outcomes": out / "out.parquet",
         "image-size": 16,
         "user-agent": AGENT,
+        "respect-robots": True,
         "timeout-s": 1,
+        "deadline-s": 2,
         "max-bytes": 100_000,
         "max-pixels": 1_000_000,
         "max-redirects": 3,
@@ -37,6 +39,9 @@ def fetch_command(captions: Path, out: Path, **changes) -> list[str]:
         "backoff-s": 0.01,
         "connections": 16,
         "connections-per-host": 4,
+        "requests-per-second-per-host": "none",
+        "max-crawl-delay-s": 1,
+        "breaker-failures": 5,
         "threads": 1,
         **changes,
     }
@@ -67,18 +72,26 @@ def test_every_answer_of_the_miniature_has_its_outcome_and_two_runs_give_the_sam
     command = fetch_command(miniature / "cc3m.tsv", miniature / "one", **{"timeout-s": 1})
     ran = subprocess.run(serve_command(miniature, command), capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
-    assert "rows 27, successes 6 (22.2%)" in ran.stdout
+    assert "rows 29, successes 6 (20.7%)" in ran.stdout
     assert sorted(path.name for path in (miniature / "one").iterdir()) == ["out.parquet", "out.tar"]
     rows = list(read_rows(miniature / "cc3m.tsv"))
-    with serving(read_web(miniature / "web.tar", miniature / "answers.parquet").handle) as port:
-        few = {"connections": 3, "connections_per_host": 1, "threads": 2, "attempts": 2, "timeout_s": 1.0}
+    site = read_web(miniature / "web.tar", miniature / "answers.parquet")
+    with serving(site.handle, robots=site.handle) as port:
+        few = {
+            "connections": 3,
+            "connections_per_host": 1,
+            "threads": 2,
+            "attempts": 2,
+            "timeout_s": 1.0,
+            "deadline_s": 2.0,
+        }
         fetch(miniature / "two", rows, port, **few, connect_to={"miniature.test": ("127.0.0.1", port)})
     assert (miniature / "one" / "out.tar").read_bytes() == (miniature / "two" / "out.tar").read_bytes()
     frame, other = (read_parquet(miniature / name / "out.parquet") for name in ("one", "two"))
     pd.testing.assert_frame_equal(frame.iloc[:, :-1], other.iloc[:, :-1])
     assert frame.columns[-1] == "milliseconds"
     assert (frame["milliseconds"][[answer == "silent" for answer in sorted(ANSWERS) * 2] + [False] * 3] >= 2000).all()
-    assert list(frame["key"]) == [f"{number:09d}" for number in range(27)]
+    assert list(frame["key"]) == [f"{number:09d}" for number in range(29)]
     expected = {
         "ok": (None, False, 200, 1),
         "redirect": (None, False, 200, 1),
@@ -91,6 +104,7 @@ def test_every_answer_of_the_miniature_has_its_outcome_and_two_runs_give_the_sam
         "truncated": ("truncated", False, 200, 2),
         "corrupt": ("corrupt", True, 200, 1),
         "noai": ("opt-out", True, 200, 1),
+        "disallowed": ("robots", True, None, 0),
         "silent": ("timeout", False, None, 2),
     }
     assert expected.keys() == ANSWERS.keys()

@@ -27,12 +27,13 @@ def path(tmp_path):
 def test_rows_come_back(path, capsys):
     with Journal(path, "one", 4) as journal:
         assert settled(journal) == ROWS
-        journal.add_attempt(1, 2)
+        journal.add_attempt(1, 2, 0.5)
     with Journal(path, "one", 4) as journal:
-        assert [journal.attempts(row) for row in range(4)] == [0, 2, 0, 0] and 1 not in journal
+        assert [journal.attempts(row) for row in range(4)] == [(0, 0), (2, 0.5), (0, 0), (0, 0)]
+        assert 1 not in journal
         journal.add(1, LOST)
     with Journal(path, "one", 4) as journal:
-        assert settled(journal) == {**ROWS, 1: (LOST, b"")} and journal.attempts(1) == 0
+        assert settled(journal) == {**ROWS, 1: (LOST, b"")} and journal.attempts(1) == (0, 0)
     assert "part.journal: 3 of 4 rows are settled\n" in capsys.readouterr().err
 
 

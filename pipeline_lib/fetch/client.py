@@ -6,6 +6,7 @@ Redirects are returned, not followed, so that the host they lead to gets the sam
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Self
@@ -25,13 +26,17 @@ DNS_THREADS = 32
 # Longer than a part takes: the addresses that were checked stay the addresses that are used.
 DNS_CACHE_S = 86400
 DNS_CACHE_HOSTS = 100_000
+# Of a robots.txt; RFC 9309 wants at least so many to be read.
+RULES_BYTES = 500 * 1024
+
+Read = Callable[[aiohttp.ClientResponse], Awaitable[bytes | None]]
 
 
 class Answer(NamedTuple):
     """What a host said: `body` of an answer with status 200, or `location` of a redirect."""
 
     http_code: int
-    body: bytes
+    body: bytes | None
     location: str | None
 
 
@@ -59,7 +64,7 @@ class Client:
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
-            headers={"User-Agent": self._settings.user_agent, "Accept": "image/*", "Accept-Encoding": "identity"},
+            headers={"User-Agent": self._settings.user_agent, "Accept-Encoding": "identity"},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `ask` has one deadline for everything
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,  # behind a proxy the addresses that we check would not be the ones that are reached
@@ -73,7 +78,7 @@ class Client:
         await self._session.close()
 
     async def ask(self, url: URL, timeout_s: float) -> Answer:
-        """Request `url` and read the answer.
+        """Request an image and read the answer.
 
         Parameters
         ----------
@@ -85,56 +90,80 @@ class Client:
         Raises
         ------
         Failed
-            If there is neither a body nor a redirect.
+            If there is neither a body nor a redirect, or the host does not want the image to be used.
         """
-        http_code = None
+        return await self._get(url, timeout_s, "image/*", self._read_image)
+
+    async def ask_rules(self, url: URL, timeout_s: float) -> Answer:
+        """Request a robots.txt and read the answer, of which what is beyond `RULES_BYTES` does not count.
+
+        Parameters, and what is raised, are those of `ask`.
+        """
+        return await self._get(url, timeout_s, "text/plain, */*;q=0.1", self._read_rules)
+
+    async def _get(self, url: URL, timeout_s: float, accept: str, read: Read) -> Answer:
+        http_code, get = None, self._session.get
         try:
-            async with asyncio.timeout(timeout_s), self._session.get(url, allow_redirects=False) as response:
+            async with (
+                asyncio.timeout(timeout_s),
+                get(url, allow_redirects=False, headers={"Accept": accept}) as response,
+            ):
                 http_code = response.status
                 if http_code != 200 and http_code not in REDIRECTS:
                     permanent = http_code < 500 and http_code not in TRANSIENT_STATUSES
                     raise Failed(
                         "http", permanent, wait_s=wished_wait_s(http_code, response.headers.get("Retry-After"))
                     )
-                if opted_out(response.headers.getall("X-Robots-Tag", []), self._settings.user_agent):
-                    raise Failed("opt-out", permanent=True)
-                if http_code in REDIRECTS:
-                    return Answer(http_code, b"", response.headers.get("Location", ""))
-                return Answer(http_code, await self._read(response), None)
+                body = await read(response)
+                return Answer(http_code, body, response.headers.get("Location", "") if body is None else None)
         except Failed as failed:
             failed.http_code = http_code
             raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Failed(*_classify(error), http_code) from error
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read_image(self, response: aiohttp.ClientResponse) -> bytes | None:
+        if opted_out(response.headers.getall("X-Robots-Tag", []), self._settings.agent_name):
+            raise Failed("opt-out", permanent=True)
+        if response.status in REDIRECTS:
+            return None
         if (response.content_length or 0) > self._settings.max_bytes:
             raise Failed("too-large", permanent=True)
-        body = bytearray()
-        async for piece in response.content.iter_any():
-            body += piece
-            if len(body) > self._settings.max_bytes:
-                raise Failed("too-large", permanent=True)
-        return bytes(body)
+        body = await _read(response, self._settings.max_bytes)
+        if len(body) > self._settings.max_bytes:
+            raise Failed("too-large", permanent=True)
+        return body
+
+    async def _read_rules(self, response: aiohttp.ClientResponse) -> bytes | None:
+        return None if response.status in REDIRECTS else (await _read(response, RULES_BYTES))[:RULES_BYTES]
 
 
-def opted_out(headers: list[str], user_agent: str) -> bool:
+async def _read(response: aiohttp.ClientResponse, enough: int) -> bytes:
+    """Read the body, or a little more than `enough` of it."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > enough:
+            break
+    return bytes(body)
+
+
+def opted_out(headers: list[str], agent_name: str) -> bool:
     """Return whether ``X-Robots-Tag`` headers forbid the use of what they come with.
 
     Parameters
     ----------
     headers : list of str
         The values, such as ``"noai, noimageai"`` or ``"otherbot: noindex"``, which concerns that agent alone.
-    user_agent : str
-        Ours; its name is what stands before the first slash or blank.
+    agent_name : str
+        Ours.
     """
-    name = user_agent.replace("/", " ").split()[0].lower()
     for header in headers:
         concerned = True
         for directive in header.lower().split(","):
             agent, separator, rest = directive.rpartition(":")
             if separator:
-                concerned = agent.strip() == name
+                concerned = agent.strip() == agent_name.lower()
             if concerned and rest.strip() in OPT_OUTS:
                 return True
     return False

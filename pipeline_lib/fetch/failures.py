@@ -7,11 +7,13 @@ FAILURES = {
     "dns": "the host name cannot be resolved",
     "connect": "no connection: refused or unreachable",
     "tls": "no encrypted connection: certificate or handshake",
+    "host-down": "the host did not answer several requests in a row, so this one was not made",
     "timeout": "no complete answer before the deadline",
     "reset": "the connection was closed before an answer",
     "protocol": "the answer is not valid HTTP",
     "http": "an HTTP status other than 200 and a redirect",
     "redirect": "too many redirects, or one to nowhere",
+    "robots": "robots.txt forbids it, or (transient) could not be read",
     "opt-out": "X-Robots-Tag forbids the use",
     "truncated": "the body ended before its announced length",
     "too-large": "more bytes than allowed",
@@ -42,3 +44,9 @@ class Failed(Exception):
         assert failure in FAILURES, failure
         super().__init__(failure)
         self.failure, self.permanent, self.http_code, self.wait_s = failure, permanent, http_code, wait_s
+
+    @property
+    def host_is_silent(self) -> bool:
+        """Whether the host did not answer, or only that it wishes to be left alone."""
+        unanswered = not self.permanent and (self.http_code is None or self.failure == "timeout")
+        return unanswered or self.wait_s is not None

@@ -4,8 +4,9 @@
 
     python -m pipeline_lib.fetch.fetch --captions Train_GCC-training.tsv --part 0 --parts 100 \\
         --images 000.tar --outcomes 000.parquet --image-size 256 --user-agent "conclip/1.0 (+mailto:you@example.org)" \\
-        --timeout-s 20 --max-bytes 20000000 --max-pixels 100000000 --max-redirects 5 --attempts 3 --backoff-s 2 \\
-        --connections 64 --connections-per-host 8 --threads 2
+        --respect-robots true --timeout-s 20 --deadline-s 40 --max-bytes 20000000 --max-pixels 100000000 \\
+        --max-redirects 5 --attempts 3 --backoff-s 2 --connections 64 --connections-per-host 4 \\
+        --requests-per-second-per-host 10 --max-crawl-delay-s 10 --breaker-failures 5 --threads 2
 
 (about 1,000 small images per second and core from a near host; on the open web the hosts set the pace). Outputs:
 
@@ -18,10 +19,12 @@
   counted).
 
 The same answers give the same bytes in the tar and the same values in the table, but for `milliseconds`, which is a
-measurement. The deadline ``--timeout-s`` is for one attempt with all its redirects. A transient failure is tried again
-at once, at the end of its host's line, and then after ``--backoff-s``, twice that, and so on, up to ``--attempts`` in
-all. A 429, or a 503 with ``Retry-After``, is never tried again at once, and not before what the header asks for or, if
-that is sooner, four times ``--timeout-s``.
+measurement. (Hosts that stop answering are the exception: which of their rows were asked before that was noticed, and
+how often, depends on timing; all of them fail transiently.) An attempt with all its redirects may take ``--timeout-s``,
+all attempts together ``--deadline-s``. A transient failure is tried again at once, at the end of its host's line, and
+then after ``--backoff-s``, twice that, and so on, up to ``--attempts`` in all. After a 429, or a 503 with
+``Retry-After``, the whole host is left alone for ``--backoff-s`` or what the header asks for, but no longer than four
+times ``--timeout-s``. How hosts are treated beyond that: `schedule` and `robots`.
 
 What is settled is kept in a `journal` beside the table, ``000.journal``, until both outputs stand: after a kill the
 same command asks only for the rest. With ``--retry-failed`` and the outputs of an earlier run in place, it asks only
@@ -51,8 +54,8 @@ from pipeline_lib.files import read_parquet
 from pipeline_lib.tars import encode_json, read_samples, write_samples
 
 # The settings that an image or a lasting refusal depends on. What was fetched under others is not taken over; the rest
-# says how patiently hosts are asked, and may change while a part is under way. workflow/rules/fetch.smk says the same.
-DECISIVE = ("image_size", "max_bytes", "max_pixels", "max_redirects")
+# says how patiently hosts are asked, and may change while a part is under way. workflow/rules/common.smk says the same.
+DECISIVE = ("image_size", "respect_robots", "max_bytes", "max_pixels", "max_redirects")
 
 
 def fetch_part(
@@ -152,6 +155,16 @@ def _image_size(text: str) -> int | None:
     return None if text == "none" else int(text)
 
 
+def _rate(text: str) -> float | None:
+    return None if text == "none" else float(text)
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected true or false, found {text!r}")
+    return text.lower() == "true"
+
+
 def main() -> None:
     """Fetch the part that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -162,7 +175,9 @@ def main() -> None:
     parser.add_argument("--outcomes", type=Path, required=True, help="Parquet table to write")
     parser.add_argument("--image-size", type=_image_size, required=True, help="shortest side in pixels, or none")
     parser.add_argument("--user-agent", required=True, help="name and contact")
+    parser.add_argument("--respect-robots", type=_truth, required=True, help="whether robots.txt counts: true or false")
     parser.add_argument("--timeout-s", type=float, required=True, help="deadline of one attempt")
+    parser.add_argument("--deadline-s", type=float, required=True, help="deadline of all attempts at a URL together")
     parser.add_argument("--max-bytes", type=int, required=True, help="longest body")
     parser.add_argument("--max-pixels", type=int, required=True, help="largest image")
     parser.add_argument("--max-redirects", type=int, required=True, help="most redirects in one attempt")
@@ -170,6 +185,9 @@ def main() -> None:
     parser.add_argument("--backoff-s", type=float, required=True, help="wait before the second repetition")
     parser.add_argument("--connections", type=int, required=True, help="requests open at a time")
     parser.add_argument("--connections-per-host", type=int, required=True, help="requests open at a time to one host")
+    parser.add_argument("--requests-per-second-per-host", type=_rate, required=True, help="a number, or none")
+    parser.add_argument("--max-crawl-delay-s", type=float, required=True, help="a longer Crawl-delay counts as this")
+    parser.add_argument("--breaker-failures", type=int, required=True, help="silences in a row that open the breaker")
     parser.add_argument("--threads", type=int, required=True, help="threads that decode and resize")
     parser.add_argument("--retry-failed", action="store_true", help="ask again for an earlier run's transient failures")
     parser.add_argument("--connect-to", default=[], action="append", metavar="SUFFIX=ADDRESS:PORT")

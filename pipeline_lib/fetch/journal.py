@@ -9,7 +9,7 @@ whole. The images lie in the file too; in memory there are eight bytes per row.
 
     file    = record*, of which the first has the note {"identity": ...} and no content
     record  = crc32 of the rest, length of note, length of content (4 bytes each, little-endian), note, content
-    note    = JSON: number of the row in the part, then its `Outcome`, or how often it was tried so far
+    note    = JSON: number of the row in the part, then its `Outcome`, or how often it was tried so far and for how long
     content = the image as it will be stored; empty for a failure
 """
 
@@ -55,7 +55,7 @@ class Journal:
         self._path, self._n_rows = path, n_rows
         self._places = array("Q", bytes(8 * n_rows))  # of each row's record; 0, the place of the identity, for none
         self._settled = 0
-        self._attempts: dict[int, int] = {}
+        self._attempts: dict[int, tuple[int, float]] = {}
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,14 +98,14 @@ class Journal:
         assert row not in self
         self._mark(row, self._append(json.dumps([row, *outcome]).encode(), content))
 
-    def add_attempt(self, row: int, attempts: int) -> None:
-        """Note that a row was tried `attempts` times and is to be tried again."""
-        self._append(json.dumps([row, attempts]).encode(), b"")
-        self._attempts[row] = attempts
+    def add_attempt(self, row: int, attempts: int, asked_s: float) -> None:
+        """Note that a row was tried `attempts` times, which took `asked_s`, and is to be tried again."""
+        self._append(json.dumps([row, attempts, asked_s]).encode(), b"")
+        self._attempts[row] = attempts, asked_s
 
-    def attempts(self, row: int) -> int:
-        """Return how often a row that is not settled was tried."""
-        return self._attempts.get(row, 0)
+    def attempts(self, row: int) -> tuple[int, float]:
+        """Return how often a row that is not settled was tried, and how many seconds that took."""
+        return self._attempts.get(row, (0, 0.0))
 
     def read(self, row: int) -> tuple[Outcome, bytes]:
         """Return what `add` was given for a row."""
@@ -139,8 +139,8 @@ class Journal:
             size, end = os.fstat(file.fileno()).st_size, 0
             for place, note, stop in _records(file, size):
                 end, said = stop, json.loads(note)
-                if place and len(said) == 2:
-                    self._attempts[said[0]] = said[1]
+                if place and len(said) == 3:
+                    self._attempts[said[0]] = said[1], said[2]
                 elif place:
                     self._mark(said[0], place)
                 elif said != {"identity": identity}:

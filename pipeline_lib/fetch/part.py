@@ -8,40 +8,25 @@ import random
 import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from pipeline_lib.cc3m import Row
 from pipeline_lib.fetch.addresses import parse_url
-from pipeline_lib.fetch.client import Client
+from pipeline_lib.fetch.client import Answer, Client
 from pipeline_lib.fetch.failures import Failed
 from pipeline_lib.fetch.images import prepare
 from pipeline_lib.fetch.journal import Journal
 from pipeline_lib.fetch.outcomes import Outcome, Sizes
+from pipeline_lib.fetch.robots import Robots
 from pipeline_lib.fetch.schedule import Job, Schedule
 from pipeline_lib.fetch.settings import Settings
-from pipeline_lib.progress import progress
+from pipeline_lib.fetch.tally import Tally
 
-# How long a host is left alone at most where it asks for longer, in deadlines of an attempt: a part has to end.
-LONGEST_WAIT = 4
 # Rows that are open at a time. So many are enough to find work for every connection while some hosts are slow, and
 # memory does not grow with the part.
 WINDOW = 8192
-
-
-@dataclass(slots=True)
-class Open:
-    """A row that is not settled.
-
-    Attributes
-    ----------
-    url : str
-        As in the captions file.
-    asked_s : float
-        How long its requests have taken so far, in seconds; waits between them are not counted.
-    """
-
-    url: str
-    asked_s: float = 0.0
+BATCH = 256  # so many are let in before others have their turn: nobody's deadline should pass meanwhile
+# An attempt that would have less time than this is not made.
+LEAST_S = 0.05
 
 
 class PartFetcher:
@@ -61,79 +46,103 @@ class PartFetcher:
 
     def __init__(self, rows: Collection[Row], settings: Settings, journal: Journal, what: str) -> None:
         self._coming, self._settings, self._journal = enumerate(rows), settings, journal
-        self._open: dict[int, Open] = {}
-        self._progress = progress(range(len(rows)), what, "rows")
+        self._urls: dict[int, str] = {}  # of the open rows
+        self._tally = Tally(what, len(rows), len(journal))
 
     async def fetch(self) -> None:
         """Ask all hosts until every row is settled."""
         settings = self._settings
-        self._schedule, self._finished = Schedule(settings.connections_per_host), asyncio.Event()
-        for _ in range(len(self._journal)):
-            next(self._progress)
-        self._let_in()
-        if not self._finished.is_set():
-            with ThreadPoolExecutor(settings.threads, "decode") as pool:
-                async with Client(settings) as client, asyncio.TaskGroup() as group:
-                    workers = [group.create_task(self._work(client, pool)) for _ in range(settings.connections)]
-                    await self._finished.wait()
-                    for worker in workers:
-                        worker.cancel()
-        next(self._progress, None)  # past the last row it prints the total
+        self._schedule, self._finished = Schedule(settings), asyncio.Event()
+        self._robots = Robots(self._schedule, settings)
+        with ThreadPoolExecutor(settings.threads, "decode") as pool:
+            async with Client(settings) as client, asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._work(client, pool)) for _ in range(settings.connections)]
+                tasks.append(group.create_task(self._tally.show()))
+                self._let_in()
+                await self._finished.wait()
+                for task in tasks:
+                    task.cancel()
 
     def _let_in(self) -> None:
         """Open further rows, until there are `WINDOW` of them or none is left to open."""
-        while len(self._open) < WINDOW:
+        for _ in range(BATCH):
+            if len(self._urls) == WINDOW:
+                return
             index, row = next(self._coming, (None, None))
             if row is None:
-                if not self._open:
+                if not self._urls:
                     self._finished.set()
                 return
             if index in self._journal:
                 continue
-            self._open[index] = Open(row.url)
-            try:
-                if row.problem is not None:
-                    raise Failed("row", permanent=True)
-                host = parse_url(row.url).raw_host
-                self._schedule.add(Job(index, row.url, host, self._journal.attempts(index)))
-            except Failed as failed:
-                self._settle(index, failed, 0, None)
+            self._urls[index] = row.url
+            if row.problem is None:
+                self._begin(index, *self._journal.attempts(index))
+            else:
+                self._settle(Job(index), Failed("row", permanent=True))
+        asyncio.get_running_loop().call_soon(self._let_in)
+
+    def _begin(self, row: int, attempts: int, asked_s: float) -> None:
+        """Line up the first request of an attempt at a row."""
+        job = Job(row, attempts=attempts, asked_s=asked_s)
+        try:
+            job.turn_to(parse_url(self._urls[row]))
+        except Failed as failed:
+            self._settle(job, failed)
+        else:
+            self._line_up(job)
+
+    def _line_up(self, job: Job) -> None:
+        """Let the job have its turn if its site's rules and its host allow it."""
+        try:
+            self._robots.line_up(job)
+        except Failed as failed:
+            self._settle(job, failed)
 
     async def _work(self, client: Client, pool: ThreadPoolExecutor) -> None:
         """Do one job after the other; a job is done when its image is decoded, so few are ever in memory."""
         while True:
             job = await self._schedule.take()
             try:
-                body = await self._ask(client, job)
-                if body is not None:
-                    await self._store(job, body, pool)
+                answer = await self._ask(client, job)
+                if answer.location is not None:
+                    self._follow(job, answer)
+                elif job.row is None:
+                    self._line_up_all(self._robots.learn(job, answer.body))
+                else:
+                    await self._store(job, answer.body, pool)
             except Failed as failed:
                 self._retry_or_settle(job, failed)
 
-    async def _ask(self, client: Client, job: Job) -> bytes | None:
-        """Return the body, or None if the job went on to where a redirect leads."""
-        start = time.monotonic()
+    async def _ask(self, client: Client, job: Job) -> Answer:
+        """Make the request; what waits for a host that turns out to be down is settled."""
+        settings, start = self._settings, time.monotonic()
         job.attempts += job.redirects == 0
+        left_s = min(settings.timeout_s - job.attempt_s, settings.deadline_s - job.asked_s)
+        failed = None
         try:
-            url = parse_url(job.url)
-            answer = await client.ask(url, self._settings.timeout_s - job.spent_s)
+            return await (client.ask_rules if job.row is None else client.ask)(job.url, left_s)
+        except Failed as error:
+            failed = error
+            raise
         finally:
-            self._schedule.release(job.host)
-            self._open[job.row].asked_s += time.monotonic() - start
-        if answer.location is None:
-            return answer.body
+            seconds = time.monotonic() - start
+            job.attempt_s += seconds
+            job.asked_s += seconds
+            for waiting in self._schedule.done(job, failed):
+                self._settle(waiting, Failed("host-down", permanent=False))
+
+    def _follow(self, job: Job, answer: Answer) -> None:
+        """Go on to where a redirect leads."""
         if job.redirects == self._settings.max_redirects or not answer.location:
             raise Failed("redirect", True, answer.http_code)
         try:
-            target = parse_url(answer.location, job.url)
+            job.turn_to(parse_url(answer.location, str(job.url)))
         except Failed as failed:
             failed.http_code = answer.http_code
             raise
-        job.url, job.host = str(target), target.raw_host
         job.redirects += 1
-        job.spent_s += time.monotonic() - start
-        self._schedule.add(job)
-        return None
+        self._line_up(job)
 
     async def _store(self, job: Job, body: bytes, pool: ThreadPoolExecutor) -> None:
         loop, settings = asyncio.get_running_loop(), self._settings
@@ -141,56 +150,69 @@ class PartFetcher:
             picture = await loop.run_in_executor(pool, prepare, body, settings.image_size, settings.max_pixels)
         except Failed as failed:
             failed.http_code = 200
-            self._settle(job.row, failed, job.attempts, job.host, len(body))
+            self._settle(job, failed, len(body))
             return
         sizes = Sizes(picture.width, picture.height, picture.original_width, picture.original_height)
-        milliseconds = round(self._open.pop(job.row).asked_s * 1000)
         outcome = Outcome(
-            "success", None, False, 200, job.attempts, len(body), job.host, picture.sha256, milliseconds, sizes
+            "success", None, False, 200, job.attempts, len(body), job.host, picture.sha256, _ms(job.asked_s), sizes
         )
         self._record(job.row, outcome, picture.content)
 
     def _retry_or_settle(self, job: Job, failed: Failed) -> None:
         settings = self._settings
-        if failed.permanent or job.attempts >= settings.attempts:
-            self._settle(job.row, failed, job.attempts, job.host)
+        if failed.permanent or job.attempts >= settings.attempts or settings.deadline_s - job.asked_s < LEAST_S:
+            self._settle(job, failed)
             return
-        self._journal.add_attempt(job.row, job.attempts)
-        row_url = self._open[job.row].url
-        again = Job(job.row, row_url, parse_url(row_url).raw_host, job.attempts)
-        delay = retry_delay_s(job.attempts, failed.wait_s, settings) * random.uniform(1, 1.5)
-        asyncio.get_running_loop().call_later(delay, self._schedule.add, again)
+        delay_s = retry_delay_s(job.attempts, settings) * random.uniform(1, 1.5)
+        loop = asyncio.get_running_loop()
+        if job.row is None:
+            loop.call_later(delay_s, self._line_up, Job.for_rules(job.site, job.attempts, job.asked_s))
+        else:
+            self._journal.add_attempt(job.row, job.attempts, job.asked_s)
+            loop.call_later(delay_s, self._begin, job.row, job.attempts, job.asked_s)
 
-    def _settle(self, row: int, failed: Failed, attempts: int, host: str | None, size: int | None = None) -> None:
-        """Record that a row has no image."""
-        milliseconds = round(self._open.pop(row).asked_s * 1000)
-        self._record(
-            row,
-            Outcome(
-                "failed", failed.failure, failed.permanent, failed.http_code, attempts, size, host, None, milliseconds
-            ),
+    def _settle(self, job: Job, failed: Failed, size: int | None = None) -> None:
+        """Record that a row has no image; for a request for rules, see what becomes of the rows that wait for them."""
+        if job.row is None:
+            self._line_up_all(self._robots.miss(job, failed))
+            return
+        outcome = Outcome(
+            "failed",
+            failed.failure,
+            failed.permanent,
+            failed.http_code,
+            job.attempts,
+            size,
+            job.host,
+            None,
+            _ms(job.asked_s),
         )
+        self._record(job.row, outcome)
+
+    def _line_up_all(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            self._line_up(job)
 
     def _record(self, row: int, outcome: Outcome, content: bytes = b"") -> None:
+        del self._urls[row]
         self._journal.add(row, outcome, content)
-        next(self._progress)
+        self._tally.count(outcome)
         # Not called here: rows that need no request are settled while others are let in.
         asyncio.get_running_loop().call_soon(self._let_in)
 
 
-def retry_delay_s(attempts: int, wait_s: float | None, settings: Settings) -> float:
+def retry_delay_s(attempts: int, settings: Settings) -> float:
     """Return how many seconds after its failure a URL is asked again, at the least.
 
     Parameters
     ----------
     attempts : int
         How often it was asked.
-    wait_s : float or None
-        What the host wishes, see `Failed`. It gets no immediate repetition then, and at most `LONGEST_WAIT` deadlines.
     settings : Settings
-        Backoff and deadline.
+        Backoff. What the host itself wishes is heeded by the schedule, for all of the host's rows.
     """
-    if wait_s is None and attempts == 1:
-        return 0.0
-    backoff_s = settings.backoff_s * 2 ** max(attempts - 2, 0)
-    return max(backoff_s, min(wait_s or 0.0, LONGEST_WAIT * settings.timeout_s))
+    return 0.0 if attempts == 1 else settings.backoff_s * 2 ** (attempts - 2)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -6,16 +6,18 @@
         python -m pipeline_lib.fetch.fetch --captions cc3m.tsv ...
 
 The command gets ``--connect-to miniature.test=127.0.0.1:PORT`` appended, with a port that the system chose; its exit
-status is ours. Inputs: a tar of ``KEY.jpg`` and a table with `url`, `key` and `answer`, one of `ANSWERS`, per URL; any
-other URL is answered 404.
+status is ours. Inputs: a tar of ``KEY.jpg`` and a table with `url`, `key` and `answer`, one of `ANSWERS`, per URL. Each
+host has a robots.txt; any other URL is answered 404.
 """
 
 import argparse
 import asyncio
 import signal
 import sys
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -36,6 +38,7 @@ ANSWERS = {
     "truncated": "closed in the middle of the announced length",
     "corrupt": "200 with the first half of the image as if it were all",
     "noai": "ok, with X-Robots-Tag: noai",
+    "disallowed": "ok, but robots.txt forbids to ask",
     "redirect": "302 to the same path with ?r=1, then ok",
     "silent": "never answers",
 }
@@ -60,9 +63,16 @@ class Web:
     def __init__(self, images: Mapping[str, bytes], answers: Mapping[str, tuple[str, str]]) -> None:
         self._images, self._answers = images, answers
         self._asked: set[str] = set()
+        self._rules: defaultdict[str, str] = defaultdict(lambda: "User-agent: *\n")
+        for url, (_, answer) in answers.items():
+            if answer == "disallowed":
+                parts = urlsplit(url)
+                self._rules[parts.netloc] += f"Disallow: {parts.path}$\n"
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request as its URL's row says."""
+        if request.path == "/robots.txt":
+            return web.Response(text=self._rules[request.host])
         url, _, query = f"http://{request.host}{request.path_qs}".partition("?")
         key, answer = self._answers.get(url, ("", "dead"))
         first = url not in self._asked
