@@ -17,6 +17,7 @@ from pipeline_lib.captions.checks import Reason
 from pipeline_lib.captions.negate import main
 from pipeline_lib.captions.table import MODULE, SCHEMA
 from pipeline_lib.cc3m import count_rows, read_rows
+from pipeline_lib.sources import code_version
 
 FLAGS = ["--spacy-model", "lexicon", "--seed", "0", "--word-weights", "no=1,not=1,without=1"]
 GOOD = b"a dog on a mat\thttp://a/1.jpg"

@@ -28,8 +28,8 @@ class TextEncoder(nn.Module):
         self.model = model
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return normalised features, as a Tensor of shape (m, d) in fp32, and s = exp(logit_scale)."""
-        features = encode_text(self.model, tokens).float()
+        """Return normalised features (m × d) in the precision of the weights, and s = exp(logit_scale)."""
+        features = encode_text(self.model, tokens).to(self.model.text_projection.dtype)
         return functional.normalize(features, dim=-1), self.model.logit_scale.exp()
 
 
