@@ -1,0 +1,201 @@
+"""robots.txt: asked once per site before anything else, and heeded."""
+
+import asyncio
+import time
+from collections import Counter
+
+import pandas as pd
+import pytest
+from aiohttp import web
+from fetching import AGENT, fetch, fetch_settings, jpeg, serving
+
+from pipeline_lib.fetch.addresses import parse_url
+from pipeline_lib.fetch.failures import Failed
+from pipeline_lib.fetch.robots import Robots
+from pipeline_lib.fetch.schedule import Job, Schedule
+
+
+async def image(request):
+    return web.Response(body=jpeg())
+
+
+def outcomes(frame: pd.DataFrame) -> list[tuple]:
+    """Failure (None for an image), permanence and attempts of each row."""
+    failures = frame["failure"].astype(object).where(frame["failure"].notna(), None)
+    return list(zip(failures, frame["permanent"], frame["attempts"], strict=True))
+
+
+OK, FORBIDDEN = (None, False, 1), ("robots", True, 0)
+
+
+def test_a_site_is_asked_for_its_rules_once_and_first(tmp_path):
+    log = []
+
+    async def handler(request):
+        log.append((request.host, request.path))
+        return await image(request)
+
+    async def robots(request):
+        log.append((request.host, request.path))
+        assert request.headers["User-Agent"] == AGENT
+        await asyncio.sleep(0.05)
+        return web.Response(text="User-agent: *\nDisallow: /no\n")
+
+    urls = [f"http://{host}.test/{path}{number}" for number in range(10) for host in "ab" for path in ("no", "yes")]
+    with serving(handler, robots) as port:
+        frame = fetch(tmp_path, urls, port)
+    assert outcomes(frame) == [FORBIDDEN, OK] * 20
+    assert all(log.index((f"{host}.test", "/robots.txt")) < 2 for host in "ab")
+    assert Counter(path for _, path in log)["/robots.txt"] == 2 and len(log) == 22
+
+
+RULES = {
+    "nothing": ("", True),
+    "others are forbidden": ("User-agent: GPTBot\nDisallow: /\n", True),
+    "all are forbidden": ("User-agent: *\nDisallow: /\n", False),
+    "we are forbidden": ("user-agent: Conclip-Test\ndisallow: /\n\nUser-agent: *\nAllow: /\n", False),
+    "we are allowed": ("User-agent: conclip-test\nAllow: /\n\nUser-agent: *\nDisallow: /\n", True),
+    "the longest match decides": ("User-agent: *\nDisallow: /\nAllow: /pictures/\n", True),
+    "wildcards": ("User-agent: *\nDisallow: /*.jpg$\n", False),
+    "the end": ("User-agent: *\nDisallow: /pictures$\n", True),
+    "the query": ("User-agent: *\nDisallow: /*?w=\n", False),
+    "escapes": ("User-agent: *\nDisallow: /pictures/%61.jpg\n", False),
+    "a mark and odd bytes": (b"\xef\xbb\xbfUser-agent: *\nDisallow: /\xff\nDisallow: /pictures/\n", False),
+    "a web page": ("<html><body>Disallow: /</body></html>", True),
+    "what is too long is cut": ("#" * 600_000 + "\nUser-agent: *\nDisallow: /\n", True),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rules(tmp_path, name):
+    body, allowed = RULES[name]
+
+    async def robots(request):
+        # Many sites say so of their robots.txt, which is about search results.
+        return web.Response(body=body, headers={"X-Robots-Tag": "noindex"})
+
+    url = "http://a.test/pictures/a.jpg" + ("?w=3" if name == "the query" else "")
+    with serving(image, robots) as port:
+        frame = fetch(tmp_path, [url], port)
+    assert outcomes(frame) == [OK if allowed else FORBIDDEN]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "requests"),
+    [
+        (404, OK, 1),
+        (403, OK, 1),
+        (204, OK, 1),
+        (429, ("robots", False, 0), 3),
+        (500, ("robots", False, 0), 3),
+        (503, ("robots", False, 0), 3),
+    ],
+)
+def test_a_site_without_rules_allows_everything_and_one_that_cannot_say_them_nothing_yet(
+    tmp_path, status, outcome, requests
+):
+    asked = Counter()
+
+    async def robots(request):
+        asked[request.path] += 1
+        return web.Response(status=status)
+
+    with serving(image, robots) as port:
+        frame = fetch(tmp_path, [f"http://a.test/{number}" for number in range(4)], port)
+    assert outcomes(frame) == [outcome] * 4 and asked["/robots.txt"] == requests
+    assert frame["http_code"].isna().all() or outcome is OK
+
+
+def test_rules_that_come_at_the_second_attempt_count(tmp_path):
+    asked = Counter()
+
+    async def robots(request):
+        asked[request.path] += 1
+        if asked[request.path] == 1:
+            request.transport.abort()
+        return web.Response(text="User-agent: *\nDisallow: /no\n")
+
+    with serving(image, robots) as port:
+        frame = fetch(tmp_path, ["http://a.test/no", "http://a.test/yes"], port)
+    assert outcomes(frame) == [FORBIDDEN, OK]
+
+
+def test_rules_are_looked_for_where_a_redirect_leads_and_a_loop_means_none(tmp_path):
+    async def robots(request):
+        target = {"a.test": "http://b.test/robots.txt", "c.test": "/robots.txt", "d.test": "http://127.0.0.1/"}
+        if request.host in target:
+            return web.Response(status=301, headers={"Location": target[request.host]})
+        return web.Response(text="User-agent: *\nDisallow: /no\n")
+
+    urls = [f"http://{host}.test/no" for host in "abcd"]
+    with serving(image, robots) as port:
+        frame = fetch(tmp_path, urls, port)
+    assert outcomes(frame) == [FORBIDDEN, FORBIDDEN, OK, ("robots", False, 0)]
+
+
+def test_an_image_that_moved_needs_leave_there_too(tmp_path):
+    async def handler(request):
+        if request.host == "a.test":
+            return web.Response(status=302, headers={"Location": f"http://b.test{request.path}"})
+        return await image(request)
+
+    async def robots(request):
+        return web.Response(text="User-agent: *\nDisallow: /no\n" if request.host == "b.test" else "")
+
+    with serving(handler, robots) as port:
+        frame = fetch(tmp_path, ["http://a.test/no", "http://a.test/yes"], port)
+    assert outcomes(frame) == [("robots", True, 1), OK]
+
+
+def test_rules_can_be_ignored_and_are_not_even_asked_for_then(tmp_path):
+    async def robots(request):
+        raise AssertionError("asked")
+
+    with serving(image, robots) as port:
+        frame = fetch(tmp_path, ["http://a.test/"], port, respect_robots=False)
+    assert outcomes(frame) == [OK]
+
+
+@pytest.mark.parametrize(("wished", "kept_s"), [("0.1", 0.1), ("3600", 0.2), ("nan", 0), ("soon", 0)])
+def test_a_crawl_delay_is_kept_up_to_the_cap(tmp_path, wished, kept_s):
+    times = []
+
+    async def handler(request):
+        times.append(time.monotonic())
+        return await image(request)
+
+    async def robots(request):
+        return web.Response(text=f"User-agent: *\nCrawl-delay: {wished}\n")
+
+    with serving(handler, robots) as port:
+        fetch(tmp_path, [f"http://a.test/{number}" for number in range(4)], port, max_crawl_delay_s=0.2)
+    assert times[-1] - times[0] >= 3 * kept_s - 0.02
+    assert kept_s or times[-1] - times[0] < 0.5
+
+
+def test_a_site_whose_rules_cannot_be_had_is_asked_again_after_a_while(monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    settings = fetch_settings(timeout_s=5.0)
+
+    class Line(Schedule):
+        def add(self, job):
+            lined_up.append(job)
+
+    lined_up = []
+    robots = Robots(Line(settings), settings)
+    jobs = [Job(row) for row in range(3)]
+    for job in jobs:
+        job.turn_to(parse_url("http://a.test/1"))
+    robots.line_up(jobs[0])
+    (rules,) = lined_up
+    assert str(rules.url) == "http://a.test/robots.txt"
+    assert robots.miss(rules, Failed("connect", permanent=False)) == [jobs[0]]
+    with pytest.raises(Failed, match="connect") as caught:
+        robots.line_up(jobs[1])
+    assert not caught.value.permanent and len(lined_up) == 1
+    now += settings.longest_wait_s
+    robots.line_up(jobs[2])
+    assert robots.learn(lined_up[1], b"") == [jobs[2]]
+    robots.line_up(jobs[2])
+    assert lined_up[2] is jobs[2]
