@@ -39,3 +39,17 @@ rule all:
         "results/tables.parquet",
         "results/report.html",
         "<run>/captions/quality.html",
+
+
+# It deletes the marks that parts were asked again, and has no output, so that it can be wanted any number of times.
+rule retry_failed:
+    """Ask again for the images that could not be had for a reason that may have passed."""
+    input:
+        expand("<run>/fetch/{part}.retried", part=PARTS),
+    log:
+        "<logs>/retry_failed.log",
+    localrule: True
+    conda:
+        "environment.yml"
+    shell:
+        "rm {input:q} 2>{log:q}"

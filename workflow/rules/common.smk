@@ -97,6 +97,11 @@ def serving(wildcards, input):
     )
 
 
+def decisive_options(wildcards):
+    """The options of the fetcher that its images depend on; pipeline_lib.fetch.fetch.DECISIVE says the same."""
+    return options(config["fetch"], "parts", "image_size", "respect_robots", "max_bytes", "max_pixels", "max_redirects")
+
+
 # captions
 def backend_options(wildcards):
     """The options of the configured backend, and of that one alone: the other's settings rerun nothing."""

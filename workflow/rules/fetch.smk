@@ -1,7 +1,10 @@
 # fetch: captions file -> the images that its URLs still give
 #   in:  the file that config `fetch.captions` names
-#   out: <run>/fetch/{part}.tar      KEY.jpg, KEY.json
-#        <run>/fetch/{part}.parquet  one row per URL: what became of it
+#   out: <run>/fetch/{part}.tar          KEY.jpg, KEY.json
+#        <run>/fetch/{part}.parquet      one row per URL: what became of it
+#        <run>/fetch/summary.json        counts by failure and host, duplicates, hash of the captions file
+#        <run>/fetch/duplicates.parquet  the rows whose image other rows have too
+# <run>/fetch/{part}.journal is what a killed job had fetched: its next run takes it over and deletes it in the end.
 # The miniature serves its images on loopback while the same command runs.
 MINIATURE_WEB = (
     {
@@ -11,6 +14,21 @@ MINIATURE_WEB = (
     }
     if config["miniature"] is not None
     else {}
+)
+# Who asks, and how patiently. Not under `params:`, so that a change reruns nothing: no image looks different for it, and a
+# part under way goes on with it.
+MANNERS = options(
+    config["fetch"],
+    "user_agent",
+    "timeout_s",
+    "deadline_s",
+    "attempts",
+    "backoff_s",
+    "connections",
+    "connections_per_host",
+    "requests_per_second_per_host",
+    "max_crawl_delay_s",
+    "breaker_failures",
 )
 
 
@@ -34,22 +52,10 @@ rule fetch:
     resources:
         mem_mb=1000,
         runtime=1440,
+        manners=MANNERS,
     params:
         serving=serving,
-        options=options(
-            config["fetch"],
-            "parts",
-            "image_size",
-            "user_agent",
-            "timeout_s",
-            "max_bytes",
-            "max_pixels",
-            "max_redirects",
-            "attempts",
-            "backoff_s",
-            "connections",
-            "connections_per_host",
-        ),
+        options=decisive_options,
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -59,5 +65,74 @@ rule fetch:
             --images {output.images:q} \
             --outcomes {output.outcomes:q} \
             --threads 1 \
-            {params.options}
+            {params.options} {resources.manners}
+        """
+
+
+rule fetch_retry:
+    """Ask again for what failed transiently in one part, and put new outputs in the place of the earlier ones."""
+    input:
+        **MINIATURE_WEB,
+        captions=config["fetch"]["captions"],
+        images="<run>/fetch/{part}.tar",
+        outcomes="<run>/fetch/{part}.parquet",
+        code=library("fetch.fetch"),
+    output:
+        touch("<run>/fetch/{part}.retried"),
+    log:
+        "<logs>/fetch_retry/{part}.log",
+    benchmark:
+        "<benchmarks>/fetch_retry/{part}.tsv"
+    retries: 2
+    conda:
+        "../../environment.yml"
+    threads: cores(1)
+    resources:
+        mem_mb=1000,
+        runtime=1440,
+        manners=MANNERS,
+    params:
+        serving=serving,
+        options=decisive_options,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        {params.serving} python -m pipeline_lib.fetch.fetch \
+            --captions {input.captions:q} \
+            --part {wildcards.part} \
+            --images {input.images:q} \
+            --outcomes {input.outcomes:q} \
+            --threads 1 \
+            --retry-failed \
+            {params.options} {resources.manners}
+        """
+
+
+rule fetch_summary:
+    """Count what became of all rows, and find images that several rows share."""
+    input:
+        captions=config["fetch"]["captions"],
+        outcomes=expand("<run>/fetch/{part}.parquet", part=PARTS),
+        code=library("fetch.summary"),
+    output:
+        summary="<run>/fetch/summary.json",
+        duplicates="<run>/fetch/duplicates.parquet",
+    log:
+        "<logs>/fetch_summary.log",
+    benchmark:
+        "<benchmarks>/fetch_summary.tsv"
+    conda:
+        "../../environment.yml"
+    threads: cores(1)
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.fetch.summary \
+            --captions {input.captions:q} \
+            --outcomes {input.outcomes:q} \
+            --summary {output.summary:q} \
+            --duplicates {output.duplicates:q}
         """

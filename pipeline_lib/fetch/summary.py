@@ -1,0 +1,191 @@
+"""What became of all rows of a captions file: counts by failure and host, and images that several rows share.
+
+::
+
+    python -m pipeline_lib.fetch.summary --captions Train_GCC-training.tsv --outcomes fetch/*.parquet \\
+        --summary summary.json --duplicates duplicates.parquet
+
+(about half a minute for three million rows). Inputs: the captions file and the outcome tables of all its parts, in
+order, which together have each of its rows once. Outputs:
+
+- JSON with ``captions`` (`file`, `bytes`, `sha256`, `rows`), ``rows``, ``successes``, ``bytes``, ``failures`` (rows by
+  `failure`, `http_code` and `permanent`), ``hosts`` (the `HOSTS` with most failures: rows, and failures by class),
+  ``duplicates`` (counts, and the `TOP` images that most rows share);
+- a Parquet table with one row per row whose image another row has too: `sha256` (of the image as downloaded), `rows`
+  (how many have it), `placeholder`, `key`, `url`, `final_host`, `caption`; the most frequent image first.
+
+A **placeholder** is an image that one host gives for `PLACEHOLDER_CAPTIONS` or more URLs whose captions all differ:
+most often the host's picture of "no longer available". Rows stay in the data set either way: the published one was not
+cleaned, and it is the reader who knows which duplicates do harm; the table names their keys.
+"""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline_lib.cc3m import Part
+from pipeline_lib.command import run
+from pipeline_lib.fetch.outcomes import SCHEMA
+from pipeline_lib.files import sha256, write_json, write_parquet
+
+HOSTS = 20
+TOP = 10
+PLACEHOLDER_CAPTIONS = 3
+COUNTED = ["status", "failure", "permanent", "http_code", "bytes", "final_host", "sha256"]
+DUPLICATES = pa.schema(
+    [
+        ("sha256", pa.string()),
+        ("rows", pa.int32()),
+        ("placeholder", pa.bool_()),
+        ("key", pa.string()),
+        ("url", pa.string()),
+        ("final_host", pa.string()),
+        ("caption", pa.string()),
+    ]
+)
+
+
+def read_tables(captions: Path, outcomes: list[Path]) -> pa.Table:
+    """Read the outcome tables of all parts.
+
+    Returns
+    -------
+    pyarrow.Table
+        The columns `COUNTED` of all rows, in order.
+
+    Raises
+    ------
+    ValueError
+        If the tables do not have each row of `captions` once, in order.
+    """
+    tables, n_rows = [], 0
+    for path in outcomes:
+        if (names := pq.read_schema(path).names) != SCHEMA.names:
+            raise ValueError(
+                f"{path}: expected the columns {', '.join(SCHEMA.names)}, found {', '.join(names)}; fetch it again"
+            )
+        table = pq.read_table(path, columns=["key", *COUNTED])
+        wanted = pa.array(range(n_rows, n_rows + len(table)), pa.int64())
+        if not pc.cast(table["key"], pa.int64()).combine_chunks().equals(wanted):
+            raise ValueError(f"{path}: expected the rows from number {n_rows} on, each once; fetch the part again")
+        tables.append(table.select(COUNTED))
+        n_rows += len(table)
+    if n_rows != len(Part(captions)):
+        raise ValueError(
+            f"{captions}: expected {n_rows:,} rows, as the outcome tables have, found {len(Part(captions)):,}; fetch "
+            "all parts again"
+        )
+    return pa.concat_tables(tables)
+
+
+def failures(table: pa.Table) -> list[dict]:
+    """Count failed rows by class, HTTP status and permanence, the most frequent first."""
+    failed = table.filter(pc.field("status") == "failed")
+    columns = ["failure", "http_code", "permanent"]
+    groups = failed.group_by(columns).aggregate([([], "count_all")]).to_pylist()
+    found = [{**{name: row[name] for name in columns}, "rows": row["count_all"]} for row in groups]
+    return sorted(found, key=lambda row: (-row["rows"], row["failure"], row["http_code"] or 0))
+
+
+def hosts(table: pa.Table) -> list[dict]:
+    """Return rows and failures by class of the hosts with most failures; rows that were never asked have no host."""
+    failed: dict[str, Counter] = {}
+    groups = table.group_by(["final_host", "failure"]).aggregate([([], "count_all")]).to_pylist()
+    for row in groups:
+        if row["final_host"] is not None:
+            failed.setdefault(row["final_host"], Counter())[row["failure"]] += row["count_all"]
+    found = []
+    for host, counts in failed.items():
+        rows = counts.total()
+        successes = counts.pop(None, 0)
+        found.append({"host": host, "rows": rows, "failed": rows - successes, "failures": dict(counts.most_common())})
+    return sorted(found, key=lambda host: (-host["failed"], host["host"]))[:HOSTS]
+
+
+def find_duplicates(table: pa.Table, captions: Path, outcomes: list[Path]) -> pd.DataFrame:
+    """Return the rows whose image others have too, with the columns of `DUPLICATES`."""
+    counts = table.filter(pc.is_valid(table["sha256"])).group_by("sha256").aggregate([([], "count_all")])
+    shared = counts.filter(pc.field("count_all") > 1)["sha256"].combine_chunks()
+    columns = ["sha256", "key", "url", "final_host"]
+    frame = pd.concat(
+        pq.read_table(path, columns=columns, filters=pc.field("sha256").isin(shared)).to_pandas() for path in outcomes
+    )
+    captions_of = dict.fromkeys(frame["key"])
+    if captions_of:
+        captions_of |= {row.key: row.caption for row in Part(captions) if row.key in captions_of}
+    frame["caption"] = frame["key"].map(captions_of)
+    groups = frame.groupby("sha256")
+    frame["rows"] = groups["key"].transform("size")
+    different = pd.concat([groups[column].transform("nunique") for column in ("url", "caption")], axis=1).min(axis=1)
+    frame["placeholder"] = (
+        (groups["final_host"].transform("nunique") == 1)
+        & (different == frame["rows"])
+        & (different >= PLACEHOLDER_CAPTIONS)
+    )
+    return frame.sort_values(["rows", "sha256", "key"], ascending=[False, True, True])[DUPLICATES.names]
+
+
+def count_duplicates(frame: pd.DataFrame) -> dict:
+    """Return how many images several rows share, how many of them are placeholders, and the most frequent ones."""
+    placeholders = frame[frame["placeholder"]]
+    top = [
+        {
+            "sha256": image,
+            "rows": len(rows),
+            "placeholder": bool(rows["placeholder"].iloc[0]),
+            "hosts": sorted(set(rows["final_host"]))[:TOP],
+            "urls": rows["url"].nunique(),
+            "example": rows["url"].iloc[0],
+        }
+        for image, rows in frame.groupby("sha256", sort=False)
+    ][:TOP]
+    return {
+        "images": frame["sha256"].nunique(),
+        "rows": len(frame),
+        "placeholder_images": placeholders["sha256"].nunique(),
+        "placeholder_rows": len(placeholders),
+        "top": top,
+    }
+
+
+def main() -> None:
+    """Summarise the parts that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--captions", type=Path, required=True, help="captions file, as distributed")
+    parser.add_argument("--outcomes", type=Path, required=True, nargs="+", help="outcome tables of all parts, in order")
+    parser.add_argument("--summary", type=Path, required=True, help="JSON to write")
+    parser.add_argument("--duplicates", type=Path, required=True, help="Parquet table to write")
+    args = parser.parse_args()
+    table = read_tables(args.captions, args.outcomes)
+    duplicates = find_duplicates(table, args.captions, args.outcomes)
+    successes = pc.sum(pc.equal(table["status"], "success")).as_py() or 0
+    content = {
+        "captions": {
+            "file": str(args.captions),
+            "bytes": args.captions.stat().st_size,
+            "sha256": sha256(args.captions),
+            "rows": len(table),
+        },
+        "rows": len(table),
+        "successes": successes,
+        "bytes": pc.sum(table["bytes"]).as_py() or 0,
+        "failures": failures(table),
+        "hosts": hosts(table),
+        "duplicates": count_duplicates(duplicates),
+    }
+    write_parquet(args.duplicates, duplicates, DUPLICATES)
+    write_json(args.summary, content)
+    counted = content["duplicates"]
+    print(
+        f"rows {len(table):,}, successes {successes:,}; {counted['images']:,} images are those of several rows, "
+        f"{counted['rows']:,} in all, {counted['placeholder_rows']:,} of them with placeholders"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

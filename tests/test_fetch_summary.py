@@ -1,0 +1,115 @@
+"""The summary of all parts: counts, and images that several rows share."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pipeline_lib.cc3m import Part
+from pipeline_lib.fetch.outcomes import Outcome, outcome_table
+from pipeline_lib.files import read_parquet
+
+ROWS = [
+    # host, image or failure, caption
+    ("a.test", "cat", "a cat"),
+    ("b.test", "cat", "another cat"),  # the same picture elsewhere
+    ("a.test", "gone", "a dog on a sofa"),  # one picture for three captions: a placeholder
+    ("a.test", ("http", 404, True), "a door"),
+    ("a.test", "gone", "two birds"),
+    ("a.test", "gone", "a boat at sea"),
+    ("c.test", "sea", "the sea"),  # a page that shows its picture under three captions that are not all different
+    ("c.test", "sea", "the sea"),
+    ("c.test", "sea", "waves"),
+    ("c.test", ("timeout", None, False), "a wall"),
+    ("a.test", ("http", 404, True), "a hill"),
+    (None, ("row", None, True), "a tree"),
+    ("b.test", "lamp", "a lamp"),
+]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A captions file and the outcome tables of its three parts."""
+    captions = tmp_path / "cc3m.tsv"
+    captions.write_text("".join(f"{text}\thttp://x/{number}\n" for number, (_, _, text) in enumerate(ROWS)))
+    tables = [tmp_path / f"{part}.parquet" for part in range(3)]
+    for part, path in enumerate(tables):
+        with outcome_table(path, "any") as table:
+            for row in Part(captions, part, 3):
+                host, what, _ = ROWS[int(row.key)]
+                if isinstance(what, str):
+                    image = hashlib.sha256(what.encode()).hexdigest()
+                    table.add(row, Outcome("success", None, False, 200, 1, 100, host, image, 5))
+                else:
+                    failure, code, permanent = what
+                    table.add(row, Outcome("failed", failure, permanent, code, 1, None, host, None, 5))
+    return captions, tables
+
+
+def summarise(folder, captions, tables):
+    outputs = ["--summary", folder / "summary.json", "--duplicates", folder / "duplicates.parquet"]
+    command = ["-m", "pipeline_lib.fetch.summary", "--captions", captions, "--outcomes", *tables, *outputs]
+    return subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True)
+
+
+def test_rows_failures_hosts_and_shared_images_are_counted(files, tmp_path):
+    done = summarise(tmp_path, *files)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "summary.json").read_text())
+    content = files[0].read_bytes()
+    assert found["captions"] == {
+        "file": str(files[0]),
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "rows": 13,
+    }
+    assert (found["rows"], found["successes"], found["bytes"]) == (13, 9, 900)
+    assert [tuple(row.values()) for row in found["failures"]] == [
+        ("http", 404, True, 2),
+        ("row", None, True, 1),
+        ("timeout", None, False, 1),
+    ]
+    assert found["hosts"] == [
+        {"host": "a.test", "rows": 6, "failed": 2, "failures": {"http": 2}},
+        {"host": "c.test", "rows": 4, "failed": 1, "failures": {"timeout": 1}},
+        {"host": "b.test", "rows": 2, "failed": 0, "failures": {}},
+    ]
+    counted = found["duplicates"]
+    assert (counted["images"], counted["rows"], counted["placeholder_images"], counted["placeholder_rows"]) == (
+        3,
+        8,
+        1,
+        3,
+    )
+    assert sorted((image["rows"], image["placeholder"], tuple(image["hosts"])) for image in counted["top"]) == [
+        (2, False, ("a.test", "b.test")),
+        (3, False, ("c.test",)),
+        (3, True, ("a.test",)),
+    ]
+    frame = read_parquet(tmp_path / "duplicates.parquet")
+    assert frame["rows"].is_monotonic_decreasing
+    assert list(frame.loc[frame["placeholder"], "key"]) == ["000000002", "000000004", "000000005"]
+    assert list(frame.loc[frame["final_host"] == "b.test", "caption"]) == ["another cat"]
+
+
+def test_rows_that_are_missing_or_out_of_order_are_named(files, tmp_path):
+    captions, tables = files
+    for wrong, message in (
+        (tables[:2], "cc3m.tsv: expected 8 rows"),
+        ([tables[1], tables[0], tables[2]], "1.parquet: expected the rows from number 0"),
+        ([tables[0], tables[0]], "0.parquet: expected the rows from number 4"),
+    ):
+        done = summarise(tmp_path, captions, wrong)
+        assert done.returncode == 1 and message in done.stderr
+    assert not (tmp_path / "summary.json").exists()
+
+
+def test_a_run_without_images_has_no_duplicates(files, tmp_path):
+    (tmp_path / "none.tsv").write_text("")
+    with outcome_table(tmp_path / "none.parquet", "any"):
+        pass
+    done = summarise(tmp_path, tmp_path / "none.tsv", [tmp_path / "none.parquet"])
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "summary.json").read_text())["duplicates"]["top"] == []
