@@ -63,6 +63,34 @@ def write_metrics(folder: Path, models=MODELS) -> list[str]:
     return paths
 
 
+def write_fetch_summary(path: Path) -> Path:
+    """Write a made-up summary of the fetch stage and return its path."""
+    failures = [("http 404", "http", True, 60), ("timeout", "timeout", False, 9), ("dns", "dns", True, 4)]
+    failures += [("dns", "dns", False, 1)]
+    summary = {
+        "captions": {"file": "cc3m.tsv", "bytes": 12345, "sha256": "ab" * 32, "rows": 1000},
+        "rows": 1000,
+        "successes": 926,
+        "bytes": 1,
+        "failures": [
+            {"label": label, "failure": failure, "http_code": None, "permanent": permanent, "rows": rows}
+            for label, failure, permanent, rows in failures
+        ],
+        "hosts": [
+            {
+                "host": f"host-{number}.test",
+                "rows": 90,
+                "failed": 9,
+                "failures": {"http 404": 9 - number, "timeout": number},
+            }
+            for number in range(6)
+        ],
+        "duplicates": {"images": 2, "rows": 7, "placeholder_images": 1, "placeholder_rows": 5, "top": []},
+    }
+    path.write_text(json.dumps(summary))
+    return path
+
+
 def command(module: str, *arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", f"pipeline_lib.paper.{module}", *map(str, arguments)],

@@ -66,13 +66,14 @@ def test_rows_failures_hosts_and_shared_images_are_counted(files, tmp_path):
         "rows": 13,
     }
     assert (found["rows"], found["successes"], found["bytes"]) == (13, 9, 900)
-    assert [tuple(row.values()) for row in found["failures"]] == [
-        ("http", 404, True, 2),
-        ("row", None, True, 1),
-        ("timeout", None, False, 1),
+    columns = ("label", "failure", "http_code", "permanent", "rows")
+    assert [tuple(row[name] for name in columns) for row in found["failures"]] == [
+        ("http 404", "http", 404, True, 2),
+        ("row", "row", None, True, 1),
+        ("timeout", "timeout", None, False, 1),
     ]
     assert found["hosts"] == [
-        {"host": "a.test", "rows": 6, "failed": 2, "failures": {"http": 2}},
+        {"host": "a.test", "rows": 6, "failed": 2, "failures": {"http 404": 2}},
         {"host": "c.test", "rows": 4, "failed": 1, "failures": {"timeout": 1}},
         {"host": "b.test", "rows": 2, "failed": 0, "failures": {}},
     ]

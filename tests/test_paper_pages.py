@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from papers import MODELS, ROOT, command, make_tables, write_metrics
+from papers import MODELS, ROOT, command, make_tables, write_fetch_summary, write_metrics
 from PIL import Image
 
 from pipeline_lib.paper.layout import layout
@@ -34,10 +34,11 @@ def made(tmp_path_factory) -> Path:
         (trained / "run.json").write_text(json.dumps(run))
         histories.append(trained / "history.jsonl")
         runs.append(trained / "run.json")
-    tables = folder / "tables.parquet"
-    steps.append(command("figures", "--tables", tables, "--histories", *histories, "--folder", folder / "figures"))
+    tables, fetch = folder / "tables.parquet", ("--fetch", write_fetch_summary(folder / "summary.json"))
+    figures = folder / "figures"
+    steps.append(command("figures", "--tables", tables, "--histories", *histories, *fetch, "--folder", figures))
     steps.append(
-        command("report", "--tables", tables, "--folder", folder / "tables", "--figures", folder / "figures",
+        command("report", "--tables", tables, "--folder", folder / "tables", "--figures", figures, *fetch,
                 "--runs", *runs, "--output", folder / "report.html")
     )  # fmt: skip
     for step in steps:
@@ -59,7 +60,8 @@ def test_figures_have_the_same_bytes_each_time_even_without_histories_and_ablati
     assert make_tables(tmp_path, write_metrics(tmp_path, MODELS[:2])).returncode == 0
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
-        drawn = command("figures", "--tables", tables, "--histories", "--folder", folder)
+        fetch = write_fetch_summary(tmp_path / "summary.json")
+        drawn = command("figures", "--tables", tables, "--histories", "--fetch", fetch, "--folder", folder)
         assert drawn.returncode == 0, drawn.stderr
     for name in FIGURE_FILES:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
@@ -74,7 +76,8 @@ def test_broken_histories_are_named(made, tmp_path):
         path = tmp_path / model / "history.jsonl"
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-        failed = command("figures", "--tables", made / "tables.parquet", "--histories", path, "--folder", tmp_path)
+        arguments = ("--histories", path, "--fetch", made / "summary.json", "--folder", tmp_path)
+        failed = command("figures", "--tables", made / "tables.parquet", *arguments)
         assert failed.returncode == 1 and message in failed.stderr and str(path) in failed.stderr
 
 
@@ -113,24 +116,29 @@ def test_report_is_one_page_with_everything_in_it(made):
     for name in TABLES:
         for row in layout(tables, name).text_rows():
             assert set(row) <= set(page.text)
+    assert {"http 404", "60", "6.00", "pointless", "may help"} <= set(page.text)
+    assert "926 of 1,000 rows have an image (92.6%)." in text and "cc3m.tsv, 12,345 bytes, sha256 abab" in text
     images = [link for link in page.links if link.startswith("data:image/svg+xml;base64,")]
     assert len(images) == len(page.alternatives) == len(FIGURES)
     assert all(b"<svg" in base64.b64decode(link.partition(",")[2]) for link in images)
 
 
 def test_report_places_every_table_and_figure_once():
-    assert list(SECTIONS) == ["headline", *TABLES]
+    assert list(SECTIONS) == ["headline", *TABLES, "fetch"]
     assert sorted(figure for figures in SECTIONS.values() for figure in figures) == sorted(FIGURES)
 
 
 def test_report_names_what_is_missing(made, tmp_path):
     tables = made / "tables.parquet"
-    arguments = ("--tables", tables, "--folder", made / "tables", "--output", tmp_path / "report.html")
-    failed = command("report", *arguments, "--figures", tmp_path, "--runs")
+    summary = made / "summary.json"
+    arguments = ("--tables", tables, "--folder", made / "tables", "--output", tmp_path / "report.html", "--fetch")
+    failed = command("report", *arguments, summary, "--figures", tmp_path, "--runs")
     assert failed.returncode == 1 and "intro.svg" in failed.stderr
     (tmp_path / "run.json").write_text("[]")
-    failed = command("report", *arguments, "--figures", made / "figures", "--runs", tmp_path / "run.json")
+    failed = command("report", *arguments, summary, "--figures", made / "figures", "--runs", tmp_path / "run.json")
     assert failed.returncode == 1 and "run.json: expected a JSON object" in failed.stderr
+    failed = command("report", *arguments, tmp_path / "run.json", "--figures", made / "figures", "--runs")
+    assert failed.returncode == 1 and "run.json: expected a summary with captions" in failed.stderr
     assert not (tmp_path / "report.html").exists()
 
 

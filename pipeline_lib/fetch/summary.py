@@ -9,8 +9,8 @@
 order, which together have each of its rows once. Outputs:
 
 - JSON with ``captions`` (`file`, `bytes`, `sha256`, `rows`), ``rows``, ``successes``, ``bytes``, ``failures`` (rows by
-  `failure`, `http_code` and `permanent`), ``hosts`` (the `HOSTS` with most failures: rows, and failures by class),
-  ``duplicates`` (counts, and the `TOP` images that most rows share);
+  `failure`, `http_code` and `permanent`, each with a `label`), ``hosts`` (the `HOSTS` with most failures: rows, and
+  failures by label), ``duplicates`` (counts, and the `TOP` images that most rows share);
 - a Parquet table with one row per row whose image another row has too: `sha256` (of the image as downloaded), `rows`
   (how many have it), `placeholder`, `key`, `url`, `final_host`, `caption`; the most frequent image first.
 
@@ -88,23 +88,29 @@ def failures(table: pa.Table) -> list[dict]:
     failed = table.filter(pc.field("status") == "failed")
     columns = ["failure", "http_code", "permanent"]
     groups = failed.group_by(columns).aggregate([([], "count_all")]).to_pylist()
-    found = [{**{name: row[name] for name in columns}, "rows": row["count_all"]} for row in groups]
+    found = [
+        {"label": _label(row), **{name: row[name] for name in columns}, "rows": row["count_all"]} for row in groups
+    ]
     return sorted(found, key=lambda row: (-row["rows"], row["failure"], row["http_code"] or 0))
 
 
 def hosts(table: pa.Table) -> list[dict]:
-    """Return rows and failures by class of the hosts with most failures; rows that were never asked have no host."""
+    """Return rows and failures by label of the hosts with most failures; rows that were never asked have no host."""
     failed: dict[str, Counter] = {}
-    groups = table.group_by(["final_host", "failure"]).aggregate([([], "count_all")]).to_pylist()
+    groups = table.group_by(["final_host", "failure", "http_code"]).aggregate([([], "count_all")]).to_pylist()
     for row in groups:
         if row["final_host"] is not None:
-            failed.setdefault(row["final_host"], Counter())[row["failure"]] += row["count_all"]
+            failed.setdefault(row["final_host"], Counter())[_label(row)] += row["count_all"]
     found = []
     for host, counts in failed.items():
         rows = counts.total()
         successes = counts.pop(None, 0)
         found.append({"host": host, "rows": rows, "failed": rows - successes, "failures": dict(counts.most_common())})
     return sorted(found, key=lambda host: (-host["failed"], host["host"]))[:HOSTS]
+
+
+def _label(row: dict) -> str | None:
+    return f"http {row['http_code']}" if row["failure"] == "http" else row["failure"]
 
 
 def find_duplicates(table: pa.Table, captions: Path, outcomes: list[Path]) -> pd.DataFrame:

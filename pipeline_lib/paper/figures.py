@@ -1,7 +1,8 @@
-"""Tidy table and training histories -> the paper's figures as SVG, PDF and PNG.
+"""Tidy table, training histories and the fetch summary -> the paper's figures as SVG, PDF and PNG.
 
     python -m pipeline_lib.paper.figures --tables results/tables.parquet \\
-        --histories results/miniature/finetune/*/history.jsonl --folder results/figures
+        --histories results/miniature/finetune/*/history.jsonl --fetch results/miniature/fetch/summary.json \\
+        --folder results/figures
 
 takes about five seconds. Files: `pipeline_lib.paper.outputs.FIGURE_FILES`. A history is one JSON per line with at least
 ``step`` and ``loss``; its folder is named like the model.
@@ -15,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_lib.command import run
-from pipeline_lib.paper import plots, style
+from pipeline_lib.paper import fetched, plots, style
 from pipeline_lib.paper.layout import displayed, loss_label
 from pipeline_lib.paper.outputs import FIGURES
 from pipeline_lib.paper.schema import read_tables
@@ -28,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", required=True, help="the tidy table, Parquet")
     parser.add_argument("--histories", required=True, nargs="*", help="history.jsonl of every fine-tuned model")
+    parser.add_argument("--fetch", required=True, help="summary.json of the fetch stage")
     parser.add_argument("--folder", required=True, help="where the figures go")
     arguments = parser.parse_args()
 
@@ -46,6 +48,7 @@ def main() -> None:
         "ccneg-by-pairs": (PANEL_HEIGHT_IN, plots.ccneg_by_pairs, rows),
         "ablation": (1.0 + 0.2 * max(ablated, 4), plots.ablation, rows),
         "training-curves": (PANEL_HEIGHT_IN, plots.training_curves, histories),
+        "fetch-failures": (PANEL_HEIGHT_IN, fetched.failures, fetched.read_summary(arguments.fetch)),
     }
     assert list(figures) == list(FIGURES)
     for name, (height_in, draw, data) in figures.items():

@@ -28,6 +28,12 @@ HEADLINE = Item(
     "understands the negation scores low. SugarCREPE: mean of replace, add and swap (chance 50).",
 )
 
+FETCH = Item(
+    "Links without an image",
+    "One link in eight of CC3M was dead at the end of 2021, and more are each year. Look for a class or a host that "
+    "stands out. `snakemake retry_failed` asks again where that may help.",
+)
+
 TABLES = {
     "ccneg": Item(
         "CC-Neg",
@@ -96,6 +102,10 @@ FIGURES = {
     "training-curves": Item(
         "Training curves",
         "Training loss by optimiser step. Losses of different rows are different sums; compare shapes, not heights.",
+    ),
+    "fetch-failures": Item(
+        "Links without an image",
+        "Failed rows by class; colours are the hosts with most of them. One host's bar points at that host's rules.",
     ),
 }
 

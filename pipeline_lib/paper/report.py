@@ -1,7 +1,8 @@
 """Tables, figures and provenance of a run -> one HTML page that opens from disk without any network.
 
     python -m pipeline_lib.paper.report --tables results/tables.parquet --folder results/tables \\
-        --figures results/figures --runs results/miniature/finetune/*/run.json --output results/report.html
+        --figures results/figures --fetch results/miniature/fetch/summary.json \\
+        --runs results/miniature/finetune/*/run.json --output results/report.html
 
 takes about a second. Tables are arranged from the tidy table; the folder's CSV files are embedded for download, the
 figures as SVG, each ``run.json`` as a list of keys and values.
@@ -16,8 +17,9 @@ import jinja2
 
 from pipeline_lib.command import run
 from pipeline_lib.files import read_json, write_text
+from pipeline_lib.paper import fetched
 from pipeline_lib.paper.layout import Layout, headline, layout
-from pipeline_lib.paper.outputs import FIGURES, TABLES
+from pipeline_lib.paper.outputs import FETCH, FIGURES, TABLES, Item
 from pipeline_lib.paper.schema import read_tables
 
 TEMPLATE = "report.html.j2"
@@ -32,6 +34,7 @@ SECTIONS = {
     "negated-prompt": (),
     "sugarcrepe": (),
     "ablation": ("ablation", "training-curves"),
+    "fetch": ("fetch-failures",),
 }
 
 
@@ -41,6 +44,7 @@ def main() -> None:
     parser.add_argument("--tables", required=True, help="the tidy table, Parquet")
     parser.add_argument("--folder", required=True, help="folder of the CSV tables")
     parser.add_argument("--figures", required=True, help="folder of the figures")
+    parser.add_argument("--fetch", required=True, help="summary.json of the fetch stage")
     parser.add_argument("--runs", required=True, nargs="*", help="run.json of every trained model")
     parser.add_argument("--output", required=True, help="the page, HTML")
     arguments = parser.parse_args()
@@ -49,7 +53,10 @@ def main() -> None:
     layouts = {"headline": headline(tables)} | {name: layout(tables, name) for name in TABLES}
     page = _template().render(
         run=run_name,
-        sections=[section(name, layouts[name], arguments.folder, arguments.figures) for name in SECTIONS],
+        sections=[
+            *(section(name, layouts[name], arguments.folder, arguments.figures) for name in layouts),
+            fetch_section(fetched.read_summary(arguments.fetch), arguments.figures),
+        ],
         provenance=[
             (f"{Path(path).parent.parent.name}/{Path(path).parent.name}", facts(path)) for path in arguments.runs
         ],
@@ -69,10 +76,23 @@ def section(name: str, arranged: Layout, folder: str, figures: str) -> dict:
         "headings": arranged.headings(),
         "row_headings": arranged.values.index.nlevels,
         "rows": arranged.text_rows(),
-        "csv": _data_uri(Path(folder) / f"{name}.csv", "text/csv"),
-        "figures": [(FIGURES[figure], _data_uri(Path(figures) / f"{figure}.svg", "image/svg+xml"))
-                    for figure in SECTIONS[name]],
-    }  # fmt: skip
+        "csv": _data_uri(_content(Path(folder) / f"{name}.csv"), "text/csv"),
+        "figures": _embedded(name, figures),
+    }
+
+
+def fetch_section(summary: dict, figures: str) -> dict:
+    """Return what the template shows of the fetch stage."""
+    return {
+        "name": "fetch",
+        "item": FETCH,
+        "notes": fetched.notes(summary),
+        "headings": fetched.HEADINGS,
+        "row_headings": 3,
+        "rows": fetched.failure_rows(summary),
+        "csv": _data_uri(fetched.to_csv(summary).encode(), "text/csv"),
+        "figures": _embedded("fetch", figures),
+    }
 
 
 def facts(path: str) -> list[tuple[str, str]]:
@@ -104,10 +124,22 @@ def _flat(content: dict, prefix: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _data_uri(path: Path, media_type: str) -> str:
+def _embedded(name: str, figures: str) -> list[tuple[Item, str]]:
+    """Return the figures of a section with their sources."""
+    return [
+        (FIGURES[figure], _data_uri(_content(Path(figures) / f"{figure}.svg"), "image/svg+xml"))
+        for figure in SECTIONS[name]
+    ]
+
+
+def _content(path: Path) -> bytes:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; pipeline_lib.paper.tables and .figures make it")
-    return f"data:{media_type};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+    return path.read_bytes()
+
+
+def _data_uri(content: bytes, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def _template() -> jinja2.Template:

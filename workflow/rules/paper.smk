@@ -1,5 +1,6 @@
 # paper: metrics -> what a reader sees
-#   in:  <run>/evaluate/{model}/{benchmark}.json, <run>/finetune/{model}/{history.jsonl,run.json}
+#   in:  <run>/evaluate/{model}/{benchmark}.json, <run>/finetune/{model}/{history.jsonl,run.json},
+#        <run>/fetch/summary.json
 #   out: results/tables.parquet, results/active-run.txt (whose tables they are), results/tables/, results/figures/,
 #        results/report.html
 # These are the active configuration's: the same command shows the miniature's or the paper run's.
@@ -56,6 +57,7 @@ rule figures:
     input:
         tables="results/tables.parquet",
         histories=expand("<run>/finetune/{model}/history.jsonl", model=MODELS),
+        fetch="<run>/fetch/summary.json",
         code=library("paper.figures"),
     output:
         report(
@@ -80,6 +82,7 @@ rule figures:
         python -m pipeline_lib.paper.figures \
             --tables {input.tables:q} \
             --histories {input.histories:q} \
+            --fetch {input.fetch:q} \
             --folder {params.folder:q}
         """
 
@@ -90,6 +93,7 @@ rule report_page:
         parquet="results/tables.parquet",
         tables=expand("results/tables/{name}", name=TABLE_FILES),
         figures=expand("results/figures/{name}", name=FIGURE_FILES),
+        fetch="<run>/fetch/summary.json",
         runs=[
             *expand("<run>/backbones/{backbone}/run.json", backbone=BACKBONES),
             *expand("<run>/finetune/{model}/run.json", model=MODELS),
@@ -120,6 +124,7 @@ rule report_page:
             --tables {input.parquet:q} \
             --folder {params.tables:q} \
             --figures {params.figures:q} \
+            --fetch {input.fetch:q} \
             --runs {input.runs:q} \
             --output {output:q}
         """
