@@ -9,13 +9,10 @@ from collections import Counter
 import pandas as pd
 import pytest
 from aiohttp import web
-from fetching import AGENT, fetch, fetch_settings, jpeg, serving
+from fetching import AGENT, fetch, jpeg, serving
 
-from pipeline_lib.fetch.addresses import PublicResolver, parse_connect_to
 from pipeline_lib.fetch.client import opted_out
-from pipeline_lib.fetch.failures import Failed
 from pipeline_lib.fetch.fetch import summary
-from pipeline_lib.fetch.schedule import Job, Schedule
 from pipeline_lib.tars import read_samples
 
 
@@ -25,136 +22,6 @@ def png_header(width: int, height: int) -> bytes:
     encoded[16:24] = width.to_bytes(4) + height.to_bytes(4)
     encoded[29:33] = zlib.crc32(encoded[12:29]).to_bytes(4)
     return bytes(encoded)
-
-
-# --- Addresses --------------------------------------------------------------------------------------------------------
-
-INNER = [
-    "127.0.0.1",
-    "127.1",
-    "2130706433",
-    "0x7f000001",
-    "0x7f.1",
-    "0177.0.0.1",
-    "0",
-    "[::1]",
-    "[::]",
-    "[::ffff:127.0.0.1]",
-    "[::ffff:7f00:1]",
-    "[64:ff9b::7f00:1]",
-    "[2002:7f00:1::]",
-    "[fe80::1]",
-    "[fec0::1]",
-    "[fd00::1]",
-    "[ff02::1]",
-    "localhost",
-    "LocalHost",
-    "user:secret@127.0.0.1",
-    "10.0.0.1",
-    "100.64.0.1",
-    "169.254.169.254",
-    "172.16.0.1",
-    "192.168.0.1",
-    "224.0.0.1",
-    "255.255.255.255",
-]
-
-
-def test_inner_addresses_are_refused_directly_and_after_a_redirect(tmp_path):
-    asked = []
-
-    async def handler(request):
-        asked.append(request.host)
-        place = int(request.path.strip("/"))
-        return web.Response(status=302, headers={"Location": f"http://{INNER[place]}:{port}/0"})
-
-    with serving(handler) as port:
-        direct = fetch(tmp_path, [f"http://{host}:{port}/0" for host in INNER], port)
-        assert asked == []
-        redirected = fetch(tmp_path, [f"http://a.test/{place}" for place in range(len(INNER))], port)
-    assert dict(zip(INNER, direct["failure"], strict=True)) == dict.fromkeys(INNER, "address")
-    assert dict(zip(INNER, redirected["failure"], strict=True)) == dict.fromkeys(INNER, "address")
-    assert set(asked) == {"a.test"} and len(asked) == len(INNER)
-    assert direct["permanent"].all() and redirected["permanent"].all()
-
-
-@pytest.mark.parametrize(
-    "url", ["", "cat.jpg", "file:///etc/passwd", "ftp://a.test/", "http://", "http://a.test:99999/"]
-)
-def test_only_http_urls_with_a_host_are_asked(tmp_path, url):
-    outcome = fetch(tmp_path, [url]).iloc[0]
-    assert (outcome["failure"], outcome["permanent"], outcome["attempts"]) == ("url", True, 0)
-
-
-def test_a_name_server_that_changes_its_mind_gains_nothing(monkeypatch):
-    answers = [["8.8.8.8"], ["8.8.8.8", "127.0.0.1"], ["::1"]]
-
-    def lookup(host, port, *_, **__):
-        return [
-            (socket.AF_INET6 if ":" in ip else socket.AF_INET, 1, 6, "", (ip, port, 0, 0)[: 4 if ":" in ip else 2])
-            for ip in answers.pop(0)
-        ]
-
-    monkeypatch.setattr(socket, "getaddrinfo", lookup)
-
-    async def resolve() -> list[str]:
-        return [result["host"] for result in await PublicResolver({}).resolve("a.example", 80)]
-
-    assert asyncio.run(resolve()) == ["8.8.8.8"]  # literal addresses, so that nobody resolves again
-    for _ in range(2):
-        with pytest.raises(Failed, match="address"):
-            asyncio.run(resolve())
-
-
-def test_connect_to_concerns_whole_labels_only():
-    assert parse_connect_to("Miniature.test=[::1]:80") == ("miniature.test", ("::1", 80))
-    for wrong in ("a", "a=b:1", "=127.0.0.1:1", "a=127.0.0.1", "a=127.0.0.1:0"):
-        with pytest.raises(ValueError, match="--connect-to"):
-            parse_connect_to(wrong)
-
-    async def resolve(host):
-        return (await PublicResolver({"test": ("127.0.0.1", 9)}).resolve(host, 80))[0]["port"]
-
-    assert asyncio.run(resolve("test")) == asyncio.run(resolve("a.TEST")) == 9
-    with pytest.raises(OSError):
-        asyncio.run(resolve("nottest.invalid"))
-
-
-# --- Hosts ------------------------------------------------------------------------------------------------------------
-
-
-def test_no_host_gets_more_requests_at_once_than_allowed(tmp_path):
-    now, most = Counter(), Counter()
-
-    async def handler(request):
-        if request.host == "r.test":
-            return web.Response(status=302, headers={"Location": f"http://a.test{request.path}"})
-        now[request.host] += 1
-        most[request.host] = max(most[request.host], now[request.host])
-        await asyncio.sleep(0.01)
-        now[request.host] -= 1
-        return web.Response(body=jpeg())
-
-    urls = [f"http://{host}.test/{number}" for number in range(20) for host in "arb"]
-    with serving(handler) as port:
-        frame = fetch(tmp_path, urls, port, connections_per_host=3)
-    assert (frame["status"] == "success").all()
-    assert most == {"a.test": 3, "b.test": 3}
-    assert list(frame["final_host"][:3]) == ["a.test", "a.test", "b.test"]
-
-
-def test_a_big_host_neither_waits_nor_holds_up_the_others():
-    async def hosts() -> list[str]:
-        schedule = Schedule(fetch_settings(connections_per_host=2))
-        for number, host in enumerate("aaaaaabc"):
-            schedule.add(Job(number, host=host))
-        taken = [await schedule.take() for _ in range(4)]
-        for host in "ba":
-            schedule.done(next(job for job in taken if job.host == host))
-        return [job.host for job in [*taken, await schedule.take()]]
-
-    taken = asyncio.run(hosts())
-    assert sorted(taken[:4]) == ["a", "a", "b", "c"] and taken[4] == "a"
 
 
 def test_each_misbehaviour_has_its_class_and_only_transient_ones_are_asked_again(tmp_path):

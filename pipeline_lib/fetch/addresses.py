@@ -24,18 +24,25 @@ NAT64 = ipaddress.ip_network("64:ff9b::/96")
 LEGAL = "%/:?@!$&'()*+,;=-._~"
 NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
 GLOBAL_UNICAST_V6 = ipaddress.ip_network("2000::/3")
+# For protocols and documentation, and no place for a web host (IANA's registries of special-purpose addresses); some
+# versions of Python take parts of them for global.
+SPECIAL = [
+    ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20")
+]
 
 
 def is_public(address: Address) -> bool:
     """Return whether `address` is a public unicast address, looking through IPv4 addresses embedded in IPv6 ones."""
     if isinstance(address, ipaddress.IPv6Address):
-        embedded = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
+        embedded = address.ipv4_mapped or address.sixtofour
         if address in NAT64:
             embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if embedded:
             return is_public(embedded)
-        return address in GLOBAL_UNICAST_V6 and address.is_global
-    return address.is_global and not address.is_multicast
+        if address not in GLOBAL_UNICAST_V6:
+            return False
+    special = any(address in network for network in SPECIAL if network.version == address.version)
+    return address.is_global and not address.is_multicast and not special
 
 
 def _literal(host: str) -> Address | None:
