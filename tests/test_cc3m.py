@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline_lib.cc3m import Row, count_rows, part_range, read_rows
+from pipeline_lib.cc3m import Part, Row, count_rows, part_range, read_rows
 
 REAL = Path(__file__).parents[1] / "../shared/data/cc3m_captions.tsv"
 
@@ -43,10 +43,26 @@ def test_rows_in_are_rows_out(tmp_path, lines, last, zipped, parts):
     path.write_bytes(gzip.compress(content) if zipped else content)
 
     rows = list(read_rows(path))
-    assert count_rows(path) == len(rows) == number_of_lines
+    assert count_rows(path) == len(rows) == len(Part(path)) == number_of_lines
     assert [row.key for row in rows] == [f"{number:09d}" for number in range(number_of_lines)]
     assert {row.problem for row in rows} <= PROBLEMS
     assert [row for part in range(parts) for row in read_rows(path, part, parts)] == rows
+    again = Part(path, parts - 1, parts)
+    assert list(again) == list(again) and len(again) == len(list(again))
+    for line, row in zip(content.splitlines(keepends=True) if b"\r" not in content else [], rows, strict=False):
+        assert row.problem == expected_problem(line.rstrip(b"\n"))
+
+
+def expected_problem(line: bytes) -> str | None:
+    """Say what is wrong with a line without a carriage return, the slow and obvious way."""
+    try:
+        line.decode("utf-8", errors="strict")
+    except UnicodeDecodeError:
+        return "encoding"
+    if line.count(b"\t") not in (1, 4):
+        return "columns"
+    forbidden = {*range(32), 127}
+    return "control-character" if forbidden & set(b"".join(line.split(b"\t")[:2])) else None
 
 
 CLEAN = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=12)
@@ -82,6 +98,17 @@ def test_lines(tmp_path, line, row):
     path.write_bytes(b"first\thttp://a/0\n" + line + b"\nlast\thttp://a/2")
     assert list(read_rows(path))[1] == Row("000000001", *row)
     assert list(read_rows(path, 2, 3)) == [Row("000000002", "last", "http://a/2", None)]
+
+
+def test_a_line_may_be_long_and_gzip_data_may_come_in_pieces(tmp_path):
+    long = f"{'w' * 3_000_000}\thttp://a/{'x' * 2_000_000}\n".encode()
+    path = tmp_path / "rows.tsv.gz"
+    path.write_bytes(
+        gzip.compress(b"first\thttp://a/0\n" + long[:1000]) + gzip.compress(long[1000:] + b"last\thttp://a/2")
+    )
+    first, row, last = read_rows(path)
+    assert (len(row.caption), len(row.url), row.problem) == (3_000_000, 2_000_009, None)
+    assert (first.caption, last.url, last.key) == ("first", "http://a/2", "000000002")
 
 
 def test_parts_cover_all_rows_evenly():

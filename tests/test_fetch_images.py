@@ -19,6 +19,8 @@ def encoded(image: Image.Image, form: str, **save) -> bytes:
 
 
 SIZE = (40, 20)
+UPSIDE_DOWN = Image.Exif()
+UPSIDE_DOWN[0x0112] = 3
 GREY16 = Image.frombytes("I;16", SIZE, (0x8000).to_bytes(2, "little") * 800)
 CASES = {
     "rgb": (encoded(Image.new("RGB", SIZE, (200, 0, 0)), "PNG"), (200, 0, 0)),
@@ -34,6 +36,13 @@ CASES = {
         encoded(Image.new("RGB", SIZE, "lime"), "GIF", save_all=True, append_images=[Image.new("RGB", SIZE)]),
         (0, 255, 0),
     ),
+    "animated webp": (
+        encoded(
+            Image.new("RGB", SIZE, "lime"), "WEBP", save_all=True, append_images=[Image.new("RGB", SIZE)], lossless=True
+        ),
+        (0, 255, 0),
+    ),
+    "upside down cmyk": (encoded(Image.new("CMYK", SIZE, (255, 0, 255, 0)), "JPEG", exif=UPSIDE_DOWN), (0, 255, 0)),
     "avif": (encoded(Image.new("RGB", SIZE, (0, 0, 200)), "AVIF", quality=100), (0, 0, 200)),
     "webp": (encoded(Image.new("RGB", SIZE, (0, 0, 200)), "WEBP", lossless=True), (0, 0, 200)),
 }
@@ -55,6 +64,17 @@ def test_exif_rotation_is_applied_and_broken_exif_ignored():
     exif[0x0112] = 6
     assert prepare(jpeg(size=(40, 20), exif=exif), 10, 10_000)[1:5] == (10, 20, 40, 20)
     assert prepare(jpeg(size=(40, 20), exif=b"Exif\x00\x00II*\x00\xff"), 10, 10_000)[1:3] == (20, 10)
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF", "BMP", "TIFF", "JPEG"])  # WebP cannot be opened without its end
+def test_bombs_are_refused_by_their_header_before_they_are_decoded(form):
+    whole = encoded(Image.effect_noise((120, 100), 80).convert("RGB"), form)
+    cut = whole[: len(whole) * 3 // 4]  # whoever decoded it would call it corrupt
+    for image_size in (10, None):
+        with pytest.raises(Failed) as caught:
+            prepare(cut, image_size, 11_999)
+        assert caught.value.failure == "too-many-pixels" and caught.value.permanent
+    assert prepare(whole, 10, 12_000).width == 12
 
 
 def test_corrupt_images_are_refused_even_where_bytes_are_kept():
