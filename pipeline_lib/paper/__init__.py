@@ -5,5 +5,6 @@ PNG) and ``report.html``. Everything after the tidy table is a view of it: a num
 row of ``results/tables.parquet``.
 
 Modules: `metrics` and `published` read, `tidy` computes, `layout` arranges rows as a person reads them, `outputs` lists
-what is written and explains it; `tables`, `headline`, `figures` and `report` are the commands.
+what is written and explains it, `fetched` shows what the fetch stage counted; `tables`, `headline`, `figures` and
+`report` are the commands.
 """
