@@ -8,6 +8,8 @@ from pipeline_lib.captions import context, tagger, universal
 
 # Rule to a sentence, a word of it, and the tag that the rule gives to the word.
 CONTEXT = {
+    "close-up": ("close - up of a wren", "close", "NN"),
+    "a-close-up": ("a close up of a wren", "up", "NN"),
     "that-after-noun": ("a claim that dogs bark", "that", "WDT"),
     "they-act": ("they water flowers", "water", "VBP"),
     "modal-adverb-verb": ("it does not matter", "matter", "VB"),

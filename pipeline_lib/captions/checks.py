@@ -13,12 +13,18 @@ from pipeline_lib.captions import phrases
 from pipeline_lib.captions.clip_length import fits_clip
 from pipeline_lib.captions.lexicon import in_lexicon
 from pipeline_lib.captions.relations import Pair, Relations
-from pipeline_lib.captions.words import VERBS_FIRST
+from pipeline_lib.captions.words import VERBS_FIRST, word_set
 
 # No caption this long fits CLIP's 77 tokens; tagging or encoding a megabyte to find out would take minutes.
 MAX_BYTES = 1000
 WORD = re.compile(r"[^\W_]+(?:[’'][^\W_]+)?")
 MARKUP = re.compile(r"</?\w+[^>]*>|&\w+;|https?:|www\.")
+
+# Nouns too, but with a noun after them at the head of a caption they tell somebody to do something.
+COMMANDS = word_set(
+    "use turn fix hide layer place add mix try check choose keep create build draw decorate save learn cook spread "
+    "fill put pour arrange transform replace attach remove avoid combine grow make get buy store stop"
+)
 
 # What follows a command's verb, and hardly ever a noun that looks like one.
 OBJECTS = ("DT", "PRP", "PRP$", "RP", "TO")
@@ -74,7 +80,8 @@ def refuse_tagged(doc: Doc, relations: Relations) -> Reason | None:
     if asks and len(tags) > 1 and tags[1] in ("PRP", "DT", "EX", "NNP", "PRP$"):
         return Reason.QUESTION
     verb_first = tags[0] == "VB" and (tokens[0].lemma_ in VERBS_FIRST or tags[min(1, len(tags) - 1)] in OBJECTS)
-    if verb_first or lower[0] in ("let", "lets", "please"):
+    told = lower[0] in COMMANDS and len(tags) > 1 and tags[1] in ("NN", "NNS", "JJ", "DT", "PRP$", "CD", "JJR", "NNP")
+    if verb_first or told or lower[0] in ("let", "lets", "please"):
         return Reason.COMMAND
     if any(tag == "PRP" and _speaks(lower, tags, i) for i, tag in enumerate(tags)):
         return Reason.CONVERSATION
@@ -102,6 +109,9 @@ def quantified(doc: Doc, pair: Pair) -> bool:
     spans = [pair.object, pair.owner] if pair.owner else [pair.object]
     if any(doc[start].lower_ in phrases.QUANTIFIERS for start, _ in spans):
         return True
+    start = pair.owner[0] if pair.owner else 0
+    if start > 1 and doc[start - 1].lower_ == "of" and doc[start - 2].lower_ in phrases.QUANTIFIERS:
+        return True  # "some of the boats in a harbor"
     return pair.kind in ("verb", "participle") and any(
         token.lower_ in phrases.QUANTIFIERS for token in doc[: pair.predicate[0]]
     )

@@ -46,6 +46,7 @@ def _lack(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     lemma, tag = doc[start].lemma_, doc[start].tag_
     active = tag == "VBG" and lemma in phrases.POSSESSING and stop == start + 1
     passive = tag in ("VBN", "VBD") and lemma in phrases.EQUIPPING and stop == start + 2
+    passive = passive and doc[start + 1].lower_ in ("with", "by", "in", "on")  # not "decorated for a feast"
     if relations.code[start - 1 : start] in ("c", "R"):
         return []
     if tag == "VBG" and lemma == "overlook" and stop == start + 1 and ends(relations, pair.object[1]):
@@ -84,8 +85,8 @@ def verb(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     if code == "b":
         return _be(doc, relations, pair)
     if code == "M":
-        edit = Edit(doc)
-        edit = edit.replace(start, "cannot") if head.lower_ == "can" else edit.put(start + 1, "not")
+        edit, after = Edit(doc), adverbs_after(relations, start + 1)
+        edit = edit.replace(start, "cannot") if head.lower_ == "can" else edit.put(after, "not")
         return [Sentence("not", "modal", edit.text())]
     after = adverbs_after(relations, start + 1)
     if (code == "h" and relations.code[after] in "vn") or (code == "d" and relations.code[after] == "B"):

@@ -16,6 +16,7 @@ FINITE = frozenset(["VBZ", "VBP", "VBD", "BE", "HV"])
 OBJECT_STARTS = ("DT", "PRP", "PRP$", "CD", "NNP", "TO")
 CLAUSE_ENDS = frozenset([",", ".", "CC", "WDT", "WRB", "IN", "``", "PRP", "BOS"])
 PHRASE_STARTS = frozenset(["DT", "PRP$", "PRP", "CD", "JJ", "NN", "NNS", "NNP", "IN", "TO", "RB", "RP"])
+CLOSE_UPS = (["close", "-", "up"], ["close", "up", "of"])
 TAKES_OBJECT = frozenset(["IN", "VB", "VBG", "VBZ", "VBP", "VBD", "TO"])
 
 
@@ -143,6 +144,8 @@ def _acts(s: Tagged, i: int) -> bool:
     """Whether somebody in the singular stands before, a phrase follows, and the caption has no other verb."""
     if s.tags[i - 1] != "NN" or not _has_actor(s, i) or s.words[i] in words.PLURALS_FIRST:
         return False
+    if s.options[i]["NNS"][1] in words.ANIMATE and s.words[i] not in words.ANIMATE_ACTS:
+        return False  # "person cows at a ranch"
     return s.tags[i + 1] in PHRASE_STARTS and _is_verbless(s, i)
 
 
@@ -201,7 +204,16 @@ def _participle(s: Tagged, i: int) -> bool:
     return before not in ("PRP", "NNP", "WDT", "EX") and s.tags[i + 1] not in OBJECT_STARTS
 
 
+def _after_close(s: Tagged, i: int) -> bool:
+    """Whether *up* ends "close - up" or "close up of", a picture."""
+    if s.words[i] != "up":
+        return False
+    return s.words[i - 2 : i] == ["close", "-"] or (s.words[i - 1] == "close" and s.words[i + 1] == "of")
+
+
 RULES = (
+    Rule("close-up", ("JJ", "RB", "VB", "VBP"), "NN", lambda s, i: s.words[i : i + 3] in CLOSE_UPS),
+    Rule("a-close-up", ("RP", "IN"), "NN", _after_close),
     Rule("that-after-noun", ("IN",), "WDT", lambda s, i: s.words[i] == "that" and s.tags[i - 1] in NOUNS),
     Rule("they-act", ("NN", "JJ", "IN"), "VBP", _they_act),
     Rule("modal-adverb-verb", ("NN",), "VB",

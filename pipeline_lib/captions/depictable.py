@@ -22,7 +22,8 @@ _TURNS = word_set(
     "difference one other another kind type sort bit number amount variety half top side life share sight trip mind "
     "shape position level rate world universe opinion information knowledge finishing earth account investment "
     "contrast peace favourite favorite choice homage access solidarity detail practicality "
-    "focus trend task tribute best worst most least more less same first last next right mo"
+    "focus trend fashion task tale advert auction arrivals tribute best worst most least more less same first last "
+    "next right mo"
 )
 _ABSTRACT = word_set(
     "touch portion tip celebration healing headache heartbeat homework inning stroll run rescue ability absence "
@@ -110,6 +111,7 @@ _STAND_INS = word_set(
     "everything nothing anyone everyone beginning end start detail planet "
     "look trend form shape performance age position"
 )
+_WORDS = re.compile("(?:NN){5}")
 _NUMBER = re.compile(r"[’']?\d\S*|'?s")
 
 
@@ -135,8 +137,11 @@ def is_abstract(lemma: str) -> bool:
 
 def names_nothing(doc: Doc, span: tuple[int, int]) -> bool:
     """Whether a noun phrase is about an abstraction, of which no place or act shows: "congratulations on ..."."""
-    head = doc[head_of(doc, span)]
+    at = head_of(doc, span)
+    head, before = doc[at], doc[max(span[0], at - 1)].lower_
     lemma = head.lemma_.lower()
+    if before == "still" or (head.lower_ in _DAYS and before in _SKIES):
+        return False  # "still life with apples", "a spring day with blossoms"
     return (
         head.tag_[:2] == "NN"
         and lemma not in _STAND_INS
@@ -150,7 +155,7 @@ def depictable(doc: Doc, span: tuple[int, int]) -> bool:
     head, before = doc[at], doc[max(span[0], at - 1)].lower_
     if head.lower_ in _DAYS and before in _SKIES:
         return True
-    if head.lower_ in _SEASONS and (doc[span[0]].lower_ in _POINTING or before in CALENDAR):
+    if head.lower_ in _SEASONS and (doc[span[0]].lower_ in _POINTING or before in CALENDAR or before == "a"):
         return False
     lemma = head.lemma_.lower()
     if lemma in _TURNS or head.lower_ in _TURNS or head.lower_ in CALENDAR or _NUMBER.fullmatch(head.lower_):
@@ -160,6 +165,10 @@ def depictable(doc: Doc, span: tuple[int, int]) -> bool:
     if head.tag_ == "JJ" and doc[span[0]].lower_ in ("a", "an"):
         return False  # cut off: "after a heavy"
     tokens = doc[span[0] : span[1]]
+    if tokens[0].lower_ == "one" and tokens[min(1, len(tokens) - 1)].lower_ == "of":
+        return False  # "one of the most popular hats"
+    if _WORDS.search("".join(token.tag_[:2] for token in tokens)):
+        return False  # a list of keywords
     if tokens[0].lower_ in ("more", "less", "fewer", "most", "least"):
         return False
     if tokens[0].lemma_ == "lot" or (len(tokens) > 1 and tokens[1].lower_ == "lot"):

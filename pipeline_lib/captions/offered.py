@@ -21,11 +21,12 @@ from pipeline_lib.captions.phrases import (
     PICTURES,
     SAYING,
     SHORES,
+    STATES,
     UNSEEN,
     WEAK_PREPOSITIONS,
     WEATHER,
 )
-from pipeline_lib.captions.words import ANIMATE
+from pipeline_lib.captions.words import ANIMATE, word_set
 
 # Whom "by" names as the maker, whom no picture shows: "bones of a right hand by organisation".
 MAKERS = ANIMATE | {"organisation", "organization", "company", "brand", "unknown", "people"}
@@ -57,7 +58,12 @@ UNSEEN_ENDINGS = (
     "perfect",
 )
 ACTS = COMPANIONED | INTRANSITIVE
-VIEWED = ("from", "with", "in", "on", "at")
+# Whom a contest is against shows as little as where a photo is: "the game against a team", "a photo on a clear day".
+CONTESTS = word_set("game match fixture clash win victory fight race tournament final semi-final series")
+TELLING = word_set("locate situate base note design make")  # these say nothing without the rest of their phrase
+SHOTS = word_set("photo photograph picture pic snapshot selfie image shot")
+OCCASIONS = word_set("birthday party wedding holiday dinner lunch breakfast night anniversary event")
+VIEWED = ("from", "with", "in", "on", "at", "over", "through")
 
 
 def offered(doc: Doc, code: str, items: list[Item], subject: tuple[int, int] | None, pairs: list[Pair]) -> list[Pair]:
@@ -91,6 +97,8 @@ def _stumbles(doc: Doc, items: list[Item]) -> bool:
     kinds = "".join(item.kind for item in items)
     if STUMBLE.search(kinds) or any(item.kind in VERBS and doc[item.start].lemma_ in SAYING for item in items):
         return True
+    if kinds.startswith("Vn") and doc[items[1].start].tag_ == "DT":
+        return True  # "illuminated a town at night"
     verb = FIRST_VERB.search(kinds)
     for match in re.finditer("n(?=n)", kinds):
         if doc[items[match.end()].start].tag_ != "DT":
@@ -135,6 +143,8 @@ def _shown(doc: Doc, pair: Pair) -> bool:
     if doc[pair.owner[1] - 1].tag_ == "CD":
         return False  # "one after a troubled path"
     # "a singer performs | on saturday": whatever the object is, the act shows.
+    if is_state(doc, (pair.predicate[0], pair.object[1])):
+        return True
     acts = pair.kind in ("verb", "participle") and doc[pair.predicate[1] - 1].tag_ == "IN"
     acts = (
         acts
@@ -175,14 +185,29 @@ def _invisible(doc: Doc, code: str, pair: Pair) -> bool:
             or pair.kind == "participle"
             or doc[pair.predicate[0] - 1].lower_ not in ("that", "which", "who")
         )
+        aside = aside or (relative and doc[pair.predicate[0]].tag_ == "VBD" and code[pair.predicate[0]] == "Z")
+        aside = aside or (pair.predicate[0] > 0 and doc[pair.predicate[0] - 1].lower_ == "as")  # "as can be seen"
         owner = doc[pair.owner[0]].lower_
         aside = aside or owner in ("him", "them", "me", "us")  # "sees him dived"
         aside = aside or (owner == "it" and pair.owner[0] > 0)  # "the sea and it 's waves"
+        aside = aside or (doc[pair.predicate[0]].lemma_ in LIGHT | {"look"} and code[pair.predicate[0] + 1] == "T")
         aside = aside or (code[pair.predicate[0]] == "b" and doc[pair.predicate[1] - 1].lower_ == "for")
         aside = aside or doc[pair.owner[1] - 1].lemma_ == "view"  # "a view looking out of a car"
-        return aside or any(token.lemma_ in UNSEEN and token.lower_ != "like" for token in doc[slice(*pair.predicate)])
+        return aside or any(
+            token.lemma_ in UNSEEN and token.lower_ != "like" and token.tag_[:2] != "NN"  # "discuss plans at a table"
+            for token in doc[slice(*pair.predicate)]
+        )
+    if is_state(doc, (pair.predicate[0], pair.object[1])):
+        return False
     link, head = doc[pair.predicate[0]].lower_, doc[pair.object[1] - 1].lemma_
-    if doc[pair.owner[1] - 1].lemma_ == "view" and link not in VIEWED:
+    owner = doc[pair.owner[1] - 1].lemma_.lower()
+    if (link in ("against", "between") and owner in CONTESTS) or (owner in SHOTS and link not in ("with", "of")):
+        return True
+    if link == "in" and head in SHOTS:
+        return True
+    if link == "for" and (code[pair.object[0]] != "D" or head in OCCASIONS or pair.place == "later"):
+        return True
+    if owner == "view" and link not in VIEWED:
         return pair.kind == "preposition"
     if link in WEAK_PREPOSITIONS and (head in PEOPLE or (link == "from" and code[pair.object[0]] != "D")):
         return True
@@ -190,7 +215,9 @@ def _invisible(doc: Doc, code: str, pair: Pair) -> bool:
 
 
 def _weak(doc: Doc, pair: Pair) -> bool:
-    """Whether a picture hardly shows a pair: "for the garden", "from a shop"."""
+    """Whether a picture hardly shows a pair: "for the garden", "from a shop", "on display"."""
+    if is_state(doc, (pair.predicate[0], pair.object[1])):
+        return True
     link, head = doc[pair.predicate[0]].lower_, doc[pair.object[1] - 1].lemma_
     return pair.kind == "preposition" and (link in WEAK_PREPOSITIONS or (link == "during" and head not in WEATHER))
 
@@ -201,6 +228,9 @@ def _states(doc: Doc, code: str, items: list[Item]) -> list[Pair]:
         return []
     i = items[1].stop
     word = code[i : i + 1]
+    passive = word == "v" and doc[i].tag_ == "VBN" and doc[i].lemma_ not in UNSEEN | TELLING
+    if passive and depictable(doc, (items[0].start, items[0].stop)) and code[i + 1 : i + 2] in ("", ".", "R", "S", "I"):
+        return [Pair("verb", (items[1].start, i), (i, i + 1), (items[0].start, items[0].stop), "first")]
     state = (word == "A" and doc[i].lower_ not in UNSEEN and not doc[i].lower_.endswith(UNSEEN_ENDINGS)) or (
         word == "v" and doc[i].tag_ == "VBG" and doc[i].lemma_ in INTRANSITIVE
     )
@@ -212,7 +242,7 @@ def _states(doc: Doc, code: str, items: list[Item]) -> list[Pair]:
 def _whole(doc: Doc, code: str, items: list[Item], subject: tuple[int, int]) -> list[Pair]:
     """Return "photo | of | a dog" and "the facade | of | a church" of a caption that is nothing else."""
     of = code.find("o", *subject)
-    if subject[0] != items[0].start or {".", "S"} & set(code[:-1]) or of < 0 or code[of - 1] != "N":
+    if subject[0] != items[0].start or "." in code[:-1] or of < 0 or code[of - 1] != "N":
         return []
     if doc[of - 1].lower_ not in PICTURES and (
         not depictable(doc, (subject[0], of)) or any(item.kind in "bhdMZGgV," for item in items)
@@ -221,6 +251,11 @@ def _whole(doc: Doc, code: str, items: list[Item], subject: tuple[int, int]) -> 
     if not depictable(doc, (of + 1, subject[1])):
         return []
     return [Pair("picture", (of, of + 1), (of + 1, subject[1]), (subject[0], of), "first")]
+
+
+def is_state(doc: Doc, span: tuple[int, int]) -> bool:
+    """Whether words are a turn of speech for how a thing is, which shows: "on display", "in bloom"."""
+    return doc[slice(*span)].text.lower().replace(" ", "_") in STATES
 
 
 def is_picture(doc: Doc, span: tuple[int, int]) -> bool:

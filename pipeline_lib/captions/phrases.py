@@ -23,7 +23,7 @@ _SKIPPED = (
     "of|as|like|unlike|than|per|via|despite|except|besides|including|such as|because of|due to|instead of|as well as|"
     "according to|in spite of|prior to|up to|in addition to|on behalf of|till|until|since|about|to|out|up|down|off|"
     "apart from|in preparation for|in the form of|in search of|in need of|along with|in honor of|"
-    "in honour of|in memory of|in support of"
+    "in honour of|in memory of|in support of|ahead of"
 )
 SKIPPED_PREPOSITIONS = frozenset(_SKIPPED.split("|"))
 SUBORDINATORS = word_set(
@@ -33,8 +33,8 @@ SUBORDINATORS = word_set(
 # Nouns that name the picture and not what is in it.
 PICTURES = word_set(
     "photo photograph photography picture image view shot portrait illustration painting drawing sketch vector scene "
-    "silhouette closeup close-up panorama footage video clip render rendering graphic icon cartoon print diagram map "
-    "watercolor doodle logo emblem replica model artwork watercolour pic snapshot"
+    "silhouette closeup close-up up panorama footage video clip render rendering graphic icon cartoon print diagram "
+    "map watercolor doodle logo emblem replica model artwork watercolour pic snapshot poster screenshot"
 )
 
 # Verbs whose -ing form before a noun describes it ("smiling woman") and does not take it as an object.
@@ -80,6 +80,10 @@ IDIOMS = word_set(
     "in_turn in_motion in_town in_session on_record on_location on_point on_top in_the_works in_the_making "
     "on_vacation at_work at_play for_rent for_hire in_style in_the_style under_construction in_different_colors "
     "in_various_colors in_existence in_need after_party"
+)
+# Of these a picture shows whether they are so: "puppies that are not for sale", where nothing else can be negated.
+STATES = word_set(
+    "on_display for_sale on_sale in_bloom in_full_bloom under_construction in_action in_motion at_work in_use in_flight"
 )
 # Before *of* these say how many or which sort; the noun after *of* is the head.
 KINDS = word_set("kind type sort bit number amount variety group pair couple piece one series set collection lots")
@@ -173,5 +177,7 @@ SPEAKERS = word_set("i you we me us myself yourself ourselves")
 PERSONS = word_set("i you he she we they someone somebody everyone anyone")
 # What is held or worn is "in hand" or "on the head".
 BODY = word_set("hand hands arm arms hair head face neck wrist lap mouth shoulder shoulders back")
+# With a preposition these mean something else: "working on an engine", "trying on a hat".
+PREPOSITIONAL = word_set("work try put look wait listen turn take get go come think talk prepare learn search check")
 # Verbs of turns of speech: "set the carpet on fire".
 LIGHT = word_set("get set put make take go give show")

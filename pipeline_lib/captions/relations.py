@@ -18,11 +18,12 @@ from spacy.tokens import Doc
 from pipeline_lib.captions.attachment import attach
 from pipeline_lib.captions.depictable import depictable
 from pipeline_lib.captions.items import Item, Pair, cut
-from pipeline_lib.captions.offered import offered
+from pipeline_lib.captions.offered import is_state, offered
 from pipeline_lib.captions.phrases import (
     COMPLEMENT_HEADS,
     CONJUNCTIONS,
     IDIOMS,
+    PREPOSITIONAL,
     REPORTING,
     SKIPPED_PREPOSITIONS,
     WEATHER,
@@ -109,7 +110,7 @@ def _pairs(doc: Doc, items: list[Item]) -> list[Pair]:
             if _kind(items, i + 1) == "n":
                 owner = owner if owner and _is_idiom(doc, items, i) else items[i + 1]  # "crabs for sale | on a beach"
                 i += 1
-        elif i == 0 and item.kind in "Gg" and _kind(items, 1) == "p":
+        elif i == 0 and item.kind in "Gg" and _kind(items, 1) == "p" and doc[item.start].lemma_ not in PREPOSITIONAL:
             owner, verb_seen = item, True  # "walking | on | a beach"
         elif item.kind in "bhdMZGgVvB":
             end = _object(doc, items, i)
@@ -186,8 +187,10 @@ def _agrees(items: list[Item], i: int, verb_seen: bool) -> bool:
 def _useful(doc: Doc, items: list[Item], i: int) -> bool:
     if doc[items[i].start].lower_ in ("after", "before"):
         return doc[items[i + 1].stop - 1].lemma_ in WEATHER
-    if doc[items[i].start : items[i].stop].text.lower() in SKIPPED_PREPOSITIONS or _is_idiom(doc, items, i):
+    if doc[items[i].start : items[i].stop].text.lower() in SKIPPED_PREPOSITIONS:
         return False
+    if _is_idiom(doc, items, i):
+        return is_state(doc, (items[i].start, items[i + 1].stop))
     if _kind(items, i + 2) == "c" and _kind(items, i + 3) != "n" and _kind(items, i + 3) not in "bhdMZGgV.p":
         return False  # "on stage and indoor"
     return (

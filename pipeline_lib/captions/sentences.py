@@ -25,11 +25,13 @@ def _preposition(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     if doc[start].lower_ in ("after", "before"):
         return _absent(doc, relations, pair)
     if pair.place == "later":
-        if next_kind(relations, pair.object[1]) not in ".,pc":
+        if next_kind(relations, pair.object[1]) not in ".,pcS":
             return []
         listed = relations.code[start - 1] == "c"  # "with red hair and in a jacket"
         made = [Sentence("not", "but-not", Edit(doc).put(start, "not" if listed else "but not").text())]
     else:
+        while relations.code[start - 1] in "rR" or doc[start - 1].lower_ == "left":
+            start -= 1  # "waves not out on the sand", "a hat not left on a bench"
         made = [Sentence("not", "not-preposition", Edit(doc).put(start, "not").text())]
     return made + _that_is_not(doc, relations, pair) + _absent(doc, relations, pair)
 
@@ -37,13 +39,14 @@ def _preposition(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
 def _that_is_not(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     """Return "a dog that is not on a mat" where the pair ends the sentence and one noun phrase opens it."""
     owner = pair.owner
-    if pair.place != "first" or not owner or not ends(relations, pair.object[1]):
+    if pair.place != "first" or not owner or owner[1] != pair.predicate[0] or not ends(relations, pair.object[1]):
         return []
     last = doc[owner[1] - 1]
     if "o" in relations.code[slice(*owner)] or last.tag_ == "PRP" or not _is_alone(relations, owner):
         return []
     be = "are" if last.tag_ in ("NNS", "NNPS") else "is"
-    which = "who" if last.lemma_.lower() in phrases.PEOPLE else "that"
+    vehicle = last.i > owner[0] and doc[last.i - 1].lower_ in ("automobile", "car", "vehicle", "aircraft", "scale")
+    which = "who" if last.lemma_.lower() in phrases.PEOPLE and not vehicle else "that"
     return [Sentence("not", "that-is-not", Edit(doc).put(pair.predicate[0], f"{which} {be} not").text())]
 
 
@@ -54,7 +57,7 @@ def _absent(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     following, head = next_kind(relations, pair.object[1]), doc[pair.object[1] - 1].lemma_.lower()
     if (link == "in" and head in phrases.WORN) or (link == "under" and head in ("umbrella", "parasol", "blanket")):
         return lacking(doc, pair.object, start, stop, "") if following in ".,p" else []
-    if following not in ".,p" or (following == "p" and link not in phrases.NEAR):
+    if following not in ".,p":
         return []
     if (link in ("on", "against", "over") and head in ("background", "backdrop")) or (
         link in ("during", "after", "before", "at") and head in phrases.WEATHER
@@ -62,7 +65,7 @@ def _absent(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
         return lacking(doc, pair.object, start, stop, "")
     if link == "in" and head in phrases.HAZE:
         return lacking(doc, pair.object, start, stop, "around")
-    if doc[start - 1].tag_[:2] != "NN" or head in phrases.WEATHER:
+    if doc[start - 1].tag_[:2] != "NN" or head in phrases.WEATHER or (following == "p" and link not in phrases.NEAR):
         return []
     if link in phrases.ABSENT and (head not in ANIMATE or link in phrases.NEAR):
         return lacking(doc, pair.object, start, stop, phrases.ABSENT[link])
@@ -80,7 +83,8 @@ def _and(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     start, (first, stop) = pair.predicate[0], pair.object
     heads = doc[pair.owner[1] - 1].lemma_.lower(), doc[stop - 1].lemma_.lower()
     earlier = {token.lower_ for token in doc[max(0, pair.owner[0] - 3) : start]}
-    if heads[0] == heads[1] or doc[start].lower_ not in ("and", "&") or earlier & phrases.TOGETHER:
+    mutual = any(token.lower_ in ("each", "together", "both") for token in doc[stop:])
+    if heads[0] == heads[1] or doc[start].lower_ not in ("and", "&") or earlier & phrases.TOGETHER or mutual:
         return []
     if next_kind(relations, stop) in "cn" or "," in relations.code[pair.owner[1] : first]:
         return []
@@ -88,12 +92,19 @@ def _and(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     if i is None:
         return []
     singular = doc[stop - 1].tag_ == "NN" and doc[first].tag_ not in ("DT", "PRP$", "CD")
-    if singular and (stop - first > 1 or doc[pair.owner[0]].lower_ in ("a", "an")):
+    several = stop - first > 1 and doc[first + 1].lower_ != "of"
+    if singular and (several or doc[pair.owner[0]].lower_ in ("a", "an")):
         return []  # "a coffee and walnut cake" may be one cake
+    bare_owner = relations.code[pair.owner[0]] != "D"
+    if singular and not bare_owner:
+        return []  # "the stairs and hall": the article is for both
+    if bare_owner and stop - first > 1 and doc[pair.owner[1] - 1].tag_ == "NN" and pair.owner[1] - pair.owner[0] == 1:
+        return []  # "kitchen and bathroom walls": one noun for both
     listed = relations.code[: pair.owner[0]].endswith(",")
     in_phrase = _in_phrase(doc, relations, pair)
     but_not = Sentence("not", "but-not", Edit(doc).replace(start, "but not").text())
-    if not takes_no(doc, pair.object) or in_phrase:
+    named = singular and heads[1] in phrases.PEOPLE  # "actor and person": no article, as with a name
+    if named or not takes_no(doc, pair.object) or in_phrase:
         return [] if listed else [but_not]
     made = [Sentence("no", "and-no", Edit(doc).put(i, "no").drop(first, i).text())]
     if listed:

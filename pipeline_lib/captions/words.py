@@ -66,7 +66,7 @@ AMBIGUOUS = {
     "’s": {"POS": 0.0, "BE": 0.6},
     "'": {"POS": 0.5, "``": 0.5},
     "there": {"EX": 0.0, "RB": 0.7},
-    "up": {"RP": 0.0, "IN": 0.6},
+    "up": {"RP": 0.0, "IN": 0.6, "NN": 9.0},  # in "close up"
     "down": {"RP": 0.2, "IN": 0.4},
     "off": {"RP": 0.0, "IN": 0.4},
     "out": {"RP": 0.0, "IN": 0.4},
@@ -290,6 +290,10 @@ ANIMATE = word_set(
     "sister brother friend neighbor neighbour pupil pianist violinist gymnast skater astronaut scientist engineer "
     "vendor grandmother grandfather fox wolf rabbit goat parrot penguin dolphin whale shark giraffe zebra leopard "
     "cheetah panda camel kangaroo"
+)
+# Of these plurals of somebody, forms of a verb as well: "actress models a gown".
+ANIMATE_ACTS = word_set(
+    "models coaches guards pilots fishes birds bears parrots ships boats trains flags streams nurses"
 )
 # Plurals that stand before another noun: "sports fan", "fireworks display".
 PLURALS_IN_COMPOUNDS = word_set(
