@@ -4,9 +4,10 @@ import io
 import random
 from collections import Counter
 
+import numpy as np
 import pytest
 from fetching import jpeg
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pipeline_lib.fetch.failures import Failed
 from pipeline_lib.fetch.images import prepare
@@ -64,6 +65,28 @@ def test_exif_rotation_is_applied_and_broken_exif_ignored():
     exif[0x0112] = 6
     assert prepare(jpeg(size=(40, 20), exif=exif), 10, 10_000)[1:5] == (10, 20, 40, 20)
     assert prepare(jpeg(size=(40, 20), exif=b"Exif\x00\x00II*\x00\xff"), 10, 10_000)[1:3] == (20, 10)
+
+
+@pytest.mark.parametrize("shrunk", [60, 20])  # decoded in full, and at a half
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_resizing_is_bicubic_whatever_a_jpeg_is_decoded_at(shrunk, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = Image.effect_noise((12, 8), 120).convert("RGB").resize((164, 100), Image.Resampling.BICUBIC)
+    body = encoded(photo, "JPEG", quality=95, exif=exif)
+    picture = prepare(body, shrunk, 100_000)
+    with Image.open(io.BytesIO(body)) as whole, Image.open(io.BytesIO(picture.content)) as found:
+        size = (round(164 * shrunk / 100), shrunk)
+        wanted = ImageOps.exif_transpose(whole.resize(size, Image.Resampling.BICUBIC))
+        assert found.size == wanted.size == picture[1:3]
+        assert np.abs(np.asarray(found, float) - np.asarray(wanted, float)).mean() < 3
+
+
+def test_a_large_jpeg_that_is_kept_is_read_to_its_end():
+    body = encoded(Image.effect_noise((320, 200), 90).convert("RGB"), "JPEG")
+    assert prepare(body, None, 100_000)[:5] == (body, 320, 200, 320, 200)
+    with pytest.raises(Failed, match="corrupt"):
+        prepare(body[:-100], None, 100_000)
 
 
 @pytest.mark.parametrize("form", ["PNG", "GIF", "BMP", "TIFF", "JPEG"])  # WebP cannot be opened without its end
