@@ -1,6 +1,7 @@
 # make tables   make the environment, run the pipeline, print the headline table
 # make test     make the environment, lint, run the tests
 # make bench    time the published fine-tuning loop and ours: a quarter of an hour on two cores
+# make bench-fetch   time img2dataset and our fetch: ten minutes on two cores
 CORES ?= 8
 PYTHON ?= python3
 CONFIG ?=
@@ -10,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: tables test lint bench readme lock clean
+.PHONY: tables test lint bench bench-fetch readme lock clean
 
 tables: $(ENVIRONMENT)
 	snakemake --cores $(CORES) --quiet rules --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
@@ -29,6 +30,10 @@ lint: $(ENVIRONMENT)
 # FLAGS are those of tests/bench/speed.py, such as FLAGS="--models tiny" or FLAGS="--sugarcrepe data/sugarcrepe".
 bench: $(ENVIRONMENT)
 	PYTHONPATH=tests python -m bench.speed $(FLAGS)
+
+# img2dataset goes into a virtual environment of its own; FLAGS="--venv FOLDER" says where.
+bench-fetch: $(ENVIRONMENT)
+	PYTHONPATH=tests python -m bench.fetch $(FLAGS)
 
 # The README's table and figure, from the last run.
 readme: $(ENVIRONMENT)

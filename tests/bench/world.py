@@ -27,8 +27,8 @@ def random_clip(size: Size) -> CLIP:
     return build(size.architecture).eval()
 
 
-def photo(rng: np.random.Generator) -> bytes:
-    """Return a JPEG of 640 × 480 pixels and about 100 KB: soft colours, sharp shapes, fine grain."""
+def photo(rng: np.random.Generator, quality: int = 82) -> bytes:
+    """Return a JPEG of 640 × 480 pixels, by default of about 110 KB: soft colours, sharp shapes, fine grain."""
     soft = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize((640, 480), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(soft)
     for x, y, width, height, *colour in rng.integers(0, (640, 480, 160, 120, 256, 256, 256), (25, 7)).tolist():
@@ -36,7 +36,7 @@ def photo(rng: np.random.Generator) -> bytes:
     grain = rng.normal(0, 16, (480, 640, 1))
     pixels = np.clip(np.asarray(soft.filter(ImageFilter.GaussianBlur(1))) + grain, 0, 255).astype(np.uint8)
     content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "JPEG", quality=82)
+    Image.fromarray(pixels).save(content, "JPEG", quality=quality)
     return content.getvalue()
 
 
