@@ -101,6 +101,15 @@ def test_no_connection_and_no_such_host(tmp_path):
     assert list(frame["permanent"]) == [False, True, True]
 
 
+def test_no_encryption(tmp_path):
+    async def handler(request):
+        raise AssertionError("it does not speak HTTP without")
+
+    with serving(handler) as port:
+        frame = fetch(tmp_path, ["https://a.test/"], port)
+    assert list(frame["failure"]) == ["tls"] and frame["permanent"].all()
+
+
 def test_urls_are_asked_as_they_are_written(tmp_path):
     asked = []
     written = {

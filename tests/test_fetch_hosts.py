@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections import Counter, defaultdict
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
 from fetching import fetch, fetch_settings, jpeg, serving
 
+from pipeline_lib.fetch import schedule as module
 from pipeline_lib.fetch.failures import Failed
 from pipeline_lib.fetch.schedule import Job, Schedule
 
@@ -143,17 +145,10 @@ def test_a_host_that_comes_back_keeps_its_rows(tmp_path):
     assert (frame["status"] == "success").all() and asked["a.test"] == 108
 
 
-class Clock:
-    """A time of our own."""
-
-    def __init__(self, monkeypatch):
-        self.now = 1000.0
-        monkeypatch.setattr("pipeline_lib.fetch.schedule.time.monotonic", lambda: self.now)
-
-
 def test_the_breaker_step_by_step(monkeypatch):
     """Closed, open, down, a request after each pause, closed again; by hand, in a time of our own."""
-    clock = Clock(monkeypatch)
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
     settings = fetch_settings(connections_per_host=3, breaker_failures=3, backoff_s=1.0, timeout_s=5.0, deadline_s=10.0)
 
     async def steps():

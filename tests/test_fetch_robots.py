@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from aiohttp import web
 from fetching import AGENT, fetch, fetch_settings, jpeg, serving
 
+from pipeline_lib.fetch import robots as module
 from pipeline_lib.fetch.addresses import parse_url
 from pipeline_lib.fetch.failures import Failed
 from pipeline_lib.fetch.robots import Robots
@@ -175,7 +177,7 @@ def test_a_crawl_delay_is_kept_up_to_the_cap(tmp_path, wished, kept_s):
 
 def test_a_site_whose_rules_cannot_be_had_is_asked_again_after_a_while(monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
     settings = fetch_settings(timeout_s=5.0)
 
     class Line(Schedule):
