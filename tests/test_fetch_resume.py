@@ -1,13 +1,17 @@
 """Fetching again: after a kill only what is not settled, and on request what failed transiently."""
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from aiohttp import web
 from bench.fetch_kills import Site, kill_and_finish
+from conftest import ROOT
 from fetching import fetch_settings, jpeg, rows_of, serving
+from test_fetch_commands import fetch_command
 
 from pipeline_lib.fetch import fetch as command
 from pipeline_lib.fetch.fetch import fetch_part
@@ -102,3 +106,13 @@ def test_retry_failed_needs_the_outputs_of_the_same_rows_and_settings(tmp_path):
         (tmp_path / "out.journal").unlink()
         fetch_into(tmp_path, ["http://a.test/1"], port, retry_failed=True, timeout_s=9.0, user_agent="other/1")
     assert site.log == ["/1"]
+
+
+def test_the_command_can_be_told_to_retry_and_the_workflow_names_the_same_decisive_settings(tmp_path, monkeypatch):
+    (tmp_path / "cc3m.tsv").write_text("a cat\thttp://a.test/1\n")
+    monkeypatch.setattr(sys, "argv", [*fetch_command(tmp_path / "cc3m.tsv", tmp_path)[2:], "--retry-failed"])
+    with pytest.raises(FileNotFoundError, match=r"out\.parquet"):
+        command.main()
+    rules = (ROOT / "workflow" / "rules" / "common.smk").read_text()
+    named = re.search(r'def decisive_options.*?options\(config\["fetch"\], (.*?)\)', rules, re.DOTALL)[1]
+    assert re.findall(r'"(\w+)"', named) == ["parts", *command.DECISIVE]
