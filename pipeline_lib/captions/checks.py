@@ -13,7 +13,8 @@ from pipeline_lib.captions import phrases
 from pipeline_lib.captions.clip_length import fits_clip
 from pipeline_lib.captions.lexicon import in_lexicon
 from pipeline_lib.captions.relations import Pair, Relations
-from pipeline_lib.captions.words import VERBS_FIRST, word_set
+from pipeline_lib.captions.usual import VERBS_FIRST
+from pipeline_lib.captions.words import word_set
 
 # No caption this long fits CLIP's 77 tokens; tagging or encoding a megabyte to find out would take minutes.
 MAX_BYTES = 1000

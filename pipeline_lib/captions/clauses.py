@@ -15,7 +15,7 @@ from pipeline_lib.captions.edit import (
     takes_no,
 )
 from pipeline_lib.captions.relations import Pair, Relations
-from pipeline_lib.captions.words import ANIMATE
+from pipeline_lib.captions.usual import ANIMATE
 
 DO_FORMS = {"VBZ": "does not", "VBD": "did not", "VBP": "do not"}
 

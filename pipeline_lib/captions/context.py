@@ -8,7 +8,7 @@ the first rule that holds decides. ``tests/test_captions_tagger_rules.py`` has a
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pipeline_lib.captions import words
+from pipeline_lib.captions import usual, words
 from pipeline_lib.captions.lexicon import NO_NOUN
 
 NOUNS = ("NN", "NNS", "NNP")
@@ -66,7 +66,7 @@ def _there_is(s: Tagged, i: int) -> bool:
 
 def _commands(s: Tagged, i: int) -> bool:
     """Whether a sentence begins with what may be a verb, and its object follows: "drop by my house"."""
-    return s.tags[i - 1] in ("BOS", ".") and s.tags[i + 1] in ("PRP", "DT", "PRP$") and s.words[i] not in words.ANIMATE
+    return s.tags[i - 1] in ("BOS", ".") and s.tags[i + 1] in ("PRP", "DT", "PRP$") and s.words[i] not in usual.ANIMATE
 
 
 def _second_infinitive(s: Tagged, i: int) -> bool:
@@ -89,7 +89,7 @@ def _past_of_subject(s: Tagged, i: int) -> bool:
     """Whether a past form has an object, or is of a verb that takes none: "actor set the carpet on fire"."""
     return _is_only_verb(s, i) and (
         s.tags[i + 1] in ("DT", "PRP", "PRP$")
-        or (s.options[i]["VBD"][1] in words.PAST_IS_FINITE and s.tags[i + 1] in ("IN", "RB", "TO"))
+        or (s.options[i]["VBD"][1] in usual.PAST_IS_FINITE and s.tags[i + 1] in ("IN", "RB", "TO"))
     )
 
 
@@ -100,7 +100,7 @@ def _ends_phrase(s: Tagged, i: int) -> bool:
         start == i - 1 or s.tags[start] not in ("IN", "BOS", "VBG", "VBZ", "CD")
     ):
         return False
-    if s.words[i] in words.ADJECTIVES_ALONE:
+    if s.words[i] in usual.ADJECTIVES_ALONE:
         return False
     if s.tags[i + 1] in (",", "CC", "VBG") and s.tags[i + 2] in ("JJ", "VBN", "VBG", "NN", "NNS"):
         return s.tags[i + 1] == "CC" and s.tags[i + 2] in ("NN", "NNS")
@@ -126,7 +126,7 @@ def _has_verb(s: Tagged, i: int) -> bool:
 def _has_actor(s: Tagged, i: int) -> bool:
     """Whether somebody stands before."""
     before = s.options[i - 1].get(s.tags[i - 1])
-    return s.tags[i - 1] in ("NN", "NNS") and before is not None and before[1] in words.ANIMATE
+    return s.tags[i - 1] in ("NN", "NNS") and before is not None and before[1] in usual.ANIMATE
 
 
 def _is_verbless(s: Tagged, i: int) -> bool:
@@ -137,21 +137,21 @@ def _is_verbless(s: Tagged, i: int) -> bool:
 def _which_acts(s: Tagged, i: int) -> bool:
     """Whether *that* or *who* is the subject: "a river that flows", not "the fact that dogs bark"."""
     before = s.words[i - 1] in ("this", "that", "which", "who")
-    return before and s.words[i + 1] != "of" and s.options[i]["NNS"][1] not in words.ANIMATE
+    return before and s.words[i + 1] != "of" and s.options[i]["NNS"][1] not in usual.ANIMATE
 
 
 def _acts(s: Tagged, i: int) -> bool:
     """Whether somebody in the singular stands before, a phrase follows, and the caption has no other verb."""
-    if s.tags[i - 1] != "NN" or not _has_actor(s, i) or s.words[i] in words.PLURALS_FIRST:
+    if s.tags[i - 1] != "NN" or not _has_actor(s, i) or s.words[i] in usual.PLURALS_FIRST:
         return False
-    if s.options[i]["NNS"][1] in words.ANIMATE and s.words[i] not in words.ANIMATE_ACTS:
+    if s.options[i]["NNS"][1] in usual.ANIMATE and s.words[i] not in usual.ANIMATE_ACTS:
         return False  # "person cows at a ranch"
     return s.tags[i + 1] in PHRASE_STARTS and _is_verbless(s, i)
 
 
 def _act(s: Tagged, i: int) -> bool:
     """Whether a plural stands before, a phrase follows, and the caption has no other verb: "boats rest on the sand"."""
-    if s.tags[i - 1] != "NNS" or s.words[i - 1] in words.PLURALS_IN_COMPOUNDS or s.tags[i - 2] == "VBG":
+    if s.tags[i - 1] != "NNS" or s.words[i - 1] in usual.PLURALS_IN_COMPOUNDS or s.tags[i - 2] == "VBG":
         return False
     return s.tags[i + 1] in ("IN", "RP", "RB", "DT", "PRP$", "TO") and s.words[i + 1] != "of" and _is_verbless(s, i)
 
@@ -192,7 +192,7 @@ def _listed(s: Tagged, i: int) -> bool:
 
 def _participle(s: Tagged, i: int) -> bool:
     """Whether a past form has no object and no subject of its own: "a garden painted by an artist"."""
-    if s.words[i + 1] != "by" and s.options[i]["VBD"][1] in words.PAST_IS_FINITE:
+    if s.words[i + 1] != "by" and s.options[i]["VBD"][1] in usual.PAST_IS_FINITE:
         return False
     before = s.tags[i - 1]
     if before == "RB":

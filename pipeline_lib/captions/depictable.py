@@ -138,7 +138,7 @@ def is_abstract(lemma: str) -> bool:
 def names_nothing(doc: Doc, span: tuple[int, int]) -> bool:
     """Whether a noun phrase is about an abstraction, of which no place or act shows: "congratulations on ..."."""
     at = head_of(doc, span)
-    head, before = doc[at], doc[max(span[0], at - 1)].lower_
+    head, before = doc[at], doc[max(0, at - 1)].lower_
     lemma = head.lemma_.lower()
     if before == "still" or (head.lower_ in _DAYS and before in _SKIES):
         return False  # "still life with apples", "a spring day with blossoms"

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import lemminflect
 
-from pipeline_lib.captions import words
+from pipeline_lib.captions import usual, words
 from pipeline_lib.captions.costs import PRIORS
 from pipeline_lib.captions.dictionary import lemmas as known_lemmas
 from pipeline_lib.captions.dictionary import past_tags
@@ -64,14 +64,14 @@ def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
     """
     tags: dict[str, tuple[float, str]] = {}
     lemmas = known_lemmas(word)
-    verb_first = any(lemma in words.VERBS_FIRST for lemma in lemmas.get("verb", ())) and word not in words.NOUNS_FIRST
-    adjective_first = word in words.ADJECTIVES_FIRST
-    noun_first = word in words.NOUNS_FIRST or not (verb_first or adjective_first)
+    verb_first = any(lemma in usual.VERBS_FIRST for lemma in lemmas.get("verb", ())) and word not in usual.NOUNS_FIRST
+    adjective_first = word in usual.ADJECTIVES_FIRST
+    noun_first = word in usual.NOUNS_FIRST or not (verb_first or adjective_first)
     nouns = lemmas.get("noun", ())
-    if not nouns and (word in words.NOUNS_TOO or word.removesuffix("s") in words.NOUNS_TOO):
-        nouns = (word if word in words.NOUNS_TOO else word.removesuffix("s"),)
+    if not nouns and (word in usual.NOUNS_TOO or word.removesuffix("s") in usual.NOUNS_TOO):
+        nouns = (word if word in usual.NOUNS_TOO else word.removesuffix("s"),)
     for lemma in nouns:
-        cost = 0.7 if not noun_first else 0.3 if "adj" in lemmas and word not in words.NOUNS_FIRST else 0.0
+        cost = 0.7 if not noun_first else 0.3 if "adj" in lemmas and word not in usual.NOUNS_FIRST else 0.0
         if lemma == word:
             tags["NN"] = (cost + (0.5 if word.endswith("ing") else 0.0), lemma)
             if word in INVARIANT:
@@ -92,12 +92,12 @@ def lexicon_tags(word: str) -> dict[str, tuple[float, str]]:
     if "adj" in lemmas:
         lemma = lemmas["adj"][0]
         tag = "JJ" if lemma == word or not word.endswith(("er", "est")) else "JJR" if word.endswith("er") else "JJS"
-        tags[tag] = (0.8 if word in words.NOUNS_FIRST else 0.4 if "VBG" in tags or "VBN" in tags else 0.1, lemma)
+        tags[tag] = (0.8 if word in usual.NOUNS_FIRST else 0.4 if "VBG" in tags or "VBN" in tags else 0.1, lemma)
     elif adjective_first:
         tags["JJ"] = (0.1, word)
     elif "NN" in tags and word.endswith(ADJECTIVE_ENDINGS) and not word.endswith(NOUN_ENDINGS):
         tags["JJ"], tags["NN"] = (0.0, word), (0.5, word)  # LemmInflect lists "visible" as a noun
-    if word in words.VERBS_NEARLY_ALWAYS:
+    if word in usual.VERBS_NEARLY_ALWAYS:
         tags = {tag: (cost + (1.8 if tag in ("NN", "NNS") else 0.0), lemma) for tag, (cost, lemma) in tags.items()}
     if "adv" in lemmas:
         lemma = lemmas["adv"][0]

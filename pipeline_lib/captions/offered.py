@@ -26,7 +26,8 @@ from pipeline_lib.captions.phrases import (
     WEAK_PREPOSITIONS,
     WEATHER,
 )
-from pipeline_lib.captions.words import ANIMATE, word_set
+from pipeline_lib.captions.usual import ANIMATE
+from pipeline_lib.captions.words import word_set
 
 # Whom "by" names as the maker, whom no picture shows: "bones of a right hand by organisation".
 MAKERS = ANIMATE | {"organisation", "organization", "company", "brand", "unknown", "people"}
@@ -242,7 +243,8 @@ def _states(doc: Doc, code: str, items: list[Item]) -> list[Pair]:
 def _whole(doc: Doc, code: str, items: list[Item], subject: tuple[int, int]) -> list[Pair]:
     """Return "photo | of | a dog" and "the facade | of | a church" of a caption that is nothing else."""
     of = code.find("o", *subject)
-    if subject[0] != items[0].start or "." in code[:-1] or of < 0 or code[of - 1] != "N":
+    labelled = "." in code[:-1] and doc[of - 1].lower_ not in PICTURES  # "picture of a village : a look at its life"
+    if subject[0] != items[0].start or labelled or of < 0 or code[of - 1] != "N":
         return []
     if doc[of - 1].lower_ not in PICTURES and (
         not depictable(doc, (subject[0], of)) or any(item.kind in "bhdMZGgV," for item in items)

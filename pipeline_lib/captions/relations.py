@@ -28,7 +28,7 @@ from pipeline_lib.captions.phrases import (
     SKIPPED_PREPOSITIONS,
     WEATHER,
 )
-from pipeline_lib.captions.words import ANIMATE
+from pipeline_lib.captions.usual import ANIMATE
 
 
 class Relations(NamedTuple):

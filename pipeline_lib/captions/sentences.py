@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from pipeline_lib.captions import clauses, phrases
 from pipeline_lib.captions.edit import Edit, Sentence, bare, ends, lacking, next_kind, takes_no
 from pipeline_lib.captions.relations import Pair, Relations
-from pipeline_lib.captions.words import ANIMATE
+from pipeline_lib.captions.usual import ANIMATE
 
 
 def sentences(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
@@ -27,6 +27,8 @@ def _preposition(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     if pair.place == "later":
         if next_kind(relations, pair.object[1]) not in ".,pcS":
             return []
+        if doc[start].lower_ == "in" and doc[pair.object[1] - 1].lower_ in phrases.SCENERY:
+            return []  # "a field with a tree | in the background" has the tree to negate
         listed = relations.code[start - 1] == "c"  # "with red hair and in a jacket"
         made = [Sentence("not", "but-not", Edit(doc).put(start, "not" if listed else "but not").text())]
     else:
@@ -42,7 +44,14 @@ def _that_is_not(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     if pair.place != "first" or not owner or owner[1] != pair.predicate[0] or not ends(relations, pair.object[1]):
         return []
     last = doc[owner[1] - 1]
-    if "o" in relations.code[slice(*owner)] or last.tag_ == "PRP" or not _is_alone(relations, owner):
+    if (
+        "o" in relations.code[slice(*owner)]
+        or last.tag_ == "PRP"
+        or last.lower_ == "left"
+        or not _is_alone(relations, owner)
+    ):
+        return []
+    if last.lower_ == "left":
         return []
     be = "are" if last.tag_ in ("NNS", "NNPS") else "is"
     vehicle = last.i > owner[0] and doc[last.i - 1].lower_ in ("automobile", "car", "vehicle", "aircraft", "scale")
@@ -57,8 +66,8 @@ def _absent(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     following, head = next_kind(relations, pair.object[1]), doc[pair.object[1] - 1].lemma_.lower()
     if (link == "in" and head in phrases.WORN) or (link == "under" and head in ("umbrella", "parasol", "blanket")):
         return lacking(doc, pair.object, start, stop, "") if following in ".,p" else []
-    if following not in ".,p":
-        return []
+    if following not in ".,p" or any(other.kind == "with" and other.object == pair.owner for other in relations.pairs):
+        return []  # "a card with a bow with no red background"
     if (link in ("on", "against", "over") and head in ("background", "backdrop")) or (
         link in ("during", "after", "before", "at") and head in phrases.WEATHER
     ):
@@ -104,6 +113,8 @@ def _and(doc: Doc, relations: Relations, pair: Pair) -> list[Sentence]:
     in_phrase = _in_phrase(doc, relations, pair)
     but_not = Sentence("not", "but-not", Edit(doc).replace(start, "but not").text())
     named = singular and heads[1] in phrases.PEOPLE  # "actor and person": no article, as with a name
+    if named and "o" in relations.code[slice(*pair.owner)]:
+        return []  # "a portrait of a painter and poet" may be of one
     if named or not takes_no(doc, pair.object) or in_phrase:
         return [] if listed else [but_not]
     made = [Sentence("no", "and-no", Edit(doc).put(i, "no").drop(first, i).text())]
