@@ -4,7 +4,7 @@
 
     python -m pipeline_lib.fetch.fetch --captions Train_GCC-training.tsv --part 0 --parts 100 \\
         --images 000.tar --outcomes 000.parquet --image-size 256 --user-agent "conclip/1.0 (+mailto:you@example.org)" \\
-        --respect-robots true --timeout-s 20 --deadline-s 40 --max-bytes 20000000 --max-pixels 100000000 \\
+        --respect-robots true --timeout-s 15 --deadline-s 30 --max-bytes 20000000 --max-pixels 100000000 \\
         --max-redirects 5 --attempts 3 --backoff-s 2 --connections 64 --connections-per-host 4 \\
         --requests-per-second-per-host 10 --max-crawl-delay-s 10 --breaker-failures 5 --threads 2
 
