@@ -4,11 +4,11 @@
 
     PYTHONPATH=tests python -m bench.fetch_hostile
 
-(about a minute and a half). Hosts have the sizes that CC3M's have: six hold 56 % of the links, the rest is spread over many. In
-the hostile web a fifth of the links is dead or failing in the proportions that CC3M's validation file had in 2019, one
-host in a hundred never answers, and there are web pages called images, truncated bodies, bodies that come a byte at a
-time, redirect loops and gzip bombs. Its fetch should take at most 1.3 times the clean one's time, and one deadline. The
-server has a process of its own; both share the machine. Limits are those of config/config.yaml.
+(about a minute and a half). Hosts have the sizes that CC3M's have: six hold 56 % of the links, the rest is spread over
+many. In the hostile web a fifth of the links is dead or failing in the proportions that CC3M's validation file had in
+2019, one host in a hundred never answers, and there are web pages called images, truncated bodies, bodies that come a
+byte at a time, redirect loops and gzip bombs. Its fetch should take at most 1.3 times the clean one's time, and one
+deadline. The server has a process of its own; both share the machine. Limits are those of config/config.yaml.
 
 Links that never answer lie on the big hosts too here. That is harder than the web, where whole hosts are gone: a host
 of n links, a share s of them silent, takes n * s * deadline / connections_per_host seconds however fast all else is.
