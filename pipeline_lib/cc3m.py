@@ -107,11 +107,6 @@ class Part:
                     yield _parse(number, line)
 
 
-def read_rows(path: str | Path, part: int = 0, parts: int = 1) -> Iterator[Row]:
-    """Yield the rows of a `Part`."""
-    yield from Part(path, part, parts)
-
-
 def _parse(number: int, line: bytes) -> Row:
     key = f"{number:09d}"
     line = line.rstrip(b"\r\n")

@@ -15,13 +15,13 @@ Three rough edges, each smoothed where it is met:
 import importlib.util
 import sys
 import types
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import packaging.version
 import torch
 
+from pipeline_lib.byte_pairs import encode
 from pipeline_lib.files import atomic
 
 _torchvision = types.ModuleType("torchvision")
@@ -64,25 +64,13 @@ def tokenize(captions: list[str]) -> torch.Tensor:
     """
     tokens = np.zeros((len(captions), CONTEXT_LENGTH), dtype=np.int64)
     for row, caption in zip(tokens, captions, strict=True):
-        numbers = [START_TOKEN, *_encode(caption), END_TOKEN]
+        numbers = [START_TOKEN, *encode(_tokenizer, caption), END_TOKEN]
         if len(numbers) > CONTEXT_LENGTH:
             raise ValueError(
                 f"a caption must fit into {CONTEXT_LENGTH} tokens, but this one takes {len(numbers)}: {caption:.500}"
             )
         row[: len(numbers)] = numbers
     return torch.from_numpy(tokens)
-
-
-def _encode(caption: str) -> list[int]:
-    # CLIP repairs broken Unicode and HTML entities over the whole text; in plain text no token goes across a space.
-    if caption.isascii() and caption.isprintable() and "&" not in caption:
-        return [number for word in caption.split() for number in _encode_word(word)]
-    return _tokenizer.encode(caption)
-
-
-@lru_cache(maxsize=1 << 18)
-def _encode_word(word: str) -> tuple[int, ...]:
-    return tuple(_tokenizer.encode(word))
 
 
 def preprocess(n_px: int):

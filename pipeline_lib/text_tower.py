@@ -213,10 +213,9 @@ def encode_captions(model: CLIP, captions: list[str]) -> Tensor:
     """
     distinct = sorted(set(captions))
     tokens = tokenize(distinct)  # (distinct, 77)
-    device = model.text_projection.device
     features = torch.cat(
         [
-            functional.normalize(encode_text(model, batch.to(device)).float(), dim=-1).cpu()
+            functional.normalize(encode_text(model, batch).float(), dim=-1).cpu()
             for batch in tokens.split(CAPTIONS_PER_BATCH)
         ]
     )

@@ -16,7 +16,7 @@ from pipeline_lib.captions import clip_length
 from pipeline_lib.captions.checks import Reason
 from pipeline_lib.captions.negate import main
 from pipeline_lib.captions.table import MODULE, SCHEMA
-from pipeline_lib.cc3m import count_rows, read_rows
+from pipeline_lib.cc3m import Part, count_rows
 from pipeline_lib.sources import code_version
 
 FLAGS = ["--spacy-model", "lexicon", "--seed", "0", "--word-weights", "no=1,not=1,without=1"]
@@ -83,7 +83,7 @@ def test_any_bytes_in_are_as_many_rows_out(tmp_path, content):
     (tmp_path / "in.tsv").write_bytes(content)
     table = negate(tmp_path / "in.tsv", tmp_path / "out.parquet")
     assert table.schema == SCHEMA
-    wanted = list(read_rows(tmp_path / "in.tsv"))
+    wanted = list(Part(tmp_path / "in.tsv"))
     assert table.num_rows == count_rows(tmp_path / "in.tsv") == len(wanted)
     for row, given_row in zip(table.to_pylist(), wanted, strict=True):
         assert (row["key"], row["caption"]) == (given_row.key, given_row.caption)

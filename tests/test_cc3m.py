@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline_lib.cc3m import Part, Row, count_rows, part_range, read_rows
+from pipeline_lib.cc3m import Part, Row, count_rows, part_range
 
 REAL = Path(__file__).parents[1] / "../shared/data/cc3m_captions.tsv"
 
@@ -42,11 +42,11 @@ def test_rows_in_are_rows_out(tmp_path, lines, last, zipped, parts):
     path = tmp_path / ("rows.tsv.gz" if zipped else "rows.tsv")
     path.write_bytes(gzip.compress(content) if zipped else content)
 
-    rows = list(read_rows(path))
+    rows = list(Part(path))
     assert count_rows(path) == len(rows) == len(Part(path)) == number_of_lines
     assert [row.key for row in rows] == [f"{number:09d}" for number in range(number_of_lines)]
     assert {row.problem for row in rows} <= PROBLEMS
-    assert [row for part in range(parts) for row in read_rows(path, part, parts)] == rows
+    assert [row for part in range(parts) for row in Part(path, part, parts)] == rows
     again = Part(path, parts - 1, parts)
     assert list(again) == list(again) and len(again) == len(list(again))
     for line, row in zip(content.splitlines(keepends=True) if b"\r" not in content else [], rows, strict=False):
@@ -76,7 +76,7 @@ CLEAN = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=12)
 def test_text_comes_back_as_it_was(tmp_path, fields, extra):
     path = tmp_path / "rows.tsv"
     path.write_bytes("".join(f"{caption}\t{url}{extra}\n" for caption, url in fields).encode())
-    assert [(row.caption, row.url, row.problem) for row in read_rows(path)] == [(*pair, None) for pair in fields]
+    assert [(row.caption, row.url, row.problem) for row in Part(path)] == [(*pair, None) for pair in fields]
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_text_comes_back_as_it_was(tmp_path, fields, extra):
 def test_lines(tmp_path, line, row):
     path = tmp_path / "rows.tsv"
     path.write_bytes(b"first\thttp://a/0\n" + line + b"\nlast\thttp://a/2")
-    assert list(read_rows(path))[1] == Row("000000001", *row)
-    assert list(read_rows(path, 2, 3)) == [Row("000000002", "last", "http://a/2", None)]
+    assert list(Part(path))[1] == Row("000000001", *row)
+    assert list(Part(path, 2, 3)) == [Row("000000002", "last", "http://a/2", None)]
 
 
 def test_a_line_may_be_long_and_gzip_data_may_come_in_pieces(tmp_path):
@@ -106,7 +106,7 @@ def test_a_line_may_be_long_and_gzip_data_may_come_in_pieces(tmp_path):
     path.write_bytes(
         gzip.compress(b"first\thttp://a/0\n" + long[:1000]) + gzip.compress(long[1000:] + b"last\thttp://a/2")
     )
-    first, row, last = read_rows(path)
+    first, row, last = Part(path)
     assert (len(row.caption), len(row.url), row.problem) == (3_000_000, 2_000_009, None)
     assert (first.caption, last.url, last.key) == ("first", "http://a/2", "000000002")
 
@@ -123,15 +123,15 @@ def test_parts_cover_all_rows_evenly():
 
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"missing\.tsv"):
-        list(read_rows(tmp_path / "missing.tsv"))
+        list(Part(tmp_path / "missing.tsv"))
     for name, content in (("cut.tsv.gz", gzip.compress(b"a\tb\n" * 1000)[:-9]), ("plain.tsv.gz", b"a\tb\n")):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=name):
-            list(read_rows(tmp_path / name))
+            list(Part(tmp_path / name))
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="needs the CC3M sample in ../shared/data")
 def test_real_rows():
-    rows = list(read_rows(REAL))
+    rows = list(Part(REAL))
     assert len(rows) == 4000
     assert all(row.problem is None and row.url.startswith("http") and row.caption for row in rows)

@@ -14,7 +14,7 @@ import pytest
 from fetching import AGENT, fetch, jpeg, serving
 from PIL import Image
 
-from pipeline_lib.cc3m import read_rows
+from pipeline_lib.cc3m import Part
 from pipeline_lib.files import read_parquet, write_parquet
 from pipeline_lib.miniature.serve import ANSWERS, read_web
 from pipeline_lib.tars import read_samples, write_samples
@@ -74,7 +74,7 @@ def test_every_answer_of_the_miniature_has_its_outcome_and_two_runs_give_the_sam
     assert ran.returncode == 0, ran.stderr
     assert "rows 29, successes 6 (20.7%)" in ran.stdout
     assert sorted(path.name for path in (miniature / "one").iterdir()) == ["out.parquet", "out.tar"]
-    rows = list(read_rows(miniature / "cc3m.tsv"))
+    rows = list(Part(miniature / "cc3m.tsv"))
     site = read_web(miniature / "web.tar", miniature / "answers.parquet")
     with serving(site.handle, robots=site.handle) as port:
         few = {

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from conftest import ROOT
 
-from pipeline_lib.cc3m import read_rows
+from pipeline_lib.cc3m import Part
 from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
 from pipeline_lib.evaluate.zeroshot import read_classes
 from pipeline_lib.files import read_parquet
@@ -88,7 +88,7 @@ def test_captions_bind_attributes_and_relations_as_the_scene_does():
 
 
 def test_the_captions_file_is_read_by_the_cc3m_reader_and_matches_the_web(worlds):
-    rows = list(read_rows(worlds[0] / "cc3m.tsv"))
+    rows = list(Part(worlds[0] / "cc3m.tsv"))
     answers = read_parquet(worlds[0] / "answers.parquet")
     assert len(rows) == COUNTS["captions"]
     assert all(row.problem is None for row in rows)

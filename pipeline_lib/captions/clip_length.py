@@ -1,14 +1,15 @@
 """Decide whether a text fits CLIP's 77 tokens, exactly, without paying for CLIP.
 
 Every token stands for one byte at least and none for a space, so a text of at most 75 bytes without its spaces fits
-(start and end take two places); only a longer one is encoded with CLIP's own byte-pair encoding, word by word, so that
-a word is encoded once. That file of the ``clip`` package is loaded by its path: importing the package would load
-torchvision and the network as well.
+(start and end take two places); only a longer one is encoded with CLIP's own byte-pair encoding. That file of the
+``clip`` package is loaded by its path: importing the package would load torch, torchvision and the network as well.
 """
 
 import importlib.util
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
+
+from pipeline_lib.byte_pairs import encode
 
 MAX_TOKENS = 75
 
@@ -22,18 +23,9 @@ def _tokenizer():
     return module.SimpleTokenizer()
 
 
-@lru_cache(maxsize=1 << 16)
-def _word_length(word: str) -> int:
-    tokenizer = _tokenizer()
-    return sum(len(tokenizer.bpe(piece).split()) for piece in tokenizer.pat.findall(word))
-
-
 def count_tokens(text: str) -> int:
     """Return how many tokens CLIP makes of `text`, without start and end."""
-    # CLIP repairs broken Unicode and HTML entities over the whole text; in plain text no token goes across a space.
-    if text.isascii() and text.isprintable() and "&" not in text:
-        return sum(map(_word_length, text.lower().split()))
-    return len(_tokenizer().encode(text))
+    return len(encode(_tokenizer(), text))
 
 
 def fits_clip(text: str) -> bool:

@@ -37,7 +37,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline_lib.captions.table import NEGATION_WORDS, SCHEMA
-from pipeline_lib.cc3m import Row, count_rows, part_range, read_rows
+from pipeline_lib.cc3m import Part, Row
 from pipeline_lib.command import run
 from pipeline_lib.files import atomic
 from pipeline_lib.progress import progress
@@ -263,11 +263,10 @@ def main(flags: list[str] | None = None) -> None:
     arguments = _parser().parse_args(flags)
     _check(arguments)
     try:
-        total = len(part_range(count_rows(arguments.captions), arguments.part, arguments.parts))
+        rows = Part(arguments.captions, arguments.part, arguments.parts)
     except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise ValueError(f"{arguments.captions}: expected a captions file that can be read, {error}") from error
-    rows = read_rows(arguments.captions, arguments.part, arguments.parts)
-    rows = progress(rows, what="negate captions", unit="captions", total=total)
+    rows = progress(rows, what="negate captions", unit="captions")
     counts: Counter = Counter()
     busy_s = 0.0
     start = time.monotonic()

@@ -28,7 +28,6 @@ STRANDED = frozenset([".", ",", "CC", "IN", "TO", "VBZ", "BE", "MD", "WRB"])
 PHRASE_GOES_ON = frozenset(["NN", "NNS", "JJ", "CD", "NNP", "VBN", "VBG", "JJS", "JJR"])
 STARTS_CLAUSE = ("NNS", "NNP", "DT", "PRP", "PRP$", "EX", "IN", "RB", "``", "CD")
 
-SEEMING = word_set("looks look sounds sound feels feel seems looked felt")
 DEGREES = word_set("very really so extremely too quite")
 INTENSIFIERS = word_set("super real way right pretty all that")
 SUBORDINATORS = word_set("because if although though whereas unless whether while since until till that so")

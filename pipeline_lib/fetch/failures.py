@@ -23,6 +23,11 @@ FAILURES = {
 }
 
 
+def label(failure: str | None, http_code: int | None) -> str | None:
+    """Return how a failure is counted and shown: by its class, a bad HTTP status by its number; None for none."""
+    return f"http {http_code}" if failure == "http" else failure
+
+
 class Failed(Exception):
     """A row's image could not be had.
 

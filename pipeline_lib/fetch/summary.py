@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 
 from pipeline_lib.cc3m import Part
 from pipeline_lib.command import run
+from pipeline_lib.fetch.failures import label
 from pipeline_lib.fetch.outcomes import SCHEMA
 from pipeline_lib.files import sha256, write_json, write_parquet
 
@@ -75,10 +76,9 @@ def read_tables(captions: Path, outcomes: list[Path]) -> pa.Table:
             raise ValueError(f"{path}: expected the rows from number {n_rows} on, each once; fetch the part again")
         tables.append(table.select(COUNTED))
         n_rows += len(table)
-    if n_rows != len(Part(captions)):
+    if n_rows != (found := len(Part(captions))):
         raise ValueError(
-            f"{captions}: expected {n_rows:,} rows, as the outcome tables have, found {len(Part(captions)):,}; fetch "
-            "all parts again"
+            f"{captions}: expected {n_rows:,} rows, as the outcome tables have, found {found:,}; fetch all parts again"
         )
     return pa.concat_tables(tables)
 
@@ -110,7 +110,7 @@ def hosts(table: pa.Table) -> list[dict]:
 
 
 def _label(row: dict) -> str | None:
-    return f"http {row['http_code']}" if row["failure"] == "http" else row["failure"]
+    return label(row["failure"], row["http_code"])
 
 
 def find_duplicates(table: pa.Table, captions: Path, outcomes: list[Path]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from collections import Counter
 
 from tqdm import tqdm
 
+from pipeline_lib.fetch.failures import label
 from pipeline_lib.fetch.outcomes import Outcome
 
 SECONDS_BETWEEN_LINES = 60.0
@@ -45,10 +46,8 @@ class Tally:
         self._bytes += outcome.bytes or 0
         if outcome.status == "success":
             self._images += 1
-        elif outcome.failure == "http":
-            self._failures[f"http {outcome.http_code}"] += 1
         else:
-            self._failures[outcome.failure] += 1
+            self._failures[label(outcome.failure, outcome.http_code)] += 1
 
     @property
     def done(self) -> int:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.captions.rules import RuleBackend
-from pipeline_lib.cc3m import Row, read_rows
+from pipeline_lib.cc3m import Part, Row
 from pipeline_lib.clip_door import CLIP
 from pipeline_lib.miniature.describe import caption
 from pipeline_lib.miniature.scenes import sample_scene
@@ -78,7 +78,7 @@ def negated_pairs(captions: Path | None, count: int) -> list[tuple[str, str]]:
     if captions is None:
         rows = [Row(f"{n:09d}", caption(sample_scene(rng), rng), "", None) for n in range(2 * count)]
     else:
-        rows = list(read_rows(captions))
+        rows = list(Part(captions))
         rng.shuffle(rows)
         rows = rows[: 4 * count]
     negated = (row for row in RuleBackend("lexicon", 0, WORD_WEIGHTS).negate(rows) if row["status"] == "negated")
