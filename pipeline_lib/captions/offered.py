@@ -143,18 +143,18 @@ def _shown(doc: Doc, pair: Pair) -> bool:
     maker = doc[pair.predicate[1] - 1].lower_ == "by" and doc[pair.object[1] - 1].lemma_.lower() in MAKERS
     if doc[pair.owner[1] - 1].tag_ == "CD":
         return False  # "one after a troubled path"
-    # "a singer performs | on saturday": whatever the object is, the act shows.
     if is_state(doc, (pair.predicate[0], pair.object[1])):
         return True
-    acts = pair.kind in ("verb", "participle") and doc[pair.predicate[1] - 1].tag_ == "IN"
+    if maker and doc[pair.predicate[0]].lemma_ not in ("hold", "carry", "ride"):
+        return False
+    # "a singer performs | on saturday": whatever the object is, the act shows.
     acts = (
-        acts
-        and any(token.lemma_ in ACTS for token in doc[slice(*pair.predicate)])
+        pair.kind in ("verb", "participle")
+        and doc[pair.predicate[1] - 1].tag_ == "IN"
         and doc[pair.object[0]].tag_ != "PRP"
+        and any(token.lemma_ in ACTS for token in doc[slice(*pair.predicate)])
     )
-    return (acts or depictable(doc, pair.object)) and not (
-        maker and doc[pair.predicate[0]].lemma_ not in ("hold", "carry", "ride")
-    )
+    return acts or depictable(doc, pair.object)
 
 
 def _without_picture(doc: Doc, code: str, pair: Pair) -> Pair:
@@ -165,10 +165,10 @@ def _without_picture(doc: Doc, code: str, pair: Pair) -> Pair:
     return pair
 
 
-def _contents(doc: Doc, code: str, subject: tuple[int, int] | None, pairs: list[Pair]) -> list[Pair]:
+def _contents(doc: Doc, code: str, subject: tuple[int, int], pairs: list[Pair]) -> list[Pair]:
     """Return "a bowl | of | fruit" for every container in the caption that has its contents told."""
     found = []
-    for start, stop in dict.fromkeys([subject, *(pair.object for pair in pairs)]) if subject else ():
+    for start, stop in dict.fromkeys([subject, *(pair.object for pair in pairs)]):
         of = code.find("o", start, stop)
         if of > start and doc[of - 1].lemma_ in CONTAINERS and depictable(doc, (of + 1, stop)) and code[of + 1] != "D":
             found.append(Pair("contents", (of, of + 1), (of + 1, stop), (start, of), "first"))
@@ -180,24 +180,7 @@ def _invisible(doc: Doc, code: str, pair: Pair) -> bool:
     if pair.kind != "and" and pair.place != "later" and names_nothing(doc, pair.owner):
         return True
     if pair.kind in ("verb", "participle"):
-        relative = pair.predicate[0] > 0 and code[pair.predicate[0] - 1] == "W"
-        aside = relative and (
-            pair.place != "first"
-            or pair.kind == "participle"
-            or doc[pair.predicate[0] - 1].lower_ not in ("that", "which", "who")
-        )
-        aside = aside or (relative and doc[pair.predicate[0]].tag_ == "VBD" and code[pair.predicate[0]] == "Z")
-        aside = aside or (pair.predicate[0] > 0 and doc[pair.predicate[0] - 1].lower_ == "as")  # "as can be seen"
-        owner = doc[pair.owner[0]].lower_
-        aside = aside or owner in ("him", "them", "me", "us")  # "sees him dived"
-        aside = aside or (owner == "it" and pair.owner[0] > 0)  # "the sea and it 's waves"
-        aside = aside or (doc[pair.predicate[0]].lemma_ in LIGHT | {"look"} and code[pair.predicate[0] + 1] == "T")
-        aside = aside or (code[pair.predicate[0]] == "b" and doc[pair.predicate[1] - 1].lower_ == "for")
-        aside = aside or doc[pair.owner[1] - 1].lemma_ == "view"  # "a view looking out of a car"
-        return aside or any(
-            token.lemma_ in UNSEEN and token.lower_ != "like" and token.tag_[:2] != "NN"  # "discuss plans at a table"
-            for token in doc[slice(*pair.predicate)]
-        )
+        return _aside(doc, code, pair)
     if is_state(doc, (pair.predicate[0], pair.object[1])):
         return False
     link, head = doc[pair.predicate[0]].lower_, doc[pair.object[1] - 1].lemma_
@@ -213,6 +196,29 @@ def _invisible(doc: Doc, code: str, pair: Pair) -> bool:
     if link in WEAK_PREPOSITIONS and (head in PEOPLE or (link == "from" and code[pair.object[0]] != "D")):
         return True
     return (link == "by" and head not in SHORES) or (link == "during" and head not in WEATHER and pair.place != "later")
+
+
+def _aside(doc: Doc, code: str, pair: Pair) -> bool:
+    """Whether an act is told of something else, of another time, or is none that shows."""
+    start, owner = pair.predicate[0], doc[pair.owner[0]].lower_
+    before = doc[start - 1].lower_ if start else ""
+    if start and code[start - 1] == "W":
+        if pair.place != "first" or pair.kind == "participle" or before not in ("that", "which", "who"):
+            return True
+        if doc[start].tag_ == "VBD" and code[start] == "Z":
+            return True
+    return (
+        before == "as"  # "as can be seen"
+        or owner in ("him", "them", "me", "us")  # "sees him dived"
+        or (owner == "it" and pair.owner[0] > 0)  # "the sea and it 's waves"
+        or (doc[start].lemma_ in LIGHT | {"look"} and code[start + 1] == "T")
+        or (code[start] == "b" and doc[pair.predicate[1] - 1].lower_ == "for")
+        or doc[pair.owner[1] - 1].lemma_ == "view"  # "a view looking out of a car"
+        or any(
+            token.lemma_ in UNSEEN and token.lower_ != "like" and token.tag_[:2] != "NN"  # "discuss plans at a table"
+            for token in doc[slice(*pair.predicate)]
+        )
+    )
 
 
 def _weak(doc: Doc, pair: Pair) -> bool:
