@@ -10,8 +10,6 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import webdataset as wds
-
 from pipeline_lib.files import atomic
 
 # A dot would be read as the start of the extension, a slash or ".." would leave the folder on extraction.
@@ -39,17 +37,24 @@ def write_samples(path: str | Path, samples: Iterable[tuple[str, dict[str, bytes
         If a key holds anything but letters, digits, ``_`` and ``-``.
     """
     count = 0
-    with (
-        atomic(path) as aside,
-        open(aside, "wb") as content,
-        wds.TarWriter(content, encoder=False, mtime=0, user="root", group="root", mode=0o644) as tar,
-    ):
+    with atomic(path) as aside, open(aside, "wb", buffering=0) as content:
         for key, parts in samples:
             if not KEY.fullmatch(key):
                 raise ValueError(f"{path}: a key must be letters, digits, '_' and '-', found {key!r}")
-            tar.write({"__key__": key, **parts})
+            # One write per sample: through a TarFile, which copies every member piece by piece, it takes five times as
+            # long, and the fetcher writes millions.
+            content.write(b"".join(piece for name in sorted(parts) for piece in _member(f"{key}.{name}", parts[name])))
             count += 1
+        end_mark = 2 * tarfile.BLOCKSIZE
+        content.write(bytes(end_mark + -(content.tell() + end_mark) % tarfile.RECORDSIZE))
     return count
+
+
+def _member(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return a member's header, its content and what fills its last block."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.uname, member.gname = len(content), 0o644, "root", "root"
+    return member.tobuf(tarfile.USTAR_FORMAT), content, bytes(-len(content) % tarfile.BLOCKSIZE)
 
 
 def read_samples(path: str | Path) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -66,6 +71,8 @@ def read_samples(path: str | Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such tar")
+    import webdataset as wds  # with it comes torch, which takes a second: not for jobs that only write
+
     try:
         with open(path, "rb") as content:
             _check_end(content)

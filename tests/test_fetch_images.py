@@ -6,11 +6,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import simplejpeg
 from fetching import jpeg
 from PIL import Image, ImageOps
 
 from pipeline_lib.fetch.failures import Failed
-from pipeline_lib.fetch.images import prepare
+from pipeline_lib.fetch.images import decode, prepare
 
 
 def encoded(image: Image.Image, form: str, **save) -> bytes:
@@ -80,6 +81,27 @@ def test_resizing_is_bicubic_whatever_a_jpeg_is_decoded_at(shrunk, orientation):
         wanted = ImageOps.exif_transpose(whole.resize(size, Image.Resampling.BICUBIC))
         assert found.size == wanted.size == picture[1:3]
         assert np.abs(np.asarray(found, float) - np.asarray(wanted, float)).mean() < 3
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("least", [(502, 402), (450, 400), (120, 100)])  # in full, at a half, at an eighth
+def test_an_ordinary_jpeg_is_decoded_to_pillows_pixels(least, progressive):
+    photo = Image.effect_noise((251, 201), 120).convert("RGB").resize((1001, 803), Image.Resampling.BICUBIC)
+    body = encoded(photo, "JPEG", quality=90, progressive=progressive)
+    with Image.open(io.BytesIO(body)) as image, Image.open(io.BytesIO(body)) as read:
+        pixels, turned = decode(body, image, least, "RGB")
+        read.draft(None, least)
+        assert not turned and np.array_equal(pixels, np.asarray(read))
+
+
+def test_what_only_pillow_can_read_of_a_jpeg_is_kept():
+    body = encoded(Image.effect_noise((320, 200), 90).convert("RGB"), "JPEG")
+    warned = body[:5000] + b"\xff\x00\x11" + body[5003:]
+    with pytest.raises(ValueError):
+        simplejpeg.decode_jpeg(warned)
+    with Image.open(io.BytesIO(warned)) as image:
+        assert decode(warned, image, (320, 200), "RGB")[0].shape == (200, 320, 3)
+    assert prepare(warned, None, 100_000).content == warned
 
 
 def test_a_large_jpeg_that_is_kept_is_read_to_its_end():

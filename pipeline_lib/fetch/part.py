@@ -13,7 +13,7 @@ from pipeline_lib.cc3m import Row
 from pipeline_lib.fetch.addresses import parse_url
 from pipeline_lib.fetch.client import Answer, Client
 from pipeline_lib.fetch.failures import Failed
-from pipeline_lib.fetch.images import prepare
+from pipeline_lib.fetch.images import prepare, warm_up
 from pipeline_lib.fetch.journal import Journal
 from pipeline_lib.fetch.outcomes import Outcome, Sizes
 from pipeline_lib.fetch.robots import Robots
@@ -54,6 +54,7 @@ class PartFetcher:
         settings = self._settings
         self._schedule, self._finished = Schedule(settings), asyncio.Event()
         self._robots = Robots(self._schedule, settings)
+        warm_up(settings.image_size)
         with ThreadPoolExecutor(settings.threads, "decode") as pool:
             async with Client(settings) as client, asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._work(client, pool)) for _ in range(settings.connections)]
