@@ -30,6 +30,8 @@ MANNERS = options(
     "max_crawl_delay_s",
     "breaker_failures",
 )
+for suffix, address in config["fetch"]["connect_to"].items():
+    MANNERS += f" --connect-to {shlex.quote(f'{suffix}={address}')}"
 
 
 rule fetch:
