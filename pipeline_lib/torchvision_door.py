@@ -2,8 +2,8 @@
 
 Its wheel is built for CUDA. Beside a torch without CUDA its import stops at ``operator torchvision::nms does not
 exist``: the compiled half of torchvision does not load, and Python code that describes its operators finds none.
-Declaring them is enough for all that is written in Python. (`pipeline_lib.clip_door` needs the transforms alone, and does
-without.)
+Declaring them is enough for all that is written in Python. (`pipeline_lib.clip_door` needs the transforms alone, and
+does without.)
 """
 
 import sys

@@ -76,7 +76,8 @@ def list_images(path: str | Path) -> list[File]:
 
 
 def _is_left_behind(name: str) -> bool:
-    return any((part.startswith(".") and part != ".") or part == "__MACOSX" for part in name.split("/"))
+    parts = name.split("/")
+    return "__MACOSX" in parts or any(part.startswith(".") and part not in (".", "..") for part in parts)
 
 
 def _in_folder(folder: Path) -> Iterator[File]:
