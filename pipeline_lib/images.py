@@ -1,83 +1,122 @@
-"""Read the images of a pool, one way for training, encoding and checking.
+"""An image as it is stored, one way for training, encoding and checking.
 
-Reading a tar and decoding a JPEG are apart, so that a reader can decode several images at the same time.
+Where an image is, what its bytes are and what it shows are three steps, so that a part of a pool can be passed over
+without being read, and several images be read and decoded at the same time.
 """
 
 import io
 import json
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
-from pipeline_lib.tars import KEY, read_samples
+from pipeline_lib.tars import KEY, list_samples, read_member
+
+FORMATS = ("JPEG", "PNG")  # by content: some files of the usual sets have another format than their name says
 
 
 class Sample(NamedTuple):
-    """An image as it is stored.
+    """An image where it is stored.
 
     Attributes
     ----------
-    tar : str or Path
-        Where it comes from, for messages.
+    source : str or Path
+        The file that holds it, for messages.
     key : str
         Unique within the pool.
-    jpeg : bytes
-        The encoded image.
+    load : callable
+        Returns the encoded image, as bytes.
     said : dict
-        Its metadata, the ``.json`` member; empty where there is none.
+        Its metadata, such as ``label``, the class number.
     """
 
-    tar: str | Path
+    source: str | Path
     key: str
-    jpeg: bytes
+    load: Callable[[], bytes]
     said: dict
 
-    def decode(self) -> Image.Image:
-        """Return the RGB image.
+    def read(self) -> bytes:
+        """Return the encoded image.
 
         Raises
         ------
         ValueError
-            If it does not decode; the message names tar and key.
+            If it cannot be read; the message names file and key.
         """
         try:
-            return Image.open(io.BytesIO(self.jpeg), formats=("JPEG",)).convert("RGB")
+            return self.load()
+        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"{self.source}: the image of sample {self.key} cannot be read ({error})") from error
+
+    def decode(self, encoded: bytes) -> Image.Image:
+        """Return the RGB image that `read` gave.
+
+        Raises
+        ------
+        ValueError
+            If it is not a whole JPEG or PNG; the message names file and key.
+        """
+        try:
+            return Image.open(io.BytesIO(encoded), formats=FORMATS).convert("RGB")
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ValueError(f"{self.tar}: the image of sample {self.key} does not decode ({error})") from error
+            raise ValueError(f"{self.source}: the image of sample {self.key} does not decode ({error})") from error
 
 
-def read_encoded(tars: list[str | Path]) -> Iterator[Sample]:
-    """Yield every sample of a pool in stored order, its image as encoded bytes.
+def unique(samples: Iterable[Sample]) -> Iterator[Sample]:
+    """Yield `samples`.
 
     Raises
     ------
     ValueError
-        If a key is not fit for a file name or occurs twice, a sample has no image, or its metadata is not a JSON object
-        with, if any, a whole number as label; the message names tar and key.
+        If a key is not fit for a file name, or occurs twice; the message names file and key.
     """
-    seen = set()
-    for tar in tars:
-        for key, parts in read_samples(tar):
-            if not KEY.fullmatch(key):
-                raise ValueError(
-                    f"{tar}: expected members KEY.jpg with a key of letters, digits, '_' and '-', found {key!r}"
-                )
-            if key in seen:
-                raise ValueError(f"{tar}: key {key} occurs a second time; keys must be unique within a pool")
-            seen.add(key)
-            if "jpg" not in parts:
-                raise ValueError(f"{tar}: sample {key} has no .jpg member, found {sorted(parts)}")
-            yield Sample(tar, key, parts["jpg"], _metadata(parts.get("json", b"{}"), f"{tar}: sample {key}"))
+    found_in: dict[str, str | Path] = {}
+    for sample in samples:
+        if not KEY.fullmatch(sample.key):
+            raise ValueError(
+                f"{sample.source}: expected a key of letters, digits, '_' and '-' before the file's extension, found "
+                f"{sample.key!r}"
+            )
+        if sample.key in found_in:
+            raise ValueError(
+                f"{sample.source}: key {sample.key} occurs a second time, after {found_in[sample.key]}; keys must be "
+                "unique within a pool"
+            )
+        found_in[sample.key] = sample.source
+        yield sample
 
 
-def read_images(tars: list[str | Path]) -> Iterator[tuple[str, Image.Image, dict]]:
-    """Yield key, RGB image and metadata of every sample, one after the other; raise what `read_encoded` raises, and a
-    `ValueError` that names tar and key where an image does not decode.
+def read_tars(tars: Iterable[str | Path]) -> Iterator[Sample]:
+    """Yield every sample of WebDataset tars (``KEY.jpg`` and, maybe, ``KEY.json``) in stored order.
+
+    Raises
+    ------
+    ValueError
+        If a key does not fit or occurs twice, a sample has no image, or its metadata is not a JSON object with, if any,
+        a whole number as label; the message names tar and key.
     """
-    for sample in read_encoded(tars):
-        yield sample.key, sample.decode(), sample.said
+    return unique(sample for tar in tars for sample in _read_tar(tar))
+
+
+def _read_tar(tar: str | Path) -> Iterator[Sample]:
+    for key, members in list_samples(tar):
+        if "jpg" not in members:
+            raise ValueError(f"{tar}: expected members KEY.jpg, found no .jpg of sample {key!r} but {sorted(members)}")
+        said = _metadata(read_member(tar, members["json"]), f"{tar}: sample {key}") if "json" in members else {}
+        yield Sample(tar, key, partial(read_member, tar, members["jpg"]), said)
+
+
+def read_images(tars: Iterable[str | Path]) -> Iterator[tuple[str, Image.Image, dict]]:
+    """Yield key, RGB image and metadata of every sample of tars, one after the other; raise what `read_tars` and
+    `Sample.decode` raise.
+    """
+    for sample in read_tars(tars):
+        yield sample.key, sample.decode(sample.read()), sample.said
 
 
 def _metadata(content: bytes, where: str) -> dict:

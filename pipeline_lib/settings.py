@@ -6,9 +6,12 @@ A misspelt key is an error that names it, the nearest legal key and all legal on
 import csv
 import difflib
 from pathlib import Path
+from typing import NamedTuple
 
 import jsonschema
 import yaml
+
+from pipeline_lib.readers.catalogue import READERS
 
 
 def _load_schema(path: str | Path) -> dict:
@@ -88,6 +91,8 @@ def _contradictions(config: dict) -> list[str]:
     for name in ("distractors", "sugarcrepe", *lists["evaluate/zeroshot/datasets"]):
         if name not in pools:
             problems.append(f"features/pools: the pool {name!r} is missing; found {', '.join(pools)}")
+    for pool in config["features"]["pools"]:
+        problems += _pool_problems(f"features/pools/{pool['name']}", pool)
     for model in config["backbones"]["models"]:
         if model["source"] == "pretrain":
             problems += _architecture_problems(f"backbones/models/{model['name']}", model["architecture"])
@@ -210,9 +215,46 @@ def read_experiments(path: str | Path, schema: str | Path, backbones: list[str],
     return [{**row, "seeds": [int(seed) for seed in row["seeds"].split(",")]} for row in rows]
 
 
-def pool_tars(pool: dict) -> list[str]:
-    """Return the tars of an entry of ``features/pools``, which may name a single one."""
+def _pool_problems(place: str, pool: dict) -> list[str]:
+    """Return why no reader can read a pool as its entry says."""
+    name, paths = pool.get("reader", "tar"), pool_paths(pool)
+    if name not in READERS:
+        near = difflib.get_close_matches(name, READERS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return [f"{place}/reader: expected one of {', '.join(READERS)}, found {name!r}{hint}"]
+    if not READERS[name].accepts(paths):
+        return [f"{place}/images: the reader {name} does not take {len(paths)} paths; expected {READERS[name].layout}"]
+    if name == "tar" and len(paths) > 1:
+        given = {"parts": pool.get("parts", 1) > 1, "count": pool.get("count") is not None}
+        return [
+            f"{place}/{key}: several tars are encoded by a job each, none of which knows the whole pool; leave it out"
+            for key, wanted in given.items()
+            if wanted
+        ]
+    return []
+
+
+class PoolJob(NamedTuple):
+    """What one job encodes of a pool: part `part` of `parts` of what `reader` finds in `paths`."""
+
+    reader: str
+    paths: list[str]
+    part: int = 0
+    parts: int = 1
+
+
+def pool_paths(pool: dict) -> list[str]:
+    """Return the paths of an entry of ``features/pools``, which may name a single one."""
     return [pool["images"]] if isinstance(pool["images"], str) else pool["images"]
+
+
+def pool_jobs(pool: dict) -> list[PoolJob]:
+    """Return the jobs that encode an entry of ``features/pools``: one per part, or per tar where it names several."""
+    reader, paths = pool.get("reader", "tar"), pool_paths(pool)
+    if reader == "tar" and len(paths) > 1:
+        return [PoolJob(reader, [path]) for path in paths]
+    parts = pool.get("parts", 1)
+    return [PoolJob(reader, paths, part, parts) for part in range(parts)]
 
 
 def missing_data(config: dict) -> list[str]:
@@ -226,6 +268,10 @@ def missing_data(config: dict) -> list[str]:
             for entry in config["evaluate"]["zeroshot"]["datasets"]
         },
     }
-    pools = {f"features/pools/{pool['name']}": pool_tars(pool) for pool in config["features"]["pools"]}
-    files = [*named.items(), *((key, tar) for key, tars in pools.items() for tar in tars)]
-    return [f"{key}: {path}" for key, path in files if not path.startswith("<") and not Path(path).exists()]
+    files = [(key, path, "") for key, path in named.items()]
+    for pool in config["features"]["pools"]:
+        reader = READERS[pool.get("reader", "tar")]
+        files += [
+            (f"features/pools/{pool['name']}", path, f" ({reader.layout})") for path in reader.needs(*pool_paths(pool))
+        ]
+    return [f"{key}: {path}{what}" for key, path, what in files if not path.startswith("<") and not Path(path).exists()]

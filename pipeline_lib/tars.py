@@ -8,9 +8,9 @@ import json
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
-
-from pipeline_lib.files import atomic
+from typing import NamedTuple
 
 # A dot would be read as the start of the extension, a slash or ".." would leave the folder on extraction.
 KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -36,12 +36,14 @@ def write_samples(path: str | Path, samples: Iterable[tuple[str, dict[str, bytes
     ValueError
         If a key holds anything but letters, digits, ``_`` and ``-``.
     """
+    from pipeline_lib.files import atomic  # with pandas, which those who only read do without
+
     count = 0
-    with atomic(path) as aside, open(aside, "wb", buffering=0) as content:
+    with atomic(path) as aside, open(aside, "wb") as content:
         for key, parts in samples:
             if not KEY.fullmatch(key):
                 raise ValueError(f"{path}: a key must be letters, digits, '_' and '-', found {key!r}")
-            # One write per sample: through a TarFile, which copies every member piece by piece, it takes five times as
+            # One write per sample: a TarFile copies every member piece by piece, which takes two to three times as
             # long, and the fetcher writes millions.
             content.write(b"".join(piece for name in sorted(parts) for piece in _member(f"{key}.{name}", parts[name])))
             count += 1
@@ -57,40 +59,79 @@ def _member(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
     return member.tobuf(tarfile.USTAR_FORMAT), content, bytes(-len(content) % tarfile.BLOCKSIZE)
 
 
-def read_samples(path: str | Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Yield ``(key, {extension: bytes})`` from a tar in stored order, without decoding anything.
+class Member(NamedTuple):
+    """Where a tar has a file: its name, and the place and number of its bytes."""
 
-    Only open files are handed to webdataset, never names or URLs, for which it would run shell commands.
+    name: str
+    offset: int
+    size: int
+
+
+def list_members(path: str | Path) -> list[Member]:
+    """Return the files in a tar in stored order, reading their headers only.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is truncated or not a tar; the message names it.
+        If the file is truncated, damaged or not a plain tar; the message names it.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such tar")
-    import webdataset as wds  # with it comes torch, which takes a second: not for jobs that only write
-
     try:
-        with open(path, "rb") as content:
-            _check_end(content)
-            members = ({**member, "__url__": str(path)} for member in wds.tariterators.tar_file_iterator(content))
-            for sample in wds.tariterators.group_by_keys(members):
-                yield sample["__key__"], {name: part for name, part in sample.items() if not name.startswith("__")}
+        with open(path, "rb") as content, tarfile.open(fileobj=content, mode="r:") as tar:
+            members = [Member(member.name, member.offset_data, member.size) for member in tar if member.isreg()]
+            # A tar cut between two members, or with a broken header, reads like a shorter one; only the missing end
+            # mark gives it away.
+            content.seek(tar.offset)
+            if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise tarfile.ReadError(f"its end is missing at byte {tar.offset:,}")
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: not a whole tar ({error}); delete it and run the workflow again") from error
+        raise ValueError(f"{path}: not a whole tar ({error}); delete it and make or download it again") from error
+    return members
 
 
-def _check_end(content) -> None:
-    """A tar cut between two members reads like a shorter tar; only its missing end mark gives it away."""
-    end_mark = 2 * tarfile.BLOCKSIZE
-    size = content.seek(0, 2)
-    content.seek(max(0, size - end_mark))
-    if content.read() != bytes(end_mark):
-        raise tarfile.ReadError("its end is missing")
-    content.seek(0)
+def read_member(path: str | Path, member: Member) -> bytes:
+    """Return the content of a file in a tar."""
+    with open(path, "rb") as content:
+        content.seek(member.offset)
+        return content.read(member.size)
+
+
+def list_samples(path: str | Path) -> Iterator[tuple[str, dict[str, Member]]]:
+    """Yield ``(key, {extension: member})`` of a tar in stored order; a sample's members follow each other.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is truncated or not a tar, or a sample has two members with one extension; the message names it.
+    """
+    for key, members in groupby(list_members(path), key=lambda member: _split(member.name)[0]):
+        parts: dict[str, Member] = {}
+        for member in members:
+            extension = _split(member.name)[1]
+            if extension in parts:
+                raise ValueError(f"{path}: sample {key} has a second .{extension} member; keys must be unique")
+            parts[extension] = member
+        yield key, parts
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return key and extension of a member: the first dot of the file's name is between them."""
+    folder, slash, file = name.rpartition("/")
+    key, _, extension = file.partition(".")
+    return folder + slash + key, extension.lower()
+
+
+def read_samples(path: str | Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield ``(key, {extension: bytes})`` from a tar in stored order, without decoding anything; raise what
+    `list_samples` raises.
+    """
+    for key, members in list_samples(path):
+        yield key, {extension: read_member(path, member) for extension, member in members.items()}
 
 
 def encode_json(content: object) -> bytes:

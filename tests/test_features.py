@@ -13,7 +13,9 @@ from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip_door import load_clip, preprocess, save_checkpoint
 from pipeline_lib.features.encode import encode_pool, prepare_ahead
 from pipeline_lib.features.store import Features, load_features, save_features, tower_id
-from pipeline_lib.images import read_encoded, read_images
+from pipeline_lib.images import read_images, read_tars
+from pipeline_lib.readers.pool import read_pool
+from pipeline_lib.readers.reader import find_reader
 from pipeline_lib.tars import write_samples
 
 
@@ -30,7 +32,7 @@ def test_features_are_those_of_one_image_at_a_time(tmp_path, tiny_clip, resnet, 
     model = {"vit": tiny_clip, "resnet": resnet}[architecture]
     keys = write_pool(tmp_path / "a.tar", 7) + write_pool(tmp_path / "b.tar", 4, first=50)
     tars = [tmp_path / "a.tar", tmp_path / "b.tar"]
-    found = encode_pool(model, tars, batch_size=3, threads=threads)
+    found = encode_pool(model, read_tars(tars), batch_size=3, threads=threads)
     assert found.keys == keys
     assert found.labels is None
     transform = preprocess(32)
@@ -42,15 +44,15 @@ def test_features_are_those_of_one_image_at_a_time(tmp_path, tiny_clip, resnet, 
 
 def test_labels_come_along_and_must_be_complete(tmp_path, tiny_clip):
     write_pool(tmp_path / "a.tar", 3, label=2)
-    assert encode_pool(tiny_clip, [tmp_path / "a.tar"], 2, 1).labels.tolist() == [2, 2, 2]
+    assert encode_pool(tiny_clip, read_tars([tmp_path / "a.tar"]), 2, 1).labels.tolist() == [2, 2, 2]
     write_pool(tmp_path / "b.tar", 2, first=10)
-    with pytest.raises(ValueError, match="3 of 5 samples have a label"):
-        encode_pool(tiny_clip, [tmp_path / "a.tar", tmp_path / "b.tar"], 2, 1)
+    with pytest.raises(ValueError, match=r"a\.tar, .*b\.tar: 3 of 5 samples have a label"):
+        read_pool(find_reader("tar"), [tmp_path / "a.tar", tmp_path / "b.tar"])
 
 
 def test_a_shard_without_images_has_no_rows(tmp_path, tiny_clip):
     write_pool(tmp_path / "a.tar", 0)
-    found = encode_pool(tiny_clip, [tmp_path / "a.tar"], 2, 1)
+    found = encode_pool(tiny_clip, read_tars([tmp_path / "a.tar"]), 2, 1)
     assert found.keys == []
     assert found.features.shape == (0, 32)
 
@@ -58,10 +60,10 @@ def test_a_shard_without_images_has_no_rows(tmp_path, tiny_clip):
 def test_the_next_batch_is_prepared_while_the_caller_works_on_one_and_no_more(tmp_path):
     write_pool(tmp_path / "a.tar", 8)
     read = []
-    samples = (read.append(sample.key) or sample for sample in read_encoded([tmp_path / "a.tar"]))
+    samples = (read.append(sample.key) or sample for sample in read_tars([tmp_path / "a.tar"]))
     with ThreadPoolExecutor(2) as workers:
         found = [
-            ([sample.key for sample in batch], pixels.shape, len(read))
+            ([sample.key for sample, _ in batch], pixels.shape, len(read))
             for batch, pixels in prepare_ahead(samples, 32, 3, workers, pin=False)
         ]
     assert [keys for keys, _, _ in found] == [read[:3], read[3:6], read[6:]]
@@ -72,12 +74,13 @@ def test_the_next_batch_is_prepared_while_the_caller_works_on_one_and_no_more(tm
 def test_an_image_that_does_not_decode_is_named(tmp_path, tiny_clip):
     write_samples(tmp_path / "a.tar", [("1", {"jpg": jpeg_bytes()}), ("2", {"jpg": jpeg_bytes()[:300]})])
     with pytest.raises(ValueError, match=r"a\.tar: the image of sample 2 does not decode"):
-        encode_pool(tiny_clip, [tmp_path / "a.tar"], 2, 2)
+        encode_pool(tiny_clip, read_tars([tmp_path / "a.tar"]), 2, 2)
 
 
 def test_bf16_rounds_the_tower_and_not_the_lengths(tmp_path, tiny_clip):
     write_pool(tmp_path / "a.tar", 4)
-    exact, rounded = (encode_pool(tiny_clip, [tmp_path / "a.tar"], 2, 1, precision) for precision in ("fp32", "bf16"))
+    samples = list(read_tars([tmp_path / "a.tar"]))
+    exact, rounded = (encode_pool(tiny_clip, samples, 2, 1, precision) for precision in ("fp32", "bf16"))
     assert 1e-5 < (exact.features - rounded.features).abs().max() < 0.02
     torch.testing.assert_close(rounded.features.norm(dim=1), torch.ones(4), rtol=1e-6, atol=0)
     assert rounded.features.dtype == torch.float32
@@ -88,18 +91,18 @@ def test_bf16_rounds_the_tower_and_not_the_lengths(tmp_path, tiny_clip):
 def test_fp16_on_a_cpu_and_features_that_are_not_finite_are_refused(tmp_path, tiny_clip):
     write_pool(tmp_path / "a.tar", 3)
     with pytest.raises(ValueError, match="expected fp32 or bf16 on a CPU, found fp16"):
-        encode_pool(tiny_clip, [tmp_path / "a.tar"], 2, 1, "fp16")
+        encode_pool(tiny_clip, read_tars([tmp_path / "a.tar"]), 2, 1, "fp16")
     broken = copy.deepcopy(tiny_clip)
     with torch.no_grad():
         broken.visual.proj.fill_(float("inf"))
     with pytest.raises(ValueError, match=r"a\.tar: in fp32 the feature of sample 000000000 is not finite"):
-        encode_pool(broken, [tmp_path / "a.tar"], 2, 1)
+        encode_pool(broken, read_tars([tmp_path / "a.tar"]), 2, 1)
 
 
 def test_content_follows_from_keys_and_images(tmp_path, tiny_clip):
     def content(name, samples):
         write_samples(tmp_path / name, [(key, {"jpg": jpeg}) for key, jpeg in samples])
-        return encode_pool(tiny_clip, [tmp_path / name], 2, 1).content
+        return encode_pool(tiny_clip, read_tars([tmp_path / name]), 2, 1).content
 
     red, blue = jpeg_bytes((200, 0, 0)), jpeg_bytes((0, 0, 200))
     found = [content("a.tar", [("1", red), ("2", blue)]), content("b.tar", [("1", red), ("2", blue)])]

@@ -27,6 +27,7 @@ from pipeline_lib.features.store import save_features
 from pipeline_lib.files import write_parquet
 from pipeline_lib.finetune.samples import Samples
 from pipeline_lib.finetune.trainer import Recipe, Trainer
+from pipeline_lib.images import read_tars
 from pipeline_lib.tars import write_samples
 from pipeline_lib.text_tower import encode_captions, encode_text
 
@@ -127,8 +128,8 @@ def our_tokens():
 
 def our_samples(model, photos):
     """The samples as the pipeline trains on them: features of encoded pools, tokens."""
-    images = encode_pool(model, [photos / "train.tar"], batch_size=3, threads=1).features
-    pool = encode_pool(model, [photos / "pool.tar"], batch_size=3, threads=1).features
+    images = encode_pool(model, read_tars([photos / "train.tar"]), batch_size=3, threads=1).features
+    pool = encode_pool(model, read_tars([photos / "pool.tar"]), batch_size=3, threads=1).features
     return Samples(*our_tokens(), images, pool[DISTRACTORS])
 
 
@@ -248,7 +249,7 @@ def test_a_checkpoint_loads_as_the_papers_do(model, photos, tmp_path):
     keys = [f"{number:09d}" for number in ROWS]
     save_checkpoint(tmp_path / "backbone.pt", model)
     for name in ("train", "pool"):
-        save_features(tmp_path / f"{name}.safetensors", encode_pool(model, [photos / f"{name}.tar"], 3, 1))
+        save_features(tmp_path / f"{name}.safetensors", encode_pool(model, read_tars([photos / f"{name}.tar"]), 3, 1))
     captions = {"key": keys, "caption": CAPTIONS, "negated_caption": NEGATED}
     write_parquet(tmp_path / "train.parquet", pd.DataFrame(captions))
     chosen = {"key": keys, "distractor": [f"{number:09d}" for number in DISTRACTORS]}

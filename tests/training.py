@@ -11,6 +11,7 @@ from pipeline_lib.clip_door import CLIP
 from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import save_features
 from pipeline_lib.files import write_parquet
+from pipeline_lib.images import read_tars
 
 SAMPLES = 12
 
@@ -18,9 +19,9 @@ SAMPLES = 12
 def write_training_files(folder: Path, model: CLIP) -> None:
     """Write triplets, features and distractors of 12 samples."""
     keys = write_pool(folder / "train.tar", SAMPLES)
-    save_features(folder / "train.safetensors", encode_pool(model, [folder / "train.tar"], 5, 1))
+    save_features(folder / "train.safetensors", encode_pool(model, read_tars([folder / "train.tar"]), 5, 1))
     write_pool(folder / "pool.tar", 6, first=100)
-    pool = encode_pool(model, [folder / "pool.tar"], 5, 1)
+    pool = encode_pool(model, read_tars([folder / "pool.tar"]), 5, 1)
     save_features(folder / "pool.safetensors", pool)
     frame = pd.DataFrame(
         {

@@ -1,14 +1,16 @@
-"""Encode the images of a shard with a backbone's frozen image tower.
+"""Encode the images of a part of a pool with a backbone's frozen image tower.
 
 ::
 
-    python -m pipeline_lib.features.encode --weights vit-b32.pt --images train-00000.tar --batch-size 256 \\
-        --precision fp32 --threads 8 --output 00000.safetensors
+    python -m pipeline_lib.features.encode --weights vit-b32.pt --reader coco --images data/coco/val2017 \\
+        --part 0 --parts 1 --count 5000 --batch-size 256 --precision fp32 --threads 8 --output 00000.safetensors
+
+A reader of `pipeline_lib.readers` knows the dataset's own files, and passes over the images of other parts unread.
 
 Images go through CLIP's own preprocess (bicubic resize, centre crop, normalise); see `pipeline_lib.features.store` for
 the output. While the tower works on one batch, threads read, decode and resize the next. On a machine with a GPU the
-tower runs there, and pixels are copied to it from pinned memory; on a CPU it has one thread, and shards are the
-parallel jobs.
+tower runs there, and pixels are copied to it from pinned memory; on a CPU it has one thread, and parts are the parallel
+jobs.
 """
 
 import argparse
@@ -27,8 +29,10 @@ from torch.nn import functional
 from pipeline_lib.clip_door import CLIP, load_clip, preprocess
 from pipeline_lib.command import run
 from pipeline_lib.features.store import Features, bad_row, save_features, tower_id
-from pipeline_lib.images import Sample, read_encoded
+from pipeline_lib.images import Sample
 from pipeline_lib.progress import progress
+from pipeline_lib.readers.pool import read_pool
+from pipeline_lib.readers.reader import find_reader
 from pipeline_lib.training import PRECISIONS, autocast, pick_device, use_threads
 
 
@@ -39,7 +43,7 @@ def preprocess_id(n_px: int) -> str:
 
 def prepare_ahead(
     samples: Iterable[Sample], n_px: int, batch_size: int, workers: Executor, pin: bool
-) -> Iterator[tuple[list[Sample], Tensor]]:
+) -> Iterator[tuple[list[tuple[Sample, bytes]], Tensor]]:
     """Yield batches of samples with their pixels, the next batch being prepared while the caller works on one.
 
     Parameters
@@ -51,24 +55,24 @@ def prepare_ahead(
     batch_size : int
         Samples per batch; at most two batches of pixels are in memory.
     workers : Executor
-        Decodes and resizes.
+        Reads, decodes and resizes.
     pin : bool
         Whether pixels lie in pinned memory, from which a GPU copies without waiting.
 
     Yields
     ------
-    list of Sample, Tensor of shape (b, 3, n_px, n_px)
-        In the order of `samples`.
+    list of (Sample, bytes), Tensor of shape (b, 3, n_px, n_px)
+        Each sample with its encoded image, in the order of `samples`; and what the tower sees of them.
     """
     transform = preprocess(n_px)
 
-    def prepare(sample: Sample, place: Tensor) -> None:
-        place.copy_(transform(sample.decode()))
+    def prepare(sample: Sample, place: Tensor) -> bytes:
+        encoded = sample.read()
+        place.copy_(transform(sample.decode(encoded)))
+        return encoded
 
-    def finish(batch, pixels, tasks) -> tuple[list[Sample], Tensor]:
-        for task in tasks:
-            task.result()  # raises what the worker raised
-        return batch, pixels
+    def finish(batch, pixels, tasks) -> tuple[list[tuple[Sample, bytes]], Tensor]:
+        return [(sample, task.result()) for sample, task in zip(batch, tasks, strict=True)], pixels
 
     samples, before = iter(samples), None
     while batch := list(islice(samples, batch_size)):
@@ -81,15 +85,17 @@ def prepare_ahead(
         yield finish(*before)
 
 
-def encode_pool(model: CLIP, tars: list[Path], batch_size: int, threads: int, precision: str = "fp32") -> Features:
-    """Return the features of every image in `tars`, in stored order.
+def encode_pool(
+    model: CLIP, samples: Iterable[Sample], batch_size: int, threads: int, precision: str = "fp32"
+) -> Features:
+    """Return the features of the images of a pool, or of a part of it, in the order of `samples`.
 
     Parameters
     ----------
     model : CLIP
         In evaluation mode; only its image tower is used, on the device where it is.
-    tars : list of Path
-        The pool, or a shard of it, which may be empty.
+    samples : iterable of Sample
+        With unique keys, and labels in all or none; there may be none at all.
     batch_size : int
         Images per forward pass.
     threads : int
@@ -100,35 +106,33 @@ def encode_pool(model: CLIP, tars: list[Path], batch_size: int, threads: int, pr
     Raises
     ------
     ValueError
-        If a sample is unreadable, only some samples have a label, the precision does not fit the device, or a feature
-        is not finite; the message names tar and key.
+        If an image is unreadable, the precision does not fit the device, or a feature is not finite; the message names
+        file and key.
     """
     device = next(model.parameters()).device
     context = autocast(precision, device)
     n_px = model.visual.input_resolution
     keys, labels, digest = [], [], hashlib.sha256()
     features = [torch.empty(0, model.text_projection.shape[1])]
-    samples = progress(read_encoded(tars), "encode", "images")
+    samples = progress(samples, "encode", "images")
     with ThreadPoolExecutor(threads) as workers, torch.no_grad():
         for batch, pixels in prepare_ahead(samples, n_px, batch_size, workers, pin=device.type == "cuda"):
             with context:
-                encoded = model.encode_image(pixels.to(device, non_blocking=True))
-            encoded = functional.normalize(encoded.float(), dim=-1).cpu()  # (b, d)
+                rows = model.encode_image(pixels.to(device, non_blocking=True))
+            rows = functional.normalize(rows.float(), dim=-1).cpu()  # (b, d)
             del pixels  # a third batch would be in memory otherwise
-            if (row := bad_row(encoded)) is not None:
+            if (row := bad_row(rows)) is not None:
+                sample, _ = batch[row]
                 raise ValueError(
-                    f"{batch[row].tar}: in {precision} the feature of sample {batch[row].key} is not finite, or zero; "
+                    f"{sample.source}: in {precision} the feature of sample {sample.key} is not finite, or zero; "
                     "choose another features/precision, or check the backbone's weights"
                 )
-            features.append(encoded)
-            for sample in batch:
+            features.append(rows)
+            for sample, encoded in batch:
                 keys.append(sample.key)
                 labels += [sample.said["label"]] if "label" in sample.said else []
-                digest.update(f"{sample.key} {len(sample.jpeg)}\n".encode())
-                digest.update(sample.jpeg)
-    if labels and len(labels) != len(keys):
-        names = ", ".join(map(str, tars))
-        raise ValueError(f"{names}: {len(labels)} of {len(keys)} samples have a label; expected all or none")
+                digest.update(f"{sample.key} {len(encoded)}\n".encode())
+                digest.update(encoded)
     return Features(
         keys=keys,
         features=torch.cat(features),
@@ -141,10 +145,14 @@ def encode_pool(model: CLIP, tars: list[Path], batch_size: int, threads: int, pr
 
 
 def main() -> None:
-    """Encode the shard that the command line names."""
+    """Encode the part that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="tars, in order")
+    parser.add_argument("--reader", required=True, help="as in config features/pools, such as tar or coco")
+    parser.add_argument("--images", nargs="+", required=True, help="where they are, as the reader takes it")
+    parser.add_argument("--part", type=int, required=True, help="of the pool, from 0")
+    parser.add_argument("--parts", type=int, required=True)
+    parser.add_argument("--count", type=int, help="of images in the whole pool; not checked if it is left out")
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--precision", choices=PRECISIONS, required=True, help="fp16 needs a GPU")
     parser.add_argument("--threads", type=int, required=True, help="that decode and resize")
@@ -152,11 +160,12 @@ def main() -> None:
     args = parser.parse_args()
     use_threads(1)
     device = pick_device()
-    autocast(args.precision, device)  # refuses what the device cannot do before the weights are read
+    autocast(args.precision, device)  # refuses what the device cannot do before anything is read
+    samples = read_pool(find_reader(args.reader), args.images, args.part, args.parts, args.count)
     model = load_clip(args.weights).to(device)
     model.visual.to(memory_format=torch.channels_last)  # convolutions of a ResNet run 1.3 times as fast on a CPU
     threads = max(1, min(args.threads, len(os.sched_getaffinity(0))))
-    save_features(args.output, encode_pool(model, args.images, args.batch_size, threads, args.precision))
+    save_features(args.output, encode_pool(model, samples, args.batch_size, threads, args.precision))
 
 
 if __name__ == "__main__":

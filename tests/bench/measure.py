@@ -21,6 +21,7 @@ from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import tower_id
 from pipeline_lib.finetune.samples import Samples
 from pipeline_lib.finetune.trainer import Recipe, Trainer
+from pipeline_lib.images import read_tars
 from pipeline_lib.progress import progress
 from pipeline_lib.text_tower import encode_captions
 
@@ -101,9 +102,8 @@ class Contest:
 
     def encode(self, precision: str) -> None:
         """Encode the photos' tar."""
-        encode_pool(
-            self.ours["fp32"].model, [self.photos.tar], max(1, len(self.photos.files) // 4), self.threads, precision
-        )
+        samples, batch_size = read_tars([self.photos.tar]), max(1, len(self.photos.files) // 4)
+        encode_pool(self.ours["fp32"].model, samples, batch_size, self.threads, precision)
 
     def times(self, name: str, repeats: int) -> dict[str, float]:
         """Return median seconds of each part, for a whole batch or all photos."""
@@ -204,7 +204,7 @@ def sugarcrepe_times(
     captions = [text for pair in texts for text in pair]
     parts = {
         "item": lambda: one_item_at_a_time(model, items, device),
-        "image": lambda: encode_pool(model, [photos.tar], len(photos.files), threads),
+        "image": lambda: encode_pool(model, read_tars([photos.tar]), len(photos.files), threads),
         "caption": lambda: encode_captions(model, captions),
     }
     counts = {"item": len(items), "image": len(photos.files), "caption": len(set(captions))}

@@ -9,7 +9,9 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
-from pipeline_lib.settings import check_config, check_experiments, missing_data, pool_tars, read_experiments
+from pipeline_lib.readers.catalogue import READERS
+from pipeline_lib.readers.reader import module_name
+from pipeline_lib.settings import PoolJob, check_config, check_experiments, missing_data, pool_jobs, read_experiments
 from pipeline_lib.sources import sources
 
 try:
@@ -40,7 +42,7 @@ if missing := missing_data(config):
     logger.warning(lacks)
 
 BACKBONES = {model["name"]: model for model in config["backbones"]["models"]}
-POOLS = {pool["name"]: pool_tars(pool) for pool in config["features"]["pools"]}
+POOLS = {pool["name"]: pool for pool in config["features"]["pools"]}
 DATASETS = {dataset["name"]: dataset["classes"] for dataset in config["evaluate"]["zeroshot"]["datasets"]}
 MODELS = {f"{row['experiment']}-s{seed}": {**row, "seed": seed} for row in EXPERIMENTS for seed in row["seeds"]}
 SUGARCREPE = ["add_obj", "add_att", "replace_obj", "replace_att", "replace_rel", "swap_obj", "swap_att"]
@@ -74,6 +76,11 @@ def options(section, *keys):
     """`--key value` for keys of a config section, for `params:`, where changes are tracked; null becomes `none`."""
     values = {key: "none" if section[key] is None else str(section[key]) for key in keys}
     return " ".join(f"--{key.replace('_', '-')} {shlex.quote(value)}" for key, value in values.items())
+
+
+def in_run(path):
+    """A path of the config where Snakemake does not do it itself: `<run>` is this run's folder."""
+    return path.replace("<run>", f"results/{config['run']}")
 
 
 # miniature
@@ -110,7 +117,7 @@ def backend_options(wildcards):
     if section["backend"] == "rules":
         weights = ",".join(f"{word}={weight}" for word, weight in section["word_weights"].items())
         return f"{shared} --word-weights {weights}"
-    chat = section["chat"] | {"cache": section["chat"]["cache"].replace("<run>", f"results/{config['run']}")}
+    chat = section["chat"] | {"cache": in_run(section["chat"]["cache"])}
     return f"{shared} {options(chat, *chat)}"
 
 
@@ -132,15 +139,39 @@ def released_name(wildcards):
 
 # features
 def pool_parts(pool):
-    """The parts of a pool: those of CC-Neg's shards, or one per tar that config `features.pools` names."""
-    return [f"{part:05d}" for part in range(len(POOLS[pool]))] if pool in POOLS else PARTS
+    """The parts of a pool: those of CC-Neg's shards, or the jobs of an entry of config `features.pools`."""
+    return [f"{part:05d}" for part in range(len(pool_jobs(POOLS[pool])))] if pool in POOLS else PARTS
 
 
-def pool_tar(wildcards):
-    """The tar of a part of a pool."""
+def pool_job(wildcards):
+    """What a job encodes, by pool and part."""
     if wildcards.pool in POOLS:
-        return POOLS[wildcards.pool][int(wildcards.part)]
-    return f"<run>/shards/{wildcards.pool.removeprefix('ccneg-')}-{wildcards.part}.tar"
+        return pool_jobs(POOLS[wildcards.pool])[int(wildcards.part)]
+    return PoolJob("tar", [f"<run>/shards/{wildcards.pool.removeprefix('ccneg-')}-{wildcards.part}.tar"])
+
+
+def pool_files(wildcards):
+    """The files and folders that a job reads."""
+    job = pool_job(wildcards)
+    return READERS[job.reader].needs(*map(in_run, job.paths))
+
+
+def reader_code(wildcards):
+    """The sources of the reader of a pool; editing another reader reruns nothing."""
+    return library(f"readers.{module_name(pool_job(wildcards).reader)}")
+
+
+def reader_options(wildcards):
+    """The flags that say which images a job encodes."""
+    job = pool_job(wildcards)
+    paths = [in_run(path) for path in job.paths]
+    return shlex.join(["--reader", job.reader, "--images", *paths, "--part", str(job.part), "--parts", str(job.parts)])
+
+
+def count_option(wildcards):
+    """The flag that says how many images a pool must have, where that is known."""
+    count = POOLS.get(wildcards.pool, {}).get("count")
+    return "" if count is None else f"--count {count}"
 
 
 def feature_files(backbone, pool):

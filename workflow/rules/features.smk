@@ -1,13 +1,14 @@
-# features: the image features of a pool, once per backbone, a job per tar
-#   in:  <run>/backbones/{backbone}/model.pt, the pool's tars
+# features: the image features of a pool, once per backbone, a job per part
+#   in:  <run>/backbones/{backbone}/model.pt, the pool's files as its reader finds them
 #   out: <run>/features/{backbone}/{pool}/{part}.safetensors
 #        with pool one of ccneg-train, ccneg-eval (their parts are the shards') and config `features.pools`
 rule features:
-    """Encode the images of a pool's tar with a backbone's image tower."""
+    """Encode the images of a part of a pool with a backbone's image tower."""
     input:
         weights="<run>/backbones/{backbone}/model.pt",
-        images=pool_tar,
+        images=pool_files,
         code=library("features.encode"),
+        reader=reader_code,
     output:
         "<run>/features/{backbone}/{pool}/{part}.safetensors",
     log:
@@ -20,14 +21,17 @@ rule features:
     resources:
         mem_mb=3000,
         runtime=240,
+        expected=count_option,  # not under `params:`: to check what was encoded already would encode it again
     params:
+        images=reader_options,
         options=options(config["features"], "batch_size", "precision"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.features.encode \
             --weights {input.weights:q} \
-            --images {input.images:q} \
+            {params.images} \
+            {resources.expected} \
             --threads {threads} \
             --output {output:q} \
             {params.options}

@@ -1,0 +1,101 @@
+"""Reader `imagenet`: the validation images of ImageNet-1k (ILSVRC 2012), in the order of their numbers.
+
+Keys are the names, ``ILSVRC2012_val_00000001``. A label is the position of the image's WordNet number among the 1,000
+in sorted order, as CLIP's class names are. Keys, order and labels are the same from either layout:
+
+- ``val/nXXXXXXXX/*.JPEG``: a folder per class;
+- ILSVRC2012_img_val.tar, or the flat folder ``val`` unpacked from it, with the development kit
+  (ILSVRC2012_devkit_t12.tar.gz, or its folder), whose list names each image's class by a number of its own.
+"""
+
+import gzip
+import io
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline_lib.images import Sample
+from pipeline_lib.readers.containers import list_images
+from pipeline_lib.readers.reader import Reader, present
+
+IMAGES = "ILSVRC2012_img_val.tar"
+KIT = "ILSVRC2012_devkit_t12"
+TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
+META = "data/meta.mat"
+CLASSES = 1000
+
+
+def _has_class_folders(root: str) -> bool:
+    return any(Path(root, "val").glob("n????????/"))
+
+
+def needs(root: str) -> list[str]:
+    """Return the folder of class folders under `root`, or the images and the development kit."""
+    if _has_class_folders(root):
+        return [f"{root}/val"]
+    return [present(f"{root}/{IMAGES}", f"{root}/val"), present(f"{root}/{KIT}.tar.gz", f"{root}/{KIT}")]
+
+
+def read(root: str) -> Iterator[Sample]:
+    """Yield the validation images with their labels."""
+    images, *kit = needs(root)
+    files = list_images(images)
+    for file in files:
+        if not re.fullmatch(r"ILSVRC2012_val_\d{8}", file.stem):
+            raise ValueError(f"{images}: expected names ILSVRC2012_val_NNNNNNNN.JPEG, found {file.name}")
+    files.sort(key=lambda file: file.stem)
+    labels = _labels_of_numbers(kit[0], images, len(files)) if kit else _labels_of_folders(images, files)
+    for file, label in zip(files, labels, strict=True):
+        yield Sample(file.source, file.stem, file.load, {"label": label})
+
+
+def _labels_of_folders(folder: str, files: list) -> list[int]:
+    wnids = sorted(path.name for path in Path(folder).glob("n????????/"))
+    if len(wnids) != CLASSES:
+        raise ValueError(f"{folder}: expected {CLASSES:,} folders nXXXXXXXX, one per class, found {len(wnids):,}")
+    place = {wnid: label for label, wnid in enumerate(wnids)}
+    strays = [file.name for file in files if file.name.split("/")[0] not in place]
+    if strays:
+        raise ValueError(f"{folder}: expected every image in a folder nXXXXXXXX, found {strays[0]}")
+    return [place[file.name.split("/")[0]] for file in files]
+
+
+def _labels_of_numbers(kit: str, images: str, count: int) -> list[int]:
+    """Return labels by the development kit: image number -> the kit's class number -> WordNet number -> position."""
+    from scipy.io import loadmat
+
+    truth = [int(line) for line in _kit_file(kit, TRUTH).decode("ascii").split()]
+    if len(truth) != count:
+        raise ValueError(f"{images}: {count:,} images, but {TRUTH} of {kit} has labels for {len(truth):,}")
+    synsets = loadmat(io.BytesIO(_kit_file(kit, META)), squeeze_me=True)["synsets"]
+    leaves = synsets[synsets["num_children"] == 0]
+    wnid_of = dict(zip(leaves["ILSVRC2012_ID"].tolist(), leaves["WNID"].tolist(), strict=True))
+    if len(wnid_of) != CLASSES:
+        raise ValueError(f"{kit}: expected {CLASSES:,} classes without children in {META}, found {len(wnid_of):,}")
+    if strange := set(truth) - set(wnid_of):
+        raise ValueError(f"{kit}: {TRUTH} has the class {min(strange)}, which {META} has not")
+    place = {wnid: label for label, wnid in enumerate(sorted(wnid_of.values()))}
+    return [place[wnid_of[number]] for number in truth]
+
+
+def _kit_file(kit: str, name: str) -> bytes:
+    """Return a file of the development kit, unpacked or not."""
+    try:
+        if Path(kit).is_dir():
+            return Path(kit, name).read_bytes()
+        with tarfile.open(kit, "r:gz") as archive:
+            return archive.extractfile(f"{KIT}/{name}").read()
+    except (OSError, KeyError, EOFError, tarfile.TarError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{kit}: expected the development kit with {name} ({error})") from error
+
+
+READER = Reader(
+    read,
+    f"ImageNet-1k's validation images: val/ with a folder nXXXXXXXX per class, or {IMAGES} (or val/ unpacked from it) "
+    f"and {KIT}.tar.gz (or its folder)",
+    needs,
+    classes=CLASSES,
+    counts={1_281_167: "the training images", 100_000: "the test images"},
+)
