@@ -1,0 +1,76 @@
+"""Class names, templates, and which templates each prompt of a dataset has.
+
+The files are text with one name or template per line; CLIP's own lie under ``config/classes`` and ``config/templates``.
+"""
+
+from pathlib import Path
+
+
+def _read_lines(path: str | Path, what: str) -> list[str]:
+    """Return the lines of a file, none of them empty; `what` says in a message what a line should be."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file; expected one with {what} per line")
+    lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            raise ValueError(f"{path}, line {number}: expected {what}, found an empty line")
+    return lines
+
+
+def read_classes(path: str | Path) -> list[str]:
+    """Return the class names of a file, one per line, in the order of their labels; repeated names are reported.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a line is empty; the message names file and line.
+    """
+    names = _read_lines(path, "a class name")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:  # as in OpenAI's list for ImageNet; the first of equal classes wins every tie
+        print(f"{path}: {len(repeated)} names stand for several classes: {', '.join(repeated)}")
+    return names
+
+
+def read_templates(path: str | Path) -> list[str]:
+    """Return the templates of a file, one per line; `prompts_of` wants one ``{}`` in each.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a line is empty; the message names file and line.
+    """
+    return _read_lines(path, "a template")
+
+
+def prompts_of(dataset: str, given: list[list[str]]) -> dict[str, list[str]]:
+    """Return the templates of each prompt of a dataset, from the values of ``--prompt``.
+
+    Parameters
+    ----------
+    dataset : str
+        Its name.
+    given : list of list of str
+        ``[NAME or DATASET:NAME, template, ...]`` or ``[..., @FILE]``; of two for the same prompt the later counts.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If a template does not have exactly one place for the class name; the message names the prompt.
+    """
+    found = {}
+    for said, *templates in given:
+        owner, _, prompt = said.rpartition(":")
+        if owner in ("", dataset):
+            found[prompt] = read_templates(templates[0][1:]) if templates[0].startswith("@") else templates
+    for prompt, templates in found.items():
+        for template in templates:
+            if template.count("{}") != 1:
+                raise ValueError(f"prompt {prompt} of {dataset}: a template needs one {{}}, found {template!r}")
+    return found
