@@ -10,6 +10,8 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from pipeline_lib.evaluate.prompts import prompt_problems
+
 
 def _load_schema(path: str | Path) -> dict:
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -88,6 +90,7 @@ def _contradictions(config: dict) -> list[str]:
     for name in ("distractors", "sugarcrepe", *lists["evaluate/zeroshot/datasets"]):
         if name not in pools:
             problems.append(f"features/pools: the pool {name!r} is missing; found {', '.join(pools)}")
+    problems += prompt_problems(config["evaluate"]["zeroshot"])
     for model in config["backbones"]["models"]:
         if model["source"] == "pretrain":
             problems += _architecture_problems(f"backbones/models/{model['name']}", model["architecture"])
@@ -222,8 +225,10 @@ def missing_data(config: dict) -> list[str]:
         "finetune/crepe_captions": config["finetune"]["crepe_captions"],
         "evaluate/sugarcrepe": config["evaluate"]["sugarcrepe"],
         **{
-            f"evaluate/zeroshot/datasets/{entry['name']}": entry["classes"]
+            f"evaluate/zeroshot/datasets/{entry['name']}/{key}": entry[key]
             for entry in config["evaluate"]["zeroshot"]["datasets"]
+            for key in ("classes", "templates")
+            if key in entry
         },
     }
     pools = {f"features/pools/{pool['name']}": pool_tars(pool) for pool in config["features"]["pools"]}

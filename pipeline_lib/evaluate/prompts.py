@@ -1,9 +1,15 @@
 """Class names, templates, and which templates each prompt of a dataset has.
 
 The files are text with one name or template per line; CLIP's own lie under ``config/classes`` and ``config/templates``.
+A prompt's templates are a list, or the word ``dataset``: those of the dataset's own file.
 """
 
 from pathlib import Path
+
+#: What a prompt may be called: the three that every run has, then those that it may leave out.
+PROMPTS = ("plain", "negated", "bare", "photo", "ensemble")
+NEEDED = PROMPTS[:3]
+OWN = "dataset"
 
 
 def _read_lines(path: str | Path, what: str) -> list[str]:
@@ -45,6 +51,50 @@ def read_templates(path: str | Path) -> list[str]:
         If a line is empty; the message names file and line.
     """
     return _read_lines(path, "a template")
+
+
+def prompt_problems(zeroshot: dict) -> list[str]:
+    """Return what is wrong with the prompts of the config section ``evaluate/zeroshot``, one line per problem.
+
+    Every dataset is measured under every prompt, so it must have templates wherever a prompt asks for its own, and
+    its own ``prompts`` can only stand in the place of common ones.
+    """
+    problems = []
+    for dataset in zeroshot["datasets"]:
+        where = f"evaluate/zeroshot/datasets/{dataset['name']}"
+        own = dataset.get("prompts", {})
+        problems += [
+            f"{where}/prompts: {prompt!r} is no prompt of evaluate/zeroshot/prompts ({', '.join(zeroshot['prompts'])})"
+            for prompt in own
+            if prompt not in zeroshot["prompts"]
+        ]
+        problems += [
+            f"{where}: the prompt {prompt!r} takes the dataset's own templates; name a file of them under `templates`"
+            for prompt, templates in (zeroshot["prompts"] | own).items()
+            if templates == OWN and "templates" not in dataset
+        ]
+    return problems
+
+
+def prompt_flags(zeroshot: dict, files: dict[str, str]) -> list[list[str]]:
+    """Return the values of ``--prompt`` for the config section ``evaluate/zeroshot``, as `prompts_of` reads them.
+
+    Parameters
+    ----------
+    zeroshot : dict
+        The section, without problems.
+    files : dict
+        Dataset -> its file of templates, where it has one.
+    """
+    flags = [[prompt, *templates] for prompt, templates in zeroshot["prompts"].items() if templates != OWN]
+    for dataset in zeroshot["datasets"]:
+        name, own = dataset["name"], dataset.get("prompts", {})
+        for prompt, templates in (zeroshot["prompts"] | own).items():
+            if templates == OWN:
+                flags.append([f"{name}:{prompt}", f"@{files[name]}"])
+            elif prompt in own:
+                flags.append([f"{name}:{prompt}", *templates])
+    return flags
 
 
 def prompts_of(dataset: str, given: list[list[str]]) -> dict[str, list[str]]:
