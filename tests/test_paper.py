@@ -13,6 +13,7 @@ from papers import DATASETS, MODELS, PROMPTS, command, make_tables, value, write
 from pipeline_lib.paper.layout import headline, layout
 from pipeline_lib.paper.outputs import TABLE_FILES, TABLES
 from pipeline_lib.paper.published import ZEROSHOT_DATASETS, find_published, read_published
+from pipeline_lib.paper.readme import beside
 from pipeline_lib.paper.schema import COLUMNS, KEY, read_tables
 
 
@@ -240,3 +241,15 @@ def test_published_prefers_the_paper_and_never_compares_recalled_numbers(tmp_pat
     row["metric"] = "accuracy"
     assert find_published(read_published(path), row | {"backbone": "vit-b32"}) == (None, None)
     assert find_published(read_published(path), row | {"backbone": "vit-b16"}) == (3.0, "paper")
+
+
+def test_the_readme_compares_the_gain_under_the_paper_s_prompt(tmp_path):
+    variants = [("l1-rn-s0", "l1", "ccneg"), ("l2-rn-s0", "l2", "ccneg"), ("crepe-rn-s0", "l1", "crepe")]
+    models = [MODELS[1], MODELS[4]]
+    models += [(name, "CoN-CLIP", "mini-rn", loss, negatives, 0) for name, loss, negatives in variants]
+    assert make_tables(tmp_path, write_metrics(tmp_path, models)).returncode == 0
+    lines = beside(read_tables(tmp_path / "tables.parquet")[0]).splitlines()
+    bare = [value("conclip-rn-s0", name, "bare", "top1") - value("mini-rn", name, "bare", "top1") for name in DATASETS]
+    assert f"| mean zero-shot top-1, CoN-CLIP − CLIP | +2.95 | {fmean(bare):+.1f} |" in lines
+    negated = fmean(value("mini-rn", name, "negated", "top1") for name in DATASETS)
+    assert f"| top-1 with the negated prompt, CLIP | 89.3 (CIFAR-10) | {negated:.1f} |" in lines

@@ -19,7 +19,8 @@ from pipeline_lib.paper.tidy import build_tables
         ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\tmany\tpaper", "line 2: expected value to be a number"),
         ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\tnan\tpaper", "line 2: expected value to be a number"),
         ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\tguessed", "line 2: expected provenance"),
-        ("a\tb\tc\td\te\tf\t1\tpaper\na\tb\tc\td\te\tf\t2\tpaper", "line 3: .* already in the file"),
+        ("zeroshot\tCLIP\tViT-B/32\tcifar-10\tfoto\ttop1\t1\tpaper", "line 2: expected prompt .* found 'foto'"),
+        ("a\tb\tc\td\t\tf\t1\tpaper\na\tb\tc\td\t\tf\t2\tpaper", "line 3: .* already in the file"),
     ],
 )
 def test_broken_published_numbers_are_refused(tmp_path, line, message):

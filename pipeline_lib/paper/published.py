@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline_lib.evaluate.prompts import PROMPTS
+
 COLUMNS = ["table", "model", "backbone", "dataset", "prompt", "metric", "value", "provenance"]
 PREFERENCE = ("paper", "radar", "quoted", "replication")
 NEVER_COMPARED = "recalled"
@@ -62,7 +64,7 @@ def read_published(path: str | Path) -> Published:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a column is missing, a value is not a number, a provenance is unknown, or a source repeats a cell.
+        If a column is missing, a value is not a number, a prompt or provenance is unknown, or a source repeats a cell.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file of published numbers")
@@ -76,6 +78,11 @@ def read_published(path: str | Path) -> Published:
         if provenance not in (*PREFERENCE, NEVER_COMPARED):
             known = ", ".join((*PREFERENCE, NEVER_COMPARED))
             raise ValueError(f"{path}, line {line}: expected provenance to be one of {known}, found {provenance!r}")
+        prompt = cell[COLUMNS.index("prompt")]
+        if prompt not in ("", *PROMPTS):
+            raise ValueError(
+                f"{path}, line {line}: expected prompt to be one of {', '.join(PROMPTS)}, found {prompt!r}"
+            )
         if (cell, provenance) in seen:
             raise ValueError(f"{path}, line {line}: {' '.join(cell)} ({provenance}) is already in the file")
         seen.add((cell, provenance))
