@@ -24,7 +24,7 @@ def _read_lines(path: str | Path, what: str) -> list[str]:
 
 
 def read_classes(path: str | Path) -> list[str]:
-    """Return the class names of a file, one per line, in the order of their labels; repeated names are reported.
+    """Return the class names of a file, one per line, in the order of their labels.
 
     Raises
     ------
@@ -33,11 +33,7 @@ def read_classes(path: str | Path) -> list[str]:
     ValueError
         If a line is empty; the message names file and line.
     """
-    names = _read_lines(path, "a class name")
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:  # as in OpenAI's list for ImageNet; the first of equal classes wins every tie
-        print(f"{path}: {len(repeated)} names stand for several classes: {', '.join(repeated)}")
-    return names
+    return _read_lines(path, "a class name")
 
 
 def read_templates(path: str | Path) -> list[str]:

@@ -64,7 +64,8 @@ def classifiers(model: CLIP, wanted: list[tuple[list[str], list[str]]]) -> list[
 
 
 def read_dataset(classes_path: str, features_paths: list[str], tower: str) -> tuple[list[str], Features]:
-    """Return the class names and the image features of a labelled set.
+    """Return the class names and the image features of a labelled set; report names that stand for several classes,
+    and classes without an image.
 
     Raises
     ------
@@ -79,6 +80,9 @@ def read_dataset(classes_path: str, features_paths: list[str], tower: str) -> tu
             f"{', '.join(features_paths)}: expected labels from 0 to {len(classes) - 1} as in {classes_path}, "
             f"found {found}"
         )
+    repeated = sorted({name for name in classes if classes.count(name) > 1})
+    if repeated:  # as in OpenAI's list for ImageNet; the first of equal classes wins every tie
+        print(f"{classes_path}: {len(repeated)} names stand for several classes: {', '.join(repeated)}")
     empty = sorted(set(range(len(classes))) - set(pool.labels.tolist()))
     if empty:
         print(f"{classes_path}: {len(empty)} of {len(classes)} classes have no image, such as {classes[empty[0]]!r}")
