@@ -246,6 +246,7 @@ def test_the_paper_run_has_every_prompt_and_imagenet_its_templates_for_the_bare_
     zeroshot = merged(load("paper.yaml"), load("config.yaml"))["evaluate"]["zeroshot"]
     files = {dataset["name"]: dataset["templates"] for dataset in zeroshot["datasets"]}
     flags = {name: templates for name, *templates in prompt_flags(zeroshot, files)}
+    assert [name for name in flags if ":" not in name] == list(PROMPTS[:4])
     assert set(zeroshot["prompts"]) == set(PROMPTS)
     assert [flags[name] for name in ("plain", "negated", "bare", "photo")] == [
         ["this is a photo of a {}"], ["this is not a photo of a {}"], ["{}"], ["a photo of a {}."],

@@ -82,10 +82,12 @@ def prompt_flags(zeroshot: dict, files: dict[str, str]) -> list[list[str]]:
     files : dict
         Dataset -> its file of templates, where it has one.
     """
-    flags = [[prompt, *templates] for prompt, templates in zeroshot["prompts"].items() if templates != OWN]
+    # Of two files Snakemake puts the keys of the later first, so the order is ours.
+    common = {prompt: zeroshot["prompts"][prompt] for prompt in PROMPTS if prompt in zeroshot["prompts"]}
+    flags = [[prompt, *templates] for prompt, templates in common.items() if templates != OWN]
     for dataset in zeroshot["datasets"]:
         name, own = dataset["name"], dataset.get("prompts", {})
-        for prompt, templates in (zeroshot["prompts"] | own).items():
+        for prompt, templates in (common | own).items():
             if templates == OWN:
                 flags.append([f"{name}:{prompt}", f"@{files[name]}"])
             elif prompt in own:
