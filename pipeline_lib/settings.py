@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jsonschema
 import yaml
 
+from pipeline_lib.evaluate.prompts import class_problems, prompt_problems
 from pipeline_lib.readers.catalogue import READERS
 
 
@@ -93,6 +94,13 @@ def _contradictions(config: dict) -> list[str]:
             problems.append(f"features/pools: the pool {name!r} is missing; found {', '.join(pools)}")
     for pool in config["features"]["pools"]:
         problems += _pool_problems(f"features/pools/{pool['name']}", pool)
+    problems += prompt_problems(config["evaluate"]["zeroshot"])
+    given_pools = config["features"]["pools"]
+    problems += class_problems(
+        config["evaluate"]["zeroshot"],
+        {pool["name"]: READERS[name].classes for pool in given_pools if (name := pool.get("reader", "tar")) in READERS},
+        {pool["name"]: pool_paths(pool) for pool in given_pools},
+    )
     for model in config["backbones"]["models"]:
         if model["source"] == "pretrain":
             problems += _architecture_problems(f"backbones/models/{model['name']}", model["architecture"])
@@ -264,8 +272,10 @@ def missing_data(config: dict) -> list[str]:
         "finetune/crepe_captions": config["finetune"]["crepe_captions"],
         "evaluate/sugarcrepe": config["evaluate"]["sugarcrepe"],
         **{
-            f"evaluate/zeroshot/datasets/{entry['name']}": entry["classes"]
+            f"evaluate/zeroshot/datasets/{entry['name']}/{key}": entry[key]
             for entry in config["evaluate"]["zeroshot"]["datasets"]
+            for key in ("classes", "templates")
+            if key in entry
         },
     }
     files = [(key, path, "") for key, path in named.items()]

@@ -9,6 +9,7 @@ from conftest import ROOT
 
 PUBLISHED = ROOT / "config" / "published.tsv"
 DATASETS = ("kinds", "colours", "counts")
+PROMPTS = ("plain", "negated", "bare")
 PARTS = ("replace_obj", "replace_att", "replace_rel", "add_obj", "add_att", "swap_obj", "swap_att")
 MODELS = [
     # model, family, backbone, loss, negatives, seed
@@ -28,15 +29,15 @@ def value(*words) -> float:
     return int.from_bytes(json.dumps(words).encode(), "big") % 9973 / 100
 
 
-def metrics_of(model: str, benchmark: str) -> list[dict]:
+def metrics_of(model: str, benchmark: str, datasets=DATASETS, prompts=PROMPTS) -> list[dict]:
     cells = {
         "ccneg": [("cc-neg", None, "accuracy", 100)]
         + [(f"cc-neg/word={word}", None, "accuracy", 50) for word in ("no", "not")]
         + [(f"cc-neg/pairs={pairs}", None, "accuracy", 10 * pairs) for pairs in (10, 2, 1)],
         "zeroshot": [
             (dataset, prompt, metric, 40 + number)
-            for number, dataset in enumerate(DATASETS)
-            for prompt in ("plain", "negated")
+            for number, dataset in enumerate(datasets)
+            for prompt in prompts
             for metric in ("top1", "mean_per_class")
         ],
         "sugarcrepe": [(f"sugarcrepe/{part}", None, "accuracy", 20) for part in (*PARTS, "replace", "add", "swap")],
@@ -47,14 +48,14 @@ def metrics_of(model: str, benchmark: str) -> list[dict]:
     ]
 
 
-def write_metrics(folder: Path, models=MODELS) -> list[str]:
-    """Write the metrics files of some models and return their paths."""
+def write_metrics(folder: Path, models=MODELS, **zeroshot) -> list[str]:
+    """Write the metrics files of some models and return their paths; `zeroshot` may name other datasets or prompts."""
     paths = []
     for model, family, backbone, loss, negatives, seed in models:
         for benchmark in ("ccneg", "zeroshot", "sugarcrepe"):
             content = {
                 "model": model, "family": family, "backbone": backbone, "loss": loss, "negatives": negatives,
-                "seed": seed, "benchmark": benchmark, "metrics": metrics_of(model, benchmark),
+                "seed": seed, "benchmark": benchmark, "metrics": metrics_of(model, benchmark, **zeroshot),
             }  # fmt: skip
             path = folder / "evaluate" / model / f"{benchmark}.json"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ import pytest
 from conftest import ROOT
 
 from pipeline_lib.cc3m import Part
+from pipeline_lib.evaluate.prompts import read_classes
 from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
-from pipeline_lib.evaluate.zeroshot import read_classes
 from pipeline_lib.files import read_parquet
 from pipeline_lib.images import read_images
 from pipeline_lib.miniature.describe import LABELLED, PARTS, WORDINGS, caption, sugarcrepe_item

@@ -8,11 +8,12 @@ from statistics import fmean
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from papers import DATASETS, MODELS, command, make_tables, value, write_metrics
+from papers import DATASETS, MODELS, PROMPTS, command, make_tables, value, write_metrics
 
 from pipeline_lib.paper.layout import headline, layout
 from pipeline_lib.paper.outputs import TABLE_FILES, TABLES
-from pipeline_lib.paper.published import find_published, read_published
+from pipeline_lib.paper.published import ZEROSHOT_DATASETS, find_published, read_published
+from pipeline_lib.paper.readme import beside
 from pipeline_lib.paper.schema import COLUMNS, KEY, read_tables
 
 
@@ -47,19 +48,23 @@ def test_every_measured_number_is_a_row(tables):
         ):
             assert cell(tables, name, model, dataset, "accuracy") == value(model, dataset, None, "accuracy")
         for dataset in DATASETS:
-            expected = value(model, dataset, "plain", "mean_per_class")
-            assert cell(tables, "zeroshot", model, dataset, "mean_per_class", "plain") == expected
+            for prompt in ("plain", "bare"):
+                for metric in ("top1", "mean_per_class"):
+                    expected = value(model, dataset, prompt, metric)
+                    assert cell(tables, "zeroshot", model, dataset, metric, prompt) == expected
             for prompt in ("plain", "negated"):
                 expected = value(model, dataset, prompt, "top1")
                 assert cell(tables, "negated-prompt", model, dataset, "top1", prompt) == expected
 
 
 def test_means_gains_and_deltas(tables):
+    assert set(tables.prompt[tables.table == "zeroshot"]) == {"plain", "bare"}
     for model, family, backbone, *_ in MODELS:
-        plain = {dataset: value(model, dataset, "plain", "top1") for dataset in DATASETS}
-        negated = {dataset: value(model, dataset, "negated", "top1") for dataset in DATASETS}
-        clip = {dataset: value(backbone, dataset, "plain", "top1") for dataset in DATASETS}
-        assert cell(tables, "zeroshot", model, "mean", "top1", "plain") == pytest.approx(fmean(plain.values()))
+        top1 = {prompt: {dataset: value(model, dataset, prompt, "top1") for dataset in DATASETS} for prompt in PROMPTS}
+        plain, negated = top1["plain"], top1["negated"]
+        for prompt in ("plain", "bare"):
+            mean = fmean(top1[prompt].values())
+            assert cell(tables, "zeroshot", model, "mean", "top1", prompt) == pytest.approx(mean)
         mean_negated = cell(tables, "negated-prompt", model, "mean", "top1", "negated")
         assert mean_negated == pytest.approx(fmean(negated.values()))
         deltas = [plain[dataset] - negated[dataset] for dataset in DATASETS]
@@ -69,10 +74,11 @@ def test_means_gains_and_deltas(tables):
         if family == "CLIP":
             assert not ((tables.model == model) & (tables.metric == "gain")).any()
             continue
-        gains = [plain[dataset] - clip[dataset] for dataset in DATASETS]
-        assert cell(tables, "zeroshot", model, "mean", "gain", "plain") == pytest.approx(fmean(gains))
-        for dataset, gain in zip(DATASETS, gains, strict=True):
-            assert cell(tables, "zeroshot", model, dataset, "gain", "plain") == pytest.approx(gain)
+        for prompt in ("plain", "bare"):
+            gains = [top1[prompt][dataset] - value(backbone, dataset, prompt, "top1") for dataset in DATASETS]
+            assert cell(tables, "zeroshot", model, "mean", "gain", prompt) == pytest.approx(fmean(gains))
+            for dataset, gain in zip(DATASETS, gains, strict=True):
+                assert cell(tables, "zeroshot", model, dataset, "gain", prompt) == pytest.approx(gain)
 
 
 def test_several_seeds_have_a_mean_row_and_a_single_seed_has_none(tables):
@@ -91,8 +97,8 @@ def test_several_seeds_have_a_mean_row_and_a_single_seed_has_none(tables):
 def test_ablation_covers_the_ablated_backbone_alone(tables):
     rows = tables[tables.table == "ablation"]
     assert set(rows.backbone) == {"mini-vit"}
-    expected = fmean(value("l2-vit-s0", dataset, "plain", "top1") for dataset in DATASETS)
-    assert cell(tables, "ablation", "l2-vit-s0", "zero-shot/mean", "top1", "plain") == pytest.approx(expected)
+    expected = fmean(value("l2-vit-s0", dataset, "bare", "top1") for dataset in DATASETS)
+    assert cell(tables, "ablation", "l2-vit-s0", "zero-shot/mean", "top1", "bare") == pytest.approx(expected)
     labels = [model for _, model in layout(tables, "ablation").values.index]
     assert labels == ["CLIP", "L1", "L2", "L_conclip (2 seeds)", "L1 on CREPE-Negate"]
 
@@ -159,47 +165,91 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
 
 
-def on_paper_backbone(folder: Path) -> list[str]:
-    return write_metrics(
-        folder,
-        [
-            ("vit-b32", "CLIP", "vit-b32", None, None, None),
-            ("conclip-b32-s0", "CoN-CLIP", "vit-b32", "conclip", "ccneg", 0),
-            ("l2-b32-s0", "CoN-CLIP", "vit-b32", "l2", "ccneg", 0),
-        ],
-    )
+PAPER_DATASETS = sorted(ZEROSHOT_DATASETS)
+
+
+def on_paper_backbone(folder: Path, **zeroshot) -> pd.DataFrame:
+    """The tables of models on the paper's backbone, with what was published of each cell as the index says."""
+    models = [
+        ("vit-b32", "CLIP", "vit-b32", None, None, None),
+        ("conclip-b32-s0", "CoN-CLIP", "vit-b32", "conclip", "ccneg", 0),
+        ("l2-b32-s0", "CoN-CLIP", "vit-b32", "l2", "ccneg", 0),
+    ]
+    assert make_tables(folder, write_metrics(folder, models, **zeroshot)).returncode == 0
+    found, _ = read_tables(folder / "tables.parquet")
+    found["prompt"] = found.prompt.fillna("")
+    found = found.set_index(["table", "model", "dataset", "prompt", "metric"]).sort_index()
+    return found[["published", "published_provenance"]]
 
 
 def test_published_numbers_stand_beside_the_same_backbone_only(made, tables, tmp_path):
     assert tables.published.isna().all() and tables.published_provenance.isna().all()
-    assert make_tables(tmp_path, on_paper_backbone(tmp_path)).returncode == 0
-    found, _ = read_tables(tmp_path / "tables.parquet")
-    found = found.set_index(["table", "model", "dataset"])
-    published = {
-        key: (row.published.iloc[0], row.published_provenance.iloc[0])
-        for key, row in found.groupby(level=[0, 1, 2], sort=False)
-    }
-    assert published["ccneg", "conclip-b32-s0", "cc-neg"] == (99.70, "paper")
-    assert published["ccneg", "vit-b32", "cc-neg"] == (65.75, "replication")
-    assert published["ablation", "l2-b32-s0", "cc-neg"] == (56.07, "paper")
-    assert published["ablation", "conclip-b32-s0", "zero-shot/mean"] == (73.95, "paper")
-    assert published["sugarcrepe", "vit-b32", "sugarcrepe/swap_obj"] == (60.41, "replication")
-    assert pd.isna(published["ccneg", "l2-b32-s0", "cc-neg"][0])
+    published = on_paper_backbone(tmp_path)
+    assert tuple(published.loc["ccneg", "conclip-b32-s0", "cc-neg", "", "accuracy"]) == (99.70, "paper")
+    assert tuple(published.loc["ccneg", "vit-b32", "cc-neg", "", "accuracy"]) == (65.75, "replication")
+    assert tuple(published.loc["ablation", "l2-b32-s0", "cc-neg", "", "accuracy"]) == (56.07, "paper")
+    assert tuple(published.loc["sugarcrepe", "vit-b32", "sugarcrepe/swap_obj", "", "accuracy"]) == (
+        60.41,
+        "replication",
+    )
+    assert pd.isna(published.loc["ccneg", "l2-b32-s0", "cc-neg", "", "accuracy"].published)
     assert "(99.7)" in (tmp_path / "tables" / "headline.md").read_text(encoding="utf-8")
     rows = read_csv(tmp_path / "tables" / "ccneg.csv")
     assert [row["accuracy (published)"] for row in rows] == ["65.75", "99.70"]
 
 
+def test_published_numbers_stand_beside_the_same_prompt_only(tmp_path):
+    published = on_paper_backbone(tmp_path, datasets=PAPER_DATASETS, prompts=(*PROMPTS, "photo", "ensemble"))
+    for model, bare, photo in (("vit-b32", 81.5, 85.63), ("conclip-b32-s0", 86.8, 87.81)):
+        cells = published.loc["zeroshot", model, "caltech-101"].xs("top1", level="metric")
+        assert tuple(cells.loc["bare"]) == (bare, "radar")
+        assert tuple(cells.loc["photo"]) == (photo, "replication")
+        assert cells.loc[["plain", "ensemble"]].published.isna().all()
+    conclip = published.loc["zeroshot", "conclip-b32-s0"]
+    assert tuple(conclip.loc["mean", "bare", "gain"]) == (2.95, "paper")
+    assert tuple(published.loc["ablation", "conclip-b32-s0", "zero-shot/mean", "bare", "top1"]) == (73.95, "paper")
+    others = conclip.drop(index=[("mean", "bare", "gain")])
+    assert set(others.dropna().index.get_level_values("prompt")) == {"bare", "photo"}
+    assert set(others.dropna().index.get_level_values("metric")) == {"top1"}
+    # The paper does not say of which backbone its figure of CIFAR-10 under both prompts is.
+    assert published.loc["negated-prompt"].published.isna().all()
+
+
+def test_published_means_stand_beside_means_over_the_same_datasets_only(tmp_path):
+    published = on_paper_backbone(tmp_path, datasets=PAPER_DATASETS[:-1])
+    assert tuple(published.loc["zeroshot", "vit-b32", "caltech-101", "bare", "top1"]) == (81.5, "radar")
+    assert pd.isna(published.loc["zeroshot", "conclip-b32-s0", "mean", "bare", "gain"].published)
+    assert pd.isna(published.loc["ablation", "conclip-b32-s0", "zero-shot/mean", "bare", "top1"].published)
+
+
+def test_the_zeroshot_table_shows_each_prompt_with_both_accuracies_and_gain(made):
+    rows = read_csv(made / "tables" / "zeroshot.csv")
+    shown = [(row["prompt"], row["row"]) for row in rows if (row["backbone"], row["model"]) == ("mini-rn", "CoN-CLIP")]
+    assert shown == [(prompt, row) for prompt in ("plain", "bare") for row in ("top-1", "mean per class", "gain")]
+
+
 def test_published_prefers_the_paper_and_never_compares_recalled_numbers(tmp_path):
     path = tmp_path / "published.tsv"
     path.write_text(
-        "table\tmodel\tbackbone\tdataset\tmetric\tvalue\tprovenance\n"
-        "ccneg\tCLIP\tViT-B/32\tcc-neg\taccuracy\t1\trecalled\n"
-        "ccneg\tCLIP\tViT-B/16\tcc-neg\taccuracy\t2\treplication\n"
-        "ccneg\tCLIP\tViT-B/16\tcc-neg\taccuracy\t3\tpaper\n"
-        "ccneg\tCLIP\tViT-B/16\tcc-neg\taccuracy\t4\tquoted\n"
+        "table\tmodel\tbackbone\tdataset\tprompt\tmetric\tvalue\tprovenance\n"
+        "ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\trecalled\n"
+        "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t2\treplication\n"
+        "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t3\tpaper\n"
+        "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t4\tquoted\n"
     )
     row = {"table": "ccneg", "family": "CLIP", "loss": None, "negatives": None, "dataset": "cc-neg", "prompt": None}
     row["metric"] = "accuracy"
     assert find_published(read_published(path), row | {"backbone": "vit-b32"}) == (None, None)
     assert find_published(read_published(path), row | {"backbone": "vit-b16"}) == (3.0, "paper")
+
+
+def test_the_readme_compares_the_gain_under_the_paper_s_prompt(tmp_path):
+    variants = [("l1-rn-s0", "l1", "ccneg"), ("l2-rn-s0", "l2", "ccneg"), ("crepe-rn-s0", "l1", "crepe")]
+    models = [MODELS[1], MODELS[4]]
+    models += [(name, "CoN-CLIP", "mini-rn", loss, negatives, 0) for name, loss, negatives in variants]
+    assert make_tables(tmp_path, write_metrics(tmp_path, models)).returncode == 0
+    lines = beside(read_tables(tmp_path / "tables.parquet")[0]).splitlines()
+    bare = [value("conclip-rn-s0", name, "bare", "top1") - value("mini-rn", name, "bare", "top1") for name in DATASETS]
+    assert f"| mean zero-shot top-1, CoN-CLIP − CLIP | +2.95 | {fmean(bare):+.1f} |" in lines
+    negated = fmean(value("mini-rn", name, "negated", "top1") for name in DATASETS)
+    assert f"| top-1 with the negated prompt, CLIP | 89.3 (CIFAR-10) | {negated:.1f} |" in lines

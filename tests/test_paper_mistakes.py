@@ -16,15 +16,16 @@ from pipeline_lib.paper.tidy import build_tables
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("ccneg\tCLIP\tViT-B/32\tcc-neg\taccuracy\tmany\tpaper", "line 2: expected value to be a number"),
-        ("ccneg\tCLIP\tViT-B/32\tcc-neg\taccuracy\tnan\tpaper", "line 2: expected value to be a number"),
-        ("ccneg\tCLIP\tViT-B/32\tcc-neg\taccuracy\t1\tguessed", "line 2: expected provenance"),
-        ("a\tb\tc\td\te\t1\tpaper\na\tb\tc\td\te\t2\tpaper", "line 3: .* already in the file"),
+        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\tmany\tpaper", "line 2: expected value to be a number"),
+        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\tnan\tpaper", "line 2: expected value to be a number"),
+        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\tguessed", "line 2: expected provenance"),
+        ("zeroshot\tCLIP\tViT-B/32\tcifar-10\tfoto\ttop1\t1\tpaper", "line 2: expected prompt .* found 'foto'"),
+        ("a\tb\tc\td\t\tf\t1\tpaper\na\tb\tc\td\t\tf\t2\tpaper", "line 3: .* already in the file"),
     ],
 )
 def test_broken_published_numbers_are_refused(tmp_path, line, message):
     path = tmp_path / "published.tsv"
-    path.write_text("table\tmodel\tbackbone\tdataset\tmetric\tvalue\tprovenance\n" + line + "\n")
+    path.write_text("table\tmodel\tbackbone\tdataset\tprompt\tmetric\tvalue\tprovenance\n" + line + "\n")
     with pytest.raises(ValueError, match=message):
         read_published(path)
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from pipeline_lib.evaluate.prompts import NEEDED, PROMPTS, prompt_flags
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.settings import check_config, check_experiments, missing_data, read_experiments
 from pipeline_lib.sources import sources
@@ -129,6 +130,15 @@ def test_both_configurations_fit_the_schema(name):
         ({"distractors": {"backbone": "vit"}}, "distractors/backbone: expected one of mini-rn, mini-slim, found 'vit'"),
         ({"miniature": {"answers": {"dead": 0.999}}}, "miniature/answers: expected shares with a sum below 1"),
         ({"evaluate": {"zeroshot": {"prompts": {"plain": ["a photo"]}}}}, "evaluate/zeroshot/prompts/plain/0"),
+        (
+            {"evaluate": {"zeroshot": {"prompts": {"foto": ["a {}"]}}}},
+            r"prompts: unknown key 'foto'; did you mean 'photo'\? Allowed: bare, ensemble, negated, photo, plain",
+        ),
+        ({"evaluate": {"zeroshot": {"prompts": {"photo": "set"}}}}, r"prompts/photo: expected one of \['dataset'\]"),
+        (
+            {"evaluate": {"zeroshot": {"prompts": {"ensemble": "dataset"}}}},
+            "datasets/kinds: the prompt 'ensemble' takes the dataset's own templates; name a file of them",
+        ),
         ({"features": {"pools": []}}, "features/pools: expected at least 1 entries"),
         (
             {"features": {"pools": [{"name": "a", "images": []}]}},
@@ -216,12 +226,55 @@ def test_an_architecture_that_cannot_be_built_is_refused(changes, message):
         check_config(config, CONFIG_SCHEMA)
 
 
-def test_the_miniature_needs_no_data_and_the_paper_run_names_what_it_lacks(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_the_miniature_needs_no_data_and_the_paper_run_names_what_it_lacks(empty_copy, monkeypatch):
+    monkeypatch.chdir(empty_copy)
     assert missing_data(load("config.yaml")) == []
     missing = missing_data(merged(load("paper.yaml"), load("config.yaml")))
-    assert len(missing) == 22
     assert missing[0].startswith("fetch/captions: data/cc3m/")
+    pools = [pool["name"] for pool in load("paper.yaml")["features"]["pools"]]
+    assert all(any(line.startswith(f"features/pools/{name}: data/") for line in missing) for name in pools)
+
+
+def test_class_names_that_do_not_fit_the_readers_labels_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = merged(load("paper.yaml"), load("config.yaml"))
+    check_config(config, CONFIG_SCHEMA)
+    caltech = next(entry for entry in config["evaluate"]["zeroshot"]["datasets"] if entry["name"] == "caltech-101")
+    (tmp_path / "classes.txt").write_text(f"background\n{(ROOT / caltech['classes']).read_text()}")
+    caltech["classes"] = str(tmp_path / "classes.txt")
+    message = (
+        r"classes\.txt: expected 101 class names, one for each label of caltech-101 as read from data/.*; found 102"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_config(config, CONFIG_SCHEMA)
+
+
+def test_the_prompts_of_the_configuration_are_those_of_the_tables():
+    schema = yaml.safe_load(CONFIG_SCHEMA.read_text())
+    assert tuple(schema["$defs"]["prompts"]["properties"]) == PROMPTS
+    assert (
+        tuple(schema["properties"]["evaluate"]["properties"]["zeroshot"]["properties"]["prompts"]["required"]) == NEEDED
+    )
+
+
+def test_the_paper_run_has_every_prompt_and_imagenet_its_templates_for_the_bare_one():
+    zeroshot = merged(load("paper.yaml"), load("config.yaml"))["evaluate"]["zeroshot"]
+    files = {dataset["name"]: dataset["templates"] for dataset in zeroshot["datasets"]}
+    flags = {name: templates for name, *templates in prompt_flags(zeroshot, files)}
+    assert [name for name in flags if ":" not in name] == list(PROMPTS[:4])
+    assert set(zeroshot["prompts"]) == set(PROMPTS)
+    assert [flags[name] for name in ("plain", "negated", "bare", "photo")] == [
+        ["this is a photo of a {}"], ["this is not a photo of a {}"], ["{}"], ["a photo of a {}."],
+    ]  # fmt: skip
+    assert flags["imagenet-1k:bare"] == flags["imagenet-1k:ensemble"] == ["@config/templates/imagenet-1k.txt"]
+    assert {name for name in flags if ":" in name} == {"imagenet-1k:bare", *(f"{name}:ensemble" for name in files)}
+
+
+def test_a_set_cannot_bring_a_prompt_that_the_others_lack():
+    config = load("config.yaml")
+    config["evaluate"]["zeroshot"]["datasets"][1]["prompts"] = {"photo": ["a photo of a {}."]}
+    with pytest.raises(ValueError, match="datasets/colours/prompts: 'photo' is no prompt of evaluate/zeroshot/prompts"):
+        check_config(config, CONFIG_SCHEMA)
 
 
 def test_the_engine_plans_every_stage():

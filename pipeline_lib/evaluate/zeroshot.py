@@ -1,22 +1,24 @@
-"""Evaluate a model on zero-shot classification, with plain and with negated prompts.
+"""Evaluate a model on zero-shot classification, with several prompts.
 
 ::
 
     python -m pipeline_lib.evaluate.zeroshot --weights model.pt --record run.json \\
-        --dataset kinds kinds.classes.txt kinds/00000.safetensors --dataset colours ... \\
-        --prompt plain 'this is a photo of a {}' --prompt negated 'this is not a photo of a {}' \\
+        --dataset cifar-10 cifar-10.txt cifar-10/00000.safetensors --dataset imagenet-1k ... \\
+        --prompt plain 'this is a photo of a {}' --prompt negated 'this is not a photo of a {}' --prompt bare '{}' \\
+        --prompt imagenet-1k:bare @templates/imagenet-1k.txt \\
         --threads 1 --scores zeroshot.parquet --metrics zeroshot.json
 
-An image is assigned to the class whose prompt has the highest cosine with it; where a prompt name is given several
-templates, their normalised features are averaged and normalised again. Under a negated prompt a model that understands
-"not" puts the true class low, so a low top-1 is the wanted result (paper, section 5).
+``--prompt NAME`` is for every dataset, ``--prompt DATASET:NAME`` for one, and of two for the same the later counts.
+Templates are given one by one, or by ``@FILE`` with one per line.
+
+An image is assigned to the class whose prompt has the highest cosine with it, of equal ones to the first. Where a
+prompt has several templates, their normalised features are averaged and normalised again. Under a negated prompt a
+model that understands "not" puts the true class low, so a low top-1 is the wanted result (paper, section 5). Names are
+passed as they stand: CLIP's tokenizer makes them lower-case.
 
 Items: ``dataset``, ``prompt``, ``key``, ``label``, ``predicted``, ``score`` (cosine with the predicted class),
 ``score_label`` (with the true one), ``correct``. Metrics per dataset and prompt: ``top1`` and ``mean_per_class``.
 """
-
-from itertools import chain
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -26,31 +28,14 @@ from torch.nn import functional
 from pipeline_lib.clip_door import CLIP
 from pipeline_lib.command import run
 from pipeline_lib.evaluate.metrics import accuracy, mean_per_class
+from pipeline_lib.evaluate.prompts import prompts_of, read_classes
 from pipeline_lib.evaluate.result import evaluation_parser, load_model, metric, write_result
 from pipeline_lib.features.store import Features, load_features, tower_id
 from pipeline_lib.text_tower import encode_captions
 
 
-def read_classes(path: str | Path) -> list[str]:
-    """Return the class names of a file, one per line, in the order of their labels; repeated names are reported.
-
-    Raises
-    ------
-    ValueError
-        If a line is empty; the message names file and line.
-    """
-    names = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    for number, name in enumerate(names, 1):
-        if not name.strip():
-            raise ValueError(f"{path}, line {number}: expected a class name, found an empty line")
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:  # as in OpenAI's list for ImageNet; the first of equal classes wins every tie
-        print(f"{path}: {len(repeated)} names stand for several classes: {', '.join(repeated)}")
-    return names
-
-
 def classifiers(model: CLIP, wanted: list[tuple[list[str], list[str]]]) -> list[Tensor]:
-    """Return the weights of zero-shot classifiers, all of whose prompts are encoded in one pass.
+    """Return the weights of zero-shot classifiers; a prompt that several of them share is encoded once.
 
     Parameters
     ----------
@@ -64,32 +49,29 @@ def classifiers(model: CLIP, wanted: list[tuple[list[str], list[str]]]) -> list[
     -------
     list of Tensor of shape (c, d)
         For each classifier the normalised mean of the normalised features of each class's prompts.
-
-    Raises
-    ------
-    ValueError
-        If a template does not have exactly one place for the class name.
     """
-    for template in (template for _, templates in wanted for template in templates):
-        if template.count("{}") != 1:
-            raise ValueError(f"a template needs one {{}} for the class name, found {template!r}")
     prompts = [
         [template.replace("{}", name) for name in classes for template in templates] for classes, templates in wanted
     ]
-    features = encode_captions(model, list(chain.from_iterable(prompts))).split([len(part) for part in prompts])
+    distinct = sorted({prompt for part in prompts for prompt in part})
+    place = {prompt: row for row, prompt in enumerate(distinct)}
+    features = encode_captions(model, distinct)
+    rows = [torch.tensor([place[prompt] for prompt in part]) for part in prompts]
     return [
-        functional.normalize(part.view(len(classes), len(templates), -1).mean(dim=1), dim=-1)
-        for part, (classes, templates) in zip(features, wanted, strict=True)
+        functional.normalize(features[part].view(len(classes), len(templates), -1).mean(dim=1), dim=-1)
+        for part, (classes, templates) in zip(rows, wanted, strict=True)
     ]
 
 
 def read_dataset(classes_path: str, features_paths: list[str], tower: str) -> tuple[list[str], Features]:
-    """Return the class names and the image features of a labelled set.
+    """Return the class names and the image features of a labelled set; report names that stand for several classes,
+    and classes without an image.
 
     Raises
     ------
     ValueError
-        If its features have no labels or labels without a class, or are not those of `tower`; the message names files.
+        If its features have no labels or labels without a class, or are not those of `tower`; the message names the
+        files.
     """
     classes, pool = read_classes(classes_path), load_features(features_paths, tower)
     if pool.labels is None or not 0 <= pool.labels.min() <= pool.labels.max() < len(classes):
@@ -98,6 +80,12 @@ def read_dataset(classes_path: str, features_paths: list[str], tower: str) -> tu
             f"{', '.join(features_paths)}: expected labels from 0 to {len(classes) - 1} as in {classes_path}, "
             f"found {found}"
         )
+    repeated = sorted({name for name in classes if classes.count(name) > 1})
+    if repeated:  # as in OpenAI's list for ImageNet; the first of equal classes wins every tie
+        print(f"{classes_path}: {len(repeated)} names stand for several classes: {', '.join(repeated)}")
+    empty = sorted(set(range(len(classes))) - set(pool.labels.tolist()))
+    if empty:
+        print(f"{classes_path}: {len(empty)} of {len(classes)} classes have no image, such as {classes[empty[0]]!r}")
     return classes, pool
 
 
@@ -113,7 +101,10 @@ def score_items(dataset: str, prompt: str, pool: Features, weights: Tensor) -> p
     weights : Tensor of shape (c, d)
         As `classifiers` returns them.
     """
-    scores = pool.features @ weights.T  # (n, c)
+    # Equal classes must score equal to the last bit, or not the first of them would win; a matrix product does not
+    # promise that for equal columns.
+    distinct, which = weights.unique(dim=0, return_inverse=True)
+    scores = (pool.features @ distinct.T)[:, which]  # (n, c)
     best = scores.max(dim=1)
     return pd.DataFrame(
         {
@@ -147,15 +138,18 @@ def main() -> None:
     args = parser.parse_args()
     if any(len(given) < 3 for given in args.dataset):
         parser.error("--dataset needs a name, a file of classes and at least one file of features")
+    if any(len(given) < 2 for given in args.prompt):
+        parser.error("--prompt needs a name and at least one template, or @FILE")
+    prompts = {name: prompts_of(name, args.prompt) for name, *_ in args.dataset}
     model = load_model(args)
     tower = tower_id(model)
     sets = {name: read_dataset(classes, features, tower) for name, classes, *features in args.dataset}
-    wanted = [(name, prompt, templates) for name in sets for prompt, *templates in args.prompt]
-    weights = classifiers(model, [(sets[name][0], templates) for name, _, templates in wanted])
-    parts = [
-        score_items(name, prompt, sets[name][1], rows) for (name, prompt, _), rows in zip(wanted, weights, strict=True)
-    ]
-    items = pd.concat(parts, ignore_index=True)
+    wanted = [(name, prompt) for name in sets for prompt in prompts[name]]
+    weights = classifiers(model, [(sets[name][0], prompts[name][prompt]) for name, prompt in wanted])
+    scored = zip(wanted, weights, strict=True)
+    items = pd.concat(
+        [score_items(name, prompt, sets[name][1], rows) for (name, prompt), rows in scored], ignore_index=True
+    )
     write_result(args, "zeroshot", items, zeroshot_metrics(items))
 
 

@@ -15,7 +15,7 @@ from pipeline_lib.paper.outputs import HEADLINE, TABLES, Item
 from pipeline_lib.paper.tidy import CATEGORIES, is_ablation, stem
 
 NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
-ROW_HEADINGS = ["backbone", "model", "row"]
+ROW_HEADINGS = ["backbone", "model"]
 SIGNED_ROWS = ("gain", "delta")
 SOURCES = {
     "paper": "printed in the paper",
@@ -35,7 +35,7 @@ class Layout:
         Title and caption.
     values : DataFrame
         Numbers in percent or points; the index holds the row headings (backbone, model and, where a model has several
-        rows, row), the columns are datasets. Has no row where the run has nothing to show.
+        rows, prompt or row or both), the columns are datasets. Has no row where the run has nothing to show.
     published : DataFrame
         Published numbers of the same cells, NaN where there is none.
     notes : tuple of str
@@ -129,12 +129,14 @@ def layout(tables: pd.DataFrame, name: str) -> Layout:
     rows = rows[rows.table == name]
     if name != "ablation":
         rows = rows[~rows.variant]
+    headings = ROW_HEADINGS
     if name == "zeroshot":
-        rows = rows[rows.metric != "mean_per_class"]
-        rows = rows.assign(row=rows.metric.replace("top1", "top-1"))
+        rows = rows.assign(row=rows.metric.replace({"top1": "top-1", "mean_per_class": "mean per class"}))
+        headings = [*ROW_HEADINGS, "prompt", "row"]
     elif name == "negated-prompt":
         rows = rows.assign(row=rows.prompt.where(rows.prompt.notna(), rows.metric))
-    return _pivot(TABLES[name], rows, COLUMN_LABELS.get(name, lambda dataset: dataset))
+        headings = [*ROW_HEADINGS, "row"]
+    return _pivot(TABLES[name], rows, headings, COLUMN_LABELS.get(name, lambda dataset: dataset))
 
 
 COLUMN_LABELS: dict[str, Callable[[str], str]] = {
@@ -158,16 +160,15 @@ def headline(tables: pd.DataFrame) -> Layout:
     mean_top1 = (rows.dataset == "mean") & (rows.metric == "top1")
     parts = {
         "CC-Neg ↑": rows[rows.table == "ccneg"],
-        "zero-shot ↑": rows[(rows.table == "zeroshot") & mean_top1],
+        "zero-shot ↑": rows[(rows.table == "zeroshot") & mean_top1 & (rows.prompt == "plain")],
         "negated prompt ↓": rows[(rows.table == "negated-prompt") & mean_top1 & (rows.prompt == "negated")],
         "SugarCREPE ↑": crepe,
     }
     cells = pd.concat([part.assign(dataset=heading) for heading, part in parts.items()], ignore_index=True)
-    return _pivot(HEADLINE, cells, lambda heading: heading)
+    return _pivot(HEADLINE, cells, ROW_HEADINGS, lambda heading: heading)
 
 
-def _pivot(item: Item, rows: pd.DataFrame, column_label: Callable[[str], str]) -> Layout:
-    headings = ROW_HEADINGS if "row" in rows else ROW_HEADINGS[:2]
+def _pivot(item: Item, rows: pd.DataFrame, headings: list[str], column_label: Callable[[str], str]) -> Layout:
     rows = rows.assign(column=rows.dataset.map(column_label))
     rows["model"] = [
         f"{label} ({count} seeds)" if count > 1 else label for label, count in zip(rows.label, rows.seeds, strict=True)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jsonschema
 import pandas as pd
 
+from pipeline_lib.evaluate.prompts import NEEDED, PROMPTS
 from pipeline_lib.files import read_json
 from pipeline_lib.finetune.terms import LOSSES
 
@@ -31,7 +32,7 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = {
     "ccneg": Benchmark(r"cc-neg(/word=\S+|/pairs=\d+)?", (None,), ("accuracy",), ("cc-neg",)),
-    "zeroshot": Benchmark(r"(?!mean$)[a-z0-9-]+", ("plain", "negated"), ("top1", "mean_per_class"), ()),
+    "zeroshot": Benchmark(r"(?!mean$)[a-z0-9-]+", PROMPTS, ("top1", "mean_per_class"), ()),
     "sugarcrepe": Benchmark(
         r"sugarcrepe/(replace|add|swap)(_(obj|att|rel))?",
         (None,),
@@ -134,8 +135,9 @@ def _read(path: str) -> dict:
     if absent:
         raise ValueError(f"{path}: expected the dataset {sorted(absent)[0]}, found it nowhere in the file")
     measured = {(metric["dataset"], metric["prompt"]) for metric in content["metrics"] if metric["metric"] == "top1"}
+    prompts = dict.fromkeys([*NEEDED, *(prompt for _, prompt in measured)]) if benchmark.prompts == PROMPTS else ()
     for metric in content["metrics"]:
-        for prompt in benchmark.prompts if content["benchmark"] == "zeroshot" else ():
+        for prompt in prompts:
             if (metric["dataset"], prompt) not in measured:
                 raise ValueError(
                     f"{path}: expected top1 of {metric['dataset']} with the {prompt} prompt too, found none in the file"

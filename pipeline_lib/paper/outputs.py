@@ -53,8 +53,9 @@ TABLES = {
     "zeroshot": Item(
         "Zero-shot classification",
         "In the paper CoN-CLIP keeps or raises CLIP's top-1 on all eight datasets. Look for gains that are not "
-        "negative. The gain is in points over the CLIP of the same backbone; mean per-class accuracy is in "
-        "tables.parquet.",
+        "negative, under every prompt. Bare: the class name alone, as the paper's tables (ImageNet: CLIP's 80 "
+        'templates); photo: "a photo of a …."; ensemble: CLIP\'s templates of the dataset; plain: "this is a photo of '
+        'a …". The gain is in points over the CLIP of the same backbone under the same prompt.',
     ),
     "negated-prompt": Item(
         "Zero-shot classification under a negated prompt",
@@ -69,7 +70,8 @@ TABLES = {
     "ablation": Item(
         "Ablation of the loss",
         "In the paper the negated captions in L1 are what teaches CC-Neg, L2 (distractor images) alone does not, and "
-        "the full L_conclip has the best mean zero-shot top-1. L1 on CREPE-Negate shows that the data matters too.",
+        "the full L_conclip has the best mean zero-shot top-1 (under the bare prompt, here too). L1 on CREPE-Negate "
+        "shows that the data matters too.",
     ),
 }
 
@@ -80,15 +82,17 @@ FIGURES = {
     ),
     "zeroshot-gain": Item(
         "Zero-shot gain",
-        "Largest, mean and smallest gain in top-1 of CoN-CLIP over CLIP across the zero-shot datasets, by backbone.",
+        "Largest, mean and smallest gain in top-1 of CoN-CLIP over CLIP across the zero-shot datasets, by backbone. "
+        "Bare prompt, as in the paper.",
     ),
     "zeroshot-radar": Item(
         "Zero-shot by dataset, as the paper draws it",
-        "Top-1 per dataset on a radar. Areas exaggerate differences; the dot plot shows the same numbers on a line.",
+        "Top-1 per dataset on a radar, bare prompt. Areas exaggerate differences; the dot plot shows the same numbers "
+        "on a line.",
     ),
     "zeroshot-dots": Item(
         "Zero-shot by dataset",
-        "Top-1 per dataset, CLIP and CoN-CLIP joined by a line: its length is the change.",
+        "Top-1 per dataset, CLIP and CoN-CLIP joined by a line: its length is the change. Bare prompt.",
     ),
     "ccneg-by-word": Item("CC-Neg by negation word", "Accuracy by negation word, with the number of items under each."),
     "ccneg-by-pairs": Item(

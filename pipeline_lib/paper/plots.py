@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from pipeline_lib.paper import style
 from pipeline_lib.paper.layout import COLUMN_LABELS
 from pipeline_lib.paper.metrics import BASELINE
-from pipeline_lib.paper.tidy import CATEGORIES
+from pipeline_lib.paper.tidy import CATEGORIES, PAPER_PROMPT
 
 CHANCE = 50.0
 RADAR_COLUMNS = 2
@@ -49,7 +49,7 @@ def intro(drawn: Figure, rows: pd.DataFrame) -> None:
 
 def zeroshot_gain(drawn: Figure, rows: pd.DataFrame) -> None:
     """Draw the largest, mean and smallest gain over the datasets as bars, grouped by backbone."""
-    gains = rows[(rows.table == "zeroshot") & (rows.metric == "gain") & (rows.dataset != "mean") & ~rows.variant]
+    gains = _by_dataset(rows, "gain")
     if gains.empty:
         style.say_nothing_to_show(drawn, "No model of this run was fine-tuned.")
         return
@@ -69,7 +69,7 @@ def zeroshot_gain(drawn: Figure, rows: pd.DataFrame) -> None:
 
 def zeroshot_radar(drawn: Figure, rows: pd.DataFrame) -> None:
     """Draw top-1 per dataset on a radar, one panel per backbone."""
-    top1 = _top1(rows)
+    top1 = _by_dataset(rows, "top1")
     backbones, datasets = _unique(top1.backbone), _unique(top1.dataset)
     colours = style.family_colours(top1.family)
     angles = np.linspace(0, 2 * math.pi, len(datasets), endpoint=False)
@@ -96,7 +96,7 @@ def zeroshot_radar(drawn: Figure, rows: pd.DataFrame) -> None:
 
 def zeroshot_dots(drawn: Figure, rows: pd.DataFrame) -> None:
     """Draw top-1 per dataset as dots on a line, one panel per backbone."""
-    top1 = _top1(rows)
+    top1 = _by_dataset(rows, "top1")
     backbones, datasets = _unique(top1.backbone), _unique(top1.dataset)
     colours = style.family_colours(top1.family)
     panels = drawn.subplots(1, len(backbones), sharex=True, sharey=True, squeeze=False)[0]
@@ -240,8 +240,10 @@ def training_curves(drawn: Figure, histories: pd.DataFrame) -> None:
     _legend_above(drawn, [Line2D([], [], color=colours[name], label=name) for name in labels], columns=3)
 
 
-def _top1(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[(rows.table == "zeroshot") & (rows.metric == "top1") & (rows.dataset != "mean") & ~rows.variant]
+def _by_dataset(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return a zero-shot metric per dataset, under the prompt that the paper's figures have."""
+    rows = rows[(rows.table == "zeroshot") & (rows.prompt == PAPER_PROMPT) & (rows.metric == metric)]
+    return rows[(rows.dataset != "mean") & ~rows.variant]
 
 
 def _signed(value: float) -> str:

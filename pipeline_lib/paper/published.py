@@ -1,6 +1,7 @@
 """Published numbers (``config/published.tsv``) and which cell of our tables each belongs to.
 
-A number is comparable only where model, backbone, dataset and metric are the same. Where several sources print the
+A number is comparable only where model, backbone, dataset, prompt and metric are the same. A row without a backbone is
+of one that the paper does not name, and is compared with nothing. Where several sources print the
 same cell, the paper's own print comes first, then its plot, then other papers' quotes, then replications; numbers
 marked ``recalled`` are kept in the file and never compared.
 """
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-COLUMNS = ["table", "model", "backbone", "dataset", "metric", "value", "provenance"]
+from pipeline_lib.evaluate.prompts import PROMPTS
+
+COLUMNS = ["table", "model", "backbone", "dataset", "prompt", "metric", "value", "provenance"]
 PREFERENCE = ("paper", "radar", "quoted", "replication")
 NEVER_COMPARED = "recalled"
 
@@ -32,7 +35,14 @@ ABLATION_ROWS = {
     ("l1", "crepe"): "CREPE-Negate L1",
 }
 
-Published = dict[tuple[str, str, str, str, str], tuple[float, str]]
+#: Over which datasets the paper's zero-shot means are.
+ZEROSHOT_DATASETS = {
+    "imagenet-1k", "cifar-100", "cifar-10", "stanford-cars", "caltech-101", "food-101", "flowers-102", "oxford-pets",
+}  # fmt: skip
+ZEROSHOT_MEANS = ("zero-shot", "zero-shot/mean")
+
+#: (table, model, backbone, dataset, prompt, metric) -> (value, provenance)
+Published = dict[tuple[str, str, str, str, str, str], tuple[float, str]]
 
 
 def read_published(path: str | Path) -> Published:
@@ -41,19 +51,20 @@ def read_published(path: str | Path) -> Published:
     Parameters
     ----------
     path : str or Path
-        Tab-separated, header ``table model backbone dataset metric value provenance``.
+        Tab-separated, header ``table model backbone dataset prompt metric value provenance``.
 
     Returns
     -------
     dict
-        (table, model, backbone, dataset, metric) -> (value, provenance): the preferred source of each cell.
+        (table, model, backbone, dataset, prompt, metric) -> (value, provenance): the preferred source of each cell;
+        `prompt` is empty where the benchmark has none.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a column is missing, a value is not a number, a provenance is unknown, or a source repeats a cell.
+        If a column is missing, a value is not a number, a prompt or provenance is unknown, or a source repeats a cell.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file of published numbers")
@@ -67,6 +78,11 @@ def read_published(path: str | Path) -> Published:
         if provenance not in (*PREFERENCE, NEVER_COMPARED):
             known = ", ".join((*PREFERENCE, NEVER_COMPARED))
             raise ValueError(f"{path}, line {line}: expected provenance to be one of {known}, found {provenance!r}")
+        prompt = cell[COLUMNS.index("prompt")]
+        if prompt not in ("", *PROMPTS):
+            raise ValueError(
+                f"{path}, line {line}: expected prompt to be one of {', '.join(PROMPTS)}, found {prompt!r}"
+            )
         if (cell, provenance) in seen:
             raise ValueError(f"{path}, line {line}: {' '.join(cell)} ({provenance}) is already in the file")
         seen.add((cell, provenance))
@@ -88,6 +104,13 @@ def _number(text: str, where: str) -> float:
     return number
 
 
+def comparable(published: Published, datasets: set[str]) -> Published:
+    """Return the numbers without the means over the paper's zero-shot datasets, where `datasets` are others."""
+    if datasets == ZEROSHOT_DATASETS:
+        return published
+    return {cell: number for cell, number in published.items() if cell[3] not in ZEROSHOT_MEANS}
+
+
 def find_published(published: Published, row: dict) -> tuple[float | None, str | None]:
     """Return the published number for one row of the tidy table.
 
@@ -107,11 +130,9 @@ def find_published(published: Published, row: dict) -> tuple[float | None, str |
     backbone = BACKBONES.get(row["backbone"])
     if backbone is None:
         return None, None
-    for table, dataset, metric in _places(row):
-        found = published.get((table, _model(row), backbone, dataset, metric))
-        if found:
-            return found
-    return None, None
+    table, dataset, metric = _place(row)
+    cell = (table, _model(row), backbone, dataset, row["prompt"] or "", metric)
+    return published.get(cell, (None, None))
 
 
 def _model(row: dict) -> str:
@@ -122,14 +143,11 @@ def _model(row: dict) -> str:
     return ablation or ""
 
 
-def _places(row: dict) -> list[tuple[str, str, str]]:
-    """Return (table, dataset, metric) under which the cell would have been published, the closest first."""
+def _place(row: dict) -> tuple[str, str, str]:
+    """Return (table, dataset, metric) under which the cell would have been published."""
     table, dataset, metric = row["table"], row["dataset"], row["metric"]
-    if table == "zeroshot" and metric == "top1":
-        # Our plain prompt is a photo prompt; the paper's own plot is of bare class names on most datasets.
-        return [("zeroshot-photo", dataset, metric), ("zeroshot", dataset, metric)]
     if table == "zeroshot" and (dataset, metric) == ("mean", "gain"):
-        return [("zeroshot-gain", "zero-shot", "mean gain")]
+        return "zeroshot-gain", "zero-shot", "mean gain"
     if table == "sugarcrepe":
-        return [("sugarcrepe", dataset.removeprefix("sugarcrepe/"), metric)]
-    return [(table, dataset, metric)]
+        return table, dataset.removeprefix("sugarcrepe/"), metric
+    return table, dataset, metric

@@ -21,6 +21,7 @@ from pipeline_lib.command import run
 from pipeline_lib.files import read_json, write_text
 from pipeline_lib.paper.layout import headline
 from pipeline_lib.paper.schema import read_tables
+from pipeline_lib.paper.tidy import PAPER_PROMPT
 
 # What is compared: words, the paper's number (ViT-B/32; with provenance), and the miniature's cells.
 BESIDE = (
@@ -43,7 +44,8 @@ def beside(tables: pd.DataFrame) -> str:
     ValueError
         If one of its cells is not in the tables.
     """
-    rows = tables[(tables.table != "negated-prompt") | (tables.prompt == "negated")]
+    prompts = tables.table.map({"zeroshot": PAPER_PROMPT, "negated-prompt": "negated"})
+    rows = tables[prompts.isna() | (tables.prompt == prompts)]
     values = rows.set_index(["table", "model", "dataset", "metric"])["value"]
     lines = ["| | the paper, CLIP ViT-B/32 | the miniature, mini-rn |", "|---|---|---|"]
     for words, published, cell in BESIDE:

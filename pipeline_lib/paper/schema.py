@@ -20,7 +20,7 @@ COLUMNS = {
     "seed": (pa.int64(), True, "Seed of the run; null where not fine-tuned and in means over seeds"),
     "seeds": (pa.int64(), False, "Number of runs that the value averages"),
     "dataset": (pa.string(), False, "Dataset or part of one; mean and zero-shot/mean are plain means over datasets"),
-    "prompt": (pa.string(), True, "plain or negated; null where the benchmark has no prompt, and for delta"),
+    "prompt": (pa.string(), True, "plain, negated, bare, photo or ensemble; null for delta and where there is none"),
     "metric": (
         pa.string(),
         False,

@@ -1,22 +1,24 @@
 """Compute the tidy table: which numbers each table of the paper holds, and the means and differences among them.
 
-For one model and the z zero-shot datasets, with plain_d and negated_d the top-1 on dataset d under each prompt::
+For one model and the z zero-shot datasets, with top1_dp the top-1 on dataset d under prompt p::
 
-    mean  = (1/z) sum_d plain_d          gain_d  = plain_d - plain_d of the CLIP of the same backbone
-    delta_d = plain_d - negated_d        mean over seeds = plain mean of each row over the seeds of one model
+    mean_p  = (1/z) sum_d top1_dp                gain_dp = top1_dp - top1_dp of the CLIP of the same backbone
+    delta_d = top1_d,plain - top1_d,negated      mean over seeds = plain mean of each row over the seeds of one model
 
-Differences are in percentage points.
+Differences are in percentage points. Where the paper has one number for all datasets, its prompt is `PAPER_PROMPT`.
 """
 
 import pandas as pd
 
+from pipeline_lib.evaluate.prompts import PROMPTS
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.paper.metrics import BASELINE
 from pipeline_lib.paper.outputs import TABLES
-from pipeline_lib.paper.published import BACKBONES, Published, find_published
+from pipeline_lib.paper.published import BACKBONES, Published, comparable, find_published
 from pipeline_lib.paper.schema import COLUMNS, KEY
 
 MAIN = ("conclip", "ccneg")
+PAPER_PROMPT = "bare"  # of the paper's zero-shot figures and of its ablation
 CATEGORIES = ("sugarcrepe/replace", "sugarcrepe/add", "sugarcrepe/swap")
 
 _CONFIGURATION = ["family", "backbone", "loss", "negatives"]
@@ -47,7 +49,7 @@ def build_tables(models: pd.DataFrame, values: pd.DataFrame, published: Publishe
     -------
     DataFrame
         The columns of `pipeline_lib.paper.schema.COLUMNS`, ordered by table, backbone, family, negatives, loss, model
-        and seed (the mean over seeds last), then as the metrics files list the datasets.
+        and seed (the mean over seeds last), zero-shot by prompt, then as the metrics files list the datasets.
 
     Raises
     ------
@@ -64,6 +66,7 @@ def build_tables(models: pd.DataFrame, values: pd.DataFrame, published: Publishe
     rows = pd.concat([rows, _means_over_seeds(models, rows)], ignore_index=True)
     rank = rows[["part"]].assign(model=_model_ranks(rows))
     rows = rows.loc[rank.sort_values(["part", "model"], kind="stable").index]
+    published = comparable(published, set(values.dataset[values.benchmark == "zeroshot"]))
     found = [find_published(published, row) for row in rows.to_dict("records")]
     rows["published"] = pd.Series([number for number, _ in found], index=rows.index, dtype=float)
     rows["published_provenance"] = pd.Series([source for _, source in found], index=rows.index, dtype=object)
@@ -130,18 +133,20 @@ def _sugarcrepe(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _zeroshot(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    rows = values[(values.benchmark == "zeroshot") & (values.prompt == "plain")]
+    rows = values[(values.benchmark == "zeroshot") & (values.prompt != "negated")]
     rows = pd.concat([rows, _means_over_datasets(rows)], ignore_index=True)
     top1 = rows[rows.metric == "top1"].assign(backbone=lambda frame: frame.model.map(models.backbone))
     is_baseline = top1.model.map(models.family) == BASELINE
-    baseline = top1[is_baseline].set_index(["backbone", "dataset"]).value
+    same = ["backbone", "dataset", "prompt"]
+    baseline = top1[is_baseline].set_index(same).value
     gains = top1[~is_baseline]
-    reference = baseline.loc[list(zip(gains.backbone, gains.dataset, strict=True))].to_numpy()
-    return pd.concat([rows, gains.assign(metric="gain", value=gains.value - reference)], ignore_index=True)
+    reference = baseline.loc[list(gains[same].itertuples(index=False, name=None))].to_numpy()
+    rows = pd.concat([rows, gains.assign(metric="gain", value=gains.value - reference)], ignore_index=True)
+    return rows.sort_values("prompt", key=lambda names: names.map(PROMPTS.index), kind="stable")
 
 
 def _negated_prompt(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    rows = values[(values.benchmark == "zeroshot") & (values.metric == "top1")]
+    rows = values[values.prompt.isin(["plain", "negated"]) & (values.metric == "top1")]
     rows = pd.concat([rows, _means_over_datasets(rows)], ignore_index=True)
     plain = rows[rows.prompt == "plain"].reset_index(drop=True)
     negated = rows[rows.prompt == "negated"].set_index(["model", "dataset"])
@@ -154,7 +159,7 @@ def _ablation(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     variants = [is_ablation(loss, negatives) for loss, negatives in zip(models.loss, models.negatives, strict=True)]
     chosen = models.index[models.backbone.isin(set(models.backbone[variants]))]
     values = values[values.model.isin(chosen)]
-    top1 = values[(values.prompt == "plain") & (values.metric == "top1")]
+    top1 = values[(values.prompt == PAPER_PROMPT) & (values.metric == "top1")]
     rows = values[values.dataset.isin(CATEGORIES)]
     return pd.concat(
         [rows, values[values.dataset == "cc-neg"], _means_over_datasets(top1).assign(dataset="zero-shot/mean")],

@@ -8,6 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from pipeline_lib.evaluate.prompts import prompt_flags
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.readers.reader import module_name
@@ -44,6 +45,11 @@ if missing := missing_data(config):
 BACKBONES = {model["name"]: model for model in config["backbones"]["models"]}
 POOLS = {pool["name"]: pool for pool in config["features"]["pools"]}
 DATASETS = {dataset["name"]: dataset["classes"] for dataset in config["evaluate"]["zeroshot"]["datasets"]}
+TEMPLATES = {
+    dataset["name"]: dataset["templates"]
+    for dataset in config["evaluate"]["zeroshot"]["datasets"]
+    if "templates" in dataset
+}
 MODELS = {f"{row['experiment']}-s{seed}": {**row, "seed": seed} for row in EXPERIMENTS for seed in row["seeds"]}
 SUGARCREPE = ["add_obj", "add_att", "replace_obj", "replace_att", "replace_rel", "swap_obj", "swap_att"]
 PARTS = [f"{part:05d}" for part in range(config["fetch"]["parts"])]
@@ -247,12 +253,10 @@ def datasets(wildcards, input):
     )
 
 
-def prompts(wildcards):
-    """`--prompt NAME TEMPLATE ...` for each prompt."""
-    return " ".join(
-        shlex.join(["--prompt", name, *templates])
-        for name, templates in config["evaluate"]["zeroshot"]["prompts"].items()
-    )
+def prompts(wildcards, input):
+    """`--prompt NAME TEMPLATE ...` for each prompt, and `--prompt DATASET:NAME ...` where a dataset has another."""
+    flags = prompt_flags(config["evaluate"]["zeroshot"], dict(zip(TEMPLATES, input.templates)))
+    return " ".join(shlex.join(["--prompt", *flag]) for flag in flags)
 
 
 # paper

@@ -39,11 +39,12 @@ rule evaluate_ccneg:
 
 
 rule evaluate_zeroshot:
-    """Classify every labelled set, with plain and negated prompts."""
+    """Classify every labelled set under every prompt."""
     input:
         weights=model_file("model.pt"),
         record=model_file("run.json"),
         classes=list(DATASETS.values()),
+        templates=list(TEMPLATES.values()),
         features=features_of(*DATASETS),
         code=library("evaluate.zeroshot"),
     output:

@@ -1,0 +1,176 @@
+"""The zero-shot evaluator against the published protocol, written down slowly: one prompt and one image at a time."""
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline_lib.backbones.pretrain import build
+from pipeline_lib.clip_door import CLIP, clip, save_checkpoint
+from pipeline_lib.evaluate import zeroshot
+from pipeline_lib.features.store import Features, save_features, tower_id
+from pipeline_lib.files import read_json, read_parquet, write_json
+from pipeline_lib.training import baseline
+
+TOLERANCE = 2e-6  # of a cosine: the order of sums in fp32
+
+
+def published_classifier(model: CLIP, classes: list[str], templates: list[str]) -> Tensor:
+    """Return the class features (c, d): prompts encoded alone over 77 positions, normalised, averaged, normalised."""
+    rows = []
+    for name in classes:
+        features = []
+        for template in templates:
+            feature = model.encode_text(clip.tokenize([template.format(name)]))[0]
+            features.append(feature / feature.norm())
+        mean = torch.stack(features).mean(dim=0)
+        rows.append(mean / mean.norm())
+    return torch.stack(rows)
+
+
+def published_items(images: Tensor, labels: list[int], weights: Tensor) -> list[dict]:
+    """Return each image's prediction: the class with the highest cosine, of equal ones the first."""
+    items = []
+    for image, label in zip(images, labels, strict=True):
+        cosines = [float(image @ row) for row in weights]
+        best = max(range(len(cosines)), key=lambda number: (cosines[number], -number))
+        runner_up = max(cosines[:best] + cosines[best + 1 :])
+        items.append(
+            {
+                "predicted": best,
+                "score": cosines[best],
+                "score_label": cosines[label],
+                "sure": cosines[best] - runner_up > 2 * TOLERANCE,
+            }
+        )
+    return items
+
+
+def published_metrics(labels: list[int], predicted: list[int]) -> tuple[float, float]:
+    """Return top-1 and mean-per-class accuracy in percent, counted one by one."""
+    right, seen = {}, {}
+    for label, guess in zip(labels, predicted, strict=True):
+        seen[label] = seen.get(label, 0) + 1
+        right[label] = right.get(label, 0) + (label == guess)
+    return 100 * sum(right.values()) / len(labels), 100 * sum(right[label] / seen[label] for label in seen) / len(seen)
+
+
+def evaluate(folder, monkeypatch, model: CLIP, sets: dict, prompts: list[list]) -> tuple[pd.DataFrame, dict]:
+    """Run the command on `sets` (name -> classes, images (n, d), labels); return its items and metrics."""
+    save_checkpoint(folder / "model.pt", model)
+    write_json(folder / "run.json", baseline("random"))
+    flags = ["--weights", folder / "model.pt", "--record", folder / "run.json", "--threads", 1]
+    for name, (classes, images, labels) in sets.items():
+        (folder / f"{name}.txt").write_text("".join(f"{entry}\n" for entry in classes))
+        keys = [f"{number:05d}" for number in range(len(labels))]
+        save_features(folder / f"{name}.safetensors", Features(keys, images, torch.tensor(labels), tower_id(model)))
+        flags += ["--dataset", name, folder / f"{name}.txt", folder / f"{name}.safetensors"]
+    for prompt in prompts:
+        flags += ["--prompt", *prompt]
+    flags += ["--scores", folder / "scores.parquet", "--metrics", folder / "metrics.json"]
+    monkeypatch.setattr("sys.argv", ["command", *map(str, flags)])
+    zeroshot.main()
+    metrics = {
+        (m["dataset"], m["prompt"], m["metric"]): m["value"] for m in read_json(folder / "metrics.json")["metrics"]
+    }
+    return read_parquet(folder / "scores.parquet"), metrics
+
+
+def images_near(weights: Tensor, labels: list[int], seed: int) -> Tensor:
+    """Return image features (n, d): what tells an image's class from the others, and more noise than that."""
+    noise = torch.randn(len(labels), weights.shape[1], generator=torch.Generator().manual_seed(seed))
+    telling = weights - weights.mean(dim=0)
+    return functional.normalize(telling[labels] + 2 * telling.norm(dim=1).mean() * functional.normalize(noise), dim=-1)
+
+
+@torch.no_grad()
+def compare(items: pd.DataFrame, metrics: dict, model: CLIP, sets: dict, templates: dict) -> None:
+    """Compare the command's items and metrics with the published protocol's, for (dataset, prompt) -> templates."""
+    assert len(items) == sum(len(sets[name][2]) for name, _ in templates)
+    for (name, prompt), used in templates.items():
+        classes, images, labels = sets[name]
+        expected = pd.DataFrame(published_items(images, labels, published_classifier(model, classes, used)))
+        mine = items[(items.dataset == name) & (items.prompt == prompt)].reset_index(drop=True)
+        assert mine.label.tolist() == labels
+        for column in ("score", "score_label"):
+            assert (mine[column] - expected[column]).abs().max() <= TOLERANCE
+        assert expected.sure.mean() > 0.8, "most items should have a clear winner, or nothing is compared"
+        assert mine.predicted[expected.sure].tolist() == expected.predicted[expected.sure].tolist()
+        assert mine.correct.tolist() == (mine.predicted == mine.label).tolist()
+        top1, per_class = published_metrics(labels, mine.predicted.tolist())
+        assert metrics[name, prompt, "top1"] == pytest.approx(top1)
+        assert metrics[name, prompt, "mean_per_class"] == pytest.approx(per_class)
+
+
+def test_every_prompt_is_scored_as_published(tmp_path, monkeypatch, tiny_clip):
+    pets, things = (
+        ["Abyssinian", "american bulldog", "Bengal", "pug"],
+        ["tench", "missile", "kite (bird of prey)", "wok"],
+    )
+    templates = ["a bad photo of a {}.", "a {} in a video game.", "art of the {}."]
+    (tmp_path / "templates.txt").write_text("".join(f"{template}\n" for template in templates))
+    sets = {}
+    for seed, (name, classes) in enumerate({"pets": pets, "things": things}.items()):
+        labels = [0] * 17 + [1] * 5 + [2] * 11 + [3] * 3  # so that mean per class differs from top-1
+        with torch.no_grad():
+            sets[name] = classes, images_near(published_classifier(tiny_clip, classes, ["{}"]), labels, seed), labels
+    prompts = [
+        ["plain", "this is a photo of a {}"],
+        ["negated", "this is not a photo of a {}"],
+        ["bare", "{}"],
+        ["things:bare", f"@{tmp_path / 'templates.txt'}"],
+    ]
+    items, metrics = evaluate(tmp_path, monkeypatch, tiny_clip, sets, prompts)
+    shared = {"plain": [prompts[0][1]], "negated": [prompts[1][1]], "bare": ["{}"]}
+    wanted = {("pets", prompt): used for prompt, used in shared.items()}
+    wanted |= {("things", prompt): used for prompt, used in (shared | {"bare": templates}).items()}
+    compare(items, metrics, tiny_clip, sets, wanted)
+    assert metrics["pets", "bare", "top1"] != metrics["pets", "bare", "mean_per_class"]
+    assert 40 < metrics["pets", "bare", "top1"] < 100
+
+
+def test_a_text_tower_of_real_size_is_scored_as_published(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    model = build(
+        {
+            "embed_dim": 512, "image_resolution": 224, "vision_layers": 1, "vision_width": 64, "vision_patch_size": 32,
+            "transformer_width": 512, "transformer_layers": 12,
+        }
+    ).eval()  # fmt: skip
+    classes, labels = ["apple pie", "baby back ribs", "hot dog"], [0, 1, 2, 2, 1, 0, 0]
+    templates = {
+        ("food", "photo"): ["a photo of a {}."],
+        ("food", "ensemble"): ["a photo of {}, a type of food.", "{}"],
+    }
+    with torch.no_grad():
+        sets = {"food": (classes, images_near(published_classifier(model, classes, ["{}"]), labels, 0), labels)}
+    prompts = [[prompt, *used] for (_, prompt), used in templates.items()]
+    items, metrics = evaluate(tmp_path, monkeypatch, model, sets, prompts)
+    compare(items, metrics, model, sets, templates)
+
+
+def test_of_equal_classes_the_first_wins(tmp_path, monkeypatch, tiny_clip):
+    """A matrix product can differ in the last bit between equal columns: with seven of them it does here."""
+    classes = ["sunglasses", "missile", "wok", "tench", "hen", "missile", "sunglasses"]
+    labels = [number % 7 for number in range(700)]
+    images = functional.normalize(torch.randn(700, 32, generator=torch.Generator().manual_seed(0)), dim=-1)
+    items, _ = evaluate(tmp_path, monkeypatch, tiny_clip, {"things": (classes, images, labels)}, [["bare", "{}"]])
+    assert set(items.predicted) <= {0, 1, 2, 3, 4}
+    assert {0, 1} & set(items.predicted)
+    assert not items.correct[items.label >= 5].any()
+
+
+def test_names_are_made_lower_case_by_the_tokenizer():
+    """The published loader writes names in lower case; for CLIP that is the same text."""
+    names = ["British Shorthair", "AM General Hummer SUV 2000", "head of a  crocodile"]
+    assert torch.equal(clip.tokenize(names), clip.tokenize([" ".join(name.lower().split()) for name in names]))
+
+
+def test_classes_without_an_image_and_repeated_names_are_reported(tmp_path, monkeypatch, tiny_clip, capsys):
+    images = functional.normalize(torch.randn(2, 32, generator=torch.Generator().manual_seed(0)), dim=-1)
+    sets = {"pets": (["pug", "pug", "boxer"], images, [0, 1])}
+    evaluate(tmp_path, monkeypatch, tiny_clip, sets, [["bare", "{}"]])
+    said = capsys.readouterr().out
+    assert "pets.txt: 1 of 3 classes have no image, such as 'boxer'" in said
+    assert "pets.txt: 1 names stand for several classes: pug" in said
