@@ -32,6 +32,14 @@ ABLATION_ROWS = {
     ("l1", "crepe"): "CREPE-Negate L1",
 }
 
+#: Our benchmarks -> table and dataset of the published numbers.
+NEGATION = {
+    "negbench-mcq-coco": ("negbench-mcq", "coco"),
+    "negbench-mcq-voc2007": ("negbench-mcq", "voc2007"),
+    "valse-existence": ("valse", "existence"),
+    "negrefcocog": ("negrefcocog", "negrefcocog"),
+}
+
 Published = dict[tuple[str, str, str, str, str], tuple[float, str]]
 
 
@@ -132,4 +140,6 @@ def _places(row: dict) -> list[tuple[str, str, str]]:
         return [("zeroshot-gain", "zero-shot", "mean gain")]
     if table == "sugarcrepe":
         return [("sugarcrepe", dataset.removeprefix("sugarcrepe/"), metric)]
+    if table == "negation":
+        return [(*NEGATION.get(dataset, (table, dataset)), metric)]
     return [(table, dataset, metric)]
