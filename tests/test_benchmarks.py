@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import io
 import json
 
 import numpy as np
@@ -36,7 +37,8 @@ def evaluate(tmp_path, monkeypatch, tiny_clip, tiny_checkpoint):
 
     def run(kind, annotations, features, count="none"):
         save_features(
-            tmp_path / "pool.safetensors", Features(list(features), _stack(features), None, tower_id(tiny_clip))
+            tmp_path / "pool.safetensors",
+            Features(list(features), torch.stack(list(features.values())), None, tower_id(tiny_clip)),
         )
         write_json(tmp_path / "run.json", baseline("tiny"))
         flags = {
@@ -53,10 +55,6 @@ def evaluate(tmp_path, monkeypatch, tiny_clip, tiny_checkpoint):
         return read_parquet(tmp_path / "scores.parquet"), named
 
     return run
-
-
-def _stack(features):
-    return torch.stack(list(features.values()))
 
 
 @pytest.fixture
@@ -162,7 +160,8 @@ def test_valse(tmp_path, evaluate, photos, read_text):
     for number, key in enumerate(KEYS):
         caption, foil = choose(2, number)
         content[f"existence_{number}"] = {
-            "image_file": f"v7w_{key}.jpg", "caption": caption, "foil": foil, "mturk": {"caption": number % 4, "foil": 0},
+            "image_file": f"v7w_{key}.jpg", "caption": caption, "foil": foil,
+            "mturk": {"caption": number % 4, "foil": 0},
         }  # fmt: skip
     write_json(tmp_path / "existence.json", content)
     valid = [name for name, item in content.items() if item["mturk"]["caption"] >= 2]
@@ -218,8 +217,6 @@ def test_negrefcocog(tmp_path, evaluate, tiny_clip, read_text):
 
 
 def _file(sample):
-    import io
-
     return io.BytesIO(sample[2])
 
 
