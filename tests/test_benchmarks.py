@@ -2,8 +2,8 @@
 
 import csv
 import importlib
-import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -18,7 +18,8 @@ from pipeline_lib.evaluate.kinds import KINDS, kind_module
 from pipeline_lib.evaluate.negrefcocog import read_negrefcocog
 from pipeline_lib.features.store import Features, save_features, tower_id
 from pipeline_lib.files import read_json, read_parquet, write_json
-from pipeline_lib.readers.crops import read_crops
+from pipeline_lib.readers import crops
+from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.training import baseline
 
 TEXTS = [
@@ -196,11 +197,12 @@ def test_negrefcocog(tmp_path, evaluate, tiny_clip, read_text):
         content.append({"image": name, "phrase": TEXTS[7 * number], "ref_bbox": right, "bbox_list": boxes})
     write_json(tmp_path / "boxes.json", content)
 
-    transform, crops = preprocess(32), {}
-    for sample in read_crops(tmp_path / "boxes.json", folder):
-        assert Image.open(_file(sample)).format == "PNG"
-        crops[sample.key] = _see(tiny_clip, transform, Image.open(_file(sample)))
-    items, metrics = evaluate("negrefcocog", tmp_path / "boxes.json", crops, count=9)
+    transform = preprocess(32)
+    features = {
+        sample.key: _see(tiny_clip, transform, sample.decode(sample.read()))
+        for sample in read_pool(crops.READER, [str(tmp_path / "boxes.json"), str(folder)], count=22)
+    }
+    items, metrics = evaluate("negrefcocog", tmp_path / "boxes.json", features, count=9)
 
     hits = []
     for row, item in zip(items.itertuples(), content, strict=True):
@@ -214,10 +216,6 @@ def test_negrefcocog(tmp_path, evaluate, tiny_clip, read_text):
         assert row.score_other == pytest.approx(max(scores), abs=1e-5)
     assert items["correct"].tolist() == hits
     assert metrics == {("b", "accuracy"): (pytest.approx(100 * np.mean(hits)), 9)}
-
-
-def _file(sample):
-    return io.BytesIO(sample[2])
 
 
 def _see(model, transform, image):
@@ -284,6 +282,12 @@ def test_the_real_annotations_are_read_whole(real_data):
     assert corners.max() <= 640  # x, y, width, height: as two corners, many boxes would have no area
 
 
+def cut_out(annotations, images):
+    """The crops by key."""
+    samples = read_pool(crops.READER, [str(annotations), str(images)])
+    return {sample.key: sample.decode(sample.read()) for sample in samples}
+
+
 def write_boxes(folder, **changes):
     """An item, changed, on an image of 40 x 36 pixels."""
     (folder / "a.jpg").write_bytes(jpeg_bytes())
@@ -317,21 +321,30 @@ def write_boxes(folder, **changes):
 )
 def test_a_bad_box_is_named(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
-        list(read_crops(write_boxes(tmp_path, **changes), tmp_path))
+        cut_out(write_boxes(tmp_path, **changes), tmp_path)
 
 
 def test_a_box_may_end_within_a_pixel_outside_its_image(tmp_path):
-    first, second = read_crops(write_boxes(tmp_path, bbox_list=[[0, 0, 9, 9], [30, 0, 10.9, 36]]), tmp_path)
-    assert (first.key, second.key) == ("a-0000-0", "a-0000-1")
-    assert Image.open(_file(second)).size == (11, 36)
+    found = cut_out(write_boxes(tmp_path, bbox_list=[[0, 0, 9, 9], [30, 0, 10.9, 36]]), tmp_path)
+    assert list(found) == ["a-0000-0", "a-0000-1"]
+    assert found["a-0000-1"].size == (11, 36)
 
 
-def test_a_name_in_the_annotations_does_not_lead_out_of_the_folder(tmp_path):
-    inside = tmp_path / "images"
-    inside.mkdir()
-    path = write_boxes(tmp_path, image="../a.jpg")
-    with pytest.raises(FileNotFoundError, match=r"images/a\.jpg: no such image, which .*boxes\.json names in item 0"):
-        list(read_crops(path, inside))
-    (inside / "a.jpg").write_bytes(b"\xff\xd8 not a photo")
-    with pytest.raises(ValueError, match=r"images/a\.jpg: the image does not decode"):
-        list(read_crops(path, inside))
+def test_crops_come_from_the_zip_as_distributed(tmp_path):
+    path = write_boxes(tmp_path)
+    with zipfile.ZipFile(tmp_path / "train2014.zip", "w") as archive:
+        archive.write(tmp_path / "a.jpg", "train2014/a.jpg")
+    assert crops.READER.needs(str(path), f"{tmp_path}/train2014") == [str(path), f"{tmp_path}/train2014.zip"]
+    assert cut_out(path, tmp_path / "train2014") == cut_out(path, tmp_path)
+
+
+def test_an_image_that_is_missing_or_does_not_decode_is_named(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    path = write_boxes(tmp_path, image="../a.jpg")  # which lies there, and is not looked for there
+    (folder / "b.jpg").write_bytes(jpeg_bytes())
+    with pytest.raises(ValueError, match=r"boxes\.json, item 0: expected the image a\.jpg in .*images, found none"):
+        cut_out(path, folder)
+    (folder / "a.jpg").write_bytes(b"\xff\xd8 not a photo")
+    with pytest.raises(ValueError, match=r"boxes\.json, item 0, a\.jpg: the image does not decode"):
+        cut_out(path, folder)

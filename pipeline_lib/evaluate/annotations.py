@@ -9,7 +9,6 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from pipeline_lib.files import read_json
 from pipeline_lib.tars import KEY
 
 
@@ -96,6 +95,8 @@ def read_list(path: str | Path) -> list[dict]:
 
 
 def _items(path: str | Path, kind: type) -> dict | list:
+    from pipeline_lib.files import read_json  # with pandas, which the workflow does without when it asks the readers
+
     content = read_json(path)
     if not isinstance(content, kind) or not content:
         word = {dict: "object", list: "list"}[kind]

@@ -1,4 +1,4 @@
-"""Read the boxes of NegRefCOCOg and cut them out of COCO's images: a pool with a sample per item and box.
+"""Reader `crops`: the boxes of NegRefCOCOg, cut out of COCO's images; a sample per item and box.
 
 Annotations: a JSON list as published, ``[{"image", "phrase", "ref_bbox", "bbox_list"}]``; a box is x, y, width, height
 in pixels, COCO's way. A crop's key is ``IMAGE-ITEM-BOX``: file name without extension, number of the item in the file,
@@ -8,12 +8,16 @@ number of the box in the item's list.
 import io
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
 from pipeline_lib.evaluate.annotations import image_key, read_list, texts
-from pipeline_lib.images import Sample
+from pipeline_lib.images import FORMATS, Sample
+from pipeline_lib.readers import coco
+from pipeline_lib.readers.containers import File, list_images
+from pipeline_lib.readers.reader import Reader
 
 OUTSIDE_PX = 1.0  # a box may end so far outside its image: annotators' boxes are rounded
 Box = tuple[float, float, float, float]
@@ -51,7 +55,7 @@ def read_boxes(path: str | Path) -> list[dict]:
         boxes, right = [_box(box, where) for box in listed], _box(item.get("ref_bbox"), where)
         if boxes.count(right) != 1:
             raise ValueError(f"{where}: expected ref_bbox once in bbox_list, found it {boxes.count(right)} times")
-        image = image_key(image, where)  # so that no name from the file leads out of the folder of images
+        image = image_key(image, where)
         keys = [f"{image}-{number:04d}-{place}" for place in range(len(boxes))]
         items.append({"image": image, "phrase": phrase, "boxes": boxes, "right": boxes.index(right), "keys": keys})
     return items
@@ -64,37 +68,37 @@ def _box(box: object, where: str) -> Box:
     return tuple(map(float, box))
 
 
-def read_crops(annotations: str | Path, folder: str | Path) -> Iterator[Sample]:
-    """Yield the crops of every item, in the order of the file, as PNG: lossless, so that a crop is what was cut out.
+def needs(annotations: str, images: str) -> list[str]:
+    """Return the annotations, and the zip beside the folder `images` or that folder."""
+    return [annotations, *coco.needs(images)]
 
-    Parameters
-    ----------
-    annotations : str or Path
-        The JSON file.
-    folder : str or Path
-        Holds the images under the names that the file says, such as COCO's ``train2014/``.
+
+def read(annotations: str, images: str) -> Iterator[Sample]:
+    """Yield a crop for each item and box, in the order of the annotations; it is cut out when it is read."""
+    _, folder = needs(annotations, images)
+    files = {file.stem: file for file in list_images(folder)}
+    for number, item in enumerate(read_boxes(annotations)):
+        where = f"{annotations}, item {number}"
+        if item["image"] not in files:
+            raise ValueError(f"{where}: expected the image {item['image']}.jpg in {folder}, found none")
+        file = files[item["image"]]
+        for key, box in zip(item["keys"], item["boxes"], strict=True):
+            yield Sample(file.source, key, partial(cut, file, box, f"{where}, {file.name}"), {})
+
+
+def cut(file: File, box: Box, where: str) -> bytes:
+    """Return what a box shows of an image, as PNG: lossless, so that a crop is what was cut out.
 
     Raises
     ------
-    FileNotFoundError
-        If an image is not in the folder.
     ValueError
-        If an image does not decode, or is smaller than a box says, as a resized copy would be; the message names it.
+        If the image does not decode, is smaller than the box says, as a resized copy would be, or the box has no pixel;
+        the message begins with `where`.
     """
-    for number, item in enumerate(read_boxes(annotations)):
-        path = Path(folder) / f"{item['image']}.jpg"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such image, which {annotations} names in item {number}")
-        try:
-            with Image.open(path, formats=("JPEG",)) as opened:
-                image = opened.convert("RGB")
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ValueError(f"{path}: the image does not decode ({error})") from error
-        for key, box in zip(item["keys"], item["boxes"], strict=True):
-            yield Sample(path, key, _crop(image, box, f"{annotations}, item {number}, {path.name}"), {})
-
-
-def _crop(image: Image.Image, box: Box, where: str) -> bytes:
+    try:
+        image = Image.open(io.BytesIO(file.load()), formats=FORMATS).convert("RGB")
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{where}: the image does not decode ({error})") from error
     x, y, width, height = box
     right, bottom = x + width, y + height
     outside = max(-x, -y, right - image.width, bottom - image.height)
@@ -108,3 +112,10 @@ def _crop(image: Image.Image, box: Box, where: str) -> bytes:
     content = io.BytesIO()
     image.crop((x, y, right, bottom)).save(content, "PNG")  # Pillow rounds the corners
     return content.getvalue()
+
+
+READER = Reader(
+    read,
+    "NegRefCOCOg's annotations, and COCO's train2014.zip as distributed or the folder in it",
+    needs,
+)
