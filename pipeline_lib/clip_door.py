@@ -44,13 +44,15 @@ _tokenizer = clip.clip._tokenizer
 START_TOKEN, END_TOKEN = _tokenizer.encoder["<|startoftext|>"], _tokenizer.encoder["<|endoftext|>"]
 
 
-def tokenize(captions: list[str]) -> torch.Tensor:
+def tokenize(captions: list[str], cut: bool = False) -> torch.Tensor:
     """Tokenize captions with CLIP's byte-pair encoding: the numbers of ``clip.tokenize``, each word encoded once.
 
     Parameters
     ----------
     captions : list of str
         m captions.
+    cut : bool
+        Cut a caption that is too long, and say how many were, instead of refusing it.
 
     Returns
     -------
@@ -60,16 +62,22 @@ def tokenize(captions: list[str]) -> torch.Tensor:
     Raises
     ------
     ValueError
-        If a caption does not fit into 77 tokens; the message quotes it.
+        If a caption does not fit into 77 tokens and is not to be cut; the message quotes it.
     """
+    too_long = 0
     tokens = np.zeros((len(captions), CONTEXT_LENGTH), dtype=np.int64)
     for row, caption in zip(tokens, captions, strict=True):
         numbers = [START_TOKEN, *encode(_tokenizer, caption), END_TOKEN]
-        if len(numbers) > CONTEXT_LENGTH:
+        if len(numbers) > CONTEXT_LENGTH and cut:
+            too_long += 1
+            numbers = [*numbers[: CONTEXT_LENGTH - 1], END_TOKEN]
+        elif len(numbers) > CONTEXT_LENGTH:
             raise ValueError(
                 f"a caption must fit into {CONTEXT_LENGTH} tokens, but this one takes {len(numbers)}: {caption:.500}"
             )
         row[: len(numbers)] = numbers
+    if too_long:
+        print(f"{too_long:,} of {len(captions):,} captions are cut to CLIP's {CONTEXT_LENGTH} tokens")
     return torch.from_numpy(tokens)
 
 

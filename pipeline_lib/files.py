@@ -60,12 +60,27 @@ def read_json(path: str | Path) -> object:
     Raises
     ------
     ValueError
-        If the file is not JSON; the message names the file and the place.
+        If the file is not JSON, or an object in it has a key twice, of which a reader would lose one; the message names
+        the file and the place.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_without_repetition)
+    except _RepeatedKeyError as error:
+        raise ValueError(f"{path}: the key {error.args[0]!r} stands twice in one JSON object") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: expected JSON, found something else ({error})") from error
+
+
+class _RepeatedKeyError(Exception):
+    """A JSON object has a key twice."""
+
+
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _RepeatedKeyError(next(name for name in names if names.count(name) > 1))
+    return content
 
 
 def write_parquet(path: str | Path, frame: pd.DataFrame, schema: pa.Schema | None = None) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jsonschema
 import yaml
 
+from pipeline_lib.evaluate.kinds import KINDS, annotation_files
 from pipeline_lib.evaluate.prompts import class_problems, prompt_problems
 from pipeline_lib.readers.catalogue import READERS
 
@@ -82,6 +83,7 @@ def _contradictions(config: dict) -> list[str]:
         "backbones/models": [model["name"] for model in config["backbones"]["models"]],
         "features/pools": [pool["name"] for pool in config["features"]["pools"]],
         "evaluate/zeroshot/datasets": [entry["name"] for entry in config["evaluate"]["zeroshot"]["datasets"]],
+        "evaluate/benchmarks": [entry["name"] for entry in config["evaluate"]["benchmarks"]],
     }
     for place, names in lists.items():
         problems += [f"{place}: {name!r} occurs twice" for name in sorted({n for n in names if names.count(n) > 1})]
@@ -89,7 +91,8 @@ def _contradictions(config: dict) -> list[str]:
     if config["distractors"]["backbone"] not in backbones:
         found = config["distractors"]["backbone"]
         problems.append(f"distractors/backbone: expected one of {', '.join(backbones)}, found {found!r}")
-    for name in ("distractors", "sugarcrepe", *lists["evaluate/zeroshot/datasets"]):
+    images_of = [entry["pool"] for entry in config["evaluate"]["benchmarks"]]
+    for name in dict.fromkeys(["distractors", *lists["evaluate/zeroshot/datasets"], *images_of]):
         if name not in pools:
             problems.append(f"features/pools: the pool {name!r} is missing; found {', '.join(pools)}")
     for pool in config["features"]["pools"]:
@@ -101,6 +104,8 @@ def _contradictions(config: dict) -> list[str]:
         {pool["name"]: READERS[name].classes for pool in given_pools if (name := pool.get("reader", "tar")) in READERS},
         {pool["name"]: pool_paths(pool) for pool in given_pools},
     )
+    for entry in config["evaluate"]["benchmarks"]:
+        problems += _benchmark_problems(entry)
     for model in config["backbones"]["models"]:
         if model["source"] == "pretrain":
             problems += _architecture_problems(f"backbones/models/{model['name']}", model["architecture"])
@@ -112,6 +117,17 @@ def _contradictions(config: dict) -> list[str]:
     if config["miniature"] is not None and sum(config["miniature"]["answers"].values()) >= 1:
         problems.append("miniature/answers: expected shares with a sum below 1, so that some images are served well")
     return problems
+
+
+def _benchmark_problems(benchmark: dict) -> list[str]:
+    """Return what is wrong with a benchmark's kind or published count, which is by part where the annotations are."""
+    place, kind, count = f"evaluate/benchmarks/{benchmark['name']}", benchmark["kind"], benchmark["count"]
+    if kind not in KINDS:
+        return [f"{place}/kind: expected one of {', '.join(KINDS)}, found {kind!r}"]
+    parts = KINDS[kind]
+    fits = sorted(count) == sorted(parts) if isinstance(count, dict) else count is None or not parts
+    wanted = f"a number for each of {', '.join(parts)}" if parts else "a number"
+    return [] if fits else [f"{place}/count: expected null or {wanted}, found {count!r}"]
 
 
 def _architecture_problems(place: str, architecture: dict) -> list[str]:
@@ -270,7 +286,6 @@ def missing_data(config: dict) -> list[str]:
     named = {
         "fetch/captions": config["fetch"]["captions"],
         "finetune/crepe_captions": config["finetune"]["crepe_captions"],
-        "evaluate/sugarcrepe": config["evaluate"]["sugarcrepe"],
         **{
             f"evaluate/zeroshot/datasets/{entry['name']}/{key}": entry[key]
             for entry in config["evaluate"]["zeroshot"]["datasets"]
@@ -279,6 +294,10 @@ def missing_data(config: dict) -> list[str]:
         },
     }
     files = [(key, path, "") for key, path in named.items()]
+    for entry in config["evaluate"]["benchmarks"]:
+        there = Path(entry["annotations"]).exists()
+        paths = annotation_files(entry["kind"], entry["annotations"]) if there else [entry["annotations"]]
+        files += [(f"evaluate/benchmarks/{entry['name']}", path, "") for path in paths]
     for pool in config["features"]["pools"]:
         reader = READERS[pool.get("reader", "tar")]
         files += [

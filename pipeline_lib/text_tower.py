@@ -191,7 +191,7 @@ def _attend_from_ends(block: nn.Module, x: Tensor, at_end: Tensor, prefixes: Pre
 
 
 @torch.no_grad()
-def encode_captions(model: CLIP, captions: list[str]) -> Tensor:
+def encode_captions(model: CLIP, captions: list[str], cut: bool = False) -> Tensor:
     """Return the normalised features of captions, each distinct caption encoded once.
 
     Parameters
@@ -200,6 +200,8 @@ def encode_captions(model: CLIP, captions: list[str]) -> Tensor:
         Its text tower is used.
     captions : list of str
         m captions, in any order, with repetitions.
+    cut : bool
+        As `pipeline_lib.clip_door.tokenize` takes it.
 
     Returns
     -------
@@ -209,10 +211,10 @@ def encode_captions(model: CLIP, captions: list[str]) -> Tensor:
     Raises
     ------
     ValueError
-        If a caption does not fit into CLIP's 77 tokens.
+        If a caption does not fit into CLIP's 77 tokens and is not to be cut.
     """
     distinct = sorted(set(captions))
-    tokens = tokenize(distinct)  # (distinct, 77)
+    tokens = tokenize(distinct, cut)  # (distinct, 77)
     features = torch.cat(
         [
             functional.normalize(encode_text(model, batch).float(), dim=-1).cpu()

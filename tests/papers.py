@@ -22,6 +22,7 @@ MODELS = [
     ("l2-vit-s0", "CoN-CLIP", "mini-vit", "l2", "ccneg", 0),
     ("crepe-vit-s0", "CoN-CLIP", "mini-vit", "l1", "crepe", 0),
 ]
+BLIND = [(model, "text only", "none", None, None, None) for model in ("blind-rule", "blind-words")]
 
 
 def value(*words) -> float:
@@ -41,6 +42,12 @@ def metrics_of(model: str, benchmark: str, datasets=DATASETS, prompts=PROMPTS) -
             for metric in ("top1", "mean_per_class")
         ],
         "sugarcrepe": [(f"sugarcrepe/{part}", None, "accuracy", 20) for part in (*PARTS, "replace", "add", "swap")],
+        "valse-existence": [("valse-existence", None, "accuracy", 505)],
+        "negbench-retrieval": [
+            (f"negbench-retrieval{direction}", None, f"recall@{cutoff}", n)
+            for direction, n in (("", 25), ("/image-to-text", 5))
+            for cutoff in (1, 5)
+        ],
     }[benchmark]
     return [
         {"dataset": dataset, "prompt": prompt, "metric": metric, "value": value(model, dataset, prompt, metric), "n": n}
@@ -48,11 +55,12 @@ def metrics_of(model: str, benchmark: str, datasets=DATASETS, prompts=PROMPTS) -
     ]
 
 
-def write_metrics(folder: Path, models=MODELS, **zeroshot) -> list[str]:
+def write_metrics(folder: Path, models=(*MODELS, *BLIND), **zeroshot) -> list[str]:
     """Write the metrics files of some models and return their paths; `zeroshot` may name other datasets or prompts."""
     paths = []
     for model, family, backbone, loss, negatives, seed in models:
-        for benchmark in ("ccneg", "zeroshot", "sugarcrepe"):
+        seeing = ("zeroshot", "sugarcrepe", "valse-existence", "negbench-retrieval")
+        for benchmark in ("ccneg", *(seeing if backbone != "none" else ())):
             content = {
                 "model": model, "family": family, "backbone": backbone, "loss": loss, "negatives": negatives,
                 "seed": seed, "benchmark": benchmark, "metrics": metrics_of(model, benchmark, **zeroshot),

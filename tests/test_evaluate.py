@@ -1,11 +1,14 @@
 """Evaluation: metrics by hand, tie rules, classifiers, readers."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
+from conftest import ROOT
 from torch.nn import functional
 
 from pipeline_lib.clip_door import tokenize
@@ -168,7 +171,7 @@ def test_sugarcrepe_mistakes_are_named(tmp_path):
 
 def test_sugarcrepe_groups_are_plain_means_of_their_parts():
     rows = [(part, part == "add_obj") for part in PARTS] + [("add_obj", True), ("add_obj", False)]
-    metrics = sugarcrepe.sugarcrepe_metrics(pd.DataFrame(rows, columns=["part", "correct"]))
+    metrics = sugarcrepe.sugarcrepe_metrics(pd.DataFrame(rows, columns=["part", "correct"]), "sugarcrepe")
     values = {entry["dataset"]: entry["value"] for entry in metrics}
     assert values["sugarcrepe/add_obj"] == pytest.approx(200 / 3)
     assert values["sugarcrepe/add"] == pytest.approx(100 / 3)
@@ -176,12 +179,25 @@ def test_sugarcrepe_groups_are_plain_means_of_their_parts():
     assert len(values) == 10
 
 
-def test_the_real_sugarcrepe_files_are_read_whole(real_data):
-    rows = sugarcrepe.read_sugarcrepe(real_data / "sugarcrepe")
+def test_a_part_with_another_number_of_items_than_published_is_refused(tmp_path):
+    write_sugarcrepe(tmp_path)
+    assert len(sugarcrepe.read_sugarcrepe(tmp_path, dict.fromkeys(PARTS, 2))) == 14
+    with pytest.raises(ValueError, match=r"swap_obj\.json: expected 3 items as published, found 2"):
+        sugarcrepe.read_sugarcrepe(tmp_path, {**dict.fromkeys(PARTS, 2), "swap_obj": 3})
+
+
+def test_the_real_sugarcrepe_files_are_read_whole(real_data, tmp_path):
+    config = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())["evaluate"]["benchmarks"]
+    counts = next(entry["count"] for entry in config if entry["name"] == "sugarcrepe")
+    rows = sugarcrepe.read_sugarcrepe(real_data / "sugarcrepe", counts)
     assert len(rows) == 7511
     assert rows["key"].nunique() == 1560
-    assert rows["part"].value_counts().to_dict() == {
-        **{"add_obj": 2062, "add_att": 692, "replace_obj": 1652, "replace_att": 788},
-        **{"replace_rel": 1406, "swap_obj": 245, "swap_att": 666},
-    }
+    shutil.copytree(real_data / "sugarcrepe", tmp_path / "copy")
+    changed = json.loads((tmp_path / "copy" / "swap_obj.json").read_text())
+    assert "108" not in changed
+    path = tmp_path / "copy" / "swap_obj.json"
+    path.unlink()  # the copy is read-only
+    path.write_text(json.dumps({**changed, "108": changed["0"]}))
+    with pytest.raises(ValueError, match=r"swap_obj\.json: expected 245 items as published, found 246"):
+        sugarcrepe.read_sugarcrepe(tmp_path / "copy", counts)
     assert (rows["key"].str.fullmatch(r"\d{12}")).all()

@@ -8,7 +8,7 @@ from statistics import fmean
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from papers import DATASETS, MODELS, PROMPTS, command, make_tables, value, write_metrics
+from papers import DATASETS, MODELS, PROMPTS, command, make_tables, value, write_fetch_summary, write_metrics
 
 from pipeline_lib.paper.layout import headline, layout
 from pipeline_lib.paper.outputs import TABLE_FILES, TABLES
@@ -103,6 +103,49 @@ def test_ablation_covers_the_ablated_backbone_alone(tables):
     assert labels == ["CLIP", "L1", "L2", "L_conclip (2 seeds)", "L1 on CREPE-Negate"]
 
 
+def test_text_only_models_stand_in_the_ccneg_tables_alone(tables):
+    for model in ("blind-rule", "blind-words"):
+        rows = tables[tables.model == model]
+        assert set(rows.table) == {"ccneg", "ccneg-by-word", "ccneg-by-pairs"}
+        assert (rows.value == [value(model, row.dataset, None, "accuracy") for row in rows.itertuples()]).all()
+    assert layout(tables, "ccneg").values.index.tolist()[-2:] == [("none", "blind-rule"), ("none", "blind-words")]
+    assert "none" not in headline(tables).values.index.get_level_values("backbone")
+
+
+def test_benchmarks_without_a_table_of_their_own_share_one(tables):
+    arranged = layout(tables, "negation")
+    columns = ["negbench-retrieval R@1", "negbench-retrieval R@5", "valse-existence"]
+    assert arranged.headings() == ["backbone", "model", *columns]
+    expected = [
+        value("mini-rn", dataset, None, metric)
+        for dataset, metric in (
+            ("negbench-retrieval", "recall@1"), ("negbench-retrieval", "recall@5"), ("valse-existence", "accuracy")
+        )
+    ]  # fmt: skip
+    assert arranged.values.loc[("mini-rn", "CLIP")].tolist() == expected
+    parts = value("mini-rn", "negbench-retrieval/image-to-text", None, "recall@5")
+    assert cell(tables, "negation", "mini-rn", "negbench-retrieval/image-to-text", "recall@5") == parts
+
+
+def test_a_run_without_the_later_benchmarks_has_an_empty_table_and_no_sugarcrepe_is_needed(tmp_path):
+    paths = [path for path in write_metrics(tmp_path) if path.endswith(("ccneg.json", "zeroshot.json"))]
+    step = make_tables(tmp_path, paths)
+    assert step.returncode == 0 and step.stderr == ""
+    tables = read_tables(tmp_path / "tables.parquet")[0]
+    assert layout(tables, "negation").values.empty and layout(tables, "sugarcrepe").values.empty
+    assert "no model for this table" in (tmp_path / "tables" / "negation.md").read_text()
+    assert list(headline(tables).values.columns) == ["CC-Neg ↑", "zero-shot ↑", "negated prompt ↓"]
+    figures = (
+        "--histories",
+        "--fetch",
+        write_fetch_summary(tmp_path / "summary.json"),
+        "--folder",
+        tmp_path / "figures",
+    )
+    drawn = command("figures", "--tables", tmp_path / "tables.parquet", *figures)
+    assert drawn.returncode == 0, drawn.stderr
+
+
 def test_order_and_bytes_do_not_depend_on_the_order_of_the_files(made, tmp_path):
     metrics = sorted(map(str, (made / "evaluate").glob("*/*.json")), reverse=True)
     assert make_tables(tmp_path, metrics).returncode == 0
@@ -122,7 +165,7 @@ def test_parquet_types_descriptions_and_order(made, tables):
     models = list(dict.fromkeys(tables.model[tables.table == "ccneg"]))
     assert models == [
         "mini-rn", "conclip-rn-s0", "mini-vit", "l1-vit-s0", "l2-vit-s0", "conclip-vit-s0", "conclip-vit-s1",
-        "conclip-vit", "crepe-vit-s0",
+        "conclip-vit", "crepe-vit-s0", "blind-rule", "blind-words",
     ]  # fmt: skip
 
 
@@ -193,6 +236,8 @@ def test_published_numbers_stand_beside_the_same_backbone_only(made, tables, tmp
         "replication",
     )
     assert pd.isna(published.loc["ccneg", "l2-b32-s0", "cc-neg", "", "accuracy"].published)
+    assert tuple(published.loc["negation", "conclip-b32-s0", "valse-existence", "", "accuracy"]) == (71.72, "quoted")
+    assert pd.isna(published.loc["negation", "conclip-b32-s0", "negbench-retrieval"].published).all()
     assert "(99.7)" in (tmp_path / "tables" / "headline.md").read_text(encoding="utf-8")
     rows = read_csv(tmp_path / "tables" / "ccneg.csv")
     assert [row["accuracy (published)"] for row in rows] == ["65.75", "99.70"]

@@ -45,7 +45,8 @@ BROKEN = {
     "a list": (lambda path: Path(path).write_text("[]"), "is not of type 'object'"),
     "an unknown key": (lambda path: change(path, note="x"), "'note' was unexpected"),
     "an unknown metric key": (lambda path: change_first_metric(path, stderr=1.0), "'stderr' was unexpected"),
-    "an unknown benchmark": (lambda path: change(path, benchmark="valse"), "'valse' is not one of"),
+    "another benchmark": (lambda path: change(path, benchmark="valse"), "not a dataset of benchmark valse"),
+    "no benchmark's name": (lambda path: change(path, benchmark="Valse 1"), "'Valse 1' does not match"),
     "an unknown dataset": (lambda path: change_first_metric(path, dataset="cc-neg/length=3"), "not a dataset of"),
     "an unknown prompt": (lambda path: change_first_metric(path, prompt="plain"), "expected prompt to be one of"),
     "an unknown metric": (lambda path: change_first_metric(path, metric="top1"), "expected metric to be one of"),
@@ -77,6 +78,10 @@ def test_missing_and_repeated_metrics_are_refused(tmp_path):
         read_metrics([*metrics, next(path for path in metrics if path.endswith("conclip-vit-s0/ccneg.json"))])
     with pytest.raises(ValueError, match=r"l2-vit-s0 has metrics but none of benchmark sugarcrepe"):
         read_metrics([path for path in metrics if not path.endswith("l2-vit-s0/sugarcrepe.json")])
+    with pytest.raises(
+        ValueError, match=r"mini-rn has metrics but none of benchmark valse-existence, which conclip-rn-s0"
+    ):
+        read_metrics([path for path in metrics if not path.endswith("/mini-rn/valse-existence.json")])
     with pytest.raises(ValueError, match=r"conclip-rn-s0.*: expected one CLIP baseline for backbone mini-rn, found 0"):
         read_metrics([path for path in metrics if "/mini-rn/" not in path])
     with pytest.raises(FileNotFoundError, match=r"absent\.json"):

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from pipeline_lib.evaluate.kinds import KINDS, kind_module
 from pipeline_lib.evaluate.prompts import NEEDED, PROMPTS, prompt_flags
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.settings import check_config, check_experiments, missing_data, read_experiments
@@ -68,9 +69,12 @@ def test_a_rule_says_what_it_does_logs_and_lists_its_code(name):
     for directive in ("log:", "benchmark:", "mem_mb=", "runtime="):
         assert directive in body
     assert "exec &> >(tee {log:q})" in body
-    called = set(re.findall(r"(?:python|\{params\.launcher\}) -m pipeline_lib\.([\w.]+)", body))
+    called = set(re.findall(r"(?:python|\{params\.launcher\}) -m pipeline_lib\.([\w.{}]+)", body))
     listed = set(re.findall(r'library\("([\w.]+)"\)', body))
-    assert called == listed
+    if name == "evaluate_benchmark":  # whose module follows from the benchmark's kind
+        assert called == {"{params.module}"} and "code=benchmark_code" in body
+    else:
+        assert called == listed
 
 
 def test_the_library_knows_nothing_of_the_engine():
@@ -79,7 +83,11 @@ def test_the_library_knows_nothing_of_the_engine():
 
 
 @pytest.mark.parametrize(
-    "module", sorted({m for body in RULES.values() for m in re.findall(r'library\("([\w.]+)"\)', body)})
+    "module",
+    sorted(
+        {m for body in RULES.values() for m in re.findall(r'library\("([\w.]+)"\)', body)}
+        | set(map(kind_module, KINDS))
+    ),
 )
 def test_the_listed_code_is_all_that_is_loaded(module):
     code = (
@@ -103,6 +111,12 @@ def test_a_data_file_belongs_to_the_modules_that_name_it():
 def test_an_unknown_module_has_no_sources():
     with pytest.raises(ValueError, match=r"found 'pipeline_lib\.nothing'"):
         sources("pipeline_lib.nothing")
+
+
+def benchmark(**changes):
+    """A configuration with one benchmark."""
+    entry = {"name": "a", "kind": "mcq", "annotations": "a.csv", "pool": "sugarcrepe", "count": None}
+    return {"evaluate": {"benchmarks": [{**entry, **changes}]}}
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "paper.yaml"])
@@ -145,6 +159,19 @@ def test_both_configurations_fit_the_schema(name):
             "features/pools/0/images: expected at least 1 entries",
         ),
         ({"features": {"pools": [{"name": "ccneg-eval", "images": "a.tar"}]}}, "features/pools/0/name: "),
+        (benchmark(name="zeroshot"), "evaluate/benchmarks/0/name: "),
+        (benchmark(kind="mqc"), r"evaluate/benchmarks/a/kind: expected one of mcq, retrieval, .*, found 'mqc'"),
+        (benchmark(pool="kitchens"), "features/pools: the pool 'kitchens' is missing"),
+        (benchmark(count={"one": 1}), r"evaluate/benchmarks/a/count: expected null or a number, found \{'one': 1\}"),
+        (benchmark(count=0), "evaluate/benchmarks/0/count: expected at least 1, found 0"),
+        (
+            benchmark(kind="sugarcrepe-plus", count=4757),
+            r"evaluate/benchmarks/a/count: expected null or a number for each of replace_obj, .*, found 4757",
+        ),
+        (
+            {"evaluate": {"benchmarks": 2 * benchmark()["evaluate"]["benchmarks"]}},
+            "evaluate/benchmarks: 'a' occurs twice",
+        ),
         (
             {"features": {"precision": "fp8"}},
             r"features/precision: expected one of \['fp32', 'bf16', 'fp16'\], found 'fp8'",
@@ -289,7 +316,8 @@ def test_the_engine_plans_every_stage():
     assert counts["finetune"] == str(finetuned)
     assert counts["pretrain"] == str(len(backbones))
     assert counts["fetch"] == counts["negate"] == counts["shards"] == "2"
-    assert all(counts[f"evaluate_{benchmark}"] == str(models) for benchmark in ("ccneg", "zeroshot", "sugarcrepe"))
+    assert all(counts[f"evaluate_{benchmark}"] == str(models) for benchmark in ("ccneg", "zeroshot", "benchmark"))
+    assert counts["evaluate_blind"] == "2"
 
 
 def test_a_pool_of_several_tars_is_encoded_by_a_job_for_each(empty_copy):

@@ -13,6 +13,7 @@ accuracy over all items, by negation word (``cc-neg/word=not``) and by number of
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from torch import Tensor
 
@@ -26,21 +27,33 @@ from pipeline_lib.text_tower import encode_captions
 MOST_PAIRS = 5  # the released file counts 1 to 5; captions with more pairs are counted with 5
 
 
-def score_items(triplets: pd.DataFrame, images: Tensor, captions: Tensor, negated: Tensor) -> pd.DataFrame:
-    """Return the items of the benchmark.
+def ccneg_items(triplets: pd.DataFrame, score_true: np.ndarray, score_negated: np.ndarray) -> pd.DataFrame:
+    """Return the items of the benchmark, whatever the scores are.
 
     Parameters
     ----------
     triplets : DataFrame
         n rows with ``key``, ``negation_word``, ``n_pairs``.
+    score_true, score_negated : ndarray of shape (n,)
+        How well each caption and each negated caption fits its image; higher is better.
+    """
+    items = triplets[["key", "negation_word", "n_pairs"]].reset_index(drop=True)
+    return items.assign(
+        score_true=score_true, score_negated=score_negated, correct=prefers_caption(score_true, score_negated)
+    )
+
+
+def score_items(triplets: pd.DataFrame, images: Tensor, captions: Tensor, negated: Tensor) -> pd.DataFrame:
+    """Return the items of the benchmark, scored by cosine.
+
+    Parameters
+    ----------
+    triplets : DataFrame
+        As `ccneg_items` takes it.
     images, captions, negated : Tensor of shape (n, d)
         Normalised features, row i of each for row i of `triplets`.
     """
-    items = triplets[["key", "negation_word", "n_pairs"]].reset_index(drop=True)
-    items["score_true"] = (images * captions).sum(dim=1).numpy()
-    items["score_negated"] = (images * negated).sum(dim=1).numpy()
-    items["correct"] = prefers_caption(items["score_true"].to_numpy(), items["score_negated"].to_numpy())
-    return items
+    return ccneg_items(triplets, *((images * side).sum(dim=1).numpy() for side in (captions, negated)))
 
 
 def ccneg_metrics(items: pd.DataFrame) -> list[dict]:

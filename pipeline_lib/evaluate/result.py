@@ -10,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_lib.clip_door import CLIP, load_clip
+from pipeline_lib.evaluate.annotations import parse_count
+from pipeline_lib.features.store import Features, load_features, tower_id
 from pipeline_lib.files import read_json, write_json, write_parquet
 from pipeline_lib.training import MODEL_FIELDS, pick_device, use_threads
 
@@ -20,13 +22,28 @@ def metric(dataset: str, value: float, n: int, name: str = "accuracy", prompt: s
 
 
 def evaluation_parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser with the options that every evaluation has."""
+    """Return a parser with the options that every evaluation of a model's weights has."""
     parser = argparse.ArgumentParser(description=description.partition("\n")[0])
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--record", type=Path, required=True, help="the run.json beside the weights")
     parser.add_argument("--threads", type=int, required=True)
+    output_options(parser)
+    return parser
+
+
+def output_options(parser: argparse.ArgumentParser) -> None:
+    """Add the two outputs to a parser."""
     parser.add_argument("--scores", type=Path, required=True, help="output: scores per item")
     parser.add_argument("--metrics", type=Path, required=True, help="output: metrics")
+
+
+def benchmark_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that every benchmark of config ``evaluate.benchmarks`` has."""
+    parser = evaluation_parser(description)
+    parser.add_argument("--benchmark", required=True, help="the benchmark's name, under which its metrics stand")
+    parser.add_argument("--annotations", type=Path, required=True, help="file or folder, as published")
+    parser.add_argument("--features", type=Path, nargs="+", required=True, help="of the pool that has its images")
+    parser.add_argument("--count", type=parse_count, required=True, help="published items; none: unchecked")
     return parser
 
 
@@ -36,14 +53,25 @@ def load_model(args: argparse.Namespace) -> CLIP:
     return load_clip(args.weights).to(pick_device())
 
 
+def load_pool(args: argparse.Namespace, model: CLIP) -> Features:
+    """Return the features of the benchmark's images, which must come from the model's image tower."""
+    return load_features(args.features, tower_id(model))
+
+
 def write_result(args: argparse.Namespace, benchmark: str, items: pd.DataFrame, metrics: list[dict]) -> None:
-    """Write the items and the metrics and print the metrics."""
+    """Write the items and the metrics of the model that ``--record`` describes, and print the metrics."""
     record = read_json(args.record)
     missing = [field for field in MODEL_FIELDS if field not in record]
     if missing:
         raise ValueError(f"{args.record}: expected the fields {', '.join(MODEL_FIELDS)}; {', '.join(missing)} missing")
+    write_files(args, {field: record[field] for field in MODEL_FIELDS}, benchmark, items, metrics)
+
+
+def write_files(
+    args: argparse.Namespace, model: dict, benchmark: str, items: pd.DataFrame, metrics: list[dict]
+) -> None:
+    """Write the items and the metrics of a model with the `MODEL_FIELDS` `model`, and print the metrics."""
     write_parquet(args.scores, items)
-    model = {field: record[field] for field in MODEL_FIELDS}
     write_json(args.metrics, {**model, "benchmark": benchmark, "metrics": metrics})
     for entry in metrics:
         prompt = f" ({entry['prompt']})" if entry["prompt"] else ""

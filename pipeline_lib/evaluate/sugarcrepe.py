@@ -2,8 +2,10 @@
 
 ::
 
-    python -m pipeline_lib.evaluate.sugarcrepe --weights model.pt --record run.json --annotations sugarcrepe/ \\
-        --features sugarcrepe/00000.safetensors --threads 1 --scores sugarcrepe.parquet --metrics sugarcrepe.json
+    python -m pipeline_lib.evaluate.sugarcrepe --weights model.pt --record run.json --benchmark sugarcrepe \\
+        --annotations sugarcrepe/ --features coco-val2017/00000.safetensors \\
+        --count replace_obj=1652,replace_att=788,replace_rel=1406,add_obj=2062,add_att=692,swap_obj=245,swap_att=666 \\
+        --threads 1 --scores sugarcrepe.parquet --metrics sugarcrepe.json
 
 Annotations: the seven files as published, each a JSON object of ``{"filename", "caption", "negative_caption"}``; an
 image's key is its file name without extension. Items: ``part``, ``item``, ``key``, ``score_positive``,
@@ -11,17 +13,16 @@ image's key is its file name without extension. Items: ``part``, ``item``, ``key
 parts (paper, section 5).
 """
 
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 from torch import Tensor
 
 from pipeline_lib.command import run
+from pipeline_lib.evaluate.annotations import check_count, image_key, read_object, texts
+from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.evaluate.metrics import accuracy, strictly_prefers_caption
-from pipeline_lib.evaluate.result import evaluation_parser, load_model, metric, write_result
-from pipeline_lib.features.store import load_features, tower_id
-from pipeline_lib.files import read_json
+from pipeline_lib.evaluate.result import benchmark_parser, load_model, load_pool, metric, write_result
 from pipeline_lib.text_tower import encode_captions
 
 GROUPS = {
@@ -29,16 +30,17 @@ GROUPS = {
     "add": ("add_obj", "add_att"),
     "swap": ("swap_obj", "swap_att"),
 }
-FIELDS = ("filename", "caption", "negative_caption")
 
 
-def read_sugarcrepe(folder: str | Path) -> pd.DataFrame:
+def read_sugarcrepe(folder: str | Path, counts: dict[str, int] | None = None) -> pd.DataFrame:
     """Return the items of the seven files.
 
     Parameters
     ----------
     folder : str or Path
         Holds ``add_obj.json`` and its six siblings.
+    counts : dict of str to int, optional
+        How many items each part must have.
 
     Returns
     -------
@@ -50,24 +52,20 @@ def read_sugarcrepe(folder: str | Path) -> pd.DataFrame:
     FileNotFoundError
         If one of the files is missing.
     ValueError
-        If an item lacks a field; the message names file and item.
+        If an item lacks a field, or a part has another number of items; the message names file and item.
     """
     rows = []
-    for part in (part for parts in GROUPS.values() for part in parts):
+    for part in KINDS["sugarcrepe"]:
         path = Path(folder) / f"{part}.json"
         if not path.is_file():
             raise FileNotFoundError(f"{path}: SugarCREPE has seven files, this one is missing")
-        items = read_json(path)
-        if not isinstance(items, dict) or not items:
-            raise ValueError(f"{path}: expected a JSON object of items, found {type(items).__name__} of {len(items)}")
-        rows += [(part, number, *_fields(path, number, item)) for number, item in items.items()]
+        items = read_object(path)
+        check_count(path, len(items), counts and counts[part])
+        for number, item in items.items():
+            where = f"{path}, item {number}"
+            image, caption, negative = texts(item, ("filename", "caption", "negative_caption"), where)
+            rows.append((part, number, image_key(image, where), caption, negative))
     return pd.DataFrame(rows, columns=["part", "item", "key", "caption", "negative_caption"])
-
-
-def _fields(path: Path, number: str, item: object) -> Iterable[str]:
-    if not isinstance(item, dict) or not all(isinstance(item.get(field), str) and item[field] for field in FIELDS):
-        raise ValueError(f"{path}, item {number}: expected the texts {', '.join(FIELDS)}, found {item!r:.200}")
-    return PurePosixPath(item["filename"]).stem, item["caption"], item["negative_caption"]
 
 
 def score_items(rows: pd.DataFrame, images: Tensor, positive: Tensor, negative: Tensor) -> pd.DataFrame:
@@ -87,29 +85,26 @@ def score_items(rows: pd.DataFrame, images: Tensor, positive: Tensor, negative: 
     return items
 
 
-def sugarcrepe_metrics(items: pd.DataFrame) -> list[dict]:
+def sugarcrepe_metrics(items: pd.DataFrame, benchmark: str) -> list[dict]:
     """Return accuracy per part and the plain means of the groups."""
     by_part = {part: (accuracy(group["correct"]), len(group)) for part, group in items.groupby("part")}
     metrics = []
     for group, parts in GROUPS.items():
-        metrics += [metric(f"sugarcrepe/{part}", *by_part[part]) for part in parts]
+        metrics += [metric(f"{benchmark}/{part}", *by_part[part]) for part in parts]
         mean = sum(by_part[part][0] for part in parts) / len(parts)
-        metrics.append(metric(f"sugarcrepe/{group}", mean, sum(by_part[part][1] for part in parts)))
+        metrics.append(metric(f"{benchmark}/{group}", mean, sum(by_part[part][1] for part in parts)))
     return metrics
 
 
 def main() -> None:
     """Evaluate the model that the command line names."""
-    parser = evaluation_parser(__doc__)
-    parser.add_argument("--annotations", type=Path, required=True, help="folder of the seven files")
-    parser.add_argument("--features", type=Path, nargs="+", required=True)
-    args = parser.parse_args()
-    rows = read_sugarcrepe(args.annotations)
+    args = benchmark_parser(__doc__).parse_args()
+    rows = read_sugarcrepe(args.annotations, args.count)
     model = load_model(args)
-    images = load_features(args.features, tower_id(model)).rows(rows["key"].tolist(), str(args.annotations))
+    images = load_pool(args, model).rows(rows["key"].tolist(), str(args.annotations))
     positive, negative = encode_captions(model, [*rows["caption"], *rows["negative_caption"]]).chunk(2)
     items = score_items(rows, images, positive, negative)
-    write_result(args, "sugarcrepe", items, sugarcrepe_metrics(items))
+    write_result(args, args.benchmark, items, sugarcrepe_metrics(items, args.benchmark))
 
 
 if __name__ == "__main__":

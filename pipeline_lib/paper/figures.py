@@ -17,7 +17,7 @@ import pandas as pd
 
 from pipeline_lib.command import run
 from pipeline_lib.paper import fetched, plots, style
-from pipeline_lib.paper.layout import displayed, loss_label
+from pipeline_lib.paper.layout import compared, displayed, loss_label
 from pipeline_lib.paper.outputs import FIGURES
 from pipeline_lib.paper.schema import read_tables
 
@@ -35,7 +35,7 @@ def main() -> None:
 
     tables, _ = read_tables(arguments.tables)
     histories = read_histories(arguments.histories, tables)
-    rows = displayed(tables)
+    rows = compared(displayed(tables))
     backbones = rows.backbone.nunique()
     ablated = rows[rows.table == "ablation"].groupby("backbone").label.nunique().sum()
     radar_lines = math.ceil(backbones / plots.RADAR_COLUMNS)

@@ -110,6 +110,11 @@ def displayed(tables: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
+def compared(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of models that classify images; those that stand in the CC-Neg tables alone are left out."""
+    return rows[rows.model.isin(rows.model[rows.table == "zeroshot"])]
+
+
 def loss_label(row: object) -> str:
     """Return the name of a fine-tuned model's loss and negatives; `row` has the attributes `loss` and `negatives`."""
     return LOSS_LABELS[row.loss] + NEGATIVES_LABELS[row.negatives]
@@ -136,6 +141,10 @@ def layout(tables: pd.DataFrame, name: str) -> Layout:
     elif name == "negated-prompt":
         rows = rows.assign(row=rows.prompt.where(rows.prompt.notna(), rows.metric))
         headings = [*ROW_HEADINGS, "row"]
+    elif name == "negation":
+        rows = rows[~rows.dataset.str.contains("/")]
+        suffix = rows.metric.map({"accuracy": ""}).fillna(" " + rows.metric.str.replace("recall", "R"))
+        rows = rows.assign(dataset=rows.dataset + suffix)
     return _pivot(TABLES[name], rows, headings, COLUMN_LABELS.get(name, lambda dataset: dataset))
 
 
@@ -152,7 +161,7 @@ COLUMN_LABELS: dict[str, Callable[[str], str]] = {
 
 def headline(tables: pd.DataFrame) -> Layout:
     """Arrange the table that people see first: CLIP and CoN-CLIP of every backbone, one column per benchmark."""
-    rows = displayed(tables)
+    rows = compared(displayed(tables))
     rows = rows[~rows.variant]
     crepe = rows[(rows.table == "sugarcrepe") & rows.dataset.isin(CATEGORIES)]
     keys = ["backbone", "label", "model", "seeds"]

@@ -1,7 +1,7 @@
 """Read the metrics that the `evaluate` stage wrote and refuse whatever would make a table quietly wrong.
 
-One JSON per model and benchmark -> one row per (model, dataset, prompt, metric). After `read_metrics` every model has
-every benchmark, all models were measured on the same number of items, and every fine-tuned model has its CLIP.
+One JSON per model and benchmark -> one row per (model, dataset, prompt, metric). After `read_metrics` all models of a
+benchmark were measured on the same number of items, and every fine-tuned model has its CLIP, with the same benchmarks.
 """
 
 import math
@@ -41,6 +41,13 @@ BENCHMARKS = {
     ),
 }
 
+
+def benchmark_of(name: str) -> Benchmark:
+    """Return what a benchmark may report; one without an entry of its own: datasets ``NAME`` and ``NAME/PART``."""
+    pattern = rf"{re.escape(name)}(/[a-z0-9_-]+)*"
+    return BENCHMARKS.get(name) or Benchmark(pattern, (None,), ("accuracy", "recall@1", "recall@5"), (name,))
+
+
 _TEXT = {"type": "string", "minLength": 1}
 _METRIC = {
     "dataset": _TEXT,
@@ -56,7 +63,7 @@ _FILE = {
     "loss": {"enum": [*LOSSES, None]},
     "negatives": {"enum": ["ccneg", "crepe", None]},
     "seed": {"type": ["integer", "null"]},
-    "benchmark": {"enum": list(BENCHMARKS)},
+    "benchmark": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
     "metrics": {"type": "array", "minItems": 1, "items": {}},
 }
 
@@ -84,15 +91,15 @@ def read_metrics(paths: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
         One row per model, index `model`: family, backbone, loss, negatives, seed.
     values : DataFrame
         One row per number: model, benchmark, dataset, prompt, metric, value, n. Models in alphabetical order, the
-        numbers of each in the order of the first model's files.
+        numbers of each by benchmark, as the files of the first model that has it list them.
 
     Raises
     ------
     FileNotFoundError
         If a file does not exist.
     ValueError
-        If a file is malformed, holds a value that is not a percentage, repeats a cell, or if a model lacks a benchmark,
-        a cell that another model has, or its CLIP baseline; the message names the file or the model.
+        If a file is malformed, holds a value that is not a percentage, repeats a cell, or if a model lacks a cell that
+        another model has, its CLIP baseline, or a benchmark of that; the message names the file or the model.
     """
     models: dict[str, dict] = {}
     rows: list[dict] = []
@@ -121,7 +128,7 @@ def _read(path: str) -> dict:
     error = jsonschema.exceptions.best_match(_VALIDATOR.iter_errors(content))
     if error:
         raise ValueError(f"{path}: {error.json_path}: {error.message:.300}")
-    benchmark = BENCHMARKS[content["benchmark"]]
+    benchmark = benchmark_of(content["benchmark"])
     for metric in content["metrics"]:
         where = f"{path}: {metric['dataset']}, prompt {metric['prompt']}, {metric['metric']}"
         if not math.isfinite(metric["value"]):
@@ -156,7 +163,7 @@ def _check_unique(values: pd.DataFrame) -> None:
 
 
 def _check_baselines(models: pd.DataFrame, values: pd.DataFrame) -> None:
-    """Require one CLIP per backbone, with neither loss nor seed, and a benchmark set for it."""
+    """Require of each fine-tuned model one CLIP, with neither loss nor seed, measured on the same benchmarks."""
     baselines = models[models.family == BASELINE]
     trained = baselines[baselines[["loss", "negatives", "seed"]].notna().any(axis=1)]
     if len(trained):
@@ -164,48 +171,55 @@ def _check_baselines(models: pd.DataFrame, values: pd.DataFrame) -> None:
             f"{_file_of(values, trained.index[0])}: a model of family {BASELINE} is not fine-tuned: expected loss, "
             "negatives and seed to be null"
         )
+    measured = values.groupby("model").benchmark.agg(set)
     for model, row in models.iterrows():
-        count = (baselines.backbone == row.backbone).sum()
-        if count != 1:
+        own, finetuned = baselines.index[baselines.backbone == row.backbone], pd.notna(row.loss)
+        if len(own) > 1 or (len(own) == 0 and finetuned):
             raise ValueError(
                 f"{_file_of(values, model)}: expected one {BASELINE} baseline for backbone {row.backbone}, found "
-                f"{count}; evaluate the backbone itself and pass its metrics"
+                f"{len(own)}; evaluate the backbone itself and pass its metrics"
+            )
+        for benchmark in sorted(measured[model] ^ measured[own[0]]) if finetuned else ():
+            lacking, other = (model, own[0]) if benchmark in measured[own[0]] else (own[0], model)
+            raise ValueError(
+                f"{_file_of(values, lacking)}: model {lacking} has metrics but none of benchmark {benchmark}, which "
+                f"{other} has; the evaluate stage makes evaluate/{lacking}/{benchmark}.json"
             )
 
 
 def _aligned(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    """Require the same cells and item counts of every model; return the rows in one order."""
-    first = models.index[0]
-    reference = values[values.model == first].sort_values(
-        "benchmark", key=lambda names: names.map(list(BENCHMARKS).index), kind="stable"
-    )
-    expected = {tuple(cell): n for *cell, n in reference[[*CELL, "n"]].itertuples(index=False)}
-    rank = {cell: position for position, cell in enumerate(expected)}
-    cells = pd.Series(list(values[CELL].itertuples(index=False, name=None)), index=values.index)
-    for model in models.index:
-        mine = values.model == model
-        found = dict(zip(cells[mine], values.n[mine], strict=True))
-        for name in BENCHMARKS:
-            if name not in set(values.benchmark[mine]):
-                raise ValueError(
-                    f"{_file_of(values, model)}: model {model} has metrics but none of benchmark {name}; "
-                    f"the evaluate stage makes evaluate/{model}/{name}.json"
-                )
-        for cell in [*expected, *found]:
-            if found.get(cell) != expected.get(cell):
-                benchmark, dataset, prompt, metric = cell
+    """Require the same cells and item counts of every model that has a benchmark; return the rows in one order."""
+    present = set(values.benchmark)
+    parts = []
+    for name in [*(name for name in BENCHMARKS if name in present), *sorted(present - set(BENCHMARKS))]:
+        rows = values[values.benchmark == name]
+        expected = _common_cells(rows, [model for model in models.index if (rows.model == model).any()])
+        rank = [expected.index(cell) for cell in rows[CELL].itertuples(index=False, name=None)]
+        parts.append(rows.assign(part=len(parts), rank=rank))
+    ordered = pd.concat(parts).sort_values(["model", "part", "rank"])
+    return ordered.drop(columns=["file", "part", "rank"]).reset_index(drop=True)
+
+
+def _common_cells(rows: pd.DataFrame, models: list[str]) -> list[tuple]:
+    """Return the cells that the first of `models` has in a benchmark, of which all must have as many items."""
+    counts = {
+        model: {tuple(cell): n for *cell, n in own[[*CELL, "n"]].itertuples(index=False)}
+        for model, own in rows.groupby("model")
+    }
+    expected = counts[models[0]]
+    for model in models[1:]:
+        for cell in [*expected, *counts[model]]:
+            if counts[model].get(cell) != expected.get(cell):
                 places = " and ".join(
-                    f"n={counts.get(cell)} in {_file_of(values, name, benchmark)}"
-                    for name, counts in ((model, found), (first, expected))
+                    f"n={counts[name].get(cell)} in {_file_of(rows, name)}" for name in (model, models[0])
                 )
+                _, dataset, prompt, metric = cell
                 raise ValueError(
                     f"{dataset}, prompt {prompt}, {metric}: expected the same items for every model, found {places}; "
                     "evaluate both on the same data"
                 )
-    order = pd.DataFrame({"model": values.model, "rank": cells.map(rank)}).sort_values(["model", "rank"]).index
-    return values.loc[order].drop(columns="file").reset_index(drop=True)
+    return list(expected)
 
 
-def _file_of(values: pd.DataFrame, model: str, benchmark: str | None = None) -> str:
-    mine = values[values.model == model]
-    return (mine if benchmark is None else mine[mine.benchmark == benchmark]).file.iloc[0]
+def _file_of(values: pd.DataFrame, model: str) -> str:
+    return values[values.model == model].file.iloc[0]

@@ -38,7 +38,10 @@ TABLES = {
     "ccneg": Item(
         "CC-Neg",
         "The paper's CLIPs prefer the true caption to its negation in about two of three images, CoN-CLIP nearly "
-        "always. Look for CLIP nearer to chance (50) than to the ceiling, and for CoN-CLIP at the ceiling.",
+        "always. Look for CLIP nearer to chance (50) than to the ceiling, and for CoN-CLIP at the ceiling. The "
+        "text-only models see no image: blind-rule takes a caption with no, not or without for the wrong one, "
+        "blind-words has learned the words of the training captions. What they reach needs no image; a tie counts as "
+        "correct.",
     ),
     "ccneg-by-word": Item(
         "CC-Neg by negation word",
@@ -66,6 +69,12 @@ TABLES = {
         "SugarCREPE",
         "Does learning negation cost compositional understanding? In the paper replace and swap stay about where they "
         "were and add rises. Chance is 50; replace, add and swap are plain means of their parts.",
+    ),
+    "negation": Item(
+        "Later negation benchmarks",
+        "The paper has none of them. Accuracy; for retrieval R@1 and R@5 from text to image. Where a negated caption "
+        "is the true one, a model that takes a negation word for the mark of a wrong caption falls below CLIP: look "
+        "for that beside its CC-Neg accuracy. Parts are in tables.parquet.",
     ),
     "ablation": Item(
         "Ablation of the loss",

@@ -41,6 +41,14 @@ ZEROSHOT_DATASETS = {
 }  # fmt: skip
 ZEROSHOT_MEANS = ("zero-shot", "zero-shot/mean")
 
+#: Our benchmarks -> table and dataset of the published numbers.
+NEGATION = {
+    "negbench-mcq-coco": ("negbench-mcq", "coco"),
+    "negbench-mcq-voc2007": ("negbench-mcq", "voc2007"),
+    "valse-existence": ("valse", "existence"),
+    "negrefcocog": ("negrefcocog", "negrefcocog"),
+}
+
 #: (table, model, backbone, dataset, prompt, metric) -> (value, provenance)
 Published = dict[tuple[str, str, str, str, str, str], tuple[float, str]]
 
@@ -150,4 +158,6 @@ def _place(row: dict) -> tuple[str, str, str]:
         return "zeroshot-gain", "zero-shot", "mean gain"
     if table == "sugarcrepe":
         return table, dataset.removeprefix("sugarcrepe/"), metric
+    if table == "negation":
+        return (*NEGATION.get(dataset, (table, dataset)), metric)
     return table, dataset, metric

@@ -33,6 +33,7 @@ SECTIONS = {
     "zeroshot": ("zeroshot-gain", "zeroshot-dots", "zeroshot-radar"),
     "negated-prompt": (),
     "sugarcrepe": (),
+    "negation": (),
     "ablation": ("ablation", "training-curves"),
     "fetch": ("fetch-failures",),
 }
@@ -54,7 +55,11 @@ def main() -> None:
     page = _template().render(
         run=run_name,
         sections=[
-            *(section(name, layouts[name], arguments.folder, arguments.figures) for name in layouts),
+            *(
+                section(name, layouts[name], arguments.folder, arguments.figures)
+                for name in layouts
+                if len(layouts[name].values) or SECTIONS[name]  # of benchmarks that the run has
+            ),
             fetch_section(fetched.read_summary(arguments.fetch), arguments.figures),
         ],
         provenance=[

@@ -12,9 +12,9 @@ from pipeline_lib.paper.outputs import TABLES
 #: Column -> (Arrow type, may be null, meaning). The meanings travel in the Parquet schema.
 COLUMNS = {
     "table": (pa.string(), False, "Table of the paper: " + ", ".join(TABLES)),
-    "family": (pa.string(), False, "CLIP (not fine-tuned), CoN-CLIP, or another method"),
+    "family": (pa.string(), False, "CLIP (not fine-tuned), CoN-CLIP, another method, or text only"),
     "model": (pa.string(), False, "Model; where the row is a mean over seeds, the name without its -sN"),
-    "backbone": (pa.string(), False, "CLIP architecture that the model starts from"),
+    "backbone": (pa.string(), False, "CLIP architecture that the model starts from; none for text only"),
     "loss": (pa.string(), True, "Training loss: l1, l2, l1+l2 or conclip; null where not fine-tuned"),
     "negatives": (pa.string(), True, "Source of the negated captions: ccneg or crepe; null where not fine-tuned"),
     "seed": (pa.int64(), True, "Seed of the run; null where not fine-tuned and in means over seeds"),
@@ -24,8 +24,8 @@ COLUMNS = {
     "metric": (
         pa.string(),
         False,
-        "accuracy, top1 or mean_per_class in percent; gain (over the CLIP of the same backbone) or delta "
-        "(plain - negated) in points",
+        "accuracy, recall@1, recall@5, top1 or mean_per_class in percent; gain (over the CLIP of the same backbone) or "
+        "delta (plain - negated) in points",
     ),
     "value": (pa.float64(), False, "The number"),
     "n": (pa.int64(), False, "Items behind the value; for a mean over datasets, the items of all of them"),

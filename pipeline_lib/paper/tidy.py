@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline_lib.evaluate.prompts import PROMPTS
 from pipeline_lib.finetune.terms import LOSSES
-from pipeline_lib.paper.metrics import BASELINE
+from pipeline_lib.paper.metrics import BASELINE, BENCHMARKS
 from pipeline_lib.paper.outputs import TABLES
 from pipeline_lib.paper.published import BACKBONES, Published, comparable, find_published
 from pipeline_lib.paper.schema import COLUMNS, KEY
@@ -132,6 +132,10 @@ def _sugarcrepe(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     return values[values.benchmark == "sugarcrepe"]
 
 
+def _negation(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    return values[~values.benchmark.isin(list(BENCHMARKS))]
+
+
 def _zeroshot(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     rows = values[(values.benchmark == "zeroshot") & (values.prompt != "negated")]
     rows = pd.concat([rows, _means_over_datasets(rows)], ignore_index=True)
@@ -180,6 +184,7 @@ _TABLES = {
     "zeroshot": _zeroshot,
     "negated-prompt": _negated_prompt,
     "sugarcrepe": _sugarcrepe,
+    "negation": _negation,
     "ablation": _ablation,
 }
 assert list(_TABLES) == list(TABLES)

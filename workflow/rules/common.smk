@@ -8,6 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from pipeline_lib.evaluate.kinds import BLIND, KINDS, annotation_files, kind_module
 from pipeline_lib.evaluate.prompts import prompt_flags
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.readers.catalogue import READERS
@@ -51,7 +52,7 @@ TEMPLATES = {
     if "templates" in dataset
 }
 MODELS = {f"{row['experiment']}-s{seed}": {**row, "seed": seed} for row in EXPERIMENTS for seed in row["seeds"]}
-SUGARCREPE = ["add_obj", "add_att", "replace_obj", "replace_att", "replace_rel", "swap_obj", "swap_att"]
+BENCHMARKS = {entry["name"]: entry for entry in config["evaluate"]["benchmarks"]}
 PARTS = [f"{part:05d}" for part in range(config["fetch"]["parts"])]
 
 
@@ -61,6 +62,8 @@ wildcard_constraints:
     backbone="|".join(BACKBONES),
     model="|".join([*BACKBONES, *MODELS]),
     pool="|".join(["ccneg-train", "ccneg-eval", *POOLS]),
+    benchmark="|".join(BENCHMARKS) or "(?!)",
+    blind="|".join(BLIND),
 
 
 def library(module):
@@ -257,6 +260,41 @@ def prompts(wildcards, input):
     """`--prompt NAME TEMPLATE ...` for each prompt, and `--prompt DATASET:NAME ...` where a dataset has another."""
     flags = prompt_flags(config["evaluate"]["zeroshot"], dict(zip(TEMPLATES, input.templates)))
     return " ".join(shlex.join(["--prompt", *flag]) for flag in flags)
+
+
+def benchmark_module(wildcards):
+    """The module that scores a benchmark, below pipeline_lib."""
+    return kind_module(BENCHMARKS[wildcards.benchmark]["kind"])
+
+
+def benchmark_code(wildcards):
+    """What `library` gives for a benchmark's module."""
+    return library(benchmark_module(wildcards))
+
+
+def benchmark_annotations(wildcards):
+    """The files of a benchmark's annotations."""
+    entry = BENCHMARKS[wildcards.benchmark]
+    return annotation_files(entry["kind"], entry["annotations"])
+
+
+def annotations_path(wildcards, input):
+    """The file of a benchmark's annotations, or the folder of their parts."""
+    first = Path(input.annotations[0])
+    return first.parent if KINDS[BENCHMARKS[wildcards.benchmark]["kind"]] else first
+
+
+def benchmark_features(wildcards):
+    """The features of the pool that has a benchmark's images."""
+    return feature_files(backbone_of(wildcards), BENCHMARKS[wildcards.benchmark]["pool"])
+
+
+def published_count(wildcards):
+    """How many items a benchmark has, as `--count` takes it."""
+    count = BENCHMARKS[wildcards.benchmark]["count"]
+    if isinstance(count, dict):
+        return ",".join(f"{part}={number}" for part, number in count.items())
+    return "none" if count is None else count
 
 
 # paper

@@ -2,7 +2,7 @@
 #   in:  the model's weights and run.json, features of the benchmark's images by the model's backbone
 #   out: <run>/evaluate/{model}/{benchmark}.parquet  one row per item
 #        <run>/evaluate/{model}/{benchmark}.json     metrics
-#        with benchmark one of ccneg, zeroshot, sugarcrepe
+#        with benchmark ccneg, zeroshot or a name of config evaluate.benchmarks; a model that sees no image has ccneg alone
 rule evaluate_ccneg:
     """Score CC-Neg: true against negated caption."""
     input:
@@ -77,25 +77,21 @@ rule evaluate_zeroshot:
         """
 
 
-rule evaluate_sugarcrepe:
-    """Score SugarCREPE: caption against hard negative."""
+rule evaluate_benchmark:
+    """Score a benchmark of config evaluate.benchmarks, by the module of its kind."""
     input:
         weights=model_file("model.pt"),
         record=model_file("run.json"),
-        annotations=expand(
-            "{folder}/{part}.json",
-            folder=config["evaluate"]["sugarcrepe"],
-            part=SUGARCREPE,
-        ),
-        features=features_of("sugarcrepe"),
-        code=library("evaluate.sugarcrepe"),
+        annotations=benchmark_annotations,
+        features=benchmark_features,
+        code=benchmark_code,
     output:
-        scores="<run>/evaluate/{model}/sugarcrepe.parquet",
-        metrics="<run>/evaluate/{model}/sugarcrepe.json",
+        scores="<run>/evaluate/{model}/{benchmark}.parquet",
+        metrics="<run>/evaluate/{model}/{benchmark}.json",
     log:
-        "<logs>/evaluate_sugarcrepe/{model}.log",
+        "<logs>/evaluate_benchmark/{model}/{benchmark}.log",
     benchmark:
-        "<benchmarks>/evaluate_sugarcrepe/{model}.tsv"
+        "<benchmarks>/evaluate_benchmark/{model}/{benchmark}.tsv"
     conda:
         "../../environment.yml"
     threads: cores(1)
@@ -103,16 +99,51 @@ rule evaluate_sugarcrepe:
         mem_mb=3000,
         runtime=60,
     params:
-        folder=input_folder("annotations"),
+        module=benchmark_module,
+        annotations=annotations_path,
+        published=published_count,
     shell:
         r"""
         exec &> >(tee {log:q})
-        python -m pipeline_lib.evaluate.sugarcrepe \
+        python -m pipeline_lib.{params.module} \
             --weights {input.weights:q} \
             --record {input.record:q} \
-            --annotations {params.folder:q} \
+            --benchmark {wildcards.benchmark} \
+            --annotations {params.annotations:q} \
             --features {input.features:q} \
+            --count {params.published} \
             --threads 1 \
+            --scores {output.scores:q} \
+            --metrics {output.metrics:q}
+        """
+
+
+rule evaluate_blind:
+    """Score CC-Neg by the words of the captions alone."""
+    input:
+        train="<run>/shards/train.parquet",
+        triplets="<run>/shards/eval.parquet",
+        code=library("evaluate.blind"),
+    output:
+        scores="<run>/evaluate/{blind}/ccneg.parquet",
+        metrics="<run>/evaluate/{blind}/ccneg.json",
+    log:
+        "<logs>/evaluate_blind/{blind}.log",
+    benchmark:
+        "<benchmarks>/evaluate_blind/{blind}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: cores(1)
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.evaluate.blind \
+            --model {wildcards.blind} \
+            --train {input.train:q} \
+            --triplets {input.triplets:q} \
             --scores {output.scores:q} \
             --metrics {output.metrics:q}
         """

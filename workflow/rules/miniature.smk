@@ -16,7 +16,7 @@ rule miniature:
         pool="<run>/miniature/pool.tar",
         zeroshot=expand("<run>/miniature/zeroshot/{name}.tar", name=LABELLED),
         classes=expand("<run>/miniature/zeroshot/{name}.classes.txt", name=LABELLED),
-        sugarcrepe=expand("<run>/miniature/sugarcrepe/{part}.json", part=SUGARCREPE),
+        sugarcrepe=expand("<run>/miniature/sugarcrepe/{part}.json", part=KINDS["sugarcrepe"]),
         sugarcrepe_images="<run>/miniature/sugarcrepe.tar",
         crepe="<run>/miniature/crepe_negate.csv",
         crepe_images="<run>/miniature/crepe.tar",

@@ -1,0 +1,156 @@
+"""Annotation files: layouts as published with their corner cases, and mistakes named by file and line."""
+
+import json
+
+import pytest
+
+from pipeline_lib.evaluate.annotations import parse_count, read_rows, string_list
+from pipeline_lib.evaluate.mcq import read_mcq
+from pipeline_lib.evaluate.retrieval import read_retrieval
+from pipeline_lib.evaluate.sugarcrepe_plus import PARTS, read_sugarcrepe_plus
+from pipeline_lib.evaluate.valse import read_valse
+
+MCQ = "correct_answer,caption_0,caption_1,caption_2,caption_3,correct_answer_template,image_path"
+
+
+def mcq(tmp_path, *rows, header=MCQ):
+    path = tmp_path / "mcq.csv"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_quotes_line_breaks_a_byte_order_mark_and_further_columns(tmp_path):
+    path = mcq(
+        tmp_path,
+        '0,"A dog, not a cat","He said ""no""","two\nlines",d,negative,images/val2017/000000000007.jpg,1',
+        "",
+        "0,a,b,c,d,hybrid,C:\\\\images\\\\000007.jpg,2",
+        header="\ufeff" + MCQ + ",Unnamed: 0",
+    )
+    first, second = read_mcq(path, 2).to_dict("records")
+    assert first["caption_0"] == "A dog, not a cat" and first["caption_1"] == 'He said "no"'
+    assert first["caption_2"] == "two\nlines" and first["key"] == "000000000007" and first["template"] == "negative"
+    assert second["key"] == "000007" and second["item"] == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("0,a,b,c,d,negative", r"mcq\.csv, line 3: expected 7 cells as in the header, found 6"),
+        ("0,a,b,c,d,negative,a.jpg,more", "line 3: expected 7 cells as in the header, found 8"),
+        ("0,a,b,,d,negative,a.jpg", "line 3: expected the texts caption_0, .*caption_3, found"),
+        ("4,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected a number from 0 to 3, found '4'"),
+        ("0.0,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected a number from 0 to 3, found '0.0'"),
+        ("0,a,b,c,d,Negative,a.jpg", "line 3, correct_answer_template: expected one of positive, negative, hybrid"),
+        ("0,a,b,c,d,negative,", "line 3: expected an image's file name"),
+        ("0,a,b,c,d,negative,a/..", "line 3: expected an image's file name"),
+        ('0,"a,b,c,d,negative,a.jpg', "not a CSV row"),
+        ('0,"a" x,b,c,d,negative,a.jpg', "line 3: not a CSV row"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path, row, message):
+    with pytest.raises(ValueError, match=message):
+        read_mcq(mcq(tmp_path, "0,a,b,c,d,positive,a.jpg", row))
+
+
+def test_a_bad_header_or_encoding_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"mcq\.csv, line 1: expected the columns image_path, .* found question"):
+        read_mcq(mcq(tmp_path, header="question"))
+    with pytest.raises(ValueError, match="each once"):
+        list(read_rows(mcq(tmp_path, header="a,b,a"), ["a"]))
+    (tmp_path / "empty.csv").touch()
+    with pytest.raises(ValueError, match=r"empty\.csv, line 1: expected the columns"):
+        read_mcq(tmp_path / "empty.csv")
+    (tmp_path / "latin.csv").write_bytes(b"a,b\ncaf\xe9,1\n")
+    with pytest.raises(ValueError, match=r"latin\.csv: expected UTF-8"):
+        list(read_rows(tmp_path / "latin.csv", ["a"]))
+    with pytest.raises(FileNotFoundError, match=r"absent\.csv"):
+        read_mcq(tmp_path / "absent.csv")
+
+
+def test_another_number_of_items_than_published_is_named(tmp_path):
+    path = mcq(tmp_path, *["0,a,b,c,d,positive,a.jpg"] * 3)
+    assert len(read_mcq(path)) == len(read_mcq(path, 3)) == 3
+    with pytest.raises(ValueError, match=r"mcq\.csv: expected 5,914 items as published, found 3"):
+        read_mcq(path, 5914)
+
+
+def test_a_list_in_a_cell_is_parsed_and_never_evaluated(tmp_path):
+    marker = tmp_path / "evaluated"
+    assert string_list("""['a "b"', "it's"]""", "here") == ['a "b"', "it's"]
+    bad = (
+        f"__import__('pathlib').Path({str(marker)!r}).touch()", f"[open({str(marker)!r}, 'w').name]", "[f'{1 + 1}']",
+        "['a'] * 2", "'a'", "('a', 'b')", "[]", "['a', 1]", "['a', ' ']", "['a'", "[['a']]", "", "{'a': 'b'}",
+        "[b'a']", "[" * 9000 + "]" * 9000,
+    )  # fmt: skip
+    for cell in bad:
+        with pytest.raises(ValueError, match=r"here: expected a list of texts such as \['a dog', 'a cat'\], found"):
+            string_list(cell, "here")
+    assert not marker.exists()
+
+
+def test_retrieval_rows(tmp_path):
+    path = tmp_path / "retrieval.csv"
+    path.write_text("filepath,captions\na/1.jpg,\"['a, b', 'c']\"\n2.jpg,['d']\n")
+    assert read_retrieval(path, 2).values.tolist() == [["1", 0, "a, b"], ["1", 1, "c"], ["2", 0, "d"]]
+    path.write_text(path.read_text() + "b/1.jpg,['e']\n")
+    with pytest.raises(ValueError, match=r"line 4: the image 1 has a row already: .*retrieval\.csv, line 2"):
+        read_retrieval(path)
+    path.write_text("filepath,captions\n1.jpg,['d']\n")
+    with pytest.raises(ValueError, match="expected 5,000 images as published, found 1"):
+        read_retrieval(path, 5000)
+
+
+GOOD = {"image_file": "v7w_1.jpg", "caption": "a dog", "foil": "no dog", "mturk": {"caption": 3}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([GOOD], "expected a JSON object of items, found list of 1"),
+        ({}, "expected a JSON object of items, found dict of 0"),
+        ({"e1": "dog"}, "item e1: expected a JSON object, found 'dog'"),
+        ({"e1": {**GOOD, "foil": ""}}, "item e1: expected the texts image_file, caption, foil"),
+        ({"e1": {**GOOD, "mturk": 3}}, "item e1: expected the number of votes mturk.caption, found None"),
+        ({"e1": {**GOOD, "mturk": {"caption": "3"}}}, "found '3'"),
+    ],
+)
+def test_a_bad_valse_file_is_named(tmp_path, content, message):
+    path = tmp_path / "existence.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        read_valse(path)
+
+
+def test_an_item_that_stands_twice_is_not_lost(tmp_path):
+    path = tmp_path / "existence.json"
+    path.write_text(f'{{"e1": {json.dumps(GOOD)}, "e1": {json.dumps(GOOD)}}}')
+    with pytest.raises(ValueError, match=r"existence\.json: the key 'e1' stands twice in one JSON object"):
+        read_valse(path)
+
+
+def test_sugarcrepe_plus_files(tmp_path):
+    item = {"filename": "000000000007.jpg", "caption": "a", "caption2": "b", "negative_caption": "c"}
+    for part in PARTS:
+        (tmp_path / f"{part}.json").write_text(json.dumps([item, item]))
+    assert len(read_sugarcrepe_plus(tmp_path, dict.fromkeys(PARTS, 2))) == 10
+    with pytest.raises(ValueError, match=r"swap_att\.json: expected 666 items as published, found 2"):
+        read_sugarcrepe_plus(tmp_path, {**dict.fromkeys(PARTS, 2), "swap_att": 666})
+    (tmp_path / "swap_obj.json").write_text(json.dumps([item, {**item, "caption2": None}]))
+    with pytest.raises(ValueError, match=r"swap_obj\.json, item 1: expected the texts filename, caption, caption2"):
+        read_sugarcrepe_plus(tmp_path)
+    (tmp_path / "swap_obj.json").write_text(json.dumps({"0": item}))
+    with pytest.raises(ValueError, match=r"swap_obj\.json: expected a JSON list of items, found dict of 1"):
+        read_sugarcrepe_plus(tmp_path)
+    (tmp_path / "swap_obj.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"swap_obj\.json: SugarCrepe\+\+ has five files"):
+        read_sugarcrepe_plus(tmp_path)
+
+
+def test_counts_on_the_command_line():
+    assert parse_count("none") is None
+    assert parse_count("505") == 505
+    assert parse_count("a=1,b=20") == {"a": 1, "b": 20}
+    for text in ("", "many", "a=b", "1,2"):
+        with pytest.raises(ValueError, match="--count: expected none, a number or PART=NUMBER"):
+            parse_count(text)
