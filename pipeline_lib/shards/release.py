@@ -5,7 +5,7 @@ r"""Read the authors' released CC-Neg (``ccneg_preprocessed.pt``) as a table: wh
     python -m pipeline_lib.shards.release --annotations ccneg_preprocessed.pt --count 228246 --eval-last 40000 \
         --negated-commas remove --output release.parquet
 
-takes about two minutes and 4 GB of memory for the whole release (measured on a generated file of its size).
+takes about a minute and 2 GB of memory for a file of the release's size, 265 MB.
 
 The file is a torch-saved dictionary with ``image_paths`` (n texts, ``.../KEY.jpg`` with a key of nine digits) and
 ``annotations`` (n dictionaries). Of an annotation are read ``json.caption``, and in ``sop_data`` ``negative-prompt``,

@@ -22,7 +22,7 @@ rule release:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=8000,
+        mem_mb=3000,
         runtime=60,
     params:
         split=options(RELEASE, "count", "eval_last"),
