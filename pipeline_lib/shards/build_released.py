@@ -72,9 +72,10 @@ def read_jpegs(folder: Path, keys: pd.Series) -> Iterator[tuple[str, bytes]]:
     """Yield key and encoded image; raise a `ValueError` that names the file where it does not decode."""
     for key in keys:
         path = folder / f"{key}.jpg"
-        content = path.read_bytes()
-        Sample(path, key, content, {}).decode()
-        yield key, content
+        sample = Sample(path, key, path.read_bytes, {})
+        encoded = sample.read()
+        sample.decode(encoded)
+        yield key, encoded
 
 
 def main() -> None:

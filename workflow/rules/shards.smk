@@ -39,9 +39,9 @@ rule shards_index:
 
 
 rule crepe_triplets:
-    """Read the CREPE-Negate-like captions as triplets."""
+    """Read the CREPE-Negate captions as triplets."""
     input:
-        captions=config["finetune"]["crepe_captions"],
+        captions=captions_files(config["finetune"]["crepe_captions"]),
         code=library("shards.crepe"),
     output:
         "<run>/shards/crepe.parquet",
@@ -54,10 +54,12 @@ rule crepe_triplets:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        folder=input_folder("captions"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.shards.crepe \
-            --captions {input.captions:q} \
+            --captions {params.folder:q} \
             --output {output:q}
         """
