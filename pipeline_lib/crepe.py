@@ -1,7 +1,7 @@
 """Read CREPE-Negate as distributed: captions of regions of Visual Genome's images, each with negated hard negatives.
 
-Of the files of `pipeline_lib.crepe_layout` are read the columns ``image_id``; ``x``, ``y``, ``width``, ``height`` of the
-region in pixels; ``caption``; ``hard_negs``, a list of texts as a Python literal, which is parsed and never evaluated.
+Of the files of `pipeline_lib.crepe_layout` it reads ``image_id``; ``x``, ``y``, ``width``, ``height`` of the region in
+pixels; ``caption``; and ``hard_negs``, a list of texts as a Python literal, which is parsed and never evaluated.
 """
 
 import re

@@ -283,15 +283,14 @@ def pool_jobs(pool: dict) -> list[PoolJob]:
 
 def missing_data(config: dict) -> list[str]:
     """Return one line per file or folder of a run on real data that the configuration names and that is not there."""
-    released = {
-        f"{section}/released/{key}": path
-        for section, keys in (("shards", ("annotations", "images")), ("distractors", ("mapping", "captions")))
-        for key, path in (config[section]["released"] or {}).items()
-        if key in keys
-    }
+    release, mapping = config["shards"]["released"], config["distractors"]["released"]
+    if release is None:
+        ccneg = {"fetch/captions": config["fetch"]["captions"]}
+    else:
+        ccneg = {f"shards/released/{key}": release[key] for key in ("annotations", "images")}
     named = {
-        **({"fetch/captions": config["fetch"]["captions"]} if config["shards"]["released"] is None else {}),
-        **released,
+        **ccneg,
+        **{f"distractors/released/{key}": path for key, path in (mapping or {}).items()},
         "finetune/crepe_captions": config["finetune"]["crepe_captions"],
         **{
             f"evaluate/zeroshot/datasets/{entry['name']}": entry["classes"]

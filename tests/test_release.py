@@ -19,7 +19,7 @@ from pipeline_lib.coco import image_keys
 from pipeline_lib.distractors import released
 from pipeline_lib.distractors.released import read_mapping
 from pipeline_lib.files import read_json, read_parquet
-from pipeline_lib.settings import check_config
+from pipeline_lib.settings import check_config, missing_data
 from pipeline_lib.shards import build_released, release
 from pipeline_lib.shards import index as shards_index
 from pipeline_lib.shards.build_released import UNPACKED
@@ -379,8 +379,17 @@ def test_a_mistake_in_the_configuration_is_explained(changes, message):
         check_config(merged(changes, load("config.yaml")), CONFIG_SCHEMA)
 
 
-def test_the_released_configuration_fits():
-    check_config(merged(load("released.yaml"), merged(load("paper.yaml"), load("config.yaml"))), CONFIG_SCHEMA)
+def test_the_released_configuration_fits_and_names_its_own_files(tmp_path, monkeypatch):
+    config = merged(load("released.yaml"), merged(load("paper.yaml"), load("config.yaml")))
+    check_config(config, CONFIG_SCHEMA)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "ccneg" / "ccneg_images").mkdir(parents=True)
+    missing = missing_data(config)
+    assert [line for line in missing if "released" in line or "fetch" in line] == [
+        "shards/released/annotations: data/ccneg/ccneg_preprocessed.pt",
+        "distractors/released/mapping: data/ccneg/distractor_image_mapping.pt",
+        "distractors/released/captions: data/coco/annotations/captions_train2017.json",
+    ]
 
 
 def test_with_the_release_nothing_is_fetched_or_negated_and_all_else_is_planned(empty_copy):

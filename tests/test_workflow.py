@@ -237,7 +237,7 @@ def test_the_miniature_needs_no_data_and_the_paper_run_names_what_it_lacks(tmp_p
     monkeypatch.chdir(tmp_path)
     assert missing_data(load("config.yaml")) == []
     missing = missing_data(merged(load("paper.yaml"), load("config.yaml")))
-    assert len(missing) == 40
+    assert len(missing) == 49
     assert missing[0].startswith("fetch/captions: data/cc3m/")
 
 
