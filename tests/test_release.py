@@ -380,7 +380,7 @@ def test_a_mistake_in_the_configuration_is_explained(changes, message):
 
 
 def test_the_released_configuration_fits_and_names_its_own_files(tmp_path, monkeypatch):
-    config = merged(load("released.yaml"), merged(load("paper.yaml"), load("config.yaml")))
+    config = merged(load("released-ccneg.yaml"), merged(load("paper.yaml"), load("config.yaml")))
     check_config(config, CONFIG_SCHEMA)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data" / "ccneg" / "ccneg_images").mkdir(parents=True)
