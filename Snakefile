@@ -18,12 +18,34 @@ pathvars:
 
 
 include: "workflow/rules/miniature.smk"
-include: "workflow/rules/fetch.smk"
-include: "workflow/rules/captions.smk"
+
+
+# CC-Neg is our own, or the authors' where `shards.released` names it: then nothing is fetched and nothing negated.
+if config["shards"]["released"] is None:
+
+    include: "workflow/rules/fetch.smk"
+    include: "workflow/rules/captions.smk"
+    include: "workflow/rules/shards_generated.smk"
+
+else:
+
+    include: "workflow/rules/shards_released.smk"
+
+
 include: "workflow/rules/shards.smk"
 include: "workflow/rules/backbones.smk"
 include: "workflow/rules/features.smk"
-include: "workflow/rules/distractors.smk"
+
+
+if config["distractors"]["released"] is None:
+
+    include: "workflow/rules/distractors.smk"
+
+else:
+
+    include: "workflow/rules/distractors_released.smk"
+
+
 include: "workflow/rules/finetune.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/paper.smk"
@@ -38,7 +60,7 @@ rule all:
     input:
         "results/tables.parquet",
         "results/report.html",
-        "<run>/captions/quality.html",
+        *made_by_fetching("<run>/captions/quality.html"),
 
 
 # It deletes the marks that parts were asked again, and has no output, so that it can be wanted any number of times.

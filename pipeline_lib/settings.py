@@ -114,6 +114,14 @@ def _contradictions(config: dict) -> list[str]:
         problems.append(f"backbones/pretrain/warmup_steps: expected less than steps, {recipe['steps']}")
     if config["shards"]["eval_share"] in (0, 1):
         problems.append("shards/eval_share: expected a share between 0 and 1, so that both splits have samples")
+    release = config["shards"]["released"]
+    if release is not None and release["eval_last"] >= release["count"]:
+        problems.append(f"shards/released/eval_last: expected less than count, {release['count']}")
+    if release is None and config["distractors"]["released"] is not None:
+        problems.append(
+            "distractors/released: the mapping counts the rows of the released CC-Neg; expected it under "
+            "shards/released, found null"
+        )
     if config["miniature"] is not None and sum(config["miniature"]["answers"].values()) >= 1:
         problems.append("miniature/answers: expected shares with a sum below 1, so that some images are served well")
     return problems
@@ -283,8 +291,14 @@ def pool_jobs(pool: dict) -> list[PoolJob]:
 
 def missing_data(config: dict) -> list[str]:
     """Return one line per file or folder of a run on real data that the configuration names and that is not there."""
+    release, mapping = config["shards"]["released"], config["distractors"]["released"]
+    if release is None:
+        ccneg = {"fetch/captions": config["fetch"]["captions"]}
+    else:
+        ccneg = {f"shards/released/{key}": release[key] for key in ("annotations", "images")}
     named = {
-        "fetch/captions": config["fetch"]["captions"],
+        **ccneg,
+        **{f"distractors/released/{key}": path for key, path in (mapping or {}).items()},
         "finetune/crepe_captions": config["finetune"]["crepe_captions"],
         **{
             f"evaluate/zeroshot/datasets/{entry['name']}/{key}": entry[key]

@@ -1,6 +1,7 @@
 """What several test files share: tiny models and image pools, made here."""
 
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,13 @@ def real_data():
     if not REAL_DATA.is_dir():
         pytest.skip("real annotation files are not here (../shared/data)")
     return REAL_DATA
+
+
+@pytest.fixture
+def empty_copy(tmp_path):
+    """The repository as a newcomer has it: no data, no results."""
+    for name in ("config", "pipeline_lib", "workflow"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path

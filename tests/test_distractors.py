@@ -47,7 +47,8 @@ def test_the_commands_choose_from_all_shards_of_a_pool(tmp_path, monkeypatch, ti
     shards = [tmp_path / f"{part:05d}.safetensors" for part in range(3)]
     for part, (path, count) in enumerate(zip(shards, (4, 0, 5), strict=True)):
         write_pool(tmp_path / "pool.tar", count, first=10 * part)
-        command(encode, images=[tmp_path / "pool.tar"], batch_size=[3], precision=["fp32"], output=[path])
+        pool = {"reader": ["tar"], "images": [tmp_path / "pool.tar"], "part": [0], "parts": [1]}
+        command(encode, **pool, batch_size=[3], precision=["fp32"], output=[path])
     pool = load_features(shards)
     assert len(pool.keys) == 9
 

@@ -1,7 +1,6 @@
 """The miniature world: true, free of negation, reproducible."""
 
 import argparse
-import csv
 import json
 import re
 import subprocess
@@ -12,6 +11,7 @@ import pytest
 from conftest import ROOT
 
 from pipeline_lib.cc3m import Part
+from pipeline_lib.crepe import read_crepe
 from pipeline_lib.evaluate.prompts import read_classes
 from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
 from pipeline_lib.files import read_parquet
@@ -20,8 +20,10 @@ from pipeline_lib.miniature.describe import LABELLED, PARTS, WORDINGS, caption, 
 from pipeline_lib.miniature.draw import CANVAS_PX, draw
 from pipeline_lib.miniature.make import parse_shares
 from pipeline_lib.miniature.scenes import COLOURS, CONVERSE, KINDS, PATTERNS, SETTINGS, Scene, Thing, sample_scene
+from pipeline_lib.readers.crepe import READER
+from pipeline_lib.readers.pool import read_pool
 
-COUNTS = {"captions": 60, "pretrain": 5, "pool": 5, "zeroshot": 12, "sugarcrepe": 10, "crepe": 6, "hosts": 4}
+COUNTS = {"captions": 60, "pretrain": 5, "pool": 5, "zeroshot": 12, "sugarcrepe": 10, "crepe": 11, "hosts": 4}
 
 
 @pytest.fixture(scope="module")
@@ -155,12 +157,16 @@ def test_no_swap_leaves_the_truth(worlds):
 
 
 def test_crepe_rows_negate_one_fact(worlds):
-    with open(worlds[0] / "crepe_negate.csv", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    assert len(rows) == COUNTS["crepe"]
-    for row in rows:
-        assert bool(re.search(r"\b(no|not)\b", row["negated_caption"]))
-        assert not re.search(r"\b(no|not)\b", row["caption"])
+    regions = read_crepe(worlds[0] / "crepe")
+    assert len(regions) == COUNTS["crepe"]
+    samples = read_pool(READER, [str(worlds[0] / "crepe"), str(worlds[0] / "crepe.tar")])
+    drawn = {key: image.tobytes() for key, image, _ in read_images([worlds[0] / "crepe.tar"])}
+    for sample, region in zip(samples, regions, strict=True):
+        assert sample.key == region.key
+        assert sample.decode(sample.read()).tobytes() == drawn[region.image_id]
+    for region in regions:
+        assert all(re.search(r"\b(no|not)\b", text) for text in region.hard_negatives)
+        assert not re.search(r"\b(no|not)\b", region.caption)
 
 
 def test_two_drawings_of_a_scene_differ_but_a_seed_repeats():

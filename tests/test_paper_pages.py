@@ -55,13 +55,12 @@ def test_figures_are_the_listed_files_at_column_width(made):
             assert len(picture.convert("L").getcolors()) > 2, "the picture is blank"
 
 
-def test_figures_have_the_same_bytes_each_time_even_without_histories_and_ablation(tmp_path):
+def test_figures_have_the_same_bytes_each_time_even_without_histories_ablation_and_fetching(tmp_path):
     tables = tmp_path / "tables.parquet"
     assert make_tables(tmp_path, write_metrics(tmp_path, MODELS[:2])).returncode == 0
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
-        fetch = write_fetch_summary(tmp_path / "summary.json")
-        drawn = command("figures", "--tables", tables, "--histories", "--fetch", fetch, "--folder", folder)
+        drawn = command("figures", "--tables", tables, "--histories", "--fetch", "--folder", folder)
         assert drawn.returncode == 0, drawn.stderr
     for name in FIGURE_FILES:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
@@ -126,6 +125,15 @@ def test_report_is_one_page_with_everything_in_it(made):
 def test_report_places_every_table_and_figure_once():
     assert list(SECTIONS) == ["headline", *TABLES, "fetch"]
     assert sorted(figure for figures in SECTIONS.values() for figure in figures) == sorted(FIGURES)
+
+
+def test_a_run_that_fetched_nothing_has_no_section_on_it(made, tmp_path):
+    page = tmp_path / "report.html"
+    inputs = ("--tables", made / "tables.parquet", "--folder", made / "tables", "--figures", made / "figures")
+    done = command("report", *inputs, "--fetch", "--runs", "--output", page)
+    assert done.returncode == 0, done.stderr
+    assert 'id="fetch"' in (made / "report.html").read_text()
+    assert 'id="fetch"' not in page.read_text()
 
 
 def test_report_names_what_is_missing(made, tmp_path):

@@ -10,7 +10,6 @@ from conftest import ROOT, write_pool
 
 from pipeline_lib.files import read_json, read_parquet, write_parquet
 from pipeline_lib.shards.build import count_rows, split_of, triplets_of
-from pipeline_lib.shards.crepe import read_crepe
 from pipeline_lib.tars import read_samples
 
 
@@ -110,22 +109,3 @@ def test_build_and_index(tmp_path):
         ]
         assert [said["key"] for said in in_tars] == table["key"].tolist()
         assert [said["negated_caption"] for said in in_tars] == table["negated_caption"].tolist()
-
-
-def test_crepe_rows_are_read_and_mistakes_named(tmp_path):
-    path = tmp_path / "crepe.csv"
-    path.write_text('image,caption,negated_caption\n000000001,"a dog, a cat",no dog\n')
-    assert read_crepe(path).to_dict("list") == {
-        "key": ["000000001"],
-        "caption": ["a dog, a cat"],
-        "negated_caption": ["no dog"],
-    }
-    path.write_text("image,caption,negated_caption\n1,a dog,\n")
-    with pytest.raises(ValueError, match=r"crepe\.csv, line 2: expected 3 fields, none of them empty"):
-        read_crepe(path)
-    path.write_text("image,caption,negated_caption\n1,a dog, a cat,no dog\n")
-    with pytest.raises(ValueError, match=r"crepe\.csv, line 2: expected 3 fields"):
-        read_crepe(path)
-    path.write_text("image,text\n1,a dog\n")
-    with pytest.raises(ValueError, match="expected the columns"):
-        read_crepe(path)

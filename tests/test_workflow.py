@@ -48,16 +48,6 @@ def snakemake(*arguments, folder=ROOT):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
-@pytest.fixture
-def empty_copy(tmp_path):
-    """The repository as a newcomer has it: no data, no results."""
-    for name in ("config", "pipeline_lib", "workflow"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    return tmp_path
-
-
 def test_there_are_rules():
     assert len(RULES) >= 15
 

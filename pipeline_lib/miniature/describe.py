@@ -223,7 +223,7 @@ def sugarcrepe_item(scene: Scene, part: str, rng: Random) -> dict[str, str]:
 
 
 def crepe_item(scene: Scene, rng: Random) -> dict[str, str]:
-    """Return a caption and a hard negative in the manner of CREPE-Negate: full sentences, one fact negated.
+    """Return a caption and its hard negative in the manner of CREPE-Negate: full sentences, one fact negated.
 
     They differ in style from the captions stage's: ``there is no ...`` and ``... is not ...``.
     """

@@ -15,7 +15,7 @@
 ``pool.tar``                            images to choose distractors from: stands for COCO train2017
 ``zeroshot/NAME.tar``, ``.classes.txt`` eight labelled sets (``KEY.jpg``, ``KEY.json`` with ``label``) and their classes
 ``sugarcrepe/PART.json``                seven files in SugarCREPE's format, on the images of ``sugarcrepe.tar``
-``crepe.tar``, ``crepe_negate.csv``     images and (image, caption, negated caption) rows: stands for CREPE-Negate
+``crepe.tar``, ``crepe/*.csv``          images, and captions with a hard negative in CREPE-Negate's format
 ``scenes.parquet``                      the truth: what every image shows
 ======================================  ================================================================================
 """
@@ -30,9 +30,10 @@ from random import Random
 import pandas as pd
 
 from pipeline_lib.command import run
+from pipeline_lib.crepe_layout import captions_files
 from pipeline_lib.files import atomic, write_json, write_parquet, write_text
 from pipeline_lib.miniature.describe import LABELLED, PARTS, caption, crepe_item, sugarcrepe_item
-from pipeline_lib.miniature.draw import draw, jpeg
+from pipeline_lib.miniature.draw import CANVAS_PX, draw, jpeg
 from pipeline_lib.miniature.scenes import Scene, sample_scene
 from pipeline_lib.miniature.serve import ANSWERS
 from pipeline_lib.progress import progress
@@ -138,9 +139,16 @@ def _write_sugarcrepe(world: World, count: int) -> None:
 
 def _write_crepe(world: World, count: int) -> None:
     drawn = world.pool("crepe", count, "pair", crepe_item)
-    frame = pd.DataFrame([{"image": key, **said} for key, _, said in drawn])
-    with atomic(world.folder / "crepe_negate.csv") as aside:
-        frame.to_csv(aside, index=False)
+    whole = {"x": 0, "y": 0, "width": CANVAS_PX, "height": CANVAS_PX}
+    rows = [
+        {"image_id": key, **whole, "caption": said["caption"], "hard_negs": repr([said["negated_caption"]])}
+        for key, _, said in drawn
+    ]
+    # A real file holds the captions of one complexity; here all are alike and dealt out.
+    files = captions_files(str(world.folder / "crepe"))
+    for first, path in enumerate(files):
+        with atomic(path) as aside:
+            pd.DataFrame(rows[first :: len(files)]).to_csv(aside, index=False)
 
 
 def parse_shares(text: str) -> dict[str, float]:

@@ -69,8 +69,14 @@ def to_csv(summary: dict) -> str:
     return text.getvalue()
 
 
-def failures(drawn: Figure, summary: dict) -> None:
-    """Draw failed rows by class as horizontal bars, stacked by host: the `HOSTS` with most of them, and all others."""
+def failures(drawn: Figure, summary: dict | None) -> None:
+    """Draw failed rows by class as horizontal bars, stacked by host: the `HOSTS` with most of them, and all others.
+
+    Without a summary there is nothing to draw: the images came with the released CC-Neg.
+    """
+    if summary is None:
+        style.say_nothing_to_show(drawn, "This run fetched no images.")
+        return
     totals: dict[str, int] = {}
     for found in summary["failures"]:
         totals[found["label"]] = totals.get(found["label"], 0) + found["rows"]

@@ -29,11 +29,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", required=True, help="the tidy table, Parquet")
     parser.add_argument("--histories", required=True, nargs="*", help="history.jsonl of every fine-tuned model")
-    parser.add_argument("--fetch", required=True, help="summary.json of the fetch stage")
+    parser.add_argument("--fetch", required=True, nargs="?", help="summary.json of the fetch stage, if it ran")
     parser.add_argument("--folder", required=True, help="where the figures go")
     arguments = parser.parse_args()
 
     tables, _ = read_tables(arguments.tables)
+    summary = fetched.read_summary(arguments.fetch) if arguments.fetch else None
     histories = read_histories(arguments.histories, tables)
     rows = compared(displayed(tables))
     backbones = rows.backbone.nunique()
@@ -48,7 +49,7 @@ def main() -> None:
         "ccneg-by-pairs": (PANEL_HEIGHT_IN, plots.ccneg_by_pairs, rows),
         "ablation": (1.0 + 0.2 * max(ablated, 4), plots.ablation, rows),
         "training-curves": (PANEL_HEIGHT_IN, plots.training_curves, histories),
-        "fetch-failures": (PANEL_HEIGHT_IN, fetched.failures, fetched.read_summary(arguments.fetch)),
+        "fetch-failures": (PANEL_HEIGHT_IN, fetched.failures, summary),
     }
     assert list(figures) == list(FIGURES)
     for name, (height_in, draw, data) in figures.items():

@@ -45,23 +45,23 @@ def main() -> None:
     parser.add_argument("--tables", required=True, help="the tidy table, Parquet")
     parser.add_argument("--folder", required=True, help="folder of the CSV tables")
     parser.add_argument("--figures", required=True, help="folder of the figures")
-    parser.add_argument("--fetch", required=True, help="summary.json of the fetch stage")
+    parser.add_argument("--fetch", required=True, nargs="?", help="summary.json of the fetch stage, if it ran")
     parser.add_argument("--runs", required=True, nargs="*", help="run.json of every trained model")
     parser.add_argument("--output", required=True, help="the page, HTML")
     arguments = parser.parse_args()
 
     tables, run_name = read_tables(arguments.tables)
     layouts = {"headline": headline(tables)} | {name: layout(tables, name) for name in TABLES}
+    sections = [
+        section(name, layouts[name], arguments.folder, arguments.figures)
+        for name in layouts
+        if len(layouts[name].values) or SECTIONS[name]  # of benchmarks that the run has
+    ]
+    if arguments.fetch:
+        sections.append(fetch_section(fetched.read_summary(arguments.fetch), arguments.figures))
     page = _template().render(
         run=run_name,
-        sections=[
-            *(
-                section(name, layouts[name], arguments.folder, arguments.figures)
-                for name in layouts
-                if len(layouts[name].values) or SECTIONS[name]  # of benchmarks that the run has
-            ),
-            fetch_section(fetched.read_summary(arguments.fetch), arguments.figures),
-        ],
+        sections=sections,
         provenance=[
             (f"{Path(path).parent.parent.name}/{Path(path).parent.name}", facts(path)) for path in arguments.runs
         ],

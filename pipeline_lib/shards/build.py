@@ -19,6 +19,7 @@ Output: tars with ``KEY.jpg`` and ``KEY.json``; triplets, one row per sample: ``
 
 import argparse
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -60,9 +61,13 @@ def triplets_of(captions: pd.DataFrame, fetched: set[str], eval_share: float, se
     frame["n_pairs"] = usable["pairs"].map(len).astype("int64")
     frame.insert(1, "split", [split_of(key, eval_share, seed) for key in frame["key"]])
     if commas == "remove":
-        # " , " leaves two spaces behind, which CLIP's tokenizer reads as one.
-        frame["negated_caption"] = frame["negated_caption"].str.replace(",", "").str.replace("  ", " ")
+        frame["negated_caption"] = frame["negated_caption"].map(remove_commas)
     return frame.reset_index(drop=True)
+
+
+def remove_commas(caption: str) -> str:
+    """Return a caption without commas; " , " leaves two spaces behind, which CLIP's tokenizer reads as one."""
+    return caption.replace(",", "").replace("  ", " ")
 
 
 def count_rows(captions: pd.DataFrame, fetched: set[str], samples: int) -> dict[str, int]:
@@ -86,6 +91,29 @@ def count_rows(captions: pd.DataFrame, fetched: set[str], samples: int) -> dict[
     }
 
 
+def write_split(path: Path, triplets: pd.DataFrame, images: Iterable[tuple[str, bytes]]) -> None:
+    """Write the tar of a split: ``KEY.jpg``, and ``KEY.json`` with the triplet.
+
+    Parameters
+    ----------
+    path : Path
+        The tar.
+    triplets : DataFrame
+        The split's, with ``key`` and ``split``.
+    images : iterable of (str, bytes)
+        Key and JPEG, in the order in which they are stored; those without a triplet are passed over.
+    """
+    rows = triplets.drop(columns="split").set_index("key")
+    said = {key: encode_json({"key": key, **row}) for key, row in rows.to_dict("index").items()}
+    shown = progress(images, f"shard {path.stem}", "images")
+    write_samples(path, ((key, {"jpg": jpeg, "json": said[key]}) for key, jpeg in shown if key in said))
+
+
+def say_counts(counts: dict[str, int]) -> None:
+    """Print counts in a line."""
+    print(", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items()))
+
+
 def main() -> None:
     """Build the shards of the part that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -99,18 +127,12 @@ def main() -> None:
     fetched = {key for key, _ in read_samples(args.images)}
     triplets = triplets_of(captions, fetched, args.eval_share, args.seed, args.negated_commas)
     for split in SPLITS:
-        rows = triplets[triplets["split"] == split].drop(columns="split").set_index("key")
-        said = {key: encode_json({"key": key, **row}) for key, row in rows.to_dict("index").items()}
-        samples = (
-            (key, {"jpg": parts["jpg"], "json": said[key]})
-            for key, parts in progress(read_samples(args.images), f"shard {split}", "images")
-            if key in said
-        )
-        write_samples(getattr(args, split), samples)
+        images = ((key, parts["jpg"]) for key, parts in read_samples(args.images))
+        write_split(getattr(args, split), triplets[triplets["split"] == split], images)
     write_parquet(args.triplets, triplets)
     counts = count_rows(captions, fetched, len(triplets))
     write_json(args.counts, counts)
-    print(", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items()))
+    say_counts(counts)
 
 
 if __name__ == "__main__":

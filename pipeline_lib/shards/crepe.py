@@ -1,61 +1,42 @@
-"""Read negated captions in the manner of CREPE-Negate as triplets to fine-tune on.
+"""Read CREPE-Negate as triplets to fine-tune on: a caption with its first hard negative.
 
 ::
 
-    python -m pipeline_lib.shards.crepe --captions crepe_negate.csv --output crepe.parquet
+    python -m pipeline_lib.shards.crepe --captions prod_hard_negatives/negate --output crepe.parquet
 
-Input: CSV with a header and the columns ``image`` (key of the image), ``caption``, ``negated_caption``. Output: one row
-per line, ``key``, ``caption``, ``negated_caption``.
+Input: the CSV files of `pipeline_lib.crepe_layout`. Output: a row per row of the files, ``key`` (of the sample that the
+reader `crepe` cuts out), ``caption``, ``negated_caption``. A row is left out, and counted, if one of its texts does not
+fit into CLIP's 77 tokens: cut off, it may lose what is negated.
 """
 
 import argparse
-import csv
 from pathlib import Path
 
 import pandas as pd
 
+from pipeline_lib.captions.clip_length import fits_clip
 from pipeline_lib.command import run
+from pipeline_lib.crepe import read_crepe
 from pipeline_lib.files import write_parquet
 
-COLUMNS = {"image": "key", "caption": "caption", "negated_caption": "negated_caption"}
 
-
-def read_crepe(path: str | Path) -> pd.DataFrame:
-    """Return the triplets of a CSV file.
-
-    Raises
-    ------
-    ValueError
-        If columns are missing, or a row has other than three filled fields; the message names file and line.
-    """
-    rows = []
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines, strict=True)
-            header = next(reader, [])
-            if header != list(COLUMNS):
-                raise ValueError(f"{path}: expected the columns {list(COLUMNS)}, found {header}")
-            for row in reader:
-                if len(row) != len(COLUMNS) or not all(row):
-                    expected = f"{len(COLUMNS)} fields, none of them empty"
-                    raise ValueError(f"{path}, line {reader.line_num}: expected {expected}, found {row}")
-                rows.append(row)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a CSV file in UTF-8 ({error})") from error
-    if not rows:
-        raise ValueError(f"{path}: expected at least one row, found none")
-    return pd.DataFrame(rows, columns=list(COLUMNS.values()))
+def triplets_of(captions: str | Path) -> tuple[pd.DataFrame, int]:
+    """Return the triplets of CREPE-Negate, and how many rows are too long to be any; raise what `read_crepe` raises."""
+    regions = read_crepe(captions)
+    rows = [(region.key, region.caption, region.hard_negatives[0]) for region in regions]
+    fitting = [row for row in rows if fits_clip(row[1]) and fits_clip(row[2])]
+    return pd.DataFrame(fitting, columns=["key", "caption", "negated_caption"]), len(rows) - len(fitting)
 
 
 def main() -> None:
-    """Convert the file that the command line names."""
+    """Convert the files that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--captions", type=Path, required=True)
+    parser.add_argument("--captions", type=Path, required=True, help="folder of the CSV files")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    frame = read_crepe(args.captions)
-    write_parquet(args.output, frame)
-    print(f"{len(frame):,} triplets")
+    triplets, too_long = triplets_of(args.captions)
+    write_parquet(args.output, triplets)
+    print(f"{len(triplets):,} triplets, {too_long:,} rows too long")
 
 
 if __name__ == "__main__":

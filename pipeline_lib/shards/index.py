@@ -17,7 +17,7 @@ import pandas as pd
 
 from pipeline_lib.command import run
 from pipeline_lib.files import read_json, read_parquet, sha256, write_json, write_parquet
-from pipeline_lib.shards.build import SPLITS
+from pipeline_lib.shards.build import SPLITS, say_counts
 
 
 def main() -> None:
@@ -35,7 +35,9 @@ def main() -> None:
     for split in SPLITS:
         rows = triplets[triplets["split"] == split].drop(columns="split")
         if rows.empty:
-            raise ValueError(f"the {split} split has no sample out of {dict(totals)}; check fetch/ and captions/")
+            raise ValueError(
+                f"the {split} split has no sample out of {dict(totals)}; check what its shards are made of"
+            )
         write_parquet(getattr(args, split), rows)
         totals[split] = len(rows)
     # Other scenes, other photographs, the same words: a reader should know how much of the evaluation is seen text.
@@ -46,7 +48,7 @@ def main() -> None:
     totals["eval_with_texts_seen_in_training"] = int(texts["eval"].isin(set(texts["train"])).sum())
     shards = [{"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)} for path in args.shards]
     write_json(args.index, {"rows": totals, "shards": shards})
-    print(", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in totals.items()))
+    say_counts(totals)
 
 
 if __name__ == "__main__":

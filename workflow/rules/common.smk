@@ -104,6 +104,11 @@ def miniature_options(wildcards):
 
 
 # fetch
+def made_by_fetching(*paths):
+    """The paths, where the run makes CC-Neg from links and captions; none where it takes the released one."""
+    return list(paths) if config["shards"]["released"] is None else []
+
+
 def serving(wildcards, input):
     """The command to put before the fetcher's: for the miniature one that serves its images meanwhile."""
     if config["miniature"] is None:

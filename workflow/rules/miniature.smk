@@ -1,6 +1,7 @@
 # miniature: seed -> the world: captions file, what its hosts serve, labelled sets, SugarCREPE- and CREPE-like files
 #   out: <run>/miniature/…, the files that pipeline_lib/miniature/make.py lists
 # Only for a run with a `miniature:` section; a run on real data names its own files in the config instead.
+from pipeline_lib.crepe_layout import captions_files
 from pipeline_lib.miniature.describe import LABELLED
 
 
@@ -18,7 +19,7 @@ rule miniature:
         classes=expand("<run>/miniature/zeroshot/{name}.classes.txt", name=LABELLED),
         sugarcrepe=expand("<run>/miniature/sugarcrepe/{part}.json", part=KINDS["sugarcrepe"]),
         sugarcrepe_images="<run>/miniature/sugarcrepe.tar",
-        crepe="<run>/miniature/crepe_negate.csv",
+        crepe=captions_files("<run>/miniature/crepe"),
         crepe_images="<run>/miniature/crepe.tar",
         scenes="<run>/miniature/scenes.parquet",
     log:

@@ -1,6 +1,6 @@
 # paper: metrics -> what a reader sees
 #   in:  <run>/evaluate/{model}/{benchmark}.json, <run>/finetune/{model}/{history.jsonl,run.json},
-#        <run>/fetch/summary.json
+#        <run>/fetch/summary.json where images were fetched
 #   out: results/tables.parquet, results/active-run.txt (whose tables they are), results/tables/, results/figures/,
 #        results/report.html
 # These are the active configuration's: the same command shows the miniature's or the paper run's.
@@ -58,7 +58,7 @@ rule figures:
     input:
         tables="results/tables.parquet",
         histories=expand("<run>/finetune/{model}/history.jsonl", model=MODELS),
-        fetch="<run>/fetch/summary.json",
+        fetch=made_by_fetching("<run>/fetch/summary.json"),
         code=library("paper.figures"),
     output:
         report(
@@ -94,7 +94,7 @@ rule report_page:
         parquet="results/tables.parquet",
         tables=expand("results/tables/{name}", name=TABLE_FILES),
         figures=expand("results/figures/{name}", name=FIGURE_FILES),
-        fetch="<run>/fetch/summary.json",
+        fetch=made_by_fetching("<run>/fetch/summary.json"),
         runs=[
             *expand("<run>/backbones/{backbone}/run.json", backbone=BACKBONES),
             *expand("<run>/finetune/{model}/run.json", model=MODELS),

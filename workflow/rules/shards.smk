@@ -1,46 +1,9 @@
-# shards: images + negated captions -> CC-Neg
-#   in:  <run>/fetch/{part}.tar, <run>/captions/{part}.parquet
-#   out: <run>/shards/{split}-{part}.tar  WebDataset: KEY.jpg, KEY.json
-#        <run>/shards/{split}.parquet     the split's triplets without the images, which is what training reads
+# shards: the parts of CC-Neg -> one table per split, an index; CREPE-Negate -> triplets
+#   in:  <run>/shards/{split}-{part}.tar, triplets-{part}.parquet, counts-{part}.json: by shards_generated.smk, or by
+#        shards_released.smk where config `shards.released` names the authors' release
+#   out: <run>/shards/{split}.parquet     the split's triplets without the images, which is what training reads
 #        <run>/shards/index.json          counts, sizes and checksums
-#        <run>/shards/crepe.parquet       the CREPE-Negate-like triplets of the ablation
-rule shards:
-    """Join images and captions of one part into a shard per split."""
-    input:
-        images="<run>/fetch/{part}.tar",
-        captions="<run>/captions/{part}.parquet",
-        code=library("shards.build"),
-    output:
-        train="<run>/shards/train-{part}.tar",
-        eval="<run>/shards/eval-{part}.tar",
-        triplets="<run>/shards/triplets-{part}.parquet",
-        counts="<run>/shards/counts-{part}.json",
-    log:
-        "<logs>/shards/{part}.log",
-    benchmark:
-        "<benchmarks>/shards/{part}.tsv"
-    conda:
-        "../../environment.yml"
-    threads: cores(1)
-    resources:
-        mem_mb=1000,
-        runtime=60,
-    params:
-        options=options(config["shards"], "eval_share", "seed", "negated_commas"),
-    shell:
-        r"""
-        exec &> >(tee {log:q})
-        python -m pipeline_lib.shards.build \
-            --images {input.images:q} \
-            --captions {input.captions:q} \
-            --train {output.train:q} \
-            --eval {output.eval:q} \
-            --triplets {output.triplets:q} \
-            --counts {output.counts:q} \
-            {params.options}
-        """
-
-
+#        <run>/shards/crepe.parquet       the CREPE-Negate triplets of the ablation
 rule shards_index:
     """Gather the parts of CC-Neg."""
     input:
@@ -76,9 +39,9 @@ rule shards_index:
 
 
 rule crepe_triplets:
-    """Read the CREPE-Negate-like captions as triplets."""
+    """Read the CREPE-Negate captions as triplets."""
     input:
-        captions=config["finetune"]["crepe_captions"],
+        captions=captions_files(config["finetune"]["crepe_captions"]),
         code=library("shards.crepe"),
     output:
         "<run>/shards/crepe.parquet",
@@ -91,10 +54,12 @@ rule crepe_triplets:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        folder=input_folder("captions"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.shards.crepe \
-            --captions {input.captions:q} \
+            --captions {params.folder:q} \
             --output {output:q}
         """

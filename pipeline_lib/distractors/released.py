@@ -1,0 +1,87 @@
+r"""Look up the distractors that the authors released (``distractor_image_mapping.pt``) for the released CC-Neg.
+
+::
+
+    python -m pipeline_lib.distractors.released --mapping distractor_image_mapping.pt \
+        --captions captions_train2017.json --triplets train.parquet --count 228246 --eval-last 40000 \
+        --output distractors.parquet
+
+The mapping is a torch-saved list with an entry per row of the release (or per training row: the published loader asks
+for no other), in the release's order; an entry lists three positions among COCO's training images by ascending id. The
+first is the distractor, as in the published loader. A row of the triplets finds its entry by ``release_index``, so it
+does not matter which images are missing. The mapping was built in chunks and keeps the weakest of the chunks' winners;
+`pipeline_lib.distractors.choose` takes the true maximum instead.
+
+Output: as `pipeline_lib.distractors.choose`, with an empty ``score``, which was not released.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from pipeline_lib.coco import image_keys
+from pipeline_lib.command import run
+from pipeline_lib.files import read_parquet, write_parquet
+from pipeline_lib.torch_file import load_plain
+
+SCHEMA = pa.schema([("key", pa.string()), ("distractor", pa.string()), ("score", pa.float32())])
+
+
+def read_mapping(path: str | Path, lengths: tuple[int, ...], images: int) -> list[int]:
+    """Return the position of the distractor for each row of the release.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``distractor_image_mapping.pt``.
+    lengths : tuple of int
+        How many entries it may have.
+    images : int
+        How many images the positions count.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is something else, of another length, or an entry is not a list of whole numbers below `images`; the
+        message names file and row.
+    """
+    entries = load_plain(path, "the released mapping to distractor images")
+    if not isinstance(entries, list) or len(entries) not in lengths:
+        found = f"a list of {len(entries):,}" if isinstance(entries, list) else f"a {type(entries).__name__}"
+        expected = " or ".join(f"{length:,}" for length in lengths)
+        raise ValueError(f"{path}: expected a list with {expected} entries, one per row of the release, found {found}")
+    for row, entry in enumerate(entries):
+        if not isinstance(entry, list) or not entry or not all(type(place) is int for place in entry):
+            raise ValueError(f"{path}, row {row}: expected a list of whole numbers, found {entry!r:.100}")
+        if not all(0 <= place < images for place in entry):
+            raise ValueError(
+                f"{path}, row {row}: expected positions among the {images:,} images of the captions file, found "
+                f"{entry!r:.100}; the mapping counts those of captions_train2017.json, 118,287"
+            )
+    return [entry[0] for entry in entries]
+
+
+def main() -> None:
+    """Look up the distractors that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--mapping", type=Path, required=True)
+    parser.add_argument("--captions", type=Path, required=True, help="COCO's captions_train2017.json")
+    parser.add_argument("--triplets", type=Path, required=True, help="of the released CC-Neg")
+    parser.add_argument("--count", type=int, required=True, help="rows of the release")
+    parser.add_argument("--eval-last", type=int, required=True, help="how many of them, at the end, are for evaluation")
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args()
+    keys = image_keys(args.captions)
+    places = read_mapping(args.mapping, (args.count, args.count - args.eval_last), len(keys))
+    triplets = read_parquet(args.triplets, ["key", "release_index"])
+    distractors = [keys[places[index]] for index in triplets["release_index"]]
+    write_parquet(args.output, pd.DataFrame({"key": triplets["key"], "distractor": distractors, "score": None}), SCHEMA)
+    print(f"{len(distractors):,} samples, {len(set(distractors)):,} different distractors of {len(keys):,} images")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,104 @@
+r"""Join rows and images of the released CC-Neg into the shards of one part, as `pipeline_lib.shards.build` does ours.
+
+::
+
+    python -m pipeline_lib.shards.build_released --release release.parquet --images ccneg_images --part 00000 \
+        --parts 64 --train train-00000.tar --eval eval-00000.tar --triplets triplets-00000.parquet \
+        --counts counts-00000.json
+
+Images are the files ``KEY.jpg`` of the folder ``cc3m_subset_images_extracted_final`` in `images`, as the archive
+unpacks, or of `images` itself. They are decoded to verify, and kept as they are: one that does not decode is an error
+that names the file. A row without an image is counted, so that rows = samples + rows without image + rows refused.
+
+Output: as `pipeline_lib.shards.build`, with ``release_index`` as a further column of the triplets.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline_lib.cc3m import part_range
+from pipeline_lib.command import run
+from pipeline_lib.files import read_parquet, write_json, write_parquet
+from pipeline_lib.images import Sample
+from pipeline_lib.shards.build import SPLITS, say_counts, write_split
+
+UNPACKED = "cc3m_subset_images_extracted_final"
+
+
+def image_folder(images: str | Path) -> Path:
+    """Return the folder that holds the files ``KEY.jpg``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    """
+    for folder in (Path(images) / UNPACKED, Path(images)):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(f"{images}: no such folder; expected the unpacked images of the released CC-Neg")
+
+
+def with_image(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Return the rows that are not refused and whose image is there.
+
+    Raises
+    ------
+    ValueError
+        If no image is there at all: the folder is another.
+    """
+    kept = rows[rows["reason"].isna()]
+    there = kept[[(folder / f"{key}.jpg").is_file() for key in kept["key"]]]
+    if len(kept) and there.empty:
+        raise ValueError(f"{folder}: none of {len(kept):,} images is there, such as {kept['key'].iloc[0]}.jpg")
+    return there.drop(columns="reason").reset_index(drop=True)
+
+
+def count_rows(rows: pd.DataFrame, samples: int) -> dict[str, int]:
+    """Return how many rows became samples and why the others did not, each row counted once."""
+    refused = rows["reason"].dropna()
+    return {
+        "rows": len(rows),
+        "samples": samples,
+        "without_image": len(rows) - len(refused) - samples,
+        **{f"refused_{reason.replace('-', '_')}": int(count) for reason, count in refused.value_counts().items()},
+    }
+
+
+def read_jpegs(folder: Path, keys: pd.Series) -> Iterator[tuple[str, bytes]]:
+    """Yield key and encoded image; raise a `ValueError` that names the file where it does not decode."""
+    for key in keys:
+        path = folder / f"{key}.jpg"
+        sample = Sample(path, key, path.read_bytes, {})
+        encoded = sample.read()
+        sample.decode(encoded)
+        yield key, encoded
+
+
+def main() -> None:
+    """Build the shards of the part that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    for name in ("release", "images", *SPLITS, "triplets", "counts"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--part", type=int, required=True)
+    parser.add_argument("--parts", type=int, required=True)
+    args = parser.parse_args()
+    release = read_parquet(args.release)
+    numbers = part_range(len(release), args.part, args.parts)
+    rows = release.iloc[numbers.start : numbers.stop]
+    folder = image_folder(args.images)
+    triplets = with_image(rows, folder)
+    for split in SPLITS:
+        chosen = triplets[triplets["split"] == split]
+        write_split(getattr(args, split), chosen, read_jpegs(folder, chosen["key"]))
+    write_parquet(args.triplets, triplets)
+    counts = count_rows(rows, len(triplets))
+    write_json(args.counts, counts)
+    say_counts(counts)
+
+
+if __name__ == "__main__":
+    run(main)

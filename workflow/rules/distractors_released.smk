@@ -1,0 +1,37 @@
+# distractors as the authors released them: their mapping from samples to COCO images
+#   in:  <run>/shards/train.parquet, what config `distractors.released` names
+#   out: <run>/distractors/train.parquet
+MAPPING = config["distractors"]["released"]
+
+
+rule distractors_released:
+    """Look up the released distractor of each training sample."""
+    input:
+        triplets="<run>/shards/train.parquet",
+        mapping=MAPPING["mapping"],
+        captions=MAPPING["captions"],
+        code=library("distractors.released"),
+    output:
+        "<run>/distractors/train.parquet",
+    log:
+        "<logs>/distractors_released.log",
+    benchmark:
+        "<benchmarks>/distractors_released.tsv"
+    conda:
+        "../../environment.yml"
+    threads: cores(1)
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        split=options(config["shards"]["released"], "count", "eval_last"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.distractors.released \
+            --mapping {input.mapping:q} \
+            --captions {input.captions:q} \
+            --triplets {input.triplets:q} \
+            --output {output:q} \
+            {params.split}
+        """
