@@ -173,6 +173,18 @@ def test_both_configurations_fit_the_schema(name):
             "evaluate/benchmarks: 'a' occurs twice",
         ),
         (
+            {"features": {"pools": [{"name": "a", "images": "x", "reader": "coko"}]}},
+            "features/pools/a/reader: expected one of caltech-101, .*, found 'coko'; did you mean 'coco'",
+        ),
+        (
+            {"features": {"pools": [{"name": "a", "images": ["x", "y"], "reader": "coco"}]}},
+            "features/pools/a/images: the reader coco does not take 2 paths; expected a COCO 2017 split",
+        ),
+        (
+            {"features": {"pools": [{"name": "a", "images": ["x.tar", "y.tar"], "parts": 2, "count": 5}]}},
+            "features/pools/a/parts: several tars are encoded by a job each.*\n.*features/pools/a/count: several tars",
+        ),
+        (
             {"features": {"precision": "fp8"}},
             r"features/precision: expected one of \['fp32', 'bf16', 'fp16'\], found 'fp8'",
         ),
@@ -260,6 +272,7 @@ def test_the_miniature_needs_no_data_and_the_paper_run_names_what_it_lacks(empty
     assert missing[0].startswith("fetch/captions: data/cc3m/")
     pools = [pool["name"] for pool in load("paper.yaml")["features"]["pools"]]
     assert all(any(line.startswith(f"features/pools/{name}: data/") for line in missing) for name in pools)
+    assert "features/pools/distractors: data/coco/train2017.zip (a COCO 2017 split: " in "\n".join(missing)
 
 
 def test_class_names_that_do_not_fit_the_readers_labels_are_refused(tmp_path, monkeypatch):
@@ -340,6 +353,35 @@ def test_a_pool_of_several_tars_is_encoded_by_a_job_for_each(empty_copy):
     assert f"kinds.classes.txt {' '.join(parts)} --dataset colours" in said
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
     assert jobs["features"] == "9"  # eight sets, one of them in two parts
+
+
+def test_a_pool_as_distributed_is_shared_by_jobs_and_its_missing_files_are_named(empty_copy):
+    pools = load("config.yaml")["features"]["pools"]
+    named = {pool["name"]: pool for pool in pools}
+    named["kinds"] |= {"reader": "cifar-10", "images": "data/my sets", "parts": 3, "count": 10000}
+    named["sizes"] |= {"reader": "caltech-101", "images": "data/my sets"}
+    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"features": {"pools": pools}}))
+    target = "results/miniature/evaluate/mini-rn/zeroshot.json"
+    arguments = ("--dry-run", "--cores", "2", "--printshellcmds", "--configfile", "mine.yaml", "--", target)
+    done = snakemake(*arguments, folder=empty_copy)
+    assert done.returncode != 0
+    assert "features/pools/kinds: data/my sets/cifar-10-python.tar.gz (CIFAR-10's" in done.stdout + done.stderr
+    folder = empty_copy / "data" / "my sets"
+    (folder / "caltech101" / "101_ObjectCategories").mkdir(parents=True)
+    (folder / "cifar-10-python.tar.gz").touch()
+    done = snakemake(*arguments, folder=empty_copy)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    for part in range(3):
+        assert f"--reader cifar-10 --images 'data/my sets' --part {part} --parts 3" in said
+    assert len(re.findall(r"^ +--count 10000", said, re.MULTILINE)) == 3
+    parts = [f"results/miniature/features/mini-rn/kinds/{part:05d}.safetensors" for part in range(3)]
+    assert f"kinds.classes.txt {' '.join(parts)} --dataset colours" in said
+    inputs = re.findall(r"input: (.*)\n.*output: results/miniature/features/mini-rn/kinds/", said)
+    assert all("my sets/cifar-10-python.tar.gz" in line and "readers/cifar_10.py" in line for line in inputs)
+    assert not any("readers/tar.py" in line for line in inputs)
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
+    assert jobs["features"] == "10"  # eight sets, one of them in three parts
 
 
 def test_the_engine_shows_a_mistake_without_a_traceback():
