@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, jpeg_bytes
 
 from pipeline_lib.evaluate.kinds import KINDS, kind_module
 from pipeline_lib.evaluate.prompts import NEEDED, PROMPTS, prompt_flags
@@ -382,6 +382,43 @@ def test_a_pool_as_distributed_is_shared_by_jobs_and_its_missing_files_are_named
     assert not any("readers/tar.py" in line for line in inputs)
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
     assert jobs["features"] == "10"  # eight sets, one of them in three parts
+
+
+def test_a_reader_is_added_as_the_readme_says(empty_copy):
+    (recipe,) = re.findall(r"```python\n(def read.*?)```", (ROOT / "config" / "README.md").read_text(), re.DOTALL)
+    header = """from collections.abc import Iterator
+
+from pipeline_lib.images import Sample
+from pipeline_lib.readers.containers import list_images
+from pipeline_lib.readers.reader import Reader
+
+
+def label_of(name):
+    return int(name[0])
+
+
+"""
+    (empty_copy / "pipeline_lib" / "readers" / "my_set.py").write_text(header + recipe)
+    catalogue = empty_copy / "pipeline_lib" / "readers" / "catalogue.py"
+    lines = catalogue.read_text()
+    lines = lines.replace("    imagenet,\n", "    imagenet,\n    my_set,\n")
+    catalogue.write_text(lines.replace('    "tar": ', '    "my-set": my_set.READER,\n    "tar": '))
+    pools = load("config.yaml")["features"]["pools"]
+    kinds = next(pool for pool in pools if pool["name"] == "kinds")
+    kinds |= {"reader": "my-set", "images": "data/mine", "count": 2}
+    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"features": {"pools": pools}}))
+    (empty_copy / "data" / "mine" / "test").mkdir(parents=True)
+    for name in ("3-dog.jpg", "5-cat.jpg"):
+        (empty_copy / "data" / "mine" / "test" / name).write_bytes(jpeg_bytes())
+    target = "results/miniature/features/mini-rn/kinds/00000.safetensors"
+    done = snakemake("-n", "--cores", "2", "-p", "--configfile", "mine.yaml", "--", target, folder=empty_copy)
+    assert "--reader my-set --images data/mine" in done.stdout, done.stdout + done.stderr
+    code = (
+        "from pipeline_lib.readers.pool import read_pool; from pipeline_lib.readers.reader import find_reader; "
+        "print([(s.key, s.said['label']) for s in read_pool(find_reader('my-set'), ['data/mine'], count=2)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=empty_copy, capture_output=True, text=True)
+    assert done.stdout.strip() == "[('3-dog', 3), ('5-cat', 5)]", done.stderr
 
 
 def test_the_engine_shows_a_mistake_without_a_traceback():
