@@ -110,26 +110,16 @@ def python2_pickle(batch: dict) -> bytes:
     """A dictionary of lists of small numbers, texts and an array of bytes, as Python 2 pickled the copies of CIFAR."""
 
     def text(content: bytes) -> bytes:
-        return (
-            b"U" + bytes([len(content)]) + content
-            if len(content) < 256
-            else b"T" + struct.pack("<i", len(content)) + content
-        )
+        size = b"U" + bytes([len(content)]) if len(content) < 256 else b"T" + struct.pack("<i", len(content))
+        return size + content
 
     def number(value: int) -> bytes:
         return b"J" + struct.pack("<i", value)
 
     def value(item: object) -> bytes:
         if isinstance(item, np.ndarray):
-            kind = (
-                b"cnumpy\ndtype\n"
-                + text(b"u1")
-                + b"K\x00K\x01\x87R(K\x03"
-                + text(b"|")
-                + b"NNN"
-                + number(-1) * 2
-                + b"K\x00tb"
-            )
+            kind = b"cnumpy\ndtype\n" + text(b"u1") + b"K\x00K\x01\x87R"
+            kind += b"(K\x03" + text(b"|") + b"NNN" + number(-1) * 2 + b"K\x00tb"
             shape = number(item.shape[0]) + number(item.shape[1]) + b"\x86"
             empty = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + text(b"b") + b"\x87R"
             return empty + b"(K\x01" + shape + kind + b"\x89" + text(item.tobytes()) + b"tb"
@@ -213,14 +203,9 @@ def oxford_pets(root: Path) -> Expected:
     folder = root / "oxford-iiit-pet"
     content = io.BytesIO()
     Image.new("RGBA", (20, 18), (10, 200, 30, 128)).save(content, "PNG")
-    expected = [
-        (
-            f"{'Cat' if label % 2 else 'dog'}_breed_{label:02d}_{label + 100}",
-            label,
-            picture(label) if label else content.getvalue(),
-        )
-        for label in range(37)
-    ]
+    images = [content.getvalue(), *map(picture, range(1, 37))]
+    breeds = [f"{'Cat' if label % 2 else 'dog'}_breed_{label:02d}" for label in range(37)]
+    expected = [(f"{breed}_{label + 100}", label, images[label]) for label, breed in enumerate(breeds)]
     for key, _, encoded in expected:
         write(folder / "images" / f"{key}.jpg", encoded)
     write(folder / "images" / "Cat_breed_01_1.mat", b"in the real download too")

@@ -60,6 +60,22 @@ def test_a_truncated_tar_is_named(tmp_path, kept):
         list(read_samples(path))
 
 
+def test_a_tar_with_a_damaged_header_is_named_and_not_read_as_a_shorter_one(tmp_path):
+    path = tmp_path / "damaged.tar"
+    write_samples(path, SAMPLES)
+    content = bytearray(path.read_bytes())
+    content[2 * 1024 + 150] ^= 1  # the third member's checksum: each member is a header and a block of 512 bytes
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"damaged\.tar: not a whole tar \(.* at byte 2,048\)"):
+        list(read_samples(path))
+
+
+def test_two_samples_with_one_key_in_a_row_are_named(tmp_path):
+    write_samples(tmp_path / "a.tar", [SAMPLES[0], SAMPLES[0]])
+    with pytest.raises(ValueError, match=r"a\.tar: sample 000000000 has a second \.jpg member"):
+        list(read_samples(tmp_path / "a.tar"))
+
+
 @pytest.mark.parametrize("key", ["../evil", "a/b", "a.b", "", "a\nb"])
 def test_a_key_that_could_leave_the_folder_is_refused(tmp_path, key):
     with pytest.raises(ValueError, match="a key must be"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, jpeg_bytes
 
 from pipeline_lib.evaluate.kinds import KINDS, kind_module
 from pipeline_lib.evaluate.prompts import NEEDED, PROMPTS, prompt_flags
@@ -163,6 +163,18 @@ def test_both_configurations_fit_the_schema(name):
             "evaluate/benchmarks: 'a' occurs twice",
         ),
         (
+            {"features": {"pools": [{"name": "a", "images": "x", "reader": "coko"}]}},
+            "features/pools/a/reader: expected one of caltech-101, .*, found 'coko'; did you mean 'coco'",
+        ),
+        (
+            {"features": {"pools": [{"name": "a", "images": ["x", "y"], "reader": "coco"}]}},
+            "features/pools/a/images: the reader coco does not take 2 paths; expected a COCO 2017 split",
+        ),
+        (
+            {"features": {"pools": [{"name": "a", "images": ["x.tar", "y.tar"], "parts": 2, "count": 5}]}},
+            "features/pools/a/parts: several tars are encoded by a job each.*\n.*features/pools/a/count: several tars",
+        ),
+        (
             {"features": {"precision": "fp8"}},
             r"features/precision: expected one of \['fp32', 'bf16', 'fp16'\], found 'fp8'",
         ),
@@ -250,6 +262,7 @@ def test_the_miniature_needs_no_data_and_the_paper_run_names_what_it_lacks(empty
     assert missing[0].startswith("fetch/captions: data/cc3m/")
     pools = [pool["name"] for pool in load("paper.yaml")["features"]["pools"]]
     assert all(any(line.startswith(f"features/pools/{name}: data/") for line in missing) for name in pools)
+    assert "features/pools/distractors: data/coco/train2017.zip (a COCO 2017 split: " in "\n".join(missing)
 
 
 def test_class_names_that_do_not_fit_the_readers_labels_are_refused(tmp_path, monkeypatch):
@@ -330,6 +343,72 @@ def test_a_pool_of_several_tars_is_encoded_by_a_job_for_each(empty_copy):
     assert f"kinds.classes.txt {' '.join(parts)} --dataset colours" in said
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
     assert jobs["features"] == "9"  # eight sets, one of them in two parts
+
+
+def test_a_pool_as_distributed_is_shared_by_jobs_and_its_missing_files_are_named(empty_copy):
+    pools = load("config.yaml")["features"]["pools"]
+    named = {pool["name"]: pool for pool in pools}
+    named["kinds"] |= {"reader": "cifar-10", "images": "data/my sets", "parts": 3, "count": 10000}
+    named["sizes"] |= {"reader": "caltech-101", "images": "data/my sets"}
+    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"features": {"pools": pools}}))
+    target = "results/miniature/evaluate/mini-rn/zeroshot.json"
+    arguments = ("--dry-run", "--cores", "2", "--printshellcmds", "--configfile", "mine.yaml", "--", target)
+    done = snakemake(*arguments, folder=empty_copy)
+    assert done.returncode != 0
+    assert "features/pools/kinds: data/my sets/cifar-10-python.tar.gz (CIFAR-10's" in done.stdout + done.stderr
+    folder = empty_copy / "data" / "my sets"
+    (folder / "caltech101" / "101_ObjectCategories").mkdir(parents=True)
+    (folder / "cifar-10-python.tar.gz").touch()
+    done = snakemake(*arguments, folder=empty_copy)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    for part in range(3):
+        assert f"--reader cifar-10 --images 'data/my sets' --part {part} --parts 3" in said
+    assert len(re.findall(r"^ +--count 10000", said, re.MULTILINE)) == 3
+    parts = [f"results/miniature/features/mini-rn/kinds/{part:05d}.safetensors" for part in range(3)]
+    assert f"kinds.classes.txt {' '.join(parts)} --dataset colours" in said
+    inputs = re.findall(r"input: (.*)\n.*output: results/miniature/features/mini-rn/kinds/", said)
+    assert all("my sets/cifar-10-python.tar.gz" in line and "readers/cifar_10.py" in line for line in inputs)
+    assert not any("readers/tar.py" in line for line in inputs)
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
+    assert jobs["features"] == "10"  # eight sets, one of them in three parts
+
+
+def test_a_reader_is_added_as_the_readme_says(empty_copy):
+    (recipe,) = re.findall(r"```python\n(def read.*?)```", (ROOT / "config" / "README.md").read_text(), re.DOTALL)
+    header = """from collections.abc import Iterator
+
+from pipeline_lib.images import Sample
+from pipeline_lib.readers.containers import list_images
+from pipeline_lib.readers.reader import Reader
+
+
+def label_of(name):
+    return int(name[0])
+
+
+"""
+    (empty_copy / "pipeline_lib" / "readers" / "my_set.py").write_text(header + recipe)
+    catalogue = empty_copy / "pipeline_lib" / "readers" / "catalogue.py"
+    lines = catalogue.read_text()
+    lines = lines.replace("    imagenet,\n", "    imagenet,\n    my_set,\n")
+    catalogue.write_text(lines.replace('    "tar": ', '    "my-set": my_set.READER,\n    "tar": '))
+    pools = load("config.yaml")["features"]["pools"]
+    kinds = next(pool for pool in pools if pool["name"] == "kinds")
+    kinds |= {"reader": "my-set", "images": "data/mine", "count": 2}
+    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"features": {"pools": pools}}))
+    (empty_copy / "data" / "mine" / "test").mkdir(parents=True)
+    for name in ("3-dog.jpg", "5-cat.jpg"):
+        (empty_copy / "data" / "mine" / "test" / name).write_bytes(jpeg_bytes())
+    target = "results/miniature/features/mini-rn/kinds/00000.safetensors"
+    done = snakemake("-n", "--cores", "2", "-p", "--configfile", "mine.yaml", "--", target, folder=empty_copy)
+    assert "--reader my-set --images data/mine" in done.stdout, done.stdout + done.stderr
+    code = (
+        "from pipeline_lib.readers.pool import read_pool; from pipeline_lib.readers.reader import find_reader; "
+        "print([(s.key, s.said['label']) for s in read_pool(find_reader('my-set'), ['data/mine'], count=2)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=empty_copy, capture_output=True, text=True)
+    assert done.stdout.strip() == "[('3-dog', 3), ('5-cat', 5)]", done.stderr
 
 
 def test_the_engine_shows_a_mistake_without_a_traceback():

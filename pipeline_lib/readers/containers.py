@@ -4,10 +4,11 @@ Names serve to recognise files and to make keys. Nothing is written, so a name i
 """
 
 import os
+import posixpath  # on texts, since Path objects would take seconds of a hundred thousand names
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from pipeline_lib.tars import list_members, read_member
@@ -35,7 +36,7 @@ class File(NamedTuple):
     @property
     def stem(self) -> str:
         """Its name without folders and suffix."""
-        return PurePosixPath(self.name).stem
+        return posixpath.splitext(posixpath.basename(self.name))[0]
 
 
 def list_files(path: str | Path) -> list[File]:
@@ -51,7 +52,7 @@ def list_files(path: str | Path) -> list[File]:
         If an archive is truncated or none; the message names it.
     """
     if Path(path).is_dir():
-        found = _in_folder(Path(path))
+        found = _in_folder(str(path))
     elif not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     elif Path(path).suffix.lower() == ".zip":
@@ -69,7 +70,7 @@ def list_images(path: str | Path) -> list[File]:
     ValueError
         As `list_files`, or if there is no image at all.
     """
-    images = [file for file in list_files(path) if PurePosixPath(file.name).suffix.lower() in IMAGES]
+    images = [file for file in list_files(path) if posixpath.splitext(file.name)[1].lower() in IMAGES]
     if not images:
         raise ValueError(f"{path}: expected images ({', '.join(sorted(IMAGES))}), found none")
     return images
@@ -80,11 +81,17 @@ def _is_left_behind(name: str) -> bool:
     return "__MACOSX" in parts or any(part.startswith(".") and part not in (".", "..") for part in parts)
 
 
-def _in_folder(folder: Path) -> Iterator[File]:
+def _in_folder(folder: str) -> Iterator[File]:
     for parent, _, names in os.walk(folder, followlinks=True):
+        below = "" if parent == folder else f"{os.path.relpath(parent, folder)}/"
         for name in names:
-            path = Path(parent, name)
-            yield File(path, path.relative_to(folder).as_posix(), path.read_bytes)
+            path = os.path.join(parent, name)
+            yield File(path, below + name, partial(_read, path))
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as content:
+        return content.read()
 
 
 def _in_zip(path: str | Path) -> Iterator[File]:
