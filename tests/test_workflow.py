@@ -207,7 +207,7 @@ def test_a_mistake_in_the_sheet_is_explained(tmp_path, row, message):
         ({"negatives": "crepe"}, "a: loss conclip needs distractors, which negatives crepe does not have"),
         ({"family": "CLIP"}, "a: the family CLIP is for models that are not fine-tuned"),
         ({"seeds": [0, 0]}, r"a: expected different seeds, found \[0, 0\]"),
-        ({"experiment": "mini", "seeds": [1]}, "mini: mini-s1 is a backbone's name"),
+        ({"experiment": "mini", "seeds": [1]}, "mini: mini-s1 is the name of another model"),
     ],
 )
 def test_rows_that_would_fail_hours_later_are_refused_at_once(row, message):

@@ -6,9 +6,9 @@
         --activation quickgelu --family Neg-CLIP --backbone vit-b32 --backbone-weights vit-b32/model.pt \\
         --image-tower own --checkpoint model.pt --record run.json
 
-`pipeline_lib.backbones.formats` says what is read. The output is ``{"model": state_dict, "activation": name}`` in fp32, as
-all models of the pipeline are stored. Whatever would give quietly wrong numbers is refused here: weights that do not fit
-the architecture of the backbone under which the tables list the model, and an activation that cannot be theirs.
+`pipeline_lib.backbones.formats` says what is read. The output is ``{"model": state_dict, "activation": name}`` in fp32,
+as all models of the pipeline are stored. Whatever would give quietly wrong numbers is refused here: weights that do not
+fit the architecture of the backbone under which the tables list the model, and an activation that cannot be theirs.
 
 No weight says whether it was trained with GELU or QuickGELU, so the configuration does. Three things are checked: what
 the file says of itself; that weights fine-tuned from the backbone's have the backbone's activation; and, with
@@ -51,8 +51,8 @@ def check_architecture(state_dict: dict[str, Tensor], expected: dict[str, Tensor
     for problems in (shapes, missing, unknown):
         if problems:
             raise ValueError(
-                f"not of the architecture of {backbone}: expected {'; '.join(problems[:LISTED])} "
-                f"({len(shapes)} other shapes, {len(missing)} missing, {len(unknown)} unknown of {len(expected)} weights)"
+                f"not of the architecture of {backbone}: expected {'; '.join(problems[:LISTED])} (of {len(expected)} "
+                f"weights {len(shapes)} have other shapes and {len(missing)} are missing, {len(unknown)} are unknown)"
             )
 
 

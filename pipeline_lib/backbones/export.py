@@ -13,7 +13,7 @@
 ===============  ======================================================  ==============================================
 
 Both configurations name the activation, so that the features are those of this pipeline: open_clip takes GELU where
-``quick_gelu`` is not said. Weights are stored in fp32. The folder is one that `pipeline_lib.backbones.checkpoint` reads.
+``quick_gelu`` is not said. Weights are stored in fp32. `pipeline_lib.backbones.checkpoint` reads both folders.
 """
 
 import argparse

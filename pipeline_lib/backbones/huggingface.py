@@ -1,7 +1,7 @@
 """CLIP in the form of Hugging Face's ``CLIPModel``: its names of the weights, its configuration, its tokenizer's files.
 
-Plain files are made and read, `transformers` is not needed. ``CLIPModel`` has vision transformers alone, so a ResNet has
-no such form. It keeps queries, keys and values apart, which `clip` has in one matrix, and stores both projections
+Plain files are made and read, `transformers` is not needed. ``CLIPModel`` has vision transformers alone, so a ResNet
+has no such form. It keeps queries, keys and values apart, which `clip` has in one matrix, and stores both projections
 transposed; all else differs in its name only.
 """
 

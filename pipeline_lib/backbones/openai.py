@@ -6,8 +6,7 @@
         --checkpoint model.pt --record run.json
 
 `clip` downloads the weights into the folder unless they lie there; ``--path`` names a file that you have. Either way
-its SHA-256 is checked. The checkpoint is ``{"model": state_dict, "activation": "quickgelu"}`` in fp32, as the pretrained
-backbones'.
+its SHA-256 is checked. The checkpoint is that of `save_checkpoint`, in fp32.
 """
 
 import argparse
