@@ -17,11 +17,11 @@ a model shares the backbone's image features.
 """
 
 import argparse
+import math
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
 
 from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.clip_door import ACTIVATIONS, CLIP, activation_of, build_clip, load_clip, save_checkpoint
@@ -58,9 +58,13 @@ def check_architecture(state_dict: dict[str, Tensor], expected: dict[str, Tensor
 
 def closeness(state_dict: dict[str, Tensor], backbone: dict[str, Tensor]) -> float:
     """Return the cosine between the matrices of two image towers of one architecture: 1 if they are the same."""
-    names = [name for name, value in backbone.items() if name.startswith("visual.") and value.ndim > 1]
-    mine, theirs = (torch.cat([weights[name].flatten() for name in names]) for weights in (state_dict, backbone))
-    return cosine_similarity(mine, theirs, dim=0).item()
+    products = [0.0, 0.0, 0.0]  # of the two towers, and of each with itself
+    for name, theirs in backbone.items():
+        if name.startswith("visual.") and theirs.ndim > 1:
+            mine, theirs = state_dict[name].flatten(), theirs.flatten()
+            for place, pair in enumerate(((mine, theirs), (mine, mine), (theirs, theirs))):
+                products[place] += torch.dot(*pair).item()
+    return products[0] / math.sqrt(products[1] * products[2])
 
 
 def check_origin(state_dict: dict[str, Tensor], activation: str, backbone: CLIP, name: str, shared: bool) -> float:
@@ -122,7 +126,7 @@ def main() -> None:
             check_architecture(found.state_dict, backbone.state_dict(), args.backbone)
             shared = args.image_tower == "backbone"
             near = check_origin(found.state_dict, args.activation, backbone, args.backbone, shared)
-            results["closeness_to_backbone"] = round(near, 6)
+            results["closeness_to_backbone"] = round(near, 4)
             if near <= DERIVED and found.activation is None:
                 print(
                     f"{args.path}: the image tower was not fine-tuned from that of {args.backbone}; nothing but the "

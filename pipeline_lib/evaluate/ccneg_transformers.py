@@ -7,8 +7,8 @@
         --scores ccneg.parquet --metrics ccneg.json
 
 Scores are cosines for FLAVA and probabilities for BLIP (`pipeline_lib.evaluate.image_text_models`). These models share
-no features with CLIP, and BLIP has none to share: it looks at image and caption together. On a small GPU expect 25 to 40
-images a second.
+no features with CLIP, and BLIP has none to share: it looks at image and caption together. On a small GPU expect 25 to
+40 images a second.
 """
 
 import argparse
@@ -72,7 +72,9 @@ def score_triplets(model: Flava | Blip, tars: list[Path], triplets: pd.DataFrame
             if sample.key not in place:
                 raise ValueError(f"{sample.source}: image {sample.key} has no triplet; make the shards again")
         rows = [place[sample.key] for sample in batch]
-        found = model.score([sample.decode(sample.read()) for sample in batch], *texts[rows].T.tolist()).numpy()  # (b, 2)
+        found = model.score(
+            [sample.decode(sample.read()) for sample in batch], *texts[rows].T.tolist()
+        ).numpy()  # (b, 2)
         if not np.isfinite(found).all():
             row = int(np.argmin(np.isfinite(found).all(axis=1)))
             raise ValueError(f"{batch[row].source}: the score of sample {batch[row].key} is not finite")

@@ -122,6 +122,7 @@ def _load(folder: Path, model_class: type, processor_class: type, device: torch.
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    logging.set_verbosity_error()  # its report of weights: those of other heads are left out, and lost ones raise below
     local = {"local_files_only": True}
     try:
         model, found = model_class.from_pretrained(

@@ -84,7 +84,7 @@ class Features:
 
 
 def tower_id(model: CLIP) -> str:
-    """Return a hash of the image tower's weights and activation: fine-tuning leaves it, another backbone has another."""
+    """Return a hash of the image tower, weights and activation: fine-tuning leaves it, another backbone has another."""
     digest = hashlib.sha256(activation_of(model).encode())
     for name, value in sorted(model.visual.state_dict().items()):
         digest.update(f"{name}{tuple(value.shape)}".encode())
