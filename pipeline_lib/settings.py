@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jsonschema
 import yaml
 
+from pipeline_lib.backbones.entries import clip_backbones, entry_problems
 from pipeline_lib.evaluate.kinds import KINDS, annotation_files
 from pipeline_lib.evaluate.prompts import class_problems, prompt_problems
 from pipeline_lib.readers.catalogue import READERS
@@ -84,6 +85,7 @@ def _contradictions(config: dict) -> list[str]:
         "features/pools": [pool["name"] for pool in config["features"]["pools"]],
         "evaluate/zeroshot/datasets": [entry["name"] for entry in config["evaluate"]["zeroshot"]["datasets"]],
         "evaluate/benchmarks": [entry["name"] for entry in config["evaluate"]["benchmarks"]],
+        "evaluate/transformers": [entry["name"] for entry in config["evaluate"]["transformers"]],
     }
     for place, names in lists.items():
         problems += [f"{place}: {name!r} occurs twice" for name in sorted({n for n in names if names.count(n) > 1})]
@@ -106,9 +108,15 @@ def _contradictions(config: dict) -> list[str]:
     )
     for entry in config["evaluate"]["benchmarks"]:
         problems += _benchmark_problems(entry)
+    benchmarks = ["ccneg", "zeroshot", *lists["evaluate/benchmarks"]]
     for model in config["backbones"]["models"]:
-        if model["source"] == "pretrain":
-            problems += _architecture_problems(f"backbones/models/{model['name']}", model["architecture"])
+        found = entry_problems(model, clip_backbones(config), benchmarks)
+        problems += [f"backbones/models/{model['name']}{problem}" for problem in found]
+    problems += [
+        f"evaluate/transformers: {name!r} is the name of a backbone too"
+        for name in lists["evaluate/transformers"]
+        if name in backbones
+    ]
     recipe = config["backbones"]["pretrain"]
     if recipe["warmup_steps"] >= recipe["steps"]:
         problems.append(f"backbones/pretrain/warmup_steps: expected less than steps, {recipe['steps']}")
@@ -138,23 +146,6 @@ def _benchmark_problems(benchmark: dict) -> list[str]:
     return [] if fits else [f"{place}/count: expected null or {wanted}, found {count!r}"]
 
 
-def _architecture_problems(place: str, architecture: dict) -> list[str]:
-    """Return what `clip.model.CLIP` cannot build, or would build otherwise when it is loaded again."""
-    width, patch, pixels = (architecture[key] for key in ("vision_width", "vision_patch_size", "image_resolution"))
-    if isinstance(architecture["vision_layers"], list):
-        problems = [] if pixels % 32 == 0 else [f"image_resolution: expected a multiple of 32, found {pixels}"]
-        problems += [] if width % 2 == 0 else [f"vision_width: expected an even number, found {width}"]
-        problems += [] if patch is None else [f"vision_patch_size: expected null for a ResNet, found {patch}"]
-    elif patch is None:
-        problems = ["vision_patch_size: expected a number of pixels for a ViT, found null"]
-    else:
-        problems = (
-            [] if pixels % patch == 0 else [f"image_resolution: expected a multiple of the patch, found {pixels}"]
-        )
-        problems += [] if width % 64 == 0 else [f"vision_width: expected a multiple of 64 for a ViT, found {width}"]
-    return [f"{place}/{problem}" for problem in problems]
-
-
 def check_experiments(experiments: list[dict], config: dict, with_distractors: list[str]) -> None:
     """Check that the sheet's rows can be trained and told apart.
 
@@ -175,8 +166,15 @@ def check_experiments(experiments: list[dict], config: dict, with_distractors: l
     problems = []
     pools = [pool["name"] for pool in config["features"]["pools"]]
     backbones = [model["name"] for model in config["backbones"]["models"]]
+    others = [entry["name"] for entry in config["evaluate"]["transformers"]]
+    clips = clip_backbones(config)
     for row in experiments:
         name = row["experiment"]
+        if row["backbone"] not in clips:
+            problems.append(
+                f"{name}: expected a backbone that is a CLIP, {', '.join(clips)}, found {row['backbone']!r}, which is "
+                "listed beside one"
+            )
         if row["negatives"] == "crepe" and row["loss"] in with_distractors:
             problems.append(
                 f"{name}: loss {row['loss']} needs distractors, which negatives crepe does not have; use l1"
@@ -194,7 +192,9 @@ def check_experiments(experiments: list[dict], config: dict, with_distractors: l
                 f"{name}: with finetune/order paper nothing depends on the seed; expected one, found {row['seeds']}"
             )
         problems += [
-            f"{name}: {name}-s{seed} is a backbone's name" for seed in row["seeds"] if f"{name}-s{seed}" in backbones
+            f"{name}: {name}-s{seed} is the name of another model"
+            for seed in row["seeds"]
+            if f"{name}-s{seed}" in backbones + others
         ]
     if problems:
         raise ValueError("the sheet of experiments has mistakes:\n" + "\n".join(problems))
@@ -306,6 +306,12 @@ def missing_data(config: dict) -> list[str]:
             for key in ("classes", "templates")
             if key in entry
         },
+        **{
+            f"backbones/models/{model['name']}": model["path"]
+            for model in config["backbones"]["models"]
+            if "path" in model
+        },
+        **{f"evaluate/transformers/{entry['name']}": entry["path"] for entry in config["evaluate"]["transformers"]},
     }
     files = [(key, path, "") for key, path in named.items()]
     for entry in config["evaluate"]["benchmarks"]:

@@ -19,9 +19,9 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 MODEL_FIELDS = ("model", "family", "backbone", "loss", "negatives", "seed")
 
 
-def baseline(backbone: str) -> dict:
-    """Return the `MODEL_FIELDS` of a backbone before any fine-tuning."""
-    return {**dict.fromkeys(MODEL_FIELDS), "model": backbone, "family": "CLIP", "backbone": backbone}
+def baseline(model: str, family: str = "CLIP", backbone: str | None = None) -> dict:
+    """Return the `MODEL_FIELDS` of a model that is not fine-tuned here; a CLIP is its own `backbone`."""
+    return {**dict.fromkeys(MODEL_FIELDS), "model": model, "family": family, "backbone": backbone or model}
 
 
 def use_threads(threads: int) -> None:

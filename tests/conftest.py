@@ -45,6 +45,18 @@ def tiny_checkpoint(tiny_clip, tmp_path_factory):
     return path
 
 
+def call(main, *arguments):
+    """Run a command's `main` in this process; return the message of the mistake that it ends with, or None."""
+    from pipeline_lib.command import run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", [main.__module__, *map(str, arguments)])
+        try:
+            run(main)
+        except SystemExit as end:
+            return end.code
+
+
 def jpeg_bytes(colour=(200, 30, 30), size=(40, 36)) -> bytes:
     """A plain JPEG."""
     content = io.BytesIO()

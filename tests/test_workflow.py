@@ -20,6 +20,10 @@ from pipeline_lib.sources import sources
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 CONFIG_SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 SHEET_SCHEMA = ROOT / "workflow" / "schemas" / "experiments.schema.yaml"
+CHECKPOINT = {
+    **{"source": "checkpoint", "path": "data/neg.pth", "activation": "quickgelu"},
+    **{"family": "Neg-CLIP", "backbone": "mini-rn"},
+}
 RULES = {
     name: body
     for path in RULE_FILES
@@ -219,13 +223,20 @@ def test_a_mistake_in_the_sheet_is_explained(tmp_path, row, message):
         ({"negatives": "crepe"}, "a: loss conclip needs distractors, which negatives crepe does not have"),
         ({"family": "CLIP"}, "a: the family CLIP is for models that are not fine-tuned"),
         ({"seeds": [0, 0]}, r"a: expected different seeds, found \[0, 0\]"),
-        ({"experiment": "mini", "seeds": [1]}, "mini: mini-s1 is a backbone's name"),
+        ({"experiment": "mini", "seeds": [1]}, "mini: mini-s1 is the name of another model"),
+        ({"experiment": "flava", "seeds": [1]}, "flava: flava-s1 is the name of another model"),
+        ({"backbone": "neg"}, "a: expected a backbone that is a CLIP, mini-rn, mini-slim, mini-s1, found 'neg'"),
     ],
 )
 def test_rows_that_would_fail_hours_later_are_refused_at_once(row, message):
     config = load("config.yaml")
-    config["backbones"]["models"].append({"name": "mini-s1", "source": "openai", "released": "RN50"})
-    good = {"experiment": "a", "family": "CoN-CLIP", "loss": "conclip", "negatives": "ccneg", "seeds": [0, 1]}
+    config["backbones"]["models"] += [
+        {"name": "mini-s1", "source": "openai", "released": "RN50"},
+        {**CHECKPOINT, "name": "neg"},
+    ]
+    config["evaluate"]["transformers"] = [{"name": "flava-s1", "kind": "flava", "path": "data/flava"}]
+    good = {"experiment": "a", "family": "CoN-CLIP", "backbone": "mini-rn"}
+    good |= {"loss": "conclip", "negatives": "ccneg", "seeds": [0, 1]}
     check_experiments([good], config, ["l2", "l1+l2", "conclip"])
     with pytest.raises(ValueError, match=message):
         check_experiments([{**good, **row}], config, ["l2", "l1+l2", "conclip"])
@@ -233,7 +244,8 @@ def test_rows_that_would_fail_hours_later_are_refused_at_once(row, message):
 
 def test_several_seeds_in_the_papers_order_are_refused():
     config = merged({"finetune": {"order": "paper"}}, load("config.yaml"))
-    row = {"experiment": "a", "family": "CoN-CLIP", "loss": "l1", "negatives": "ccneg", "seeds": [0, 1]}
+    row = {"experiment": "a", "family": "CoN-CLIP", "backbone": "mini-rn", "loss": "l1", "negatives": "ccneg"}
+    row["seeds"] = [0, 1]
     with pytest.raises(ValueError, match="nothing depends on the seed"):
         check_experiments([row], config, [])
 
@@ -253,6 +265,93 @@ def test_an_architecture_that_cannot_be_built_is_refused(changes, message):
     config["backbones"]["models"][0]["architecture"].update(changes)
     with pytest.raises(ValueError, match=message):
         check_config(config, CONFIG_SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"source": "openai"}, "extra: source openai needs the key 'released'"),
+        ({"source": "pretrain"}, "extra: source pretrain needs the key 'architecture'"),
+        ({"source": "checkpoint", "path": "a.pt"}, "extra: source checkpoint needs the key 'activation'"),
+        ({**CHECKPOINT, "released": "RN50"}, "extra: the key 'released' does not go with source checkpoint; allowed: "),
+        (
+            {**CHECKPOINT, "backbone": "other"},
+            "extra: backbone: expected a CLIP among mini-rn, mini-slim, found 'other'",
+        ),
+        ({**CHECKPOINT, "family": "CLIP"}, "extra: family: expected the name of its method"),
+        ({**CHECKPOINT, "activation": "relu"}, r"activation: expected one of \['quickgelu', 'gelu'\], found 'relu'"),
+        ({**CHECKPOINT, "benchmarks": ["ccneg", "valse2"]}, "extra/benchmarks: expected some of .* found 'valse2'"),
+        ({**CHECKPOINT, "benchmarks": []}, "benchmarks: expected at least 1 entries"),
+        (
+            {"source": "checkpoint", "path": "a.pt", "activation": "gelu", "image_tower": "backbone"},
+            "extra: the key 'image_tower' needs the key 'backbone'",
+        ),
+    ],
+)
+def test_a_mistake_in_a_models_entry_is_explained(entry, message):
+    config = load("config.yaml")
+    config["backbones"]["models"].append({"name": "extra", **entry})
+    with pytest.raises(ValueError, match=message):
+        check_config(config, CONFIG_SCHEMA)
+
+
+def test_a_model_of_another_kind_has_a_name_of_its_own():
+    config = load("config.yaml")
+    config["evaluate"]["transformers"] = [{"name": "mini-rn", "kind": "blip", "path": "data/blip"}]
+    with pytest.raises(ValueError, match="evaluate/transformers: 'mini-rn' is the name of a backbone too"):
+        check_config(config, CONFIG_SCHEMA)
+
+
+def test_the_released_models_stand_beside_the_papers():
+    overlay = load("released-models.yaml")
+    config = merged(overlay, merged(load("paper.yaml"), load("config.yaml")))
+    check_config(config, CONFIG_SCHEMA)
+    papers = load("paper.yaml")["backbones"]["models"]
+    assert overlay["backbones"]["models"][: len(papers)] == papers
+    missing = "\n".join(missing_data(config))
+    for path in ("data/checkpoints/negclip_b32.pth", "data/models/flava-full"):
+        assert path in missing
+
+
+def test_released_models_and_models_of_few_benchmarks_are_planned(empty_copy):
+    data = empty_copy / "data"
+    data.mkdir()
+    for name in ("released.pt", "neg.pth", "flava"):
+        (data / name).touch()
+    models = load("config.yaml")["backbones"]["models"]
+    models[1]["benchmarks"] = ["ccneg"]
+    own = {**CHECKPOINT, "name": "neg", "benchmarks": ["ccneg", "sugarcrepe"]}
+    shared = {**CHECKPOINT, "name": "released", "path": "data/released.pt", "family": "CoN-CLIP (released)"}
+    shared["image_tower"] = "backbone"
+    changes = {
+        "backbones": {"models": [*models, own, shared]},
+        "evaluate": {"transformers": [{"name": "flava-full", "kind": "flava", "path": "data/flava"}]},
+    }
+    (empty_copy / "mine.yaml").write_text(yaml.safe_dump(changes))
+    sheet = empty_copy / "config" / "experiments.tsv"
+    sheet.write_text("".join(line for line in sheet.read_text().splitlines(True) if "slim" not in line))
+    target = "results/tables.parquet"
+    arguments = ("--dry-run", "--printshellcmds", "--cores", "2", "--configfile", "mine.yaml", "--", target)
+    done = snakemake(*arguments, folder=empty_copy)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    evaluated = set(re.findall(r"results/miniature/evaluate/([\w-]+/[\w]+)\.json", said))
+    everything = {"ccneg", "zeroshot", "sugarcrepe"}
+    for model, expected in {
+        **{"mini-rn": everything, "released": everything, "conclip-rn-s0": everything},
+        **{"mini-slim": {"ccneg"}, "neg": {"ccneg", "sugarcrepe"}, "flava-full": {"ccneg", "run"}},
+    }.items():
+        assert {name.partition("/")[2] for name in evaluated if name.startswith(f"{model}/")} == expected, model
+    encoded = set(re.findall(r"results/miniature/features/([\w-]+)/([\w-]+)/", said))
+    assert {pool for model, pool in encoded if model == "neg"} == {"ccneg-eval", "sugarcrepe"}
+    assert not any(model == "released" for model, _ in encoded)
+    assert re.search(
+        r"backbones\.checkpoint\s+\\?\s*--model released.*\n?.*"
+        r"--family 'CoN-CLIP \(released\)' --backbone mini-rn --image-tower backbone "
+        r"--backbone-weights results/miniature/backbones/mini-rn/model\.pt",
+        said,
+        re.DOTALL,
+    )
 
 
 def test_the_miniature_needs_no_data_and_the_paper_run_names_what_it_lacks(empty_copy, monkeypatch):

@@ -7,7 +7,7 @@
         --weight-decay 0.1 --warmup-steps 40 --seed 0 --threads 1 \\
         --checkpoint mini-vit.pt --history mini-vit.history.jsonl --record mini-vit.run.json
 
-The images' tar holds ``KEY.jpg`` and ``KEY.json`` with ``caption``. The checkpoint is ``{"model": state_dict}``. The
+The images' tar holds ``KEY.jpg`` and ``KEY.json`` with ``caption``. The checkpoint is that of `save_checkpoint`. The
 history has one JSON line per step, ``{"step", "loss", "lr", "logit_scale"}``.
 """
 

@@ -5,7 +5,7 @@ and the metadata
 
 ==============  =======================================================================================================
 ``keys``        JSON list of n strings
-``tower``       `tower_id`: hash of the image tower's weights
+``tower``       `tower_id`: hash of the image tower
 ``preprocess``  how an image became pixels: resolution, transform and its version
 ``precision``   in which the tower computed: fp32, bf16 or fp16
 ``images``      hash over the keys and the encoded images, in order
@@ -28,7 +28,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipeline_lib.clip_door import CLIP
+from pipeline_lib.clip_door import CLIP, activation_of
 from pipeline_lib.files import atomic
 
 LENGTH_TOLERANCE = 1e-4  # of a row's length; normalising in fp32 leaves about 1e-7
@@ -84,8 +84,8 @@ class Features:
 
 
 def tower_id(model: CLIP) -> str:
-    """Return a hash of the image tower's weights: fine-tuning leaves it, another backbone has another."""
-    digest = hashlib.sha256()
+    """Return a hash of the image tower, weights and activation: fine-tuning leaves it, another backbone has another."""
+    digest = hashlib.sha256(activation_of(model).encode())
     for name, value in sorted(model.visual.state_dict().items()):
         digest.update(f"{name}{tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

@@ -1,6 +1,6 @@
 # backbones: the CLIPs that fine-tuning starts from
-#   in:  the images that config `backbones.pretrain.images` names, or OpenAI's released weights
-#   out: <run>/backbones/{backbone}/model.pt      {"model": state_dict}
+#   in:  the images that config `backbones.pretrain.images` names, OpenAI's released weights, or published checkpoints
+#   out: <run>/backbones/{backbone}/model.pt      {"model": state_dict, "activation": name}
 #        <run>/backbones/{backbone}/run.json      recipe, versions, time
 #        <run>/backbones/{backbone}/history.jsonl (pretrained ones) loss per step
 rule pretrain:
@@ -53,6 +53,7 @@ rule pretrain:
 rule released:
     """Store one of OpenAI's released CLIPs in the common format."""
     input:
+        path=own_file,
         code=library("backbones.openai"),
     output:
         checkpoint="<run>/backbones/{backbone}/model.pt",
@@ -70,14 +71,49 @@ rule released:
         mem_mb=6000,
         runtime=60,
     params:
-        released=released_name,
+        released=released_options,
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.backbones.openai \
             --backbone {wildcards.backbone} \
-            --name {params.released:q} \
+            {params.released} \
             --download-root data/openai-clip \
             --checkpoint {output.checkpoint:q} \
             --record {output.record:q}
+        """
+
+
+rule read_checkpoint:
+    """Store a published checkpoint in the common format."""
+    input:
+        path=own_file,
+        beside=beside,
+        code=library("backbones.checkpoint"),
+    output:
+        checkpoint="<run>/backbones/{backbone}/model.pt",
+        record="<run>/backbones/{backbone}/run.json",
+    log:
+        "<logs>/read_checkpoint/{backbone}.log",
+    benchmark:
+        "<benchmarks>/read_checkpoint/{backbone}.tsv"
+    wildcard_constraints:
+        backbone=from_source("checkpoint"),
+    conda:
+        "../../environment.yml"
+    threads: cores(1)
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        options=checkpoint_options,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.backbones.checkpoint \
+            --model {wildcards.backbone} \
+            --path {input.path:q} \
+            --checkpoint {output.checkpoint:q} \
+            --record {output.record:q} \
+            {params.options}
         """

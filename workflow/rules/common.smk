@@ -45,6 +45,7 @@ if missing := missing_data(config):
 
 BACKBONES = {model["name"]: model for model in config["backbones"]["models"]}
 POOLS = {pool["name"]: pool for pool in config["features"]["pools"]}
+OTHERS = {entry["name"]: entry for entry in config["evaluate"]["transformers"]}
 DATASETS = {dataset["name"]: dataset["classes"] for dataset in config["evaluate"]["zeroshot"]["datasets"]}
 TEMPLATES = {
     dataset["name"]: dataset["templates"]
@@ -146,9 +147,28 @@ def architecture(wildcards):
     return json.dumps(BACKBONES[wildcards.backbone]["architecture"])
 
 
-def released_name(wildcards):
-    """The backbone's name at OpenAI."""
-    return BACKBONES[wildcards.backbone]["released"]
+def own_file(wildcards):
+    """The file that the entry of a model names, or none."""
+    return BACKBONES[wildcards.backbone].get("path", [])
+
+
+def released_options(wildcards, input):
+    """Flags of pipeline_lib.backbones.openai: the backbone's name at OpenAI, and its file where you have it."""
+    flags = ["--name", BACKBONES[wildcards.backbone]["released"]]
+    return shlex.join([*flags, "--path", input.path] if input.path else flags)
+
+
+def beside(wildcards):
+    """The weights of the CLIP beside which tables list a model; none for a CLIP."""
+    clip = BACKBONES[wildcards.backbone].get("backbone")
+    return f"<run>/backbones/{clip}/model.pt" if clip else []
+
+
+def checkpoint_options(wildcards, input):
+    """Flags of pipeline_lib.backbones.checkpoint: what the config says of the model."""
+    entry = BACKBONES[wildcards.backbone]
+    flags = options(entry, *(key for key in ("activation", "family", "backbone", "image_tower") if key in entry))
+    return f"{flags} {shlex.join(['--backbone-weights', input.beside])}" if input.beside else flags
 
 
 # features
@@ -189,8 +209,10 @@ def count_option(wildcards):
 
 
 def feature_files(backbone, pool):
-    """The features of a pool by a backbone, a file per part."""
-    return [f"<run>/features/{backbone}/{pool}/{part}.safetensors" for part in pool_parts(pool)]
+    """The features of a pool by a backbone's image tower, a file per part; a tower that two models have encodes once."""
+    entry = BACKBONES[backbone]
+    tower = entry["backbone"] if entry.get("image_tower") == "backbone" else backbone
+    return [f"<run>/features/{tower}/{pool}/{part}.safetensors" for part in pool_parts(pool)]
 
 
 # finetune
@@ -228,9 +250,9 @@ def experiment_options(wildcards, input):
 
 
 # evaluate
-def backbone_of(wildcards):
-    """The backbone whose image tower a model has."""
-    return wildcards.model if wildcards.model in BACKBONES else MODELS[wildcards.model]["backbone"]
+def backbone_of(model):
+    """The entry of `backbones.models` that a model is or was fine-tuned from."""
+    return model if model in BACKBONES else MODELS[model]["backbone"]
 
 
 def model_file(name):
@@ -247,7 +269,7 @@ def features_of(*pools):
     """A function that finds the features of pools by a model's backbone."""
 
     def paths(wildcards):
-        return [path for pool in pools for path in feature_files(backbone_of(wildcards), pool)]
+        return [path for pool in pools for path in feature_files(backbone_of(wildcards.model), pool)]
 
     return paths
 
@@ -291,7 +313,7 @@ def annotations_path(wildcards, input):
 
 def benchmark_features(wildcards):
     """The features of the pool that has a benchmark's images."""
-    return feature_files(backbone_of(wildcards), BENCHMARKS[wildcards.benchmark]["pool"])
+    return feature_files(backbone_of(wildcards.model), BENCHMARKS[wildcards.benchmark]["pool"])
 
 
 def published_count(wildcards):
@@ -302,7 +324,24 @@ def published_count(wildcards):
     return "none" if count is None else count
 
 
+def other(key):
+    """A function that finds what the config says of a model of another kind."""
+
+    def value(wildcards):
+        return OTHERS[wildcards.model][key]
+
+    return value
+
+
 # paper
+def metrics_files(wildcards):
+    """The metrics of every model on the benchmarks that it is evaluated on: by default all there are."""
+    everything = ["ccneg", "zeroshot", *BENCHMARKS]
+    wanted = {model: BACKBONES[backbone_of(model)].get("benchmarks", everything) for model in [*BACKBONES, *MODELS]}
+    wanted |= dict.fromkeys([*OTHERS, *BLIND], ["ccneg"])
+    return [f"<run>/evaluate/{model}/{benchmark}.json" for model, names in wanted.items() for benchmark in names]
+
+
 def folder_of(wildcards, output):
     """The folder of a rule's last output."""
     return Path(output[-1]).parent

@@ -38,6 +38,47 @@ rule evaluate_ccneg:
         """
 
 
+rule evaluate_ccneg_transformers:
+    """Score CC-Neg with FLAVA or BLIP."""
+    input:
+        path=other("path"),
+        triplets="<run>/shards/eval.parquet",
+        images=expand("<run>/shards/eval-{part}.tar", part=PARTS),
+        code=library("evaluate.ccneg_transformers"),
+    output:
+        scores="<run>/evaluate/{model}/ccneg.parquet",
+        metrics="<run>/evaluate/{model}/ccneg.json",
+        record="<run>/evaluate/{model}/run.json",
+    log:
+        "<logs>/evaluate_ccneg_transformers/{model}.log",
+    benchmark:
+        "<benchmarks>/evaluate_ccneg_transformers/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(OTHERS) or "(?!)",
+    conda:
+        "../../environment.yml"
+    threads: cores(1)
+    resources:
+        mem_mb=6000,
+        runtime=240,
+    params:
+        kind=other("kind"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.evaluate.ccneg_transformers \
+            --model {wildcards.model} \
+            --kind {params.kind} \
+            --path {input.path:q} \
+            --triplets {input.triplets:q} \
+            --images {input.images:q} \
+            --threads 1 \
+            --record {output.record:q} \
+            --scores {output.scores:q} \
+            --metrics {output.metrics:q}
+        """
+
+
 rule evaluate_zeroshot:
     """Classify every labelled set under every prompt."""
     input:

@@ -1,6 +1,6 @@
 # finetune: one CoN-CLIP per row of the sheet of experiments and seed
 #   in:  <run>/backbones/…, triplets with the image features of their pool; distractors where the loss uses them
-#   out: <run>/finetune/{model}/model.pt       {"model": state_dict}
+#   out: <run>/finetune/{model}/model.pt       {"model": state_dict, "activation": name}
 #        <run>/finetune/{model}/history.jsonl  loss per step
 #        <run>/finetune/{model}/run.json       recipe, versions, time, speed
 #        and, until it is finished, <run>/finetune/{model}/resume.pt

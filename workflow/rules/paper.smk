@@ -10,14 +10,7 @@ from pipeline_lib.paper.outputs import FIGURE_FILES, TABLE_FILES
 rule tables:
     """Build the table of all results, and one table per table of the paper."""
     input:
-        metrics=[
-            *expand(
-                "<run>/evaluate/{model}/{benchmark}.json",
-                model=[*BACKBONES, *MODELS],
-                benchmark=["ccneg", "zeroshot", *BENCHMARKS],
-            ),
-            *expand("<run>/evaluate/{blind}/ccneg.json", blind=BLIND),
-        ],
+        metrics=metrics_files,
         published=config["paper"]["published"],
         code=library("paper.tables"),
     output:
@@ -98,6 +91,7 @@ rule report_page:
         runs=[
             *expand("<run>/backbones/{backbone}/run.json", backbone=BACKBONES),
             *expand("<run>/finetune/{model}/run.json", model=MODELS),
+            *expand("<run>/evaluate/{model}/run.json", model=OTHERS),
         ],
         code=library("paper.report"),
     output:
