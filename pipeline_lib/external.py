@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline_lib.crepe_layout import captions_files
 from pipeline_lib.evaluate.kinds import annotation_files
 from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.settings import pool_paths
@@ -11,18 +12,25 @@ def external_files(config: dict) -> dict[str, list[str]]:
     """Return the files and folders that a run takes from outside, by the configuration's key.
 
     What the run makes itself (``<run>/...``) is not among them, nor what this repository has (``config/...``), nor
-    OpenAI's weights, which are fetched on first use.
+    OpenAI's weights where they are fetched on first use.
     """
-    named = {
-        "fetch/captions": [config["fetch"]["captions"]],
-        "finetune/crepe_captions": [config["finetune"]["crepe_captions"]],
+    named = _ccneg(config) | {
+        "finetune/crepe_captions": captions_files(config["finetune"]["crepe_captions"]),
+        **{
+            f"backbones/models/{model['name']}": [model["path"]]
+            for model in config["backbones"]["models"]
+            if "path" in model
+        },
         **{
             f"evaluate/zeroshot/datasets/{entry['name']}/{key}": [entry[key]]
             for entry in config["evaluate"]["zeroshot"]["datasets"]
             for key in ("classes", "templates")
             if key in entry
         },
-        **{f"evaluate/benchmarks/{entry['name']}": _annotations(entry) for entry in config["evaluate"]["benchmarks"]},
+        **{
+            f"evaluate/benchmarks/{entry['name']}": annotation_files(entry["kind"], entry["annotations"])
+            for entry in config["evaluate"]["benchmarks"]
+        },
         **{
             f"features/pools/{pool['name']}": READERS[pool.get("reader", "tar")].needs(*pool_paths(pool))
             for pool in config["features"]["pools"]
@@ -32,10 +40,13 @@ def external_files(config: dict) -> dict[str, list[str]]:
     return {key: paths for key, paths in kept.items() if paths}
 
 
-def _annotations(benchmark: dict) -> list[str]:
-    """The files of a benchmark, or the folder that they are to be in where there is none."""
-    kind, path = benchmark["kind"], benchmark["annotations"]
-    return annotation_files(kind, path) if Path(path).exists() else [path]
+def _ccneg(config: dict) -> dict[str, list[str]]:
+    """What CC-Neg and its distractors come from."""
+    release, mapping = config["shards"]["released"], config["distractors"]["released"] or {}
+    files = {f"distractors/released/{key}": [path] for key, path in mapping.items()}
+    if release is None:
+        return {"fetch/captions": [config["fetch"]["captions"]], **files}
+    return {f"shards/released/{key}": [release[key]] for key in ("annotations", "images")} | files
 
 
 def _is_here(path: str) -> bool:
@@ -44,7 +55,7 @@ def _is_here(path: str) -> bool:
 
 
 def fetched_weights(config: dict) -> dict[str, list[str]]:
-    """Return the files of OpenAI's weights, which are fetched on first use, by the configuration's key."""
+    """Return the files of OpenAI's weights that are fetched on first use, by the configuration's key."""
     return {
         f"backbones/models/{model['name']}": [f"data/openai-clip/{model['released'].replace('/', '-')}.pt"]
         for model in config["backbones"]["models"]
@@ -53,12 +64,12 @@ def fetched_weights(config: dict) -> dict[str, list[str]]:
 
 
 def missing_data(config: dict) -> list[str]:
-    """Return one line per file or folder that a run takes from outside and that is not there."""
-    pools = config["features"]["pools"]
-    layouts = {f"features/pools/{pool['name']}": READERS[pool.get("reader", "tar")].layout for pool in pools}
+    """Return one line per key at which the configuration names something from outside that is not there."""
+    missing = {
+        key: [path for path in paths if not Path(path).exists()] for key, paths in external_files(config).items()
+    }
     return [
-        f"{key}: {path}" + (f" ({layouts[key]})" if key in layouts else "")
-        for key, paths in external_files(config).items()
-        for path in paths
-        if not Path(path).exists()
+        f"{key}: {paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}"
+        for key, paths in missing.items()
+        if paths
     ]

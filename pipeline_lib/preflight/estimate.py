@@ -16,8 +16,6 @@ from pipeline_lib.preflight.needs import Needs
 ALIVE = 0.65  # of CC3M's links: 55 to 70 % in public reports of 2024 to 2026
 LARGEST_HOST = 0.14  # of CC3M's links are on one host (config/paper.yaml)
 NEGATED = 0.61  # of captions that the rules negate: 2,450 of 4,000 (docs/captions.md)
-RELEASED_SAMPLES = 228_246  # [paper]
-RELEASED_TRAINED = 188_246  # [paper]
 IMAGE_BYTES = {256: 30_000, None: 155_000}  # JPEG at 256 pixels, 29.9 GB per million (img2dataset); as hosts serve it
 ROW_BYTES = 2_000  # of a sample's JSON, tar headers and table rows
 CAPTION_BYTES = 85  # of a row of captions/*.parquet
@@ -94,8 +92,8 @@ def costs(config: dict, needs: Needs, links: int, images: dict[str, int]) -> lis
     images : dict of str to int
         Images of each pool, 0 where unknown.
     """
-    if config["shards"].get("released"):
-        counts = _Counts(0, RELEASED_SAMPLES, RELEASED_TRAINED, images)
+    if release := config["shards"]["released"]:
+        counts = _Counts(0, release["count"], release["count"] - release["eval_last"], images)
     else:
         samples = round(links * ALIVE * NEGATED)
         counts = _Counts(links, samples, round(samples * (1 - config["shards"]["eval_share"])), images)

@@ -32,7 +32,7 @@ class Needs:
 
     def shards(self) -> set[str]:
         """What CC-Neg is made from: the authors' files, or captions and links."""
-        if self._config["shards"].get("released"):
+        if self._config["shards"]["released"]:
             return self._keys("shards/released/annotations", "shards/released/images")
         return self._keys("fetch/captions")
 
@@ -47,7 +47,7 @@ class Needs:
 
     def distractors(self) -> set[str]:
         """What is needed to choose, or read, the distractors of the training samples."""
-        if self._config["distractors"].get("released"):
+        if self._config["distractors"]["released"]:
             return self.shards() | self._keys("distractors/released/mapping", "distractors/released/captions")
         return self.shards() | self.backbone(self._config["distractors"]["backbone"]) | self.pool("distractors")
 

@@ -52,7 +52,7 @@ def leave_out(config: dict, experiments: list[dict], unusable: Collection[str]) 
     override: dict = {}
     left_out = []
     needs = Needs(config, experiments)
-    if config["distractors"].get("released") and (needs.distractors() - needs.shards()) & unusable:
+    if config["distractors"]["released"] and (needs.distractors() - needs.shards()) & unusable:
         override["distractors"] = {"released": None}
         left_out.append("distractors/released: they are chosen here")
         needs = Needs({**config, "distractors": {**config["distractors"], "released": None}}, experiments)

@@ -1,6 +1,7 @@
 """Lay the report out: plain text in 100 columns, coloured on a terminal."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import groupby
 from pathlib import Path
 
 from rich import box
@@ -15,6 +16,7 @@ from pipeline_lib.preflight.override import Override
 from pipeline_lib.preflight.targets import Target, braces
 
 WIDTH = 100
+MANY = 3  # missing files of a data set that are named one by one
 COLOURS = {PRESENT: "green", MISSING: "yellow", WRONG: "bold red", FETCHED: "cyan"}
 
 
@@ -57,24 +59,40 @@ def show_data(screen: Console, items: list[Item]) -> None:
     if not items:
         screen.print("Data: nothing is taken from outside.\n")
         return
-    made = _table("Data", "state", "dataset", "path")
-    for item in items:
+    made = _table("Data", "state", "what it is and what is at its paths")
+    for (status, dataset), same in groupby(items, key=lambda item: (item.status, item.dataset)):
+        same = list(same)
         about = Text()
-        for path, (status, detail) in item.found.items():
-            about.append("\n" if about else "").append(path)
-            if status == PRESENT:
-                about.append(f"  {detail}" if detail else "", style="dim")
-            elif status == WRONG or item.status == WRONG:
-                about.append(f"\n{detail or 'is not there'}", style="bold")
-        if item.status != PRESENT and item.dataset:
-            known = [size(item.dataset.size)] if item.dataset.size else []
-            about.append(f"\n{', '.join([*known, f'licence {item.dataset.licence}'])}: {item.dataset.source}")
-            for text in (item.dataset.terms, f"without it: {item.dataset.without}"):
+        if dataset:
+            about.append(dataset.name, style="bold").append(f": {dataset.used_for}")
+        else:
+            keys = ", ".join(key for item in same for key in item.keys)
+            about.append(f"not in config/datasets.tsv; named at {keys}")
+        for item in same:
+            for line, style in _paths(item):
+                about.append(f"\n{line}", style=style)
+        if dataset and status != PRESENT:
+            known = [size(dataset.size)] if dataset.size else []
+            about.append(f"\n{', '.join([*known, f'licence: {dataset.licence}'])}\n{dataset.source}")
+            for text in (dataset.terms, f"without it: {dataset.without}"):
                 about.append(f"\n{text}" if text else "", style="dim")
-        elif item.status != PRESENT:
-            about.append(f"\nnot in config/datasets.tsv; named at {', '.join(item.keys)}", style="dim")
-        made.add_row(Text(item.status, style=COLOURS[item.status]), item.dataset.name if item.dataset else "", about)
+        made.add_row(Text(status, style=COLOURS[status]), about)
     screen.print(made)
+
+
+def _paths(item: Item) -> Iterator[tuple[str, str]]:
+    """Lines about what lies at an item's paths, and their styles; many missing files of a folder share a line."""
+    if item.status == MISSING and len(item.found) > MANY:
+        first, *more = item.found
+        yield f"{first} and {len(more)} more in that folder", ""
+        return
+    for path, (status, detail) in item.found.items():
+        if status == WRONG:
+            yield detail, "bold"
+        elif status == MISSING and item.status == WRONG:
+            yield f"{path}: is not there", "bold"
+        else:
+            yield f"{path}{f'  {detail}' if detail else ''}", ""
 
 
 def show_costs(screen: Console, costs: list[Cost], items: list[Item], free: int, cores: int) -> None:
@@ -114,8 +132,8 @@ def show_targets(screen: Console, targets: list[Target], items: list[Item], comm
         able = len(target.outputs)
         word, colour = ("can run", "green") if able == target.count else (f"{able} of {target.count}", "cyan")
         word, colour = (word, colour) if able else ("waits", "yellow")
-        waits = ", ".join(dict.fromkeys(name for key in target.lacks for name in names[key]))
-        made.add_row(Text(word, style=colour), target.name, waits)
+        waits = [*dict.fromkeys(name for key in target.lacks for name in names[key])]
+        made.add_row(Text(word, style=colour), target.name, ", ".join([*waits, *filter(None, [target.after])]))
     screen.print(made)
     able = [target for target in targets if target.outputs]
     if len(able) == len(targets) and all(len(target.outputs) == target.count for target in targets):

@@ -1,6 +1,6 @@
 """Which targets can be made with the data that are here, and what to ask Snakemake for."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from pipeline_lib.preflight.needs import Needs
@@ -19,12 +19,15 @@ class Target(NamedTuple):
         How many there are in all.
     lacks : list of str
         The configuration's keys whose data the other files wait for.
+    after : str
+        The name of the target for which the other files wait besides; empty where there is none.
     """
 
     name: str
     outputs: list[str]
     count: int
     lacks: list[str]
+    after: str = ""
 
 
 def targets(config: dict, needs: Needs, unusable: Collection[str]) -> list[Target]:
@@ -44,38 +47,38 @@ def targets(config: dict, needs: Needs, unusable: Collection[str]) -> list[Targe
     list of Target
         In the order of the stages; the last one is the table of all results.
     """
-    run = f"results/{config['run']}"
+    run, unusable = f"results/{config['run']}", set(unusable)
 
-    def target(name: str, files: Iterable[tuple[str, set[str]]]) -> Target:
-        files = list(files)
-        outputs = [path for path, needed in files if not needed & set(unusable)]
-        lacks = set().union(*(needed for _, needed in files)) & set(unusable)
-        return Target(name, outputs, len(files), sorted(lacks))
+    def target(name: str, files: dict[str, set[str]]) -> Target:
+        outputs = [path for path, needed in files.items() if not needed & unusable]
+        return Target(name, outputs, len(files), sorted(set().union(*files.values()) & unusable))
 
-    found = []
-    if not config["shards"].get("released"):
-        found.append(target("fetch", [(f"{run}/fetch/summary.json", needs.shards())]))
-        found.append(target("captions", [(f"{run}/captions/quality.html", needs.shards())]))
-    found.append(target("CC-Neg", [(f"{run}/shards/index.json", needs.shards())]))
-    found.append(target("distractors", [(f"{run}/distractors/train.parquet", needs.distractors())]))
-    found.append(
-        target("backbones", [(f"{run}/backbones/{name}/model.pt", needs.backbone(name)) for name in needs.backbones])
+    ccneg = needs.shards()
+    found = (
+        []
+        if config["shards"]["released"]
+        else [
+            target("fetch", {f"{run}/fetch/summary.json": ccneg}),
+            target("captions", {f"{run}/captions/quality.html": ccneg}),
+        ]
     )
-    found.append(
-        target(
-            "fine-tuned models",
-            [(f"{run}/finetune/{name}/model.pt", needs.model(name)) for name in needs.finetuned],
+    found += [
+        target("CC-Neg", {f"{run}/shards/index.json": ccneg}),
+        target("distractors", {f"{run}/distractors/train.parquet": needs.distractors()}),
+        target("backbones", {f"{run}/backbones/{name}/model.pt": needs.backbone(name) for name in needs.backbones}),
+        target("fine-tuned models", {f"{run}/finetune/{name}/model.pt": needs.model(name) for name in needs.finetuned}),
+    ]
+    everything: set[str] = set()
+    for benchmark, own in needs.benchmarks().items():
+        models = {name: own | needs.model(name) for name in needs.evaluated(benchmark)}
+        everything |= own.union(*models.values())
+        scored = target(
+            benchmark, {f"{run}/evaluate/{name}/{benchmark}.json": needed for name, needed in models.items()}
         )
-    )
-    files = {
-        (benchmark, model): (f"{run}/evaluate/{model}/{benchmark}.json", needed | needs.model(model))
-        for benchmark, needed in needs.benchmarks().items()
-        for model in needs.evaluated(benchmark)
-    }
-    for benchmark in needs.benchmarks():
-        found.append(target(benchmark, [file for (name, _), file in files.items() if name == benchmark]))
-    everything = set().union(*(needed for _, needed in files.values()))
-    return [*found, target("all tables", [("results/tables.parquet", everything)])]
+        lacks, waits = sorted(own & unusable), set(scored.lacks) - own
+        found.append(scored._replace(lacks=lacks, after="models" if waits else ""))
+    tables = target("all tables", {"results/tables.parquet": everything})
+    return [*found, tables._replace(lacks=[], after="the above" if tables.lacks else "")]
 
 
 def braces(paths: list[str]) -> str:
