@@ -65,11 +65,8 @@ def fetched_weights(config: dict) -> dict[str, list[str]]:
 
 def missing_data(config: dict) -> list[str]:
     """Return one line per key at which the configuration names something from outside that is not there."""
-    missing = {
-        key: [path for path in paths if not Path(path).exists()] for key, paths in external_files(config).items()
-    }
-    return [
-        f"{key}: {paths[0]}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}"
-        for key, paths in missing.items()
-        if paths
-    ]
+    lines = []
+    for key, paths in external_files(config).items():
+        if missing := [path for path in paths if not Path(path).exists()]:
+            lines.append(f"{key}: {missing[0]}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}")
+    return lines

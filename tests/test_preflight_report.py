@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
-from test_workflow import CONFIG_SCHEMA, SHEET_SCHEMA, empty_copy, load, merged  # noqa: F401
+from test_workflow import CONFIG_SCHEMA, SHEET_SCHEMA, load, merged
 
 from pipeline_lib.external import external_files
 from pipeline_lib.finetune.terms import LOSSES
@@ -182,7 +182,7 @@ def test_the_report_names_every_path_and_fits_a_terminal(tmp_path, paper, monkey
     assert time.monotonic() - started < 10
     assert all(len(line) <= 100 for line in said.splitlines() if not line.startswith(("snakemake", "  results")))
     for paths in external_files(config).values():
-        assert re.search(rf"^ +{re.escape(paths[0])}( and \d+ more in that folder)? *$", said, re.MULTILINE), paths[0]
+        assert re.search(rf"^ +{re.escape(paths[0])}( \(\+\d+ more\))? *$", said, re.MULTILINE), paths[0]
     assert re.search(r"^ to fetch +clip-vit-l14: .*\n +data/openai-clip/ViT-L-14\.pt", said, re.MULTILINE)
     assert "without it: no SugarCREPE" in said
     assert "No tables without it: everything needs fetch/captions." in said
@@ -233,7 +233,7 @@ def bring(config, lacking):
                 path.touch() if path.suffix else path.mkdir(exist_ok=True)
 
 
-def test_the_engine_agrees_on_what_can_run_and_takes_the_override(empty_copy, paper, monkeypatch):  # noqa: F811
+def test_the_engine_agrees_on_what_can_run_and_takes_the_override(empty_copy, paper, monkeypatch):
     monkeypatch.chdir(empty_copy)
     config, rows = paper
     lacking = {"features/pools/distractors", "features/pools/cifar-10"}
@@ -260,7 +260,7 @@ def test_the_engine_agrees_on_what_can_run_and_takes_the_override(empty_copy, pa
         assert (process.returncode == 0) == well, said
 
 
-def test_the_engine_prints_the_report_alone(empty_copy):  # noqa: F811
+def test_the_engine_prints_the_report_alone(empty_copy):
     (empty_copy / "results").mkdir()
     (empty_copy / "results" / "active-run.txt").write_text(
         "miniature\n"

@@ -61,10 +61,10 @@ def inspect(path: str | Path, expected: Expected | None = None, hashes: bool = F
     try:
         if path.is_file():
             _check_whole(path)
-        if expected and expected.download:
-            seen.append(_as_published(path, expected.download, hashes))
         if expected and expected.items:
             seen.append(_counted(path, expected.items))
+        if expected and expected.download:
+            seen.append(_as_published(path, expected.download, hashes))
     except (ValueError, OSError) as error:
         return Finding(WRONG, str(error))
     return Finding(PRESENT, ", ".join(word for word in seen if word))

@@ -84,7 +84,7 @@ def _paths(item: Item) -> Iterator[tuple[str, str]]:
     """Lines about what lies at an item's paths, and their styles; many missing files of a folder share a line."""
     if item.status == MISSING and len(item.found) > MANY:
         first, *more = item.found
-        yield f"{first} and {len(more)} more in that folder", ""
+        yield f"{first} (+{len(more)} more)", ""
         return
     for path, (status, detail) in item.found.items():
         if status == WRONG:
@@ -100,15 +100,21 @@ def show_costs(screen: Console, costs: list[Cost], items: list[Item], free: int,
     made = _table("Room and time, roughly", "stage", "room", "time", "for", numbers=("room", "time"))
     for cost in costs:
         made.add_row(cost.stage, size(cost.bytes), "" if cost.hours is None else duration(cost.hours), cost.basis)
+    room = sum(cost.bytes for cost in costs)
     made.add_section()
-    made.add_row("all", size(sum(cost.bytes for cost in costs)), duration(sum(cost.hours or 0 for cost in costs)), "")
+    made.add_row("all", size(room), duration(sum(cost.hours or 0 for cost in costs)), "")
     screen.print(made)
+    if room > free:
+        screen.print(f"Free under results/: {size(free)}, less than the run takes.", style="bold red")
+    else:
+        screen.print(f"Free under results/: {size(free)}.")
     missing = {item.dataset.name: item.dataset for item in items if item.status != PRESENT and item.dataset}
     known = [dataset.size for dataset in missing.values() if dataset.size]
     unknown = f", and {len(missing) - len(known)} of unknown size" if len(known) < len(missing) else ""
+    if missing:
+        screen.print(f"Downloads that are missing: {size(sum(known))}{unknown}.")
     screen.print(
-        f"Free under results/: {size(free)}. Downloads that are missing: {size(sum(known))}{unknown}.\n"
-        f"Times are of two cores without a GPU, computed from docs/speed.md, docs/captions.md and\n"
+        "Times are of two cores without a GPU, computed from docs/speed.md, docs/captions.md and\n"
         f"docs/fetching.md; this machine has {cores} cores. A GPU was not measured: expect a small part of it.\n"
     )
 

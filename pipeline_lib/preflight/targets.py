@@ -72,9 +72,8 @@ def targets(config: dict, needs: Needs, unusable: Collection[str]) -> list[Targe
     for benchmark, own in needs.benchmarks().items():
         models = {name: own | needs.model(name) for name in needs.evaluated(benchmark)}
         everything |= own.union(*models.values())
-        scored = target(
-            benchmark, {f"{run}/evaluate/{name}/{benchmark}.json": needed for name, needed in models.items()}
-        )
+        files = {f"{run}/evaluate/{name}/{benchmark}.json": needed for name, needed in models.items()}
+        scored = target(benchmark, files)
         lacks, waits = sorted(own & unusable), set(scored.lacks) - own
         found.append(scored._replace(lacks=lacks, after="models" if waits else ""))
     tables = target("all tables", {"results/tables.parquet": everything})
