@@ -81,10 +81,11 @@ def show_data(screen: Console, items: list[Item]) -> None:
 
 
 def _paths(item: Item) -> Iterator[tuple[str, str]]:
-    """Lines about what lies at an item's paths, and their styles; many missing files of a folder share a line."""
+    """Lines about what lies at an item's paths, and their styles; of many missing files the first."""
     if item.status == MISSING and len(item.found) > MANY:
         first, *more = item.found
-        yield f"{first} (+{len(more)} more)", ""
+        yield first, ""
+        yield f"and {len(more)} more", ""
         return
     for path, (status, detail) in item.found.items():
         if status == WRONG:
