@@ -1,5 +1,6 @@
 # make tables   make the environment, run the pipeline, print the headline table
 # make test     make the environment, lint, run the tests
+# make preflight CONFIG=config/paper.yaml   say which data are here, what the run costs and what can run now
 # make bench    time the published fine-tuning loop and ours: a quarter of an hour on two cores
 # make bench-fetch   time img2dataset and our fetch: ten minutes on two cores
 CORES ?= 8
@@ -11,12 +12,19 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: tables test lint bench bench-fetch readme lock clean
+.PHONY: tables test lint preflight bench bench-fetch readme lock clean
 
 tables: $(ENVIRONMENT)
 	snakemake --cores $(CORES) --quiet rules --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
 	@python -m pipeline_lib.paper.headline --tables results/tables.parquet
 	@echo "All tables: results/tables.parquet, results/tables/   Figures: results/figures/   Report: results/report.html"
+
+# FLAGS="--hash" compares the hashes of large files too. Where Snakemake refuses the configuration it is asked again,
+# since --quiet all hides why.
+preflight: $(ENVIRONMENT)
+	@export PREFLIGHT_FLAGS="$(FLAGS)"; \
+	ask="snakemake --cores 1 $(if $(CONFIG),--configfile $(CONFIG))"; \
+	$$ask --quiet all -- preflight || { $$ask --dry-run --quiet -- preflight; exit 1; }
 
 test: $(ENVIRONMENT) lint
 	pytest

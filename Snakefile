@@ -49,6 +49,7 @@ else:
 include: "workflow/rules/finetune.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/preflight.smk"
 
 
 report: "workflow/report/workflow.rst"

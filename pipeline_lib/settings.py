@@ -12,7 +12,7 @@ import jsonschema
 import yaml
 
 from pipeline_lib.backbones.entries import clip_backbones, entry_problems
-from pipeline_lib.evaluate.kinds import KINDS, annotation_files
+from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.evaluate.prompts import class_problems, prompt_problems
 from pipeline_lib.readers.catalogue import READERS
 
@@ -287,40 +287,3 @@ def pool_jobs(pool: dict) -> list[PoolJob]:
         return [PoolJob(reader, [path]) for path in paths]
     parts = pool.get("parts", 1)
     return [PoolJob(reader, paths, part, parts) for part in range(parts)]
-
-
-def missing_data(config: dict) -> list[str]:
-    """Return one line per file or folder of a run on real data that the configuration names and that is not there."""
-    release, mapping = config["shards"]["released"], config["distractors"]["released"]
-    if release is None:
-        ccneg = {"fetch/captions": config["fetch"]["captions"]}
-    else:
-        ccneg = {f"shards/released/{key}": release[key] for key in ("annotations", "images")}
-    named = {
-        **ccneg,
-        **{f"distractors/released/{key}": path for key, path in (mapping or {}).items()},
-        "finetune/crepe_captions": config["finetune"]["crepe_captions"],
-        **{
-            f"evaluate/zeroshot/datasets/{entry['name']}/{key}": entry[key]
-            for entry in config["evaluate"]["zeroshot"]["datasets"]
-            for key in ("classes", "templates")
-            if key in entry
-        },
-        **{
-            f"backbones/models/{model['name']}": model["path"]
-            for model in config["backbones"]["models"]
-            if "path" in model
-        },
-        **{f"evaluate/transformers/{entry['name']}": entry["path"] for entry in config["evaluate"]["transformers"]},
-    }
-    files = [(key, path, "") for key, path in named.items()]
-    for entry in config["evaluate"]["benchmarks"]:
-        there = Path(entry["annotations"]).exists()
-        paths = annotation_files(entry["kind"], entry["annotations"]) if there else [entry["annotations"]]
-        files += [(f"evaluate/benchmarks/{entry['name']}", path, "") for path in paths]
-    for pool in config["features"]["pools"]:
-        reader = READERS[pool.get("reader", "tar")]
-        files += [
-            (f"features/pools/{pool['name']}", path, f" ({reader.layout})") for path in reader.needs(*pool_paths(pool))
-        ]
-    return [f"{key}: {path}{what}" for key, path, what in files if not path.startswith("<") and not Path(path).exists()]

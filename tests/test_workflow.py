@@ -13,8 +13,9 @@ from conftest import ROOT, jpeg_bytes
 
 from pipeline_lib.evaluate.kinds import KINDS, kind_module
 from pipeline_lib.evaluate.prompts import NEEDED, PROMPTS, prompt_flags
+from pipeline_lib.external import missing_data
 from pipeline_lib.finetune.terms import LOSSES
-from pipeline_lib.settings import check_config, check_experiments, missing_data, read_experiments
+from pipeline_lib.settings import check_config, check_experiments, read_experiments
 from pipeline_lib.sources import sources
 
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))

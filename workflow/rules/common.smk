@@ -2,6 +2,7 @@
 import json
 import os
 import shlex
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from snakemake.logging import logger
 
 from pipeline_lib.evaluate.kinds import BLIND, KINDS, annotation_files, kind_module
 from pipeline_lib.evaluate.prompts import prompt_flags
+from pipeline_lib.external import missing_data
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.readers.reader import module_name
-from pipeline_lib.settings import PoolJob, check_config, check_experiments, missing_data, pool_jobs, read_experiments
+from pipeline_lib.settings import PoolJob, check_config, check_experiments, pool_jobs, read_experiments
 from pipeline_lib.sources import sources
 
 try:
@@ -30,13 +32,13 @@ except (ValueError, FileNotFoundError) as error:
 
 if missing := missing_data(config):
     lacks = (
-        "Data that this configuration names is not here; config/README.md says what each is and where it comes from. "
-        "Targets that need none of it can run.\n  " + "\n  ".join(missing)
+        "Data that this configuration names is not here; the target `preflight` says what each is, where it comes from "
+        "and what can run without it.\n  " + "\n  ".join(missing)
     )
     # Snakemake takes an existing file for good where the rule that makes it lacks its input. So the tables of another
-    # run would pass for this one's: they have to go first.
+    # run would pass for this one's: they have to go first. The report on what is missing is asked for before.
     active = Path("results/active-run.txt")
-    if active.is_file() and active.read_text().strip() != config["run"]:
+    if "preflight" not in sys.argv and active.is_file() and active.read_text().strip() != config["run"]:
         raise WorkflowError(
             f"results/ shows the run {active.read_text().strip()!r}, and this run is {config['run']!r}. Remove "
             f"results/tables.parquet, results/report.html and {active} (results/<run>/ stays), then run again.\n{lacks}"

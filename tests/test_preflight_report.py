@@ -1,0 +1,272 @@
+"""Preflight's report: what can run, what an override leaves out, what a run costs, and how it is printed."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+from test_workflow import CONFIG_SCHEMA, SHEET_SCHEMA, load, merged
+
+from pipeline_lib.external import external_files
+from pipeline_lib.finetune.terms import LOSSES
+from pipeline_lib.preflight.estimate import SIZES, costs
+from pipeline_lib.preflight.machine import free_bytes, gpus
+from pipeline_lib.preflight.needs import Needs
+from pipeline_lib.preflight.override import leave_out
+from pipeline_lib.preflight.show import duration, size
+from pipeline_lib.preflight.targets import braces, targets
+from pipeline_lib.settings import check_config, read_experiments
+
+REGISTRY = ROOT / "config" / "datasets.tsv"
+
+
+@pytest.fixture
+def paper():
+    """The paper's configuration and its experiments."""
+    config = merged(load("paper.yaml"), load("config.yaml"))
+    return config, experiments(config)
+
+
+def experiments(config):
+    """The rows of the sheet that a configuration names."""
+    backbones = [model["name"] for model in config["backbones"]["models"]]
+    return read_experiments(ROOT / config["finetune"]["experiments"], SHEET_SCHEMA, backbones, list(LOSSES))
+
+
+def report(folder, config, *flags):
+    """Run the command as the rule does; return what it prints."""
+    (folder / "config.json").write_text(json.dumps(config))
+    command = [sys.executable, "-m", "pipeline_lib.preflight.check", "--config", "config.json", "--configfiles"]
+    command += ["config/paper.yaml", "--sheet-schema", SHEET_SCHEMA, "--datasets", REGISTRY, "--folder", "out", *flags]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def by_name(config, rows, lacking):
+    """The targets by name."""
+    return {target.name: target for target in targets(config, Needs(config, rows), lacking)}
+
+
+# ------------------------------------------------------------------------------------------------------ what can run
+def test_with_everything_here_everything_can_run(paper):
+    for target in targets(paper[0], Needs(*paper), set()):
+        assert len(target.outputs) == target.count and not target.lacks
+
+
+def test_what_waits_for_the_distractor_images(paper):
+    found = by_name(*paper, {"features/pools/distractors"})
+    assert not found["distractors"].outputs
+    assert {Path(path).parent.name for path in found["fine-tuned models"].outputs} == {
+        f"{row}-s{seed}" for row in ("l1-b32", "crepe-b32") for seed in (0, 1, 2)
+    }
+    assert len(found["CC-Neg"].outputs) == 1
+    assert found["fine-tuned models"].lacks == ["features/pools/distractors"]
+    assert (found["sugarcrepe"].lacks, found["sugarcrepe"].after) == ([], "models")
+    assert (found["all tables"].outputs, found["all tables"].after) == ([], "the above")
+    assert "results/paper/evaluate/vit-b32/sugarcrepe.json" in found["sugarcrepe"].outputs
+
+
+def test_a_missing_labelled_set_stops_zero_shot_only(paper):
+    found = by_name(*paper, {"features/pools/cifar-10"})
+    assert not found["zeroshot"].outputs and not found["all tables"].outputs
+    assert all(
+        len(target.outputs) == target.count for name, target in found.items() if name not in ("zeroshot", "all tables")
+    )
+
+
+def test_paths_are_joined_as_a_shell_reads_them():
+    assert braces(["a/b/c"]) == "a/b/c"
+    assert braces(["a/b/c", "a/d/c"]) == "a/{b,d}/c"
+    assert braces(["a/b/c", "x/d/c"]) == "a/b/c x/d/c"
+
+
+# ------------------------------------------------------------------------------------------ leaving out what is missing
+def test_an_override_leaves_out_what_is_missing_and_nothing_else(paper):
+    config, rows = paper
+    lacking = {"features/pools/cifar-10", "features/pools/crepe", "features/pools/distractors"}
+    override = leave_out(config, rows, lacking)
+    assert {row["experiment"] for row in override.experiments} == {"l1-b32"}
+    changed = merged(override.config, config)
+    check_config(changed, CONFIG_SCHEMA)
+    assert lacking & set(external_files(changed)) == {"features/pools/distractors"}  # named, and used by nothing
+    kept = [entry["name"] for entry in changed["evaluate"]["zeroshot"]["datasets"]]
+    assert kept == [e["name"] for e in config["evaluate"]["zeroshot"]["datasets"] if e["name"] != "cifar-10"]
+    left = targets(changed, Needs(changed, override.experiments), lacking)
+    assert len(left[-1].outputs) == 1  # all tables
+
+
+def test_nothing_is_left_out_where_nothing_can_replace_it(paper):
+    config, rows = paper
+    with pytest.raises(ValueError, match="everything needs fetch/captions"):
+        leave_out(config, rows, {"fetch/captions"})
+    sets = {f"features/pools/{entry['name']}" for entry in config["evaluate"]["zeroshot"]["datasets"]}
+    with pytest.raises(ValueError, match="nothing would be left of evaluate/zeroshot/datasets"):
+        leave_out(config, rows, sets)
+    only = [row for row in rows if row["loss"] == "conclip"]
+    with pytest.raises(ValueError, match="no experiment of the sheet can be trained"):
+        leave_out(config, only, {"features/pools/distractors"})
+
+
+# -------------------------------------------------------------------------------------------------------------- costs
+def test_costs_are_counts_times_rates(paper):
+    config, rows = paper
+    few = [row for row in rows if row["experiment"] == "conclip-b32"]
+    images = {pool["name"]: 0 for pool in config["features"]["pools"]} | {"distractors": 1000}
+    by_stage = {cost.stage: cost for cost in costs(config, Needs(config, few), 10_000, images)}
+    samples = round(10_000 * 0.65 * 0.61)
+    trained = round(samples * 0.825)
+    assert by_stage["CC-Neg"].basis == f"{samples:,} samples, {trained:,} to train on"
+    assert by_stage["captions"].hours == pytest.approx(10_000 / 2_100 / 3600)
+    assert by_stage["fetch"].hours == pytest.approx(10_000 * 0.14 / 10 / 3600)
+    step = SIZES["ViT-B/32"].sample_ms / 3.6e6
+    assert by_stage["fine-tuning"].hours == pytest.approx(3 * 5 * trained * step)
+    held_out = samples - trained
+    encoded = {"ViT-B/32": samples + 1000, "ViT-B/16": held_out + 1000, "ViT-L/14": held_out}
+    assert by_stage["features"].bytes == sum(SIZES[name].dimensions * 4 * count for name, count in encoded.items())
+    assert by_stage["backbones"].bytes == pytest.approx(4 * (151.3e6 + 149.6e6 + 427.6e6), rel=1e-3)
+
+
+def test_the_rates_are_about_what_the_documents_say():
+    measured = (ROOT / "docs" / "speed.md").read_text()
+
+    def row(start):
+        line = next(line for line in measured.splitlines() if line.startswith(f"| {start}"))
+        return [float(cell) for cell in line.strip("| ").split("|")[1:4]]
+
+    for position, name in enumerate(("ViT-B/32", "ViT-B/16", "ViT-L/14")):
+        assert SIZES[name].image_ms == pytest.approx(row("ours fp32: decode and encode")[position], rel=0.5)
+        assert SIZES[name].sample_ms == pytest.approx(row("ours fp32: step")[position], rel=0.5)
+
+
+def test_sizes_and_times_are_said_in_words():
+    assert [size(count) for count in (0, 999, 1500, 19_336_861_798, 2.5e12)] == [
+        "0 B",
+        "999 B",
+        "1.5 kB",
+        "19.3 GB",
+        "2.5 TB",
+    ]
+    assert [duration(hours) for hours in (0.001, 0.2, 8, 57 * 24)] == ["1 min", "12 min", "8 h", "57 days"]
+
+
+def test_the_machine_is_looked_at(tmp_path, monkeypatch):
+    assert free_bytes(tmp_path / "not" / "yet") > 0
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("pipeline_lib.preflight.machine.NVIDIA", tmp_path / "gpus")
+    assert gpus() == []
+    (tmp_path / "gpus" / "0000:01:00.0").mkdir(parents=True)
+    (tmp_path / "gpus" / "0000:01:00.0" / "information").write_text("Model: \t\t NVIDIA H100\nIRQ: 1\n")
+    assert gpus() == ["NVIDIA H100"]
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'NVIDIA A100, 40960 MiB'\n")
+    tool.chmod(0o755)
+    assert gpus() == ["NVIDIA A100, 40960 MiB"]
+    tool.write_text("#!/bin/sh\necho 'driver not loaded'; exit 9\n")
+    assert gpus() == ["NVIDIA H100"]
+
+
+# --------------------------------------------------------------------------------------------------------- as printed
+def test_the_report_names_every_path_and_fits_a_terminal(tmp_path, paper, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    config, _ = paper
+    config["finetune"]["experiments"] = str(ROOT / config["finetune"]["experiments"])
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    started = time.monotonic()
+    said = report(tmp_path, config)
+    assert time.monotonic() - started < 10
+    assert all(len(line) <= 100 for line in said.splitlines() if not line.startswith(("snakemake", "  results")))
+    for paths in external_files(config).values():
+        assert re.search(rf"^ +{re.escape(paths[0])} *$", said, re.MULTILINE), paths[0]
+    assert re.search(r"^ to fetch +clip-vit-l14: .*\n +data/openai-clip/ViT-L-14\.pt", said, re.MULTILINE)
+    assert "without it: no SugarCREPE" in said
+    assert "No tables without it: everything needs fetch/captions." in said
+    assert "results/paper/backbones/{vit-b32,vit-b16,vit-l14}/model.pt" in said
+    assert "fp16 needs a GPU" in said or "GPU: none" not in said
+
+
+def test_what_is_wrong_says_expected_and_found(tmp_path, paper, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    config, _ = paper
+    config["finetune"]["experiments"] = str(ROOT / config["finetune"]["experiments"])
+    captions = tmp_path / config["fetch"]["captions"]
+    captions.parent.mkdir(parents=True)
+    captions.write_text("a dog\thttp://a\n")
+    said = report(tmp_path, config)
+    assert re.search(r"^ wrong +cc3m-labels", said, re.MULTILINE)
+    assert "expected 2,007,528 rows, found 1" in " ".join(said.split())
+
+
+def test_the_miniature_needs_nothing_from_outside(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    config = load("config.yaml")
+    config["finetune"]["experiments"] = str(ROOT / config["finetune"]["experiments"])
+    said = report(tmp_path, config)
+    assert "Data: nothing is taken from outside." in said
+    assert "Everything can run: snakemake --configfile config/paper.yaml" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_torch_is_imported():
+    code = "import sys, pipeline_lib.preflight.check; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+# ------------------------------------------------------------------------------------------------- beside the engine
+def snakemake(folder, *arguments):
+    """Start the engine on the paper's configuration; two may run at a time."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "config/paper.yaml", *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def bring(config, lacking):
+    """Put an empty file or folder at every external path but those of `lacking`, below the current folder."""
+    for _ in range(2):  # what is looked for in a folder is known once it is there
+        for key, paths in external_files(config).items():
+            for path in () if key in lacking else map(Path, paths):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch() if path.suffix else path.mkdir(exist_ok=True)
+
+
+def test_the_engine_agrees_on_what_can_run_and_takes_the_override(empty_copy, paper, monkeypatch):
+    monkeypatch.chdir(empty_copy)
+    config, rows = paper
+    lacking = {"features/pools/distractors", "features/pools/cifar-10"}
+    bring(config, lacking)
+    found = by_name(config, rows, lacking)
+    able = [path for target in found.values() for path in target.outputs]
+    waiting = ["results/paper/distractors/train.parquet", "results/paper/evaluate/vit-b32/zeroshot.json"]
+    assert not set(waiting) & set(able)
+    override = leave_out(config, rows, lacking)
+    sheet = empty_copy / "kept.tsv"
+    header, *lines = (ROOT / config["finetune"]["experiments"]).read_text().splitlines(keepends=True)
+    kept = {row["experiment"] for row in override.experiments}
+    sheet.write_text(header + "".join(line for line in lines if line.split("\t")[0] in kept))
+    changes = override.config | {"finetune": {"experiments": "kept.tsv"}}
+    (empty_copy / "override.yaml").write_text(yaml.safe_dump(changes))
+    runs = [
+        (True, ("--dry-run", "--", *able)),
+        *((False, ("--dry-run", "--", path)) for path in waiting),
+        (True, ("override.yaml", "--dry-run", "--", "results/tables.parquet")),
+    ]
+    for well, arguments in runs:
+        process = snakemake(empty_copy, *arguments)
+        said, _ = process.communicate()
+        assert (process.returncode == 0) == well, said
+
+
+def test_the_engine_prints_the_report_alone(empty_copy):
+    (empty_copy / "results").mkdir()
+    (empty_copy / "results" / "active-run.txt").write_text(
+        "miniature\n"
+    )  # another run's tables do not stand in the way
+    process = snakemake(empty_copy, "--quiet", "all", "--", "preflight")
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert said.startswith("Run paper: ")
+    assert "Building DAG" not in said

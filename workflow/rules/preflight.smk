@@ -1,0 +1,34 @@
+# preflight: what is here, what is missing or wrong, what the run costs and which targets can run now; prints it
+#   in:  the configuration, config/datasets.tsv, and whatever lies at the paths that the configuration names
+#   out: printed, and where data are missing <run>/preflight/override.yaml and experiments.tsv, which leave them out
+# Without declared outputs, so that it can be asked for any number of times.
+rule preflight:
+    """Report which data are here and what can run."""
+    input:
+        datasets="config/datasets.tsv",
+        sheet_schema="workflow/schemas/experiments.schema.yaml",
+        code=library("preflight.check"),
+    log:
+        "<logs>/preflight.log",
+    benchmark:
+        "<benchmarks>/preflight.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        config=json.dumps(config),
+        configfiles=[os.path.relpath(path) for path in workflow.overwrite_configfiles],
+        folder=f"results/{config['run']}/preflight",
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.preflight.check \
+            --config /dev/stdin \
+            --configfiles {params.configfiles:q} \
+            --sheet-schema {input.sheet_schema:q} \
+            --datasets {input.datasets:q} \
+            --folder {params.folder:q} ${{PREFLIGHT_FLAGS:-}} <<<{params.config:q}
+        """
