@@ -66,8 +66,13 @@ def fetched_weights(config: dict) -> dict[str, list[str]]:
 
 def missing_data(config: dict) -> list[str]:
     """Return one line per key at which the configuration names something from outside that is not there."""
+    layouts = {
+        f"features/pools/{pool['name']}": f" ({READERS[pool.get('reader', 'tar')].layout})"
+        for pool in config["features"]["pools"]
+    }
     lines = []
     for key, paths in external_files(config).items():
         if missing := [path for path in paths if not Path(path).exists()]:
-            lines.append(f"{key}: {missing[0]}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}")
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            lines.append(f"{key}: {missing[0]}{more}{layouts.get(key, '')}")
     return lines
