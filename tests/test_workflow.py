@@ -511,6 +511,31 @@ def label_of(name):
     assert done.stdout.strip() == "[('3-dog', 3), ('5-cat', 5)]", done.stderr
 
 
+def test_a_benchmark_is_added_by_an_entry_and_a_kind_by_a_line_and_a_module(empty_copy):
+    kinds, folder = empty_copy / "pipeline_lib" / "evaluate" / "kinds.py", empty_copy / "data"
+    kinds.write_text(kinds.read_text().replace('"valse": (),', '"valse": (),\n    "own-kind": ("one", "two"),'))
+    shutil.copy(kinds.with_name("valse.py"), kinds.with_name("own_kind.py"))
+    entries = load("config.yaml")["evaluate"]["benchmarks"] + [
+        {"name": "questions", "kind": "mcq", "annotations": "data/q.csv", "pool": "sugarcrepe", "count": 12},
+        {"name": "own", "kind": "own-kind", "annotations": "data", "pool": "kinds", "count": {"one": 3, "two": 4}},
+    ]
+    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"evaluate": {"benchmarks": entries}}))
+    folder.mkdir()
+    for name in ("q.csv", "one.json", "two.json"):
+        (folder / name).touch()
+    arguments = ("--dry-run", "--cores", "2", "--printshellcmds", "--configfile", "mine.yaml")
+    done = snakemake(*arguments, "--", "results/tables.parquet", folder=empty_copy)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
+    assert int(jobs["evaluate_benchmark"]) == 3 * int(jobs["evaluate_ccneg"])
+    assert re.search(
+        r"evaluate\.mcq .*--benchmark questions .*--annotations data/q\.csv .*--count 12 ", said, re.DOTALL
+    )
+    assert re.search(r"evaluate\.own_kind .*--annotations data .*--count one=3,two=4 ", said, re.DOTALL)
+    assert re.search(r"input: .*mini-rn/model\.pt.* data/one\.json, data/two\.json, .*evaluate/own_kind\.py", said)
+
+
 def test_the_engine_shows_a_mistake_without_a_traceback():
     done = snakemake("--dry-run", "--cores", "2", "--config", "rum=x")
     said = done.stdout + done.stderr
