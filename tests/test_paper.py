@@ -273,6 +273,43 @@ def test_the_zeroshot_table_shows_each_prompt_with_both_accuracies_and_gain(made
     assert shown == [(prompt, row) for prompt in ("plain", "bare") for row in ("top-1", "mean per class", "gain")]
 
 
+def test_models_of_other_origin_stand_beside_with_the_benchmarks_that_they_have(tmp_path):
+    models = [
+        ("vit-b32", "CLIP", "vit-b32", None, None, None),
+        ("conclip-b32-s0", "CoN-CLIP", "vit-b32", "conclip", "ccneg", 0),
+        ("conclip-b32-released", "CoN-CLIP (released)", "vit-b32", None, None, None),
+        ("negclip-b32", "Neg-CLIP", "vit-b32", None, None, None),
+        ("rn50", "CLIP", "rn50", None, None, None),
+        ("negclip-rn50", "Neg-CLIP", "rn50", None, None, None),
+        ("flava-full", "FLAVA", "flava-full", None, None, None),
+    ]
+    few = {"rn50": ["ccneg"], "flava-full": ["ccneg"], "negclip-b32": ["ccneg", "zeroshot"]}
+    metrics = write_metrics(tmp_path, models)
+    metrics = [path for path in metrics if Path(path).stem in few.get(Path(path).parent.name, [Path(path).stem])]
+    assert make_tables(tmp_path, metrics).returncode == 0
+    found, _ = read_tables(tmp_path / "tables.parquet")
+    listed = found[found.table == "ccneg"].drop_duplicates("model")
+    assert list(zip(listed.backbone, listed.family, strict=True)) == [
+        *(("rn50", "CLIP"), ("rn50", "Neg-CLIP"), ("vit-b32", "CLIP"), ("vit-b32", "CoN-CLIP")),
+        *(("vit-b32", "CoN-CLIP (released)"), ("vit-b32", "Neg-CLIP"), ("flava-full", "FLAVA")),
+    ]
+    assert listed.set_index("model").published["conclip-b32-released"] == 99.70  # of CoN-CLIP
+    gains = set(found.model[found.metric == "gain"])
+    assert gains == {
+        "conclip-b32-s0",
+        "conclip-b32-released",
+        "negclip-b32",
+    }  # rn50 was not classified
+    assert set(found.model[found.table == "sugarcrepe"]) == {model for model, *_ in models if model not in few}
+    rows = {row["model"]: row for row in read_csv(tmp_path / "tables" / "headline.csv") if row["backbone"] == "vit-b32"}
+    assert rows["Neg-CLIP"]["SugarCREPE ↑"] == "" and rows["Neg-CLIP"]["CC-Neg ↑"] != ""
+    drawn = command(
+        "figures", "--tables", tmp_path / "tables.parquet", "--histories", "--folder", tmp_path / "figures",
+        "--fetch", write_fetch_summary(tmp_path / "summary.json"),
+    )  # fmt: skip
+    assert drawn.returncode == 0, drawn.stderr
+
+
 def test_published_prefers_the_paper_and_never_compares_recalled_numbers(tmp_path):
     path = tmp_path / "published.tsv"
     path.write_text(

@@ -26,6 +26,8 @@ BACKBONES = {
     "vit-l14": "ViT-L/14",
 }
 
+RELEASED = " (released)"  # ends the family of a model by its authors' own checkpoint, beside which is one trained here
+
 #: (loss, negatives) -> the name of the row in the paper's ablation.
 ABLATION_ROWS = {
     ("l1", "ccneg"): "L1",
@@ -147,7 +149,7 @@ def _model(row: dict) -> str:
     """Return the name under which the model would have been published."""
     ablation = ABLATION_ROWS.get((row["loss"], row["negatives"]))
     if row["loss"] is None or (ablation == "L_conclip" and row["table"] != "ablation"):
-        return row["family"]
+        return row["family"].removesuffix(RELEASED)
     return ablation or ""
 
 

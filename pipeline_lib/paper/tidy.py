@@ -144,8 +144,9 @@ def _zeroshot(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     same = ["backbone", "dataset", "prompt"]
     baseline = top1[is_baseline].set_index(same).value
     gains = top1[~is_baseline]
-    reference = baseline.loc[list(gains[same].itertuples(index=False, name=None))].to_numpy()
-    rows = pd.concat([rows, gains.assign(metric="gain", value=gains.value - reference)], ignore_index=True)
+    reference = baseline.reindex(pd.MultiIndex.from_frame(gains[same])).to_numpy()
+    gains = gains.assign(metric="gain", value=gains.value - reference)
+    rows = pd.concat([rows, gains[gains.value.notna()]], ignore_index=True)  # a released model's CLIP may be absent
     return rows.sort_values("prompt", key=lambda names: names.map(PROMPTS.index), kind="stable")
 
 
