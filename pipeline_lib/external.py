@@ -5,6 +5,7 @@ from pathlib import Path
 from pipeline_lib.crepe_layout import captions_files
 from pipeline_lib.evaluate.kinds import annotation_files
 from pipeline_lib.readers.catalogue import READERS
+from pipeline_lib.readers.reader import present
 from pipeline_lib.settings import pool_paths
 
 
@@ -14,14 +15,12 @@ def external_files(config: dict) -> dict[str, list[str]]:
     What the run makes itself (``<run>/...``) is not among them, nor what this repository has (``config/...``), nor
     OpenAI's weights where they are fetched on first use.
     """
+    models = config["backbones"]["models"]
+    pretrained = any(model["source"] == "pretrain" for model in models)
     named = _ccneg(config) | {
+        "backbones/pretrain/images": [config["backbones"]["pretrain"]["images"]] if pretrained else [],
         "finetune/crepe_captions": captions_files(config["finetune"]["crepe_captions"]),
-        **{
-            f"backbones/models/{model['name']}": [model["path"]]
-            for model in config["backbones"]["models"]
-            if "path" in model
-        },
-        **{f"evaluate/transformers/{entry['name']}": [entry["path"]] for entry in config["evaluate"]["transformers"]},
+        **{f"backbones/models/{model['name']}": [model["path"]] for model in models if "path" in model},
         **{
             f"evaluate/zeroshot/datasets/{entry['name']}/{key}": [entry[key]]
             for entry in config["evaluate"]["zeroshot"]["datasets"]
@@ -31,6 +30,10 @@ def external_files(config: dict) -> dict[str, list[str]]:
         **{
             f"evaluate/benchmarks/{entry['name']}": annotation_files(entry["kind"], entry["annotations"])
             for entry in config["evaluate"]["benchmarks"]
+        },
+        **{
+            f"evaluate/transformers/{entry['name']}": _model(entry["path"])
+            for entry in config["evaluate"]["transformers"]
         },
         **{
             f"features/pools/{pool['name']}": READERS[pool.get("reader", "tar")].needs(*pool_paths(pool))
@@ -48,6 +51,13 @@ def _ccneg(config: dict) -> dict[str, list[str]]:
     if release is None:
         return {"fetch/captions": [config["fetch"]["captions"]], **files}
     return {f"shards/released/{key}": [release[key]] for key in ("annotations", "images")} | files
+
+
+def _model(folder: str) -> list[str]:
+    """The files of a model for `transformers`, as `pipeline_lib.evaluate.image_text_models` reads them."""
+    weights = present(f"{folder}/model.safetensors", f"{folder}/pytorch_model.bin")
+    words = present(f"{folder}/tokenizer.json", f"{folder}/vocab.txt")
+    return [f"{folder}/config.json", f"{folder}/preprocessor_config.json", weights, words]
 
 
 def _is_here(path: str) -> bool:

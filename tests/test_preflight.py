@@ -36,8 +36,11 @@ def test_the_registry_is_read_and_names_are_unique():
     assert coco.downloads[0].size == coco.size == 815_585_330
 
 
-def test_every_external_path_of_the_papers_configuration_is_in_the_registry():
-    config = merged(load("paper.yaml"), load("config.yaml"))
+@pytest.mark.parametrize("over", [[], ["released-models.yaml"], ["released-ccneg.yaml"]])
+def test_every_external_path_of_the_papers_configuration_is_in_the_registry(over):
+    config = load("config.yaml")
+    for name in ("paper.yaml", *over):
+        config = merged(load(name), config)
     datasets = read_registry(REGISTRY)
     covered = {}
     for key, paths in (external_files(config) | fetched_weights(config)).items():

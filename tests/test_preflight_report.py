@@ -113,6 +113,22 @@ def test_nothing_is_left_out_where_nothing_can_replace_it(paper):
         leave_out(config, only, {"features/pools/distractors"})
 
 
+def test_models_of_others_that_are_missing_are_left_out(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = merged(load("released-models.yaml"), merged(load("paper.yaml"), load("config.yaml")))
+    rows = experiments(config)
+    lacking = {"backbones/models/negclip-b32", "evaluate/transformers/flava-full"}
+    found = by_name(config, rows, lacking)
+    assert found["ccneg"].count - len(found["ccneg"].outputs) == 2
+    assert not any("rn50" in path or "flava" in path for path in found["zeroshot"].outputs)
+    override = leave_out(config, rows, lacking)
+    assert override.experiments == rows
+    assert override.left_out == ["backbones/models: negclip-b32", "evaluate/transformers: flava-full"]
+    changed = merged(override.config, config)
+    check_config(changed, CONFIG_SCHEMA)
+    assert not lacking & set(external_files(changed))
+
+
 # -------------------------------------------------------------------------------------------------------------- costs
 def test_costs_are_counts_times_rates(paper):
     config, rows = paper
@@ -127,9 +143,10 @@ def test_costs_are_counts_times_rates(paper):
     step = SIZES["ViT-B/32"].sample_ms / 3.6e6
     assert by_stage["fine-tuning"].hours == pytest.approx(3 * 5 * trained * step)
     held_out = samples - trained
-    encoded = {"ViT-B/32": samples + 1000, "ViT-B/16": held_out + 1000, "ViT-L/14": held_out}
+    encoded = {"ViT-B/32": samples + 1000, "ViT-B/16": held_out + 1000}
+    encoded |= dict.fromkeys(("ViT-L/14", "RN50", "RN101"), held_out)
     assert by_stage["features"].bytes == sum(SIZES[name].dimensions * 4 * count for name, count in encoded.items())
-    assert by_stage["backbones"].bytes == pytest.approx(4 * (151.3e6 + 149.6e6 + 427.6e6), rel=1e-3)
+    assert by_stage["backbones"].bytes == 4 * sum(size.parameters for size in SIZES.values())
 
 
 def test_the_rates_are_about_what_the_documents_say():
@@ -186,7 +203,7 @@ def test_the_report_names_every_path_and_fits_a_terminal(tmp_path, paper, monkey
     assert re.search(r"^ to fetch +clip-vit-l14: .*\n +data/openai-clip/ViT-L-14\.pt", said, re.MULTILINE)
     assert "without it: no SugarCREPE" in said
     assert "No tables without it: everything needs fetch/captions." in said
-    assert "results/paper/backbones/{vit-b32,vit-b16,vit-l14}/model.pt" in said
+    assert "results/paper/backbones/{vit-b32,vit-b16,vit-l14,rn50,rn101}/model.pt" in said
     assert "fp16 needs a GPU" in said or "GPU: none" not in said
 
 

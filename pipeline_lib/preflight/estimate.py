@@ -66,9 +66,12 @@ class Cost(NamedTuple):
     basis: str
 
 
-def _size(entry: dict) -> Size:
-    """The size of a backbone, by its entry of ``backbones/models``."""
-    return SIZES.get(entry.get("released") or entry.get("architecture_of"), SMALL)
+def _size(name: str, needs: Needs) -> Size:
+    """The size of a backbone; a published checkpoint has that of the CLIP beside which it is listed."""
+    entry = needs.backbones[name]
+    if "backbone" in entry:
+        return _size(entry["backbone"], needs)
+    return SMALL if entry["source"] == "pretrain" else SIZES[entry.get("released", "ViT-B/32")]
 
 
 class _Counts(NamedTuple):
@@ -97,7 +100,7 @@ def costs(config: dict, needs: Needs, links: int, images: dict[str, int]) -> lis
     else:
         samples = round(links * ALIVE * NEGATED)
         counts = _Counts(links, samples, round(samples * (1 - config["shards"]["eval_share"])), images)
-    sizes = {name: _size(entry) for name, entry in needs.backbones.items()}
+    sizes = {name: _size(name, needs) for name in needs.backbones}
     return [
         *(_own_ccneg(config, counts) if counts.links else []),
         Cost(
@@ -145,7 +148,9 @@ def _features(config: dict, needs: Needs, counts: _Counts, sizes: dict[str, Size
 
 
 def _encoded(name: str, config: dict, needs: Needs, counts: _Counts) -> int:
-    """How many images a backbone encodes."""
+    """How many images a backbone encodes; one with the image tower of its CLIP takes that one's features."""
+    if needs.backbones[name].get("image_tower") == "backbone":
+        return 0
     rows = [row for row in needs.finetuned.values() if row["backbone"] == name]
     pools = {entry["pool"] for entry in needs.benchmark_entries if name in needs.evaluated(entry["name"])}
     if name in needs.evaluated("zeroshot"):

@@ -23,7 +23,7 @@ class Needs:
         self._config, self._external = config, external_files(config)
         self.backbones = {model["name"]: model for model in config["backbones"]["models"]}
         self.benchmark_entries = config["evaluate"]["benchmarks"]
-        self.transformers = [entry["name"] for entry in config["evaluate"].get("transformers", [])]
+        self.transformers = [entry["name"] for entry in config["evaluate"]["transformers"]]
         self.finetuned = {f"{row['experiment']}-s{seed}": row for row in experiments for seed in row["seeds"]}
 
     def _keys(self, *keys: str) -> set[str]:
@@ -37,9 +37,10 @@ class Needs:
         return self._keys("fetch/captions")
 
     def backbone(self, name: str) -> set[str]:
-        """What a backbone's weights come from."""
-        pretrained = self.backbones[name]["source"] == "pretrain"
-        return self._keys("backbones/pretrain/images" if pretrained else f"backbones/models/{name}")
+        """What a backbone's weights come from, and those of the CLIP that it is checked against."""
+        entry = self.backbones[name]
+        own = "backbones/pretrain/images" if entry["source"] == "pretrain" else f"backbones/models/{name}"
+        return self._keys(own) | (self.backbone(entry["backbone"]) if "backbone" in entry else set())
 
     def pool(self, name: str) -> set[str]:
         """The images of a pool."""
@@ -68,15 +69,17 @@ class Needs:
         return self.backbone(name) if name in self.backbones else self._keys(f"evaluate/transformers/{name}")
 
     def backbone_of(self, name: str) -> str:
-        """The backbone whose towers a model has."""
+        """The backbone that a model is or was fine-tuned from; for models of other kinds the model itself."""
         return self.finetuned[name]["backbone"] if name in self.finetuned else name
 
     def evaluated(self, benchmark: str) -> list[str]:
         """The models that a benchmark is run on."""
-        backbones = [
-            name for name, entry in self.backbones.items() if benchmark in entry.get("benchmarks", [benchmark])
+        models = [
+            name
+            for name in (*self.backbones, *self.finetuned)
+            if benchmark in self.backbones[self.backbone_of(name)].get("benchmarks", [benchmark])
         ]
-        return [*backbones, *self.finetuned, *([*BLIND, *self.transformers] if benchmark == "ccneg" else [])]
+        return [*models, *BLIND, *self.transformers] if benchmark == "ccneg" else models
 
     def labelled_set(self, entry: dict) -> set[str]:
         """The images, class names and templates of an entry of ``evaluate/zeroshot/datasets``."""
