@@ -91,11 +91,16 @@ def real_data():
     return REAL_DATA
 
 
+def copy_repository(folder: Path) -> Path:
+    """Copy the repository as a newcomer has it: no data, no results."""
+    for name in ("config", "pipeline_lib", "workflow"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
 @pytest.fixture
 def empty_copy(tmp_path):
-    """The repository as a newcomer has it: no data, no results."""
-    for name in ("config", "pipeline_lib", "workflow"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    return tmp_path
+    """The repository as a newcomer has it."""
+    return copy_repository(tmp_path)

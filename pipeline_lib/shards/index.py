@@ -31,7 +31,9 @@ def main() -> None:
     triplets = pd.concat([read_parquet(path) for path in args.triplets], ignore_index=True)
     if triplets["key"].duplicated().any():
         raise ValueError(f"key {triplets['key'][triplets['key'].duplicated()].iloc[0]!r} occurs in more than one part")
-    totals: Counter[str] = sum((Counter(read_json(path)) for path in args.counts), Counter())
+    totals: Counter[str] = Counter()
+    for path in args.counts:
+        totals.update(read_json(path))  # unlike `+` it keeps a reason that no row had
     for split in SPLITS:
         rows = triplets[triplets["split"] == split].drop(columns="split")
         if rows.empty:
