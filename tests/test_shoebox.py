@@ -80,6 +80,10 @@ def test_every_model_has_its_benchmarks_in_the_tables(run, tables):
 def test_numbers_are_those_of_the_items_and_stand_beside_the_papers(run, tables):
     cells = tables.set_index(["table", "model", "dataset", "metric"])
     items = read_parquet(run / "results/shoebox/evaluate/conclip-b32-s0/ccneg.parquet")
+    before = read_parquet(run / "results/shoebox/evaluate/vit-b32/ccneg.parquet")
+    assert (items.key == before.key).all() and (
+        items.score_true - before.score_true
+    ).abs().min() > 1e-4  # it has learnt
     row = cells.loc["ccneg", "conclip-b32-s0", "cc-neg", "accuracy"]
     assert row.value.item() == pytest.approx(100 * items.correct.mean()) and row.n.item() == len(items)
     assert row.published.item() == 99.70
