@@ -193,7 +193,8 @@ def pack(root: Path, port: int) -> Path:
             ],
         },
         "finetune": {
-            "experiments": "data/experiments.tsv", "batch_size": 8, "epochs": 2, "lr": 1.0e-3, "warmup_steps": 1, "precision": "fp32",
+            "experiments": "data/experiments.tsv", "batch_size": 8, "epochs": 2, "lr": 1.0e-3, "warmup_steps": 1,
+            "precision": "fp32",
         },
         "evaluate": {
             "zeroshot": {"datasets": paper["evaluate"]["zeroshot"]["datasets"]},

@@ -1,4 +1,4 @@
-"""The paper's run as the engine plans it, from the links to the tables, where all that it takes from outside is there."""
+"""The paper's run as the engine plans it, from the links to the tables, with all that it takes from outside."""
 
 import re
 from pathlib import Path
