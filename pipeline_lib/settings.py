@@ -168,8 +168,14 @@ def check_experiments(experiments: list[dict], config: dict, with_distractors: l
     backbones = [model["name"] for model in config["backbones"]["models"]]
     others = [entry["name"] for entry in config["evaluate"]["transformers"]]
     clips = clip_backbones(config)
+    measured = evaluated_models(config, [])
     for row in experiments:
         name = row["experiment"]
+        if unknown := sorted(set(row["benchmarks"] or ()) - set(measured[row["backbone"]])):
+            problems.append(
+                f"{name}: benchmarks: expected all, or some of those of its backbone {row['backbone']}, "
+                f"{', '.join(measured[row['backbone']])}; found {unknown[0]!r}"
+            )
         if row["backbone"] not in clips:
             problems.append(
                 f"{name}: expected a backbone that is a CLIP, {', '.join(clips)}, found {row['backbone']!r}, which is "
@@ -206,8 +212,8 @@ def read_experiments(path: str | Path, schema: str | Path, backbones: list[str],
     Parameters
     ----------
     path : str or Path
-        Tab separated, with the columns ``experiment``, ``family``, ``backbone``, ``loss``, ``negatives`` and ``seeds``
-        (numbers with commas between them).
+        Tab separated, with the columns ``experiment``, ``family``, ``backbone``, ``loss``, ``negatives``, ``seeds``
+        (numbers with commas between them) and ``benchmarks`` (names with commas between them, or ``all``).
     schema : str or Path
         A JSON schema in YAML for one row.
     backbones, losses : list of str
@@ -216,7 +222,7 @@ def read_experiments(path: str | Path, schema: str | Path, backbones: list[str],
     Returns
     -------
     list of dict
-        One per row, `seeds` a list of int.
+        One per row, `seeds` a list of int, `benchmarks` a list of str or None for all.
 
     Raises
     ------
@@ -244,7 +250,39 @@ def read_experiments(path: str | Path, schema: str | Path, backbones: list[str],
         seen.setdefault(row.get("experiment"), line)
     if problems:
         raise ValueError("the sheet of experiments has mistakes:\n" + "\n".join(problems))
-    return [{**row, "seeds": [int(seed) for seed in row["seeds"].split(",")]} for row in rows]
+    return [
+        {
+            **row,
+            "seeds": [int(seed) for seed in row["seeds"].split(",")],
+            "benchmarks": None if row["benchmarks"] == "all" else row["benchmarks"].split(","),
+        }
+        for row in rows
+    ]
+
+
+def evaluated_models(config: dict, experiments: list[dict]) -> dict[str, list[str]]:
+    """Return which benchmarks each model is evaluated on: what its entry or row names, or all that its backbone is.
+
+    Parameters
+    ----------
+    config : dict
+        The checked configuration.
+    experiments : list of dict
+        As `read_experiments` returns them.
+
+    Returns
+    -------
+    dict
+        Model -> benchmarks; backbones first, then a model per experiment and seed.
+    """
+    everything = ["ccneg", "zeroshot", *(entry["name"] for entry in config["evaluate"]["benchmarks"])]
+    models = {model["name"]: model.get("benchmarks", everything) for model in config["backbones"]["models"]}
+    trained = {
+        f"{row['experiment']}-s{seed}": row["benchmarks"] or models[row["backbone"]]
+        for row in experiments
+        for seed in row["seeds"]
+    }
+    return models | trained
 
 
 def _pool_problems(place: str, pool: dict) -> list[str]:

@@ -164,8 +164,9 @@ def pack(root: Path, port: int) -> Path:
     # Of ImageNet's 80 templates the first three: 80,000 prompts would take longer than all the rest.
     templates = (ROOT / "config" / "templates" / "imagenet-1k.txt").read_text().splitlines()[:3]
     layouts.write(data / "templates.txt", "\n".join(templates).encode())
-    sheet = "experiment\tfamily\tbackbone\tloss\tnegatives\tseeds\n"
-    sheet += "conclip-b32\tCoN-CLIP\tvit-b32\tconclip\tccneg\t0,1\ncrepe-b32\tCoN-CLIP\tvit-b32\tl1\tcrepe\t0\n"
+    sheet = "experiment\tfamily\tbackbone\tloss\tnegatives\tseeds\tbenchmarks\n"
+    sheet += "conclip-b32\tCoN-CLIP\tvit-b32\tconclip\tccneg\t0,1\tall\n"
+    sheet += "crepe-b32\tCoN-CLIP\tvit-b32\tl1\tcrepe\t0\tccneg,zeroshot,sugarcrepe\n"
     layouts.write(data / "experiments.tsv", sheet.encode())
 
     for dataset in paper["evaluate"]["zeroshot"]["datasets"]:

@@ -20,7 +20,7 @@ from pipeline_lib.preflight.needs import Needs
 from pipeline_lib.preflight.override import leave_out
 from pipeline_lib.preflight.show import duration, size
 from pipeline_lib.preflight.targets import braces, targets
-from pipeline_lib.settings import check_config, read_experiments
+from pipeline_lib.settings import check_config, check_experiments, read_experiments
 
 REGISTRY = ROOT / "config" / "datasets.tsv"
 
@@ -99,6 +99,18 @@ def test_an_override_leaves_out_what_is_missing_and_nothing_else(paper):
     assert kept == [e["name"] for e in config["evaluate"]["zeroshot"]["datasets"] if e["name"] != "cifar-10"]
     left = targets(changed, Needs(changed, override.experiments), lacking)
     assert len(left[-1].outputs) == 1  # all tables
+
+
+def test_a_benchmark_that_is_left_out_is_named_by_no_model(paper):
+    config, rows = paper
+    config = merged({"backbones": {"models": [dict(entry) for entry in config["backbones"]["models"]]}}, config)
+    config["backbones"]["models"][3]["benchmarks"] = ["ccneg", "sugarcrepe"]
+    override = leave_out(config, rows, {"evaluate/benchmarks/sugarcrepe"})
+    changed = merged(override.config, config)
+    check_config(changed, CONFIG_SCHEMA)
+    check_experiments(override.experiments, changed, [])
+    assert changed["backbones"]["models"][3]["benchmarks"] == ["ccneg"]
+    assert {tuple(row["benchmarks"] or ["all"]) for row in override.experiments} == {("all",), ("ccneg", "zeroshot")}
 
 
 def test_nothing_is_left_out_where_nothing_can_replace_it(paper):

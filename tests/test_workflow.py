@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, jpeg_bytes
+from conftest import ROOT
 
 from pipeline_lib.evaluate.kinds import KINDS, kind_module
 from pipeline_lib.evaluate.prompts import NEEDED, PROMPTS, prompt_flags
@@ -200,18 +200,18 @@ def test_a_missing_key_is_named():
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("b\tX\tmini-rn\tl9\tccneg\t0", "line 3, loss: expected one of l1, l2, l1\\+l2, conclip, found 'l9'"),
-        ("b\tX\tnone\tl1\tccneg\t0", "line 3, backbone: expected one of mini-rn, found 'none'"),
-        ("b\tX\tmini-rn\tl1\tother\t0", "line 3, negatives: expected one of"),
-        ("b\tX\tmini-rn\tl1\tccneg\t0;1", "line 3, seeds: expected a text that matches"),
-        ("a\tX\tmini-rn\tl1\tccneg\t0", "line 3: experiment 'a' stands in line 2 already"),
-        ("B b\tX\tmini-rn\tl1\tccneg\t0", "line 3, experiment: expected a text that matches"),
+        ("b\tX\tmini-rn\tl9\tccneg\t0\tall", "line 3, loss: expected one of l1, l2, l1\\+l2, conclip, found 'l9'"),
+        ("b\tX\tnone\tl1\tccneg\t0\tall", "line 3, backbone: expected one of mini-rn, found 'none'"),
+        ("b\tX\tmini-rn\tl1\tother\t0\tall", "line 3, negatives: expected one of"),
+        ("b\tX\tmini-rn\tl1\tccneg\t0;1\tall", "line 3, seeds: expected a text that matches"),
+        ("a\tX\tmini-rn\tl1\tccneg\t0\tall", "line 3: experiment 'a' stands in line 2 already"),
+        ("B b\tX\tmini-rn\tl1\tccneg\t0\tall", "line 3, experiment: expected a text that matches"),
     ],
 )
 def test_a_mistake_in_the_sheet_is_explained(tmp_path, row, message):
     sheet = tmp_path / "experiments.tsv"
-    good = "a\tCoN-CLIP\tmini-rn\tl1+l2\tccneg\t0,2"
-    sheet.write_text(f"experiment\tfamily\tbackbone\tloss\tnegatives\tseeds\n{good}\n")
+    good = "a\tCoN-CLIP\tmini-rn\tl1+l2\tccneg\t0,2\tall"
+    sheet.write_text(f"experiment\tfamily\tbackbone\tloss\tnegatives\tseeds\tbenchmarks\n{good}\n")
     assert read_experiments(sheet, SHEET_SCHEMA, ["mini-rn"], list(LOSSES))[0]["seeds"] == [0, 2]
     sheet.write_text(f"{sheet.read_text()}{row}\n")
     with pytest.raises(ValueError, match=message):
@@ -226,6 +226,10 @@ def test_a_mistake_in_the_sheet_is_explained(tmp_path, row, message):
         ({"seeds": [0, 0]}, r"a: expected different seeds, found \[0, 0\]"),
         ({"experiment": "mini", "seeds": [1]}, "mini: mini-s1 is the name of another model"),
         ({"experiment": "flava", "seeds": [1]}, "flava: flava-s1 is the name of another model"),
+        (
+            {"benchmarks": ["ccneg", "valse"]},
+            "a: benchmarks: expected all, or some of .*; found 'valse'",
+        ),
         ({"backbone": "neg"}, "a: expected a backbone that is a CLIP, mini-rn, mini-slim, mini-s1, found 'neg'"),
     ],
 )
@@ -237,7 +241,7 @@ def test_rows_that_would_fail_hours_later_are_refused_at_once(row, message):
     ]
     config["evaluate"]["transformers"] = [{"name": "flava-s1", "kind": "flava", "path": "data/flava"}]
     good = {"experiment": "a", "family": "CoN-CLIP", "backbone": "mini-rn"}
-    good |= {"loss": "conclip", "negatives": "ccneg", "seeds": [0, 1]}
+    good |= {"loss": "conclip", "negatives": "ccneg", "seeds": [0, 1], "benchmarks": None}
     check_experiments([good], config, ["l2", "l1+l2", "conclip"])
     with pytest.raises(ValueError, match=message):
         check_experiments([{**good, **row}], config, ["l2", "l1+l2", "conclip"])
@@ -245,7 +249,14 @@ def test_rows_that_would_fail_hours_later_are_refused_at_once(row, message):
 
 def test_several_seeds_in_the_papers_order_are_refused():
     config = merged({"finetune": {"order": "paper"}}, load("config.yaml"))
-    row = {"experiment": "a", "family": "CoN-CLIP", "backbone": "mini-rn", "loss": "l1", "negatives": "ccneg"}
+    row = {
+        "experiment": "a",
+        "family": "CoN-CLIP",
+        "backbone": "mini-rn",
+        "loss": "l1",
+        "negatives": "ccneg",
+        "benchmarks": None,
+    }
     row["seeds"] = [0, 1]
     with pytest.raises(ValueError, match="nothing depends on the seed"):
         check_experiments([row], config, [])
@@ -472,68 +483,6 @@ def test_a_pool_as_distributed_is_shared_by_jobs_and_its_missing_files_are_named
     assert not any("readers/tar.py" in line for line in inputs)
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
     assert jobs["features"] == "10"  # eight sets, one of them in three parts
-
-
-def test_a_reader_is_added_as_the_readme_says(empty_copy):
-    (recipe,) = re.findall(r"```python\n(def read.*?)```", (ROOT / "config" / "README.md").read_text(), re.DOTALL)
-    header = """from collections.abc import Iterator
-
-from pipeline_lib.images import Sample
-from pipeline_lib.readers.containers import list_images
-from pipeline_lib.readers.reader import Reader
-
-
-def label_of(name):
-    return int(name[0])
-
-
-"""
-    (empty_copy / "pipeline_lib" / "readers" / "my_set.py").write_text(header + recipe)
-    catalogue = empty_copy / "pipeline_lib" / "readers" / "catalogue.py"
-    lines = catalogue.read_text()
-    lines = lines.replace("    imagenet,\n", "    imagenet,\n    my_set,\n")
-    catalogue.write_text(lines.replace('    "tar": ', '    "my-set": my_set.READER,\n    "tar": '))
-    pools = load("config.yaml")["features"]["pools"]
-    kinds = next(pool for pool in pools if pool["name"] == "kinds")
-    kinds |= {"reader": "my-set", "images": "data/mine", "count": 2}
-    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"features": {"pools": pools}}))
-    (empty_copy / "data" / "mine" / "test").mkdir(parents=True)
-    for name in ("3-dog.jpg", "5-cat.jpg"):
-        (empty_copy / "data" / "mine" / "test" / name).write_bytes(jpeg_bytes())
-    target = "results/miniature/features/mini-rn/kinds/00000.safetensors"
-    done = snakemake("-n", "--cores", "2", "-p", "--configfile", "mine.yaml", "--", target, folder=empty_copy)
-    assert "--reader my-set --images data/mine" in done.stdout, done.stdout + done.stderr
-    code = (
-        "from pipeline_lib.readers.pool import read_pool; from pipeline_lib.readers.reader import find_reader; "
-        "print([(s.key, s.said['label']) for s in read_pool(find_reader('my-set'), ['data/mine'], count=2)])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=empty_copy, capture_output=True, text=True)
-    assert done.stdout.strip() == "[('3-dog', 3), ('5-cat', 5)]", done.stderr
-
-
-def test_a_benchmark_is_added_by_an_entry_and_a_kind_by_a_line_and_a_module(empty_copy):
-    kinds, folder = empty_copy / "pipeline_lib" / "evaluate" / "kinds.py", empty_copy / "data"
-    kinds.write_text(kinds.read_text().replace('"valse": (),', '"valse": (),\n    "own-kind": ("one", "two"),'))
-    shutil.copy(kinds.with_name("valse.py"), kinds.with_name("own_kind.py"))
-    entries = load("config.yaml")["evaluate"]["benchmarks"] + [
-        {"name": "questions", "kind": "mcq", "annotations": "data/q.csv", "pool": "sugarcrepe", "count": 12},
-        {"name": "own", "kind": "own-kind", "annotations": "data", "pool": "kinds", "count": {"one": 3, "two": 4}},
-    ]
-    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"evaluate": {"benchmarks": entries}}))
-    folder.mkdir()
-    for name in ("q.csv", "one.json", "two.json"):
-        (folder / name).touch()
-    arguments = ("--dry-run", "--cores", "2", "--printshellcmds", "--configfile", "mine.yaml")
-    done = snakemake(*arguments, "--", "results/tables.parquet", folder=empty_copy)
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
-    assert int(jobs["evaluate_benchmark"]) == 3 * int(jobs["evaluate_ccneg"])
-    assert re.search(
-        r"evaluate\.mcq .*--benchmark questions .*--annotations data/q\.csv .*--count 12 ", said, re.DOTALL
-    )
-    assert re.search(r"evaluate\.own_kind .*--annotations data .*--count one=3,two=4 ", said, re.DOTALL)
-    assert re.search(r"input: .*mini-rn/model\.pt.* data/one\.json, data/two\.json, .*evaluate/own_kind\.py", said)
 
 
 def test_the_engine_shows_a_mistake_without_a_traceback():

@@ -38,14 +38,17 @@ def _counts(config: dict, items: list[Item]) -> tuple[int, dict[str, int]]:
 
 
 def _sheet(experiments: list[dict]) -> str:
-    rows = [{**row, "seeds": ",".join(map(str, row["seeds"]))} for row in experiments]
+    rows = [
+        {**row, "seeds": ",".join(map(str, row["seeds"])), "benchmarks": ",".join(row["benchmarks"] or ["all"])}
+        for row in experiments
+    ]
     return "".join("\t".join(cells) + "\n" for cells in (rows[0], *(row.values() for row in rows)))
 
 
 def _write(override: Override, experiments: list[dict], folder: Path) -> Path:
-    """Write the override, and the sheet where rows are gone."""
+    """Write the override, and the sheet where rows are gone or changed."""
     changes, sheet, file = override.config, folder / "experiments.tsv", folder / "override.yaml"
-    if len(override.experiments) < len(experiments):
+    if override.experiments != experiments:
         write_text(sheet, _sheet(override.experiments))
         changes = {**changes, "finetune": {"experiments": str(sheet)}}
     write_text(file, "# Made by preflight: leaves out what is missing.\n" + yaml.safe_dump(changes, sort_keys=False))

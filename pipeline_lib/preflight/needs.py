@@ -6,6 +6,7 @@ The stages' needs stand here once: they say which targets can run, and what an o
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.external import external_files
 from pipeline_lib.finetune.terms import needs_distractors
+from pipeline_lib.settings import evaluated_models
 
 
 class Needs:
@@ -24,6 +25,7 @@ class Needs:
         self.backbones = {model["name"]: model for model in config["backbones"]["models"]}
         self.benchmark_entries = config["evaluate"]["benchmarks"]
         self.transformers = [entry["name"] for entry in config["evaluate"]["transformers"]]
+        self._evaluated = evaluated_models(config, experiments)
         self.finetuned = {f"{row['experiment']}-s{seed}": row for row in experiments for seed in row["seeds"]}
 
     def _keys(self, *keys: str) -> set[str]:
@@ -74,11 +76,7 @@ class Needs:
 
     def evaluated(self, benchmark: str) -> list[str]:
         """The models that a benchmark is run on."""
-        models = [
-            name
-            for name in (*self.backbones, *self.finetuned)
-            if benchmark in self.backbones[self.backbone_of(name)].get("benchmarks", [benchmark])
-        ]
+        models = [name for name, names in self._evaluated.items() if benchmark in names]
         return [*models, *BLIND, *self.transformers] if benchmark == "ccneg" else models
 
     def labelled_set(self, entry: dict) -> set[str]:

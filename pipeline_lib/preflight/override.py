@@ -83,4 +83,20 @@ def leave_out(config: dict, experiments: list[dict], unusable: Collection[str]) 
     if len(trained) < len(experiments):
         gone = [row["experiment"] for row in experiments if row not in trained]
         left_out.append(f"finetune/experiments: {', '.join(gone)}")
-    return Override(override, trained, left_out)
+    kept = override.get("evaluate", {}).get("benchmarks", config["evaluate"]["benchmarks"])
+    models = override.get("backbones", {}).get("models", config["backbones"]["models"])
+    named = _of_those_left(models, kept)
+    if named != models:
+        override.setdefault("backbones", {})["models"] = named
+    return Override(override, _of_those_left(trained, kept), left_out)
+
+
+def _of_those_left(models: list[dict], kept: list[dict]) -> list[dict]:
+    """Return entries of models, or rows of the sheet, that name no benchmark but CC-Neg, zero-shot and those `kept`."""
+    left = {"ccneg", "zeroshot", *(entry["name"] for entry in kept)}
+    return [
+        {**model, "benchmarks": [name for name in model["benchmarks"] if name in left]}
+        if model.get("benchmarks")
+        else model
+        for model in models
+    ]

@@ -15,7 +15,7 @@ from pipeline_lib.external import missing_data
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.readers.reader import module_name
-from pipeline_lib.settings import PoolJob, check_config, check_experiments, pool_jobs, read_experiments
+from pipeline_lib.settings import PoolJob, check_config, check_experiments, evaluated_models, pool_jobs, read_experiments
 from pipeline_lib.sources import sources
 
 try:
@@ -337,10 +337,8 @@ def other(key):
 
 # paper
 def metrics_files(wildcards):
-    """The metrics of every model on the benchmarks that it is evaluated on: by default all there are."""
-    everything = ["ccneg", "zeroshot", *BENCHMARKS]
-    wanted = {model: BACKBONES[backbone_of(model)].get("benchmarks", everything) for model in [*BACKBONES, *MODELS]}
-    wanted |= dict.fromkeys([*OTHERS, *BLIND], ["ccneg"])
+    """The metrics of every model on the benchmarks that it is evaluated on."""
+    wanted = evaluated_models(config, EXPERIMENTS) | dict.fromkeys([*OTHERS, *BLIND], ["ccneg"])
     return [f"<run>/evaluate/{model}/{benchmark}.json" for model, names in wanted.items() for benchmark in names]
 
 
