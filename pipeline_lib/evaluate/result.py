@@ -58,13 +58,24 @@ def load_pool(args: argparse.Namespace, model: CLIP) -> Features:
     return load_features(args.features, tower_id(model))
 
 
+def read_model(record: Path) -> dict:
+    """Return the `MODEL_FIELDS` of the model that a ``run.json`` describes.
+
+    Raises
+    ------
+    ValueError
+        If it lacks one.
+    """
+    content = read_json(record)
+    missing = [field for field in MODEL_FIELDS if field not in content]
+    if missing:
+        raise ValueError(f"{record}: expected the fields {', '.join(MODEL_FIELDS)}; {', '.join(missing)} missing")
+    return {field: content[field] for field in MODEL_FIELDS}
+
+
 def write_result(args: argparse.Namespace, benchmark: str, items: pd.DataFrame, metrics: list[dict]) -> None:
     """Write the items and the metrics of the model that ``--record`` describes, and print the metrics."""
-    record = read_json(args.record)
-    missing = [field for field in MODEL_FIELDS if field not in record]
-    if missing:
-        raise ValueError(f"{args.record}: expected the fields {', '.join(MODEL_FIELDS)}; {', '.join(missing)} missing")
-    write_files(args, {field: record[field] for field in MODEL_FIELDS}, benchmark, items, metrics)
+    write_files(args, read_model(args.record), benchmark, items, metrics)
 
 
 def write_files(
@@ -72,7 +83,12 @@ def write_files(
 ) -> None:
     """Write the items and the metrics of a model with the `MODEL_FIELDS` `model`, and print the metrics."""
     write_parquet(args.scores, items)
-    write_json(args.metrics, {**model, "benchmark": benchmark, "metrics": metrics})
+    write_metrics(args.metrics, model, benchmark, metrics)
+
+
+def write_metrics(path: Path, model: dict, benchmark: str, metrics: list[dict]) -> None:
+    """Write the metrics of a model with the `MODEL_FIELDS` `model`, and print them."""
+    write_json(path, {**model, "benchmark": benchmark, "metrics": metrics})
     for entry in metrics:
         prompt = f" ({entry['prompt']})" if entry["prompt"] else ""
         print(f"{entry['dataset']}{prompt} {entry['metric']} {entry['value']:.2f} (n = {entry['n']:,})")

@@ -6,5 +6,5 @@ row of ``results/tables.parquet``.
 
 Modules: `metrics` and `published` read, `tidy` computes, `layout` arranges rows as a person reads them, `outputs` lists
 what is written and explains it, `fetched` shows what the fetch stage counted; `tables`, `headline`, `figures` and
-`report` are the commands.
+`report` are the commands, and `score`, which asks the models of a run about an image of your own.
 """
