@@ -26,8 +26,8 @@ BLIND = [(model, "text only", "none", None, None, None) for model in ("blind-rul
 
 
 def value(*words) -> float:
-    """Return a percentage that depends on the words alone and repeats for no other cell of the tests."""
-    return int.from_bytes(json.dumps(words).encode(), "big") % 9973 / 100
+    """Return a number that depends on the words alone and repeats for no other cell: a cosine or a percentage."""
+    return int.from_bytes(json.dumps(words).encode(), "big") % 9973 / (10_000 if "cosine" in words else 100)
 
 
 def metrics_of(model: str, benchmark: str, datasets=DATASETS, prompts=PROMPTS) -> list[dict]:
@@ -48,6 +48,10 @@ def metrics_of(model: str, benchmark: str, datasets=DATASETS, prompts=PROMPTS) -
             for direction, n in (("", 25), ("/image-to-text", 5))
             for cutoff in (1, 5)
         ],
+        "embeddings": [
+            *((f"cc-neg/{part}", None, "cosine", 100) for part in ("captions", "negated", "own-negation")),
+            *((f"cc-neg/{part}", None, "dimensions", 100) for part in ("captions", "negated")),
+        ],
     }[benchmark]
     return [
         {"dataset": dataset, "prompt": prompt, "metric": metric, "value": value(model, dataset, prompt, metric), "n": n}
@@ -59,7 +63,7 @@ def write_metrics(folder: Path, models=(*MODELS, *BLIND), **zeroshot) -> list[st
     """Write the metrics files of some models and return their paths; `zeroshot` may name other datasets or prompts."""
     paths = []
     for model, family, backbone, loss, negatives, seed in models:
-        seeing = ("zeroshot", "sugarcrepe", "valse-existence", "negbench-retrieval")
+        seeing = ("zeroshot", "sugarcrepe", "valse-existence", "negbench-retrieval", "embeddings")
         for benchmark in ("ccneg", *(seeing if backbone != "none" else ())):
             content = {
                 "model": model, "family": family, "backbone": backbone, "loss": loss, "negatives": negatives,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from pathlib import Path
 from statistics import fmean
 
@@ -11,6 +12,7 @@ import pytest
 from papers import DATASETS, MODELS, PROMPTS, command, make_tables, value, write_fetch_summary, write_metrics
 
 from pipeline_lib.paper.layout import headline, layout
+from pipeline_lib.paper.metrics import read_metrics
 from pipeline_lib.paper.outputs import TABLE_FILES, TABLES
 from pipeline_lib.paper.published import ZEROSHOT_DATASETS, find_published, read_published
 from pipeline_lib.paper.readme import beside
@@ -335,3 +337,32 @@ def test_the_readme_compares_the_gain_under_the_paper_s_prompt(tmp_path):
     assert f"| mean zero-shot top-1, CoN-CLIP − CLIP | +2.95 | {fmean(bare):+.1f} |" in lines
     negated = fmean(value("mini-rn", name, "negated", "top1") for name in DATASETS)
     assert f"| top-1 with the negated prompt, CLIP | 89.3 (CIFAR-10) | {negated:.1f} |" in lines
+
+
+def test_the_spread_of_embeddings_has_two_decimals_and_is_no_negation_benchmark(made, tables):
+    arranged = layout(tables, "embeddings")
+    parts = ("captions", "negated", "own-negation")
+    cells = [*((part, "cosine") for part in parts), *((part, "dimensions") for part in parts[:2])]
+    assert arranged.headings()[2:] == [f"{part.replace('-', ' ')} {metric}" for part, metric in cells]
+    expected = [value("mini-rn", f"cc-neg/{part}", None, metric) for part, metric in cells]
+    assert arranged.values.loc[("mini-rn", "CLIP")].tolist() == expected
+    row = next(row for row in arranged.text_rows() if row[:2] == ["mini-rn", "CLIP"])
+    assert row[2:] == [f"{number:.2f}" for number in expected]
+    row = next(row for row in read_csv(made / "tables" / "embeddings.csv") if row["model"] == "CLIP")
+    assert row["captions cosine"] == f"{expected[0]:.3f}"
+    assert not tables[tables.table == "negation"].dataset.str.startswith("cc-neg").any()
+
+
+def test_a_cosine_out_of_range_is_refused_and_a_negative_one_is_not(tmp_path):
+    metrics = write_metrics(tmp_path)
+    path = tmp_path / "evaluate" / "mini-rn" / "embeddings.json"
+    content = json.loads(path.read_text())
+    content["metrics"][0]["value"] = -0.5
+    path.write_text(json.dumps(content))
+    read_metrics(metrics)
+    content["metrics"][0]["value"] = 20.0
+    path.write_text(json.dumps(content))
+    with pytest.raises(
+        ValueError, match=r"embeddings\.json: cc-neg/captions.*expected a number from -1 to 1, found 20"
+    ):
+        read_metrics(metrics)

@@ -51,8 +51,11 @@ BROKEN = {
     "an unknown prompt": (lambda path: change_first_metric(path, prompt="plain"), "expected prompt to be one of"),
     "an unknown metric": (lambda path: change_first_metric(path, metric="top1"), "expected metric to be one of"),
     "an unknown loss": (lambda path: change(path, loss="l4"), "'l4' is not one of"),
-    "not a number": (lambda path: change_first_metric(path, value=float("nan")), "expected a percentage, found nan"),
-    "no percentage": (lambda path: change_first_metric(path, value=101), "greater than the maximum of 100"),
+    "not a number": (
+        lambda path: change_first_metric(path, value=float("nan")),
+        "expected a number from 0 to 100, found nan",
+    ),
+    "no percentage": (lambda path: change_first_metric(path, value=101), "expected a number from 0 to 100, found 101"),
     "no items": (lambda path: change_first_metric(path, n=0), "less than the minimum of 1"),
     "other items": (lambda path: change_first_metric(path, n=99), "n=99 in .*conclip-rn-s0"),
     "no whole": (lambda path: change_first_metric(path, dataset="cc-neg/word=x"), "expected the dataset cc-neg"),

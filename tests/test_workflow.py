@@ -155,6 +155,7 @@ def test_both_configurations_fit_the_schema(name):
         ),
         ({"features": {"pools": [{"name": "ccneg-eval", "images": "a.tar"}]}}, "features/pools/0/name: "),
         (benchmark(name="zeroshot"), "evaluate/benchmarks/0/name: "),
+        (benchmark(name="embeddings"), "evaluate/benchmarks/0/name: "),
         (benchmark(kind="mqc"), r"evaluate/benchmarks/a/kind: expected one of mcq, retrieval, .*, found 'mqc'"),
         (benchmark(pool="kitchens"), "features/pools: the pool 'kitchens' is missing"),
         (benchmark(count={"one": 1}), r"evaluate/benchmarks/a/count: expected null or a number, found \{'one': 1\}"),

@@ -4,11 +4,11 @@
 
     python -m pipeline_lib.evaluate.ccneg --weights model.pt --record run.json --triplets eval.parquet \\
         --features ccneg-eval/00000.safetensors ccneg-eval/00001.safetensors --threads 1 \\
-        --scores ccneg.parquet --metrics ccneg.json
+        --scores ccneg.parquet --metrics ccneg.json --embeddings embeddings.json
 
 Items: ``key``, ``negation_word``, ``n_pairs``, ``score_true``, ``score_negated`` (cosines), ``correct``. Metrics:
 accuracy over all items, by negation word (``cc-neg/word=not``) and by number of predicate-object pairs
-(``cc-neg/pairs=2``; paper, figure 4).
+(``cc-neg/pairs=2``; paper, figure 4). Of the same text embeddings: their spread (`pipeline_lib.evaluate.spread`).
 """
 
 from pathlib import Path
@@ -19,7 +19,15 @@ from torch import Tensor
 
 from pipeline_lib.command import run
 from pipeline_lib.evaluate.metrics import accuracy, prefers_caption
-from pipeline_lib.evaluate.result import evaluation_parser, load_model, metric, write_result
+from pipeline_lib.evaluate.result import (
+    evaluation_parser,
+    load_model,
+    metric,
+    read_model,
+    write_metrics,
+    write_result,
+)
+from pipeline_lib.evaluate.spread import spread_metrics
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.files import read_parquet
 from pipeline_lib.text_tower import encode_captions
@@ -71,6 +79,7 @@ def main() -> None:
     parser = evaluation_parser(__doc__)
     parser.add_argument("--triplets", type=Path, required=True)
     parser.add_argument("--features", type=Path, nargs="+", required=True)
+    parser.add_argument("--embeddings", type=Path, required=True, help="output: metrics of the text embeddings")
     args = parser.parse_args()
     model = load_model(args)
     triplets = read_parquet(args.triplets)
@@ -78,6 +87,7 @@ def main() -> None:
     captions, negated = encode_captions(model, [*triplets["caption"], *triplets["negated_caption"]]).chunk(2)
     items = score_items(triplets, images, captions, negated)
     write_result(args, "ccneg", items, ccneg_metrics(items))
+    write_metrics(args.embeddings, read_model(args.record), "embeddings", spread_metrics(captions, negated))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What every benchmark's evaluation shares: its command line, loading the model, and the two files that it writes.
 
 Items: Parquet, one row per scored item. Metrics: JSON with the model's identity (from the ``run.json`` beside its
-weights), the benchmark's name and a list of ``{"dataset", "prompt", "metric", "value", "n"}``, values in percent.
+weights), the benchmark's name and a list of ``{"dataset", "prompt", "metric", "value", "n"}``, values in percent
+but those of text embeddings (`pipeline_lib.evaluate.spread`).
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pipeline_lib.training import MODEL_FIELDS, pick_device, use_threads
 
 
 def metric(dataset: str, value: float, n: int, name: str = "accuracy", prompt: str | None = None) -> dict:
-    """Return one metric as the tables take it; `value` in percent over `n` items."""
+    """Return one metric as the tables take it: `value` over `n` items, in percent if it is a share of them."""
     return {"dataset": dataset, "prompt": prompt, "metric": name, "value": value, "n": n}
 
 

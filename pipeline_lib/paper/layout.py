@@ -1,11 +1,10 @@
 """Arrange the tidy table as a person reads it: a row per model, a column per dataset, published numbers in brackets.
 
-The same layout becomes CSV (two decimals, published numbers in columns of their own), Markdown (one decimal) and the
-tables of the report.
+The same layout becomes CSV (published numbers in columns of their own), Markdown and the tables of the report.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from tabulate import tabulate
@@ -17,6 +16,7 @@ from pipeline_lib.paper.tidy import CATEGORIES, is_ablation, stem
 NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
 ROW_HEADINGS = ["backbone", "model"]
 SIGNED_ROWS = ("gain", "delta")
+DECIMALS = {"embeddings": 2}  # of tables whose numbers are not percentages
 SOURCES = {
     "paper": "printed in the paper",
     "radar": "read off the paper's radar plot, ±0.5",
@@ -34,37 +34,43 @@ class Layout:
     item : Item
         Title and caption.
     values : DataFrame
-        Numbers in percent or points; the index holds the row headings (backbone, model and, where a model has several
-        rows, prompt or row or both), the columns are datasets. Has no row where the run has nothing to show.
+        Numbers, in percent or points but for embeddings; the index holds the row headings (backbone, model and, where a
+        model has several rows, prompt or row or both), the columns are datasets. Has no row where the run has nothing
+        to show.
     published : DataFrame
         Published numbers of the same cells, NaN where there is none.
     notes : tuple of str
         Sentences on the number of items behind the columns and, where there are published numbers, on their source.
+    decimals : int
+        Of the numbers as text; CSV has one more.
     """
 
     item: Item
     values: pd.DataFrame
     published: pd.DataFrame
     notes: tuple[str, ...]
+    decimals: int = 1
 
     def headings(self) -> list[str]:
         """Return the headings of all columns, those of the row headings first."""
         return [*self.values.index.names, *self.values.columns]
 
     def text_rows(self) -> list[list[str]]:
-        """Return the rows as text, with one decimal and published numbers in brackets."""
+        """Return the rows as text, with published numbers in brackets."""
         rows = []
         for index, values in self.values.iterrows():
             index = index if isinstance(index, tuple) else (index,)
             published = self.published.loc[[index]].iloc[0]
             signed = index[-1] in SIGNED_ROWS
-            rows.append([*index, *(_cell(values[name], published[name], signed) for name in self.values.columns)])
+            pattern = f"{{:{'+' if signed else ''}.{self.decimals}f}}"
+            rows.append([*index, *(_cell(values[name], published[name], pattern) for name in self.values.columns)])
         return rows
 
     def to_csv(self) -> str:
         """Return the table as CSV; published numbers are further columns ``NAME (published)``."""
         published = self.published.dropna(axis="columns", how="all").add_suffix(" (published)")
-        return pd.concat([self.values, published], axis="columns").to_csv(float_format="%.2f", lineterminator="\n")
+        together = pd.concat([self.values, published], axis="columns")
+        return together.to_csv(float_format=f"%.{self.decimals + 1}f", lineterminator="\n")
 
     def to_markdown(self) -> str:
         """Return the table as GitHub Markdown that also reads well in a terminal, without title and caption."""
@@ -82,10 +88,9 @@ class Layout:
         return " ".join((self.item.caption, *self.notes))
 
 
-def _cell(value: float, published: float, signed: bool) -> str:
+def _cell(value: float, published: float, pattern: str) -> str:
     if pd.isna(value):
         return ""
-    pattern = "{:+.1f}" if signed else "{:.1f}"
     return pattern.format(value) + (f" ({pattern.format(published)})" if pd.notna(published) else "")
 
 
@@ -145,7 +150,10 @@ def layout(tables: pd.DataFrame, name: str) -> Layout:
         rows = rows[~rows.dataset.str.contains("/")]
         suffix = rows.metric.map({"accuracy": ""}).fillna(" " + rows.metric.str.replace("recall", "R"))
         rows = rows.assign(dataset=rows.dataset + suffix)
-    return _pivot(TABLES[name], rows, headings, COLUMN_LABELS.get(name, lambda dataset: dataset))
+    elif name == "embeddings":
+        rows = rows.assign(dataset=rows.dataset.str.removeprefix("cc-neg/").str.replace("-", " ") + " " + rows.metric)
+    arranged = _pivot(TABLES[name], rows, headings, COLUMN_LABELS.get(name, lambda dataset: dataset))
+    return replace(arranged, decimals=DECIMALS.get(name, 1))
 
 
 COLUMN_LABELS: dict[str, Callable[[str], str]] = {

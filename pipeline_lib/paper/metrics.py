@@ -39,7 +39,17 @@ BENCHMARKS = {
         ("accuracy",),
         ("sugarcrepe/replace", "sugarcrepe/add", "sugarcrepe/swap"),
     ),
+    "embeddings": Benchmark(
+        r"cc-neg/(captions|negated|own-negation)",
+        (None,),
+        ("cosine", "dimensions"),
+        ("cc-neg/captions", "cc-neg/negated", "cc-neg/own-negation"),
+    ),
 }
+
+#: Lowest and highest value of a metric; all others are percentages.
+RANGES = {"cosine": (-1, 1), "dimensions": (0, math.inf)}
+PERCENTAGE = (0, 100)
 
 
 def benchmark_of(name: str) -> Benchmark:
@@ -53,7 +63,7 @@ _METRIC = {
     "dataset": _TEXT,
     "prompt": {"type": ["string", "null"]},
     "metric": _TEXT,
-    "value": {"type": "number", "minimum": 0, "maximum": 100},
+    "value": {"type": "number"},
     "n": {"type": "integer", "minimum": 1},
 }
 _FILE = {
@@ -83,7 +93,7 @@ def read_metrics(paths: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     ----------
     paths : list of str
         JSON files ``{"model", "family", "backbone", "loss", "negatives", "seed", "benchmark", "metrics": [{"dataset",
-        "prompt", "metric", "value", "n"}]}``; values in percent.
+        "prompt", "metric", "value", "n"}]}``; values in percent, but for metrics in `RANGES`.
 
     Returns
     -------
@@ -98,7 +108,7 @@ def read_metrics(paths: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     FileNotFoundError
         If a file does not exist.
     ValueError
-        If a file is malformed, holds a value that is not a percentage, repeats a cell, or if a model lacks a cell that
+        If a file is malformed, holds a value out of range, repeats a cell, or if a model lacks a cell that
         another model has, its CLIP baseline, or a benchmark of that; the message names the file or the model.
     """
     models: dict[str, dict] = {}
@@ -131,8 +141,9 @@ def _read(path: str) -> dict:
     benchmark = benchmark_of(content["benchmark"])
     for metric in content["metrics"]:
         where = f"{path}: {metric['dataset']}, prompt {metric['prompt']}, {metric['metric']}"
-        if not math.isfinite(metric["value"]):
-            raise ValueError(f"{where}: expected a percentage, found {metric['value']}")
+        lowest, highest = RANGES.get(metric["metric"], PERCENTAGE)
+        if not (math.isfinite(metric["value"]) and lowest <= metric["value"] <= highest):
+            raise ValueError(f"{where}: expected a number from {lowest} to {highest}, found {metric['value']}")
         if not re.fullmatch(benchmark.datasets, metric["dataset"]):
             raise ValueError(f"{where}: not a dataset of benchmark {content['benchmark']} ({benchmark.datasets})")
         for field, allowed in (("prompt", benchmark.prompts), ("metric", benchmark.metrics)):

@@ -82,6 +82,14 @@ TABLES = {
         "the full L_conclip has the best mean zero-shot top-1 (under the bare prompt, here too). L1 on CREPE-Negate "
         "shows that the data matters too.",
     ),
+    "embeddings": Item(
+        "Spread of the text embeddings",
+        "Do the negated captions collapse, that is, does a model move them all to one place? Of CC-Neg's captions and "
+        "negated captions: the mean cosine of two different ones, and the number of dimensions in which they vary (the "
+        "participation ratio of their covariance). Look for negated captions whose cosine nears 1, or whose dimensions "
+        "are fewer, where the captions' are not. Own negation: the mean cosine of a caption with its negation; a model "
+        "that tells them apart has a lower one than CLIP.",
+    ),
 }
 
 FIGURES = {

@@ -35,6 +35,7 @@ SECTIONS = {
     "sugarcrepe": (),
     "negation": (),
     "ablation": ("ablation", "training-curves"),
+    "embeddings": (),
     "fetch": ("fetch-failures",),
 }
 

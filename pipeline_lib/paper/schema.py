@@ -25,7 +25,7 @@ COLUMNS = {
         pa.string(),
         False,
         "accuracy, recall@1, recall@5, top1 or mean_per_class in percent; gain (over the CLIP of the same backbone) or "
-        "delta (plain - negated) in points",
+        "delta (plain - negated) in points; cosine (mean, from -1 to 1) or dimensions of text embeddings",
     ),
     "value": (pa.float64(), False, "The number"),
     "n": (pa.int64(), False, "Items behind the value; for a mean over datasets, the items of all of them"),

@@ -159,6 +159,10 @@ def _negated_prompt(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows, plain.assign(prompt=None, metric="delta", value=plain.value - minus)], ignore_index=True)
 
 
+def _embeddings(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    return values[values.benchmark == "embeddings"]
+
+
 def _ablation(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of every model of the backbones on which a variant of the method was trained."""
     variants = [is_ablation(loss, negatives) for loss, negatives in zip(models.loss, models.negatives, strict=True)]
@@ -187,5 +191,6 @@ _TABLES = {
     "sugarcrepe": _sugarcrepe,
     "negation": _negation,
     "ablation": _ablation,
+    "embeddings": _embeddings,
 }
 assert list(_TABLES) == list(TABLES)

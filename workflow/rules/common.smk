@@ -337,8 +337,11 @@ def other(key):
 
 # paper
 def metrics_files(wildcards):
-    """The metrics of every model on the benchmarks that it is evaluated on."""
-    wanted = evaluated_models(config, EXPERIMENTS) | dict.fromkeys([*OTHERS, *BLIND], ["ccneg"])
+    wanted = {
+        model: [*names, *(["embeddings"] if "ccneg" in names else [])]
+        for model, names in evaluated_models(config, EXPERIMENTS).items()
+    }
+    wanted |= dict.fromkeys([*OTHERS, *BLIND], ["ccneg"])
     return [f"<run>/evaluate/{model}/{benchmark}.json" for model, names in wanted.items() for benchmark in names]
 
 

@@ -3,6 +3,7 @@
 #   out: <run>/evaluate/{model}/{benchmark}.parquet  one row per item
 #        <run>/evaluate/{model}/{benchmark}.json     metrics
 #        with benchmark ccneg, zeroshot or a name of config evaluate.benchmarks; a model that sees no image has ccneg alone
+#        <run>/evaluate/{model}/embeddings.json      how far apart a CLIP's embeddings of CC-Neg's texts lie
 rule evaluate_ccneg:
     """Score CC-Neg: true against negated caption."""
     input:
@@ -14,6 +15,7 @@ rule evaluate_ccneg:
     output:
         scores="<run>/evaluate/{model}/ccneg.parquet",
         metrics="<run>/evaluate/{model}/ccneg.json",
+        embeddings="<run>/evaluate/{model}/embeddings.json",
     log:
         "<logs>/evaluate_ccneg/{model}.log",
     benchmark:
@@ -34,7 +36,8 @@ rule evaluate_ccneg:
             --features {input.features:q} \
             --threads 1 \
             --scores {output.scores:q} \
-            --metrics {output.metrics:q}
+            --metrics {output.metrics:q} \
+            --embeddings {output.embeddings:q}
         """
 
 
