@@ -351,6 +351,8 @@ def test_the_spread_of_embeddings_has_two_decimals_and_is_no_negation_benchmark(
     row = next(row for row in read_csv(made / "tables" / "embeddings.csv") if row["model"] == "CLIP")
     assert row["captions cosine"] == f"{expected[0]:.3f}"
     assert not tables[tables.table == "negation"].dataset.str.startswith("cc-neg").any()
+    labels = [model for backbone, model in arranged.values.index if backbone == "mini-vit"]
+    assert labels == ["CLIP", "L1", "L2", "CoN-CLIP (2 seeds)", "L1 on CREPE-Negate"]
 
 
 def test_a_cosine_out_of_range_is_refused_and_a_negative_one_is_not(tmp_path):

@@ -16,6 +16,7 @@ from pipeline_lib.paper.tidy import CATEGORIES, is_ablation, stem
 NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
 ROW_HEADINGS = ["backbone", "model"]
 SIGNED_ROWS = ("gain", "delta")
+WITH_VARIANTS = ("ablation", "embeddings")  # tables that show the variants of the method too
 DECIMALS = {"embeddings": 2}  # of tables whose numbers are not percentages
 SOURCES = {
     "paper": "printed in the paper",
@@ -137,7 +138,7 @@ def layout(tables: pd.DataFrame, name: str) -> Layout:
     """
     rows = displayed(tables)
     rows = rows[rows.table == name]
-    if name != "ablation":
+    if name not in WITH_VARIANTS:
         rows = rows[~rows.variant]
     headings = ROW_HEADINGS
     if name == "zeroshot":

@@ -87,8 +87,9 @@ TABLES = {
         "Do the negated captions collapse, that is, does a model move them all to one place? Of CC-Neg's captions and "
         "negated captions: the mean cosine of two different ones, and the number of dimensions in which they vary (the "
         "participation ratio of their covariance). Look for negated captions whose cosine nears 1, or whose dimensions "
-        "are fewer, where the captions' are not. Own negation: the mean cosine of a caption with its negation; a model "
-        "that tells them apart has a lower one than CLIP.",
+        "are fewer, where the captions' are not: L1 is content with that, since a negated caption is wrong for every "
+        "image, while L3 needs to tell one from another. Own negation: the mean cosine of a caption with its negation; "
+        "a model that tells them apart has a lower one than CLIP.",
     ),
 }
 
