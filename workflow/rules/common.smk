@@ -337,6 +337,7 @@ def other(key):
 
 # paper
 def metrics_files(wildcards):
+    """The metrics of every model on the benchmarks that it is evaluated on, and of the texts' embeddings with CC-Neg."""
     wanted = {
         model: [*names, *(["embeddings"] if "ccneg" in names else [])]
         for model, names in evaluated_models(config, EXPERIMENTS).items()
