@@ -140,6 +140,10 @@ def _benchmark_problems(benchmark: dict) -> list[str]:
     place, kind, count = f"evaluate/benchmarks/{benchmark['name']}", benchmark["kind"], benchmark["count"]
     if kind not in KINDS:
         return [f"{place}/kind: expected one of {', '.join(KINDS)}, found {kind!r}"]
+    if (kind == "sugarcrepe") != (benchmark["name"] == "sugarcrepe"):
+        return [
+            f"{place}: the name sugarcrepe and the kind sugarcrepe belong together, since it has a table of its own"
+        ]
     parts = KINDS[kind]
     fits = sorted(count) == sorted(parts) if isinstance(count, dict) else count is None or not parts
     wanted = f"a number for each of {', '.join(parts)}" if parts else "a number"
@@ -189,6 +193,8 @@ def check_experiments(experiments: list[dict], config: dict, with_distractors: l
             problems.append(
                 f"{name}: negatives crepe needs the pool 'crepe' in features/pools; found {', '.join(pools)}"
             )
+        if row["benchmarks"] and len(set(row["benchmarks"])) < len(row["benchmarks"]):
+            problems.append(f"{name}: expected different benchmarks, found {', '.join(row['benchmarks'])}")
         if row["family"] == "CLIP":
             problems.append(f"{name}: the family CLIP is for models that are not fine-tuned; name another")
         if len(set(row["seeds"])) < len(row["seeds"]):

@@ -52,8 +52,8 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
     """
     if precision == "fp16" and device.type == "cpu":
         raise ValueError(
-            "precision: expected fp32 or bf16 on a CPU, found fp16, in which a CPU is hundreds of times slower; set "
-            "features/precision and finetune/precision in the config, or run where there is a GPU"
+            "precision: expected fp32 or bf16 on a CPU, found fp16, in which a CPU is hundreds of times slower; change "
+            "precision and training_precision of features, and precision of finetune, in the config, or use a GPU"
         )
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     return torch.autocast(device.type, dtype, enabled=precision != "fp32")

@@ -187,7 +187,7 @@ def pack(root: Path, port: int) -> Path:
             ]
         },
         "features": {
-            "precision": "fp32",
+            "training_precision": "fp32",
             "pools": [
                 flowers if pool["name"] == "flowers-102" else {**pool, "count": images.get(pool["name"])}
                 for pool in paper["features"]["pools"]

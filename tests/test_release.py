@@ -18,8 +18,9 @@ from test_workflow import CONFIG_SCHEMA, load, merged, snakemake
 from pipeline_lib.coco import image_keys
 from pipeline_lib.distractors import released
 from pipeline_lib.distractors.released import read_mapping
+from pipeline_lib.external import missing_data
 from pipeline_lib.files import read_json, read_parquet
-from pipeline_lib.settings import check_config, missing_data
+from pipeline_lib.settings import check_config
 from pipeline_lib.shards import build_released, release
 from pipeline_lib.shards import index as shards_index
 from pipeline_lib.shards.build_released import UNPACKED
@@ -98,17 +99,17 @@ def run(module, *arguments):
         module.main()
 
 
-def build_part(folder, images, part="00000", parts=1):
+def build_part(folder, images, part="00000", parts=1, missing=0):
     """Run the command of the rule `shards_released`."""
     run(
         build_released,
         *("--release", folder / "release.parquet", "--images", images, "--part", part, "--parts", parts),
-        *("--train", folder / f"train-{part}.tar", "--eval", folder / f"eval-{part}.tar"),
+        *("--most-missing", missing, "--train", folder / f"train-{part}.tar", "--eval", folder / f"eval-{part}.tar"),
         *("--triplets", folder / f"triplets-{part}.parquet", "--counts", folder / f"counts-{part}.json"),
     )
 
 
-def build(folder, annotations, images, parts):
+def build(folder, annotations, images, parts, missing=0):
     """Run the commands of the rules `release`, `shards_released` and `shards_index`."""
     run(
         release,
@@ -117,7 +118,7 @@ def build(folder, annotations, images, parts):
     )
     names = [f"{part:05d}" for part in range(parts)]
     for name in names:
-        build_part(folder, images, name, parts)
+        build_part(folder, images, name, parts, missing)
     run(
         shards_index,
         *("--triplets", *(folder / f"triplets-{name}.parquet" for name in names)),
@@ -189,6 +190,18 @@ def test_a_row_that_lacks_a_text_or_is_too_long_is_refused_with_the_reason(save)
     assert frame["split"].tolist() == ["train"] * 8 + ["eval"] * 4
 
 
+def test_evaluation_wants_the_two_captions_alone(save):
+    content = content_of()
+    for index, sop in (
+        (8, {"sop_chosen_object": None}),
+        (9, {"exclusion-prompt": "far " * 80}),
+        (10, {"negative-prompt": ""}),
+    ):
+        content["annotations"][index] = annotation(index, **sop)
+    reasons = read_release(save(content), COUNT, EVAL_LAST, "remove")["reason"]
+    assert reasons[8:].isna().tolist() == [True, True, False, True] and reasons[10] == "no-negated-caption"
+
+
 def changed(**entries):
     """A release with some entries of its lists replaced: ``image_paths=(row, value)``."""
     content = content_of()
@@ -257,7 +270,11 @@ def test_the_split_stays_the_releases_when_images_are_missing_and_rows_refused(s
     content = content_of()
     content["annotations"][9]["sop_data"]["negative-prompt"] = ""
     write_images(tmp_path / "images", [index for index in range(COUNT) if index not in (0, 3, 10)])
-    build(tmp_path, save(content), tmp_path / "images", parts=3)
+    with pytest.raises(
+        ValueError, match=rf"2 of the 4 images of this part are missing, such as {key(0)}\.jpg; complete"
+    ):
+        build(tmp_path, save(content), tmp_path / "images", parts=3, missing=1)
+    build(tmp_path, save(content), tmp_path / "images", parts=3, missing=2)
     indices = {
         split: read_parquet(tmp_path / f"{split}.parquet")["release_index"].tolist() for split in ("train", "eval")
     }
@@ -288,7 +305,7 @@ def test_images_are_found_in_the_folder_itself_and_a_wrong_or_broken_one_is_name
     broken.write_bytes(broken.read_bytes()[:300])
     for folder, mistake, message in (
         (tmp_path / "nowhere", FileNotFoundError, f"{tmp_path / 'nowhere'}: no such folder"),
-        (tmp_path / "empty", ValueError, f"none of 12 images is there, such as {key(0)}.jpg"),
+        (tmp_path / "empty", ValueError, f"12 of the 12 images of this part are missing, such as {key(0)}.jpg"),
         (images, ValueError, f"{broken}: the image of sample {key(2)} does not decode"),
     ):
         with pytest.raises(mistake, match=re.escape(message)):
@@ -359,7 +376,7 @@ def test_cocos_images_are_counted_by_id_and_mistakes_named(tmp_path):
         image_keys(tmp_path / "none.json")
 
 
-RELEASED = {"annotations": "ccneg.pt", "images": "images", "count": COUNT, "eval_last": EVAL_LAST}
+RELEASED = {"annotations": "ccneg.pt", "images": "images", "count": COUNT, "eval_last": EVAL_LAST, "most_missing": 0}
 MAPPING = {"mapping": "mapping.pt", "captions": "captions.json"}
 
 

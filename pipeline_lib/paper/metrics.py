@@ -174,7 +174,7 @@ def _check_unique(values: pd.DataFrame) -> None:
 
 
 def _check_baselines(models: pd.DataFrame, values: pd.DataFrame) -> None:
-    """Require of each fine-tuned model one CLIP, with neither loss nor seed, measured on the same benchmarks."""
+    """Require of each fine-tuned model one CLIP, with neither loss nor seed, measured on all its benchmarks."""
     baselines = models[models.family == BASELINE]
     trained = baselines[baselines[["loss", "negatives", "seed"]].notna().any(axis=1)]
     if len(trained):
@@ -190,11 +190,10 @@ def _check_baselines(models: pd.DataFrame, values: pd.DataFrame) -> None:
                 f"{_file_of(values, model)}: expected one {BASELINE} baseline for backbone {row.backbone}, found "
                 f"{len(own)}; evaluate the backbone itself and pass its metrics"
             )
-        for benchmark in sorted(measured[model] ^ measured[own[0]]) if finetuned else ():
-            lacking, other = (model, own[0]) if benchmark in measured[own[0]] else (own[0], model)
+        for benchmark in sorted(measured[model] - measured[own[0]]) if finetuned else ():
             raise ValueError(
-                f"{_file_of(values, lacking)}: model {lacking} has metrics but none of benchmark {benchmark}, which "
-                f"{other} has; the evaluate stage makes evaluate/{lacking}/{benchmark}.json"
+                f"{_file_of(values, own[0])}: model {own[0]} has metrics but none of benchmark {benchmark}, which "
+                f"{model} has; the evaluate stage makes evaluate/{own[0]}/{benchmark}.json"
             )
 
 

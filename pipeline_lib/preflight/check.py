@@ -83,7 +83,8 @@ def main() -> None:
         show_costs(screen, estimate, items, free_bytes("results"), cores())
     else:
         screen.print("Room and time: the miniature takes about 1 GB and 7 to 10 minutes on two cores (README.md).\n")
-    fp16 = [f"{place}.precision" for place in ("features", "finetune") if config[place]["precision"] == "fp16"]
+    precisions = (("features", "precision"), ("features", "training_precision"), ("finetune", "precision"))
+    fp16 = [f"{section}.{key}" for section, key in precisions if config[section][key] == "fp16"]
     show_gpus(screen, gpus(), fp16)
     show_targets(screen, targets(config, needs, lacking), items, command(*args.configfiles))
     if lacking:

@@ -65,8 +65,8 @@ def inspect(path: str | Path, expected: Expected | None = None, hashes: bool = F
             seen.append(_counted(path, expected.items))
         if expected and expected.download:
             seen.append(_as_published(path, expected.download, hashes))
-    except (ValueError, OSError) as error:
-        return Finding(WRONG, str(error))
+    except (ValueError, OSError, csv.Error) as error:
+        return Finding(WRONG, f"{path}: {error}" if isinstance(error, csv.Error) else str(error))
     return Finding(PRESENT, ", ".join(word for word in seen if word))
 
 

@@ -10,7 +10,7 @@ from pipeline_lib.settings import evaluated_models
 
 
 class Needs:
-    """What the parts of a run need from outside, as keys of `pipeline_lib.settings.external_files`.
+    """What the parts of a run need from outside, as keys of `pipeline_lib.external.external_files`.
 
     Parameters
     ----------

@@ -33,7 +33,8 @@ def read(captions: str, image_folder: str, *more_images: str) -> Iterator[Sample
 def _crop(file: File, region: Region) -> bytes:
     x, y, width, height = region.box
     image = Sample(file.source, region.image_id, file.load, {}).decode(file.load())
-    if x >= image.width or y >= image.height or x + width <= 0 or y + height <= 0:
+    off = x >= image.width or y >= image.height or x + width <= 0 or y + height <= 0
+    if off or width > 2 * image.width or height > 2 * image.height:  # a crop that reaches outside is padded with black
         raise ValueError(
             f"{region.where}: the region {region.box} is not in {file.name} of {image.width} × {image.height} pixels; "
             "expected the image as Visual Genome distributes it, not resized"

@@ -47,6 +47,7 @@ TEXTS = {
     "exclusion_caption": ("sop_data", "exclusion-prompt"),
     "object": ("sop_data", "sop_chosen_object"),
 }
+EVALUATED = ("caption", "negated_caption")
 SCHEMA = pa.schema(
     [
         ("release_index", pa.int64()),
@@ -95,7 +96,7 @@ def read_release(path: str | Path, count: int, eval_last: int, commas: str) -> p
         if first_seen.setdefault(key, index) != index:
             raise ValueError(f"{path}, row {index}: key {key} stands in row {first_seen[key]} already")
         split = "eval" if index >= count - eval_last else "train"
-        rows.append({"release_index": index, "key": key, "split": split, **_triplet(annotation, commas)})
+        rows.append({"release_index": index, "key": key, "split": split, **_triplet(annotation, split, commas)})
     return pd.DataFrame(rows)
 
 
@@ -139,15 +140,19 @@ def _key(where: str, image_path: object, annotation: object) -> str:
     return found[1]
 
 
-def _triplet(annotation: object, commas: str) -> dict:
-    """Return what an annotation says, by column, with the reason where it is refused."""
+def _triplet(annotation: object, split: str, commas: str) -> dict:
+    """Return what an annotation says, by column, with the reason where it is refused.
+
+    Evaluation reads the two captions alone, so it is no reason there if another text is missing or too long.
+    """
     found = {column: _at(annotation, *names) for column, names in TEXTS.items()}
     texts = {column: text.strip() or None if isinstance(text, str) else None for column, text in found.items()}
-    lacking = [f"no-{column.replace('_', '-')}" for column, text in texts.items() if text is None]
+    needed = EVALUATED if split == "eval" else tuple(TEXTS)
+    lacking = [f"no-{column.replace('_', '-')}" for column in needed if texts[column] is None]
     word = negation_word(texts["caption"] or "", texts["negated_caption"] or "")
     if commas == "remove" and texts["negated_caption"]:
         texts["negated_caption"] = remove_commas(texts["negated_caption"])
-    if not lacking and not all(map(fits_clip, texts.values())):
+    if not lacking and not all(fits_clip(texts[column]) for column in needed):
         lacking = ["too-long"]
     pairs = _at(annotation, "sop_data", "sop_decomposition", "object-predicate-pairs")
     return {

@@ -15,7 +15,14 @@ from pipeline_lib.external import missing_data
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.readers.reader import module_name
-from pipeline_lib.settings import PoolJob, check_config, check_experiments, evaluated_models, pool_jobs, read_experiments
+from pipeline_lib.settings import (
+    PoolJob,
+    check_config,
+    check_experiments,
+    evaluated_models,
+    pool_jobs,
+    read_experiments,
+)
 from pipeline_lib.sources import sources
 
 try:
@@ -173,6 +180,14 @@ def checkpoint_options(wildcards, input):
     return f"{flags} {shlex.join(['--backbone-weights', input.beside])}" if input.beside else flags
 
 
+# shards
+def released_images(wildcards):
+    """The folder in which the released images lie: its time tells when some are added."""
+    images = config["shards"]["released"]["images"]
+    unpacked = Path(images, "cc3m_subset_images_extracted_final")
+    return str(unpacked) if unpacked.is_dir() else images
+
+
 # features
 def pool_parts(pool):
     """The parts of a pool: those of CC-Neg's shards, or the jobs of an entry of config `features.pools`."""
@@ -208,6 +223,12 @@ def count_option(wildcards):
     """The flag that says how many images a pool must have, where that is known."""
     count = POOLS.get(wildcards.pool, {}).get("count")
     return "" if count is None else f"--count {count}"
+
+
+def tower_precision(wildcards):
+    """The precision in which a pool is encoded: one for what is trained on, another for what is evaluated."""
+    key = "training_precision" if wildcards.pool in ("ccneg-train", "distractors", "crepe") else "precision"
+    return f"--precision {config['features'][key]}"
 
 
 def feature_files(backbone, pool):

@@ -24,7 +24,8 @@ rule features:
         expected=count_option,  # not under `params:`: to check what was encoded already would encode it again
     params:
         images=reader_options,
-        options=options(config["features"], "batch_size", "precision"),
+        precision=tower_precision,
+        options=options(config["features"], "batch_size"),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -34,5 +35,6 @@ rule features:
             {resources.expected} \
             --threads {threads} \
             --output {output:q} \
+            {params.precision} \
             {params.options}
         """

@@ -41,7 +41,7 @@ rule shards_released:
     """Join rows and images of one part of the release into a shard per split."""
     input:
         release="<run>/shards/release.parquet",
-        images=RELEASE["images"],
+        images=released_images,
         code=library("shards.build_released"),
     output:
         train="<run>/shards/train-{part}.tar",
@@ -60,6 +60,7 @@ rule shards_released:
         runtime=60,
     params:
         parts=lookup("fetch/parts", within=config),
+        missing=options(RELEASE, "most_missing"),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -71,5 +72,6 @@ rule shards_released:
             --train {output.train:q} \
             --eval {output.eval:q} \
             --triplets {output.triplets:q} \
-            --counts {output.counts:q}
+            --counts {output.counts:q} \
+            {params.missing}
         """
