@@ -85,15 +85,22 @@ class Part:
         The file.
     part, parts : int
         Which part, from 0, and of how many.
+    count : int, optional
+        How many rows the file must have.
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        As `count_rows` and `part_range` do.
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        As `count_rows` and `part_range` do, and if the file has another number of rows.
     """
 
-    def __init__(self, path: str | Path, part: int = 0, parts: int = 1) -> None:
-        self._path, self._numbers = path, part_range(count_rows(path), part, parts)
+    def __init__(self, path: str | Path, part: int = 0, parts: int = 1, count: int | None = None) -> None:
+        found = count_rows(path)
+        if count is not None and found != count:
+            raise ValueError(f"{path}: expected {count:,} rows, found {found:,}; is the copy complete?")
+        self._path, self._numbers = path, part_range(found, part, parts)
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -175,7 +175,10 @@ def pack(root: Path, port: int) -> Path:
     clip = {"source": "checkpoint", "activation": "quickgelu"}
     differences = {
         "run": "shoebox",
-        "fetch": {"parts": 2, "image_size": 32, "connect_to": {SUFFIX: f"127.0.0.1:{port}"}, "backoff_s": 0.01},
+        "fetch": {
+            "rows": len(CAPTIONS) + 2, "parts": 2, "image_size": 32, "backoff_s": 0.01,
+            "connect_to": {SUFFIX: f"127.0.0.1:{port}"},
+        },
         "backbones": {
             "models": [
                 {"name": "vit-b32", "path": "data/checkpoints/vit-b32.pt", **clip},

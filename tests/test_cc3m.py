@@ -135,3 +135,11 @@ def test_real_rows():
     rows = list(Part(REAL))
     assert len(rows) == 4000
     assert all(row.problem is None and row.url.startswith("http") and row.caption for row in rows)
+
+
+def test_another_number_of_rows_than_expected_is_named(tmp_path):
+    path = tmp_path / "cut.tsv"
+    path.write_text("a dog\thttp://h.test/1.jpg\n" * 3)
+    assert len(Part(path, 1, 2, count=3)) == 2
+    with pytest.raises(ValueError, match=r"cut\.tsv: expected 4 rows, found 3; is the copy complete"):
+        Part(path, 0, 2, count=4)

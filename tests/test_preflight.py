@@ -221,3 +221,19 @@ def test_what_is_there_only_in_part_is_wrong():
     here, gone = Finding(PRESENT, "7 images"), Finding(MISSING, "")
     for findings, status in (([here, here], PRESENT), ([gone, gone], MISSING), ([here, gone], WRONG)):
         assert Item(None, ["key"], dict(enumerate(findings)), 0).status == status
+
+
+def test_a_folder_of_nothing_or_of_archives_is_wrong(tmp_path):
+    (tmp_path / "below").mkdir()
+    assert inspect(tmp_path, None, False) == Finding(WRONG, f"{tmp_path}: expected files, found nothing in it")
+    (tmp_path / "below" / "images.zip").write_bytes(b"PK")
+    assert inspect(tmp_path, None, False).detail.endswith("found archives alone, such as images.zip; unpack them")
+    (tmp_path / "below" / "1.jpg").touch()
+    assert inspect(tmp_path, None, False).status == PRESENT
+
+
+def test_a_csv_that_is_none_is_wrong(tmp_path):
+    path = tmp_path / "page.csv"
+    path.write_text('<html lang="en>' + "x" * 200_000)
+    found = inspect(path, about(items=3), False)
+    assert found.status == WRONG and str(path) in found.detail

@@ -151,7 +151,7 @@ def summary(frame: pd.DataFrame, seconds: float) -> str:
     return "\n".join(lines)
 
 
-def _image_size(text: str) -> int | None:
+def _number(text: str) -> int | None:
     return None if text == "none" else int(text)
 
 
@@ -171,9 +171,10 @@ def main() -> None:
     parser.add_argument("--captions", type=Path, required=True, help="captions file, as distributed")
     parser.add_argument("--part", type=int, required=True, help="which part, from 0")
     parser.add_argument("--parts", type=int, required=True, help="how many parts the file is split into")
+    parser.add_argument("--rows", type=_number, default=None, help="rows that the file must have, or none")
     parser.add_argument("--images", type=Path, required=True, help="tar to write")
     parser.add_argument("--outcomes", type=Path, required=True, help="Parquet table to write")
-    parser.add_argument("--image-size", type=_image_size, required=True, help="shortest side in pixels, or none")
+    parser.add_argument("--image-size", type=_number, required=True, help="shortest side in pixels, or none")
     parser.add_argument("--user-agent", required=True, help="name and contact")
     parser.add_argument("--respect-robots", type=_truth, required=True, help="whether robots.txt counts: true or false")
     parser.add_argument("--timeout-s", type=float, required=True, help="deadline of one attempt")
@@ -194,11 +195,12 @@ def main() -> None:
     args = vars(parser.parse_args())
     args["connect_to"] = dict(map(parse_connect_to, args["connect_to"]))
     captions, images, outcomes = args.pop("captions"), args.pop("images"), args.pop("outcomes")
-    part, parts, retry_failed = args.pop("part"), args.pop("parts"), args.pop("retry_failed")
+    part, parts, count = args.pop("part"), args.pop("parts"), args.pop("rows")
+    retry_failed = args.pop("retry_failed")
     settings = Settings(**args)
 
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # about images, thousands of them
-    rows = Part(captions, part, parts)
+    rows = Part(captions, part, parts, count)
     start = time.monotonic()
     fetch_part(rows, settings, images, outcomes, f"fetch part {part} of {parts}", retry_failed)
     print(summary(read_parquet(outcomes, ["status", "failure", "permanent"]), time.monotonic() - start))

@@ -72,7 +72,8 @@ TABLES = {
     ),
     "negation": Item(
         "Later negation benchmarks",
-        "The paper has none of them. Accuracy; for retrieval R@1 and R@5 from text to image. Where a negated caption "
+        "The paper has none of them. NegBench's published CoN-CLIP and Neg-CLIP may have been measured without "
+        "QuickGELU. Accuracy; for retrieval R@1 and R@5 from text to image. Where a negated caption "
         "is the true one, a model that takes a negation word for the mark of a wrong caption falls below CLIP: look "
         "for that beside its CC-Neg accuracy. Parts are in tables.parquet.",
     ),

@@ -20,6 +20,7 @@ from pipeline_lib.preflight.registry import Download, Expected
 PRESENT, MISSING, WRONG = "present", "missing", "wrong"
 FETCHED = "to fetch"  # missing, but the run gets it by itself
 IMAGES = (".jpg", ".jpeg", ".png")
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 HASHED_BELOW = 200_000_000  # bytes; a larger file takes more than a second and is hashed only where asked for
 
 
@@ -61,6 +62,8 @@ def inspect(path: str | Path, expected: Expected | None = None, hashes: bool = F
     try:
         if path.is_file():
             _check_whole(path)
+        else:
+            _check_filled(path)
         if expected and expected.items:
             seen.append(_counted(path, expected.items))
         if expected and expected.download:
@@ -68,6 +71,18 @@ def inspect(path: str | Path, expected: Expected | None = None, hashes: bool = F
     except (ValueError, OSError, csv.Error) as error:
         return Finding(WRONG, f"{path}: {error}" if isinstance(error, csv.Error) else str(error))
     return Finding(PRESENT, ", ".join(word for word in seen if word))
+
+
+def _check_filled(folder: Path) -> None:
+    """Raise a `ValueError` if a folder holds nothing but archives, which nobody looks into, or nothing at all."""
+    archives = []
+    for _, _, names in os.walk(folder, followlinks=True):
+        for name in names:
+            if not name.endswith(ARCHIVES) and not name.startswith("."):
+                return
+            archives += [name] if name.endswith(ARCHIVES) else []
+    found = f"archives alone, such as {archives[0]}; unpack them" if archives else "nothing in it"
+    raise ValueError(f"{folder}: expected files, found {found}")
 
 
 def _as_published(file: Path, download: Download, hashes: bool) -> str:

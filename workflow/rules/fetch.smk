@@ -15,10 +15,11 @@ MINIATURE_WEB = (
     if config["miniature"] is not None
     else {}
 )
-# Who asks, and how patiently. Not under `params:`, so that a change reruns nothing: no image looks different for it, and a
-# part under way goes on with it.
+# Who asks, and how patiently, and how many rows there must be. Not under `params:`, so that a change reruns nothing: no
+# image looks different for it, and a part under way goes on with it.
 MANNERS = options(
     config["fetch"],
+    "rows",
     "user_agent",
     "timeout_s",
     "deadline_s",
