@@ -1,17 +1,20 @@
-"""Uncertainty of the tables' numbers, as pure functions of arrays: bootstrap intervals, McNemar's test, Holm's correction.
+"""Uncertainty of the tables' numbers, as pure functions of arrays: bootstrap intervals, McNemar's test, Holm's method.
 
-Every number is a plain mean over g groups (classes, parts, datasets; often one group) of the mean of a small whole number
-x over the group's items: x is 0 or 1 for a share, -1, 0 or 1 for a difference between two models on the same items, and
-counts the seeds that are right for a mean over seeds. So a group is summed up by its counts: how many of its n items have
-each x.
+Every number is a plain mean over g groups (classes, parts, datasets; often one group) of the mean of a small whole
+number x over the group's items: x is 0 or 1 for a share, -1, 0 or 1 for a difference between two models on the same
+items, and counts the seeds that are right for a mean over seeds. So a group is summed up by its counts: how many of its
+n items have each x.
 
 **Why this is the bootstrap exactly.** The bootstrap draws n of a group's n items with replacement and takes their mean,
-10,000 times. Drawn items are independent, and each has x with probability count(x) / n. So the sum of a resample has the
-n-th convolution power of that distribution: Binomial(n, p) where x is 0 or 1, and in general what the joint counts'
-multinomial gives. The sum over several groups has the convolution of theirs. `resampled_mean` computes that distribution
-and draws from it: the same as drawing items, at a cost that does not depend on how many there are. Pairs stay together,
-since both sides of a difference are in one x. Groups are resampled each within itself: their sizes are the benchmark's.
+10,000 times. Drawn items are independent, and each has x with probability count(x) / n. So the sum of a resample has
+the n-th convolution power of that distribution: Binomial(n, p) where x is 0 or 1, and in general what the joint counts'
+multinomial gives. The sum over several groups has the convolution of theirs. `resampled_mean` computes that
+distribution and draws from it: the same as drawing items, at a cost that does not depend on how many there are. Pairs
+stay together, since both sides of a difference are in one x. Groups are resampled each within itself: their sizes are
+the benchmark's.
 """
+
+import hashlib
 
 import numpy as np
 from scipy import stats
@@ -20,9 +23,11 @@ from scipy.fft import next_fast_len
 RESAMPLES = 10_000
 SEED = 0
 INTERVAL = (2.5, 97.5)  # percentiles: 95 %
-# Width, in standard deviations to each side, in which the distribution of a sum is computed. Beyond lies less than 1e-12.
+# Width, in standard deviations to each side, in which the distribution of a sum is computed. Beyond lies less than
+# 1e-12.
 REACH = 8
-# Up to so many items that differ the paired test of several seeds is exact; of more, the normal approximation is as good.
+# Up to so many items that differ the paired test of several seeds is exact; of more, the normal approximation is as
+# good.
 EXACT = 500
 
 
@@ -97,9 +102,8 @@ def _resampled_sum(
     first = max(0, int(expected) - width // 2)
     sums = np.arange(first, first + width)
     probability = np.fft.irfft(transformed, width)[sums % width].clip(0)
-    cumulative = np.cumsum(probability)
-    drawn = sums[np.searchsorted(cumulative / cumulative[-1], rng.random(resamples), side="right")]
-    return drawn + support[0] * size * alike.sum()
+    times = rng.multinomial(resamples, probability / probability.sum())  # that each sum is drawn
+    return rng.permutation(np.repeat(sums, times)) + support[0] * size * alike.sum()
 
 
 def interval(resampled: np.ndarray) -> tuple[float, float]:
@@ -110,8 +114,8 @@ def interval(resampled: np.ndarray) -> tuple[float, float]:
 
 def generator(*names: object) -> np.random.Generator:
     """Return the generator for the number of that name: an interval depends on no other number of the run."""
-    words = "\t".join(map(str, names)).encode()
-    return np.random.default_rng([SEED, *words])
+    digest = hashlib.sha256("\t".join(map(str, names)).encode()).digest()
+    return np.random.default_rng([SEED, int.from_bytes(digest)])
 
 
 def mcnemar(support: np.ndarray, counts: np.ndarray) -> float:
