@@ -1,18 +1,21 @@
 """Every number of the tables from the items behind it: by a query, and with what its interval and test should be."""
 
+import re
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from papers import DATASETS, MODELS, make_tables, write_metrics
 from scipy import stats
 
 from pipeline_lib.files import write_parquet
 from pipeline_lib.paper.items import read_items
 from pipeline_lib.paper.metrics import read_metrics
-from pipeline_lib.paper.schema import read_tables
+from pipeline_lib.paper.outputs import REASONS, VERDICTS
+from pipeline_lib.paper.schema import COLUMNS, read_tables
 from pipeline_lib.paper.statistics import RESAMPLES
 
 CLIP = {model: backbone for model, _, backbone, loss, *_ in MODELS if loss}
@@ -105,6 +108,23 @@ def test_every_number_of_the_tables_is_found_again_from_the_items(tables, query)
         assert (row.value, row.n) == (pytest.approx(value, abs=1e-9), n), row
 
 
+def test_the_query_of_the_documentation_gives_the_number_of_the_table(made, tables):
+    text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(items = .*?)```", text, re.DOTALL)
+    first, second, last = code.replace("results/miniature", str(made)).splitlines()
+    names = {"pd": pd}
+    exec(f"{first}\n{second}\nanswer = {last}", names)
+    row = tables[(tables.table == "zeroshot") & (tables.model == "mini-rn") & (tables.dataset == "kinds")]
+    row = row[(row.prompt == "plain") & (row.metric == "top1")]
+    assert row.value.tolist() == [pytest.approx(names["answer"], abs=1e-9)]
+
+
+def test_the_documentation_has_every_column_and_reason():
+    text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    section = text[text.index("## The tables") : text.index("## The paper's data")]
+    assert all(f"`{name}`" in section for name in (*COLUMNS, *REASONS, *VERDICTS))
+
+
 def test_intervals_hold_the_value_and_are_as_wide_as_items_make_them(tables):
     scored = tables.table != "embeddings"  # which have no items
     assert ((tables.low <= tables.value) & (tables.value <= tables.high)).equals(scored)
@@ -145,7 +165,6 @@ def test_differences_and_means_are_resampled_in_pairs_and_by_dataset(tables, que
         row = rows.loc[[key]].iloc[0]
         width = expected.std()
         assert (row.low, row.high) == pytest.approx(np.percentile(expected, [2.5, 97.5]), abs=0.15 * width)
-        # As if the two sides were not of the same items it would be another: the check can fail.
     (seeds,) = rows.loc[[("ccneg", "conclip-vit", "cc-neg", "accuracy", None)]].itertuples()
     expected = resampled([sum(query(run, "cc-neg", None, "accuracy").to_numpy() for run in SEEDS["conclip-vit"]) / 2])
     assert (seeds.low, seeds.high) == pytest.approx(np.percentile(expected, [2.5, 97.5]), abs=0.45)
