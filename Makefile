@@ -2,6 +2,7 @@
 # make test     make the environment, lint, run the tests
 # make preflight CONFIG=config/paper.yaml   say which data are here, what the run costs and what can run now
 # make bench    time the published fine-tuning loop and ours: a quarter of an hour on two cores
+# make bench-results   time tables and statistics of a run of the paper's size, from generated scores: five minutes
 # make bench-fetch   time img2dataset and our fetch: ten minutes on two cores
 CORES ?= 8
 PYTHON ?= python3
@@ -12,7 +13,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: tables test lint preflight bench bench-fetch readme lock clean
+.PHONY: tables test lint preflight bench bench-fetch bench-results readme lock clean
 
 tables: $(ENVIRONMENT)
 	snakemake --cores $(CORES) --quiet rules --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
@@ -42,6 +43,10 @@ bench: $(ENVIRONMENT)
 # img2dataset goes into a virtual environment of its own; FLAGS="--venv FOLDER" says where.
 bench-fetch: $(ENVIRONMENT)
 	PYTHONPATH=tests python -m bench.fetch $(FLAGS)
+
+# FLAGS="--folder FOLDER" says where the generated scores go (0.5 GB).
+bench-results: $(ENVIRONMENT)
+	PYTHONPATH=tests python -m bench.results $(FLAGS)
 
 # The README's table and figure, from the last run.
 readme: $(ENVIRONMENT)

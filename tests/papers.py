@@ -1,11 +1,25 @@
-"""What the tests of the paper stage share: made-up metrics and calls of its commands."""
+"""What the tests of the paper stage share: made-up scores, their metrics, and calls of its commands."""
 
 import json
 import subprocess
 import sys
+from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from conftest import ROOT
+
+from pipeline_lib.evaluate.ccneg import ccneg_metrics
+from pipeline_lib.evaluate.kinds import KINDS
+from pipeline_lib.evaluate.mcq import mcq_metrics
+from pipeline_lib.evaluate.metrics import accuracy
+from pipeline_lib.evaluate.result import metric
+from pipeline_lib.evaluate.retrieval import retrieval_metrics
+from pipeline_lib.evaluate.sugarcrepe import sugarcrepe_metrics
+from pipeline_lib.evaluate.sugarcrepe_plus import sugarcrepe_plus_metrics
+from pipeline_lib.evaluate.zeroshot import zeroshot_metrics
+from pipeline_lib.files import write_json, write_parquet
 
 PUBLISHED = ROOT / "config" / "published.tsv"
 DATASETS = ("kinds", "colours", "counts")
@@ -25,53 +39,153 @@ MODELS = [
 BLIND = [(model, "text only", "none", None, None, None) for model in ("blind-rule", "blind-words")]
 
 
-def value(*words) -> float:
-    """Return a number that depends on the words alone and repeats for no other cell: a cosine or a percentage."""
-    return int.from_bytes(json.dumps(words).encode(), "big") % 9973 / (10_000 if "cosine" in words else 100)
+WORDS = ("no", "not", "without")
 
 
-def metrics_of(model: str, benchmark: str, datasets=DATASETS, prompts=PROMPTS) -> list[dict]:
-    cells = {
-        "ccneg": [("cc-neg", None, "accuracy", 100)]
-        + [(f"cc-neg/word={word}", None, "accuracy", 50) for word in ("no", "not")]
-        + [(f"cc-neg/pairs={pairs}", None, "accuracy", 10 * pairs) for pairs in (10, 2, 1)],
-        "zeroshot": [
-            (dataset, prompt, metric, 40 + number)
-            for number, dataset in enumerate(datasets)
-            for prompt in prompts
-            for metric in ("top1", "mean_per_class")
-        ],
-        "sugarcrepe": [(f"sugarcrepe/{part}", None, "accuracy", 20) for part in (*PARTS, "replace", "add", "swap")],
-        "valse-existence": [("valse-existence", None, "accuracy", 505)],
-        "negbench-retrieval": [
-            (f"negbench-retrieval{direction}", None, f"recall@{cutoff}", n)
-            for direction, n in (("", 25), ("/image-to-text", 5))
-            for cutoff in (1, 5)
-        ],
-        "embeddings": [
-            *((f"cc-neg/{part}", None, "cosine", 100) for part in ("captions", "negated", "own-negation")),
-            *((f"cc-neg/{part}", None, "dimensions", 100) for part in ("captions", "negated")),
-        ],
-    }[benchmark]
-    return [
-        {"dataset": dataset, "prompt": prompt, "metric": metric, "value": value(model, dataset, prompt, metric), "n": n}
-        for dataset, prompt, metric, n in cells
+def random_of(*words) -> np.random.Generator:
+    """Return a generator that depends on the words alone."""
+    return np.random.default_rng(list(json.dumps(words).encode()))
+
+
+def scored(frame: pd.DataFrame, correct: np.ndarray, positive: str, negative: str) -> pd.DataFrame:
+    """Add scores that say the same as `correct`; ties are left out."""
+    rng = np.random.default_rng(len(frame))
+    frame = frame.assign(**{positive: rng.random(len(frame))})
+    return frame.assign(**{negative: frame[positive] - np.where(correct, 0.1, -0.1), "correct": correct})
+
+
+def ccneg_of(model: str, n: int = 120) -> pd.DataFrame:
+    """CC-Neg's items: 120 of three words and 1, 2, or 10 pairs (which count as 5)."""
+    frame = pd.DataFrame({"key": [f"{number:09}" for number in range(n)]})
+    frame = frame.assign(negation_word=np.resize(WORDS, n), n_pairs=np.resize(np.repeat([10, 2, 1], [1, 2, 3]), n))
+    correct = random_of(model, "ccneg").random(n) < (0.99 if model.startswith(("conclip", "l1")) else 0.65)
+    return scored(frame, correct, "score_true", "score_negated")
+
+
+def zeroshot_of(model: str, datasets=DATASETS, prompts=PROMPTS, n: int = 40) -> pd.DataFrame:
+    """Items of labelled sets with 40, 41, ... images of classes of different size."""
+    parts = []
+    for number, dataset in enumerate(datasets):
+        for prompt in prompts:
+            rng, count = random_of(model, dataset, prompt), n + number
+            labels = np.minimum(np.arange(count) % 7, 4)
+            right = rng.random(count) < (0.15 if prompt == "negated" and model.startswith("conclip") else 0.7)
+            part = {"dataset": dataset, "prompt": prompt, "key": [f"{dataset}-{row}" for row in range(count)]}
+            predicted = np.where(right, labels, (labels + 1) % 5)
+            scores = rng.random((2, count))
+            scores = {
+                "score": scores.max(axis=0),
+                "score_label": np.where(right, scores.max(axis=0), scores.min(axis=0)),
+            }
+            parts.append(pd.DataFrame({**part, "label": labels, "predicted": predicted, **scores, "correct": right}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def sugarcrepe_of(model: str) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame(
+            {"part": part, "item": [str(row) for row in range(count)], "key": [f"{row:012}" for row in range(count)]}
+        )
+        for count, part in enumerate(PARTS, 20)
     ]
+    frame = pd.concat(parts, ignore_index=True)
+    correct = random_of(model, "sugarcrepe").random(len(frame)) < 0.7
+    return scored(frame, correct, "score_positive", "score_negative")
+
+
+def sugarcrepe_plus_of(model: str) -> pd.DataFrame:
+    frame = sugarcrepe_of(model)
+    frame = frame[frame.part.isin(KINDS["sugarcrepe-plus"])].reset_index(drop=True)
+    return frame.assign(correct_text=random_of(model, "text").random(len(frame)) < 0.6)
+
+
+def mcq_of(model: str, n: int = 60) -> pd.DataFrame:
+    template = np.resize(["positive", "negative", "hybrid", "negative"], n)
+    frame = pd.DataFrame({"item": range(n), "key": [f"{row // 2:06}" for row in range(n)], "template": template})
+    return scored(frame, random_of(model, "mcq").random(n) < 0.4, "score_0", "score_1")
+
+
+def valse_of(model: str, n: int = 505) -> pd.DataFrame:
+    frame = pd.DataFrame({"item": [f"existence_{row}" for row in range(n)], "key": [f"v7w_{row}" for row in range(n)]})
+    return scored(frame, random_of(model, "valse").random(n) < 0.7, "score_caption", "score_foil")
+
+
+def retrieval_of(model: str) -> pd.DataFrame:
+    """Five captions of each of five images, and the images."""
+    keys = [f"{row // 5:06}" for row in range(25)] + [f"{row:06}" for row in range(5)]
+    frame = pd.DataFrame({"key": keys, "caption": [*np.resize(range(5), 25), *[-1] * 5]})
+    rng = random_of(model, "retrieval")
+    frame = frame.assign(direction=np.repeat(["text-to-image", "image-to-text"], [25, 5]), score=rng.random(30))
+    return frame.assign(rank=rng.integers(1, 9, 30)).assign(correct=lambda items: items["rank"] == 1)
+
+
+ITEMS = {
+    "ccneg": ccneg_of,
+    "zeroshot": zeroshot_of,
+    "sugarcrepe": sugarcrepe_of,
+    "sugarcrepe-plus": sugarcrepe_plus_of,
+    "negbench-mcq-coco": mcq_of,
+    "negbench-retrieval": retrieval_of,
+    "valse-existence": valse_of,
+}
+METRICS = {
+    "ccneg": ccneg_metrics,
+    "zeroshot": zeroshot_metrics,
+    "sugarcrepe": partial(sugarcrepe_metrics, benchmark="sugarcrepe"),
+    "sugarcrepe-plus": partial(sugarcrepe_plus_metrics, benchmark="sugarcrepe-plus"),
+    "negbench-mcq-coco": partial(mcq_metrics, benchmark="negbench-mcq-coco"),
+    "negbench-retrieval": partial(retrieval_metrics, benchmark="negbench-retrieval"),
+    "valse-existence": lambda items: [metric("valse-existence", accuracy(items["correct"]), len(items))],
+}
+
+
+@cache
+def measured(model: str, benchmark: str, **zeroshot) -> tuple[pd.DataFrame, list[dict]]:
+    """Return the items of a model on a benchmark, and their metrics as the evaluation gives them."""
+    items = ITEMS[benchmark](model, **(zeroshot if benchmark == "zeroshot" else {}))
+    return items, METRICS[benchmark](items)
+
+
+def spread_of(model: str) -> list[dict]:
+    """Return metrics of embeddings, which have no items."""
+    parts = ("captions", "negated", "own-negation")
+    rng = random_of(model, "embeddings")
+    cosines = [metric(f"cc-neg/{part}", rng.uniform(-1, 1), 100, "cosine") for part in parts]
+    return cosines + [metric(f"cc-neg/{part}", rng.uniform(1, 64), 100, "dimensions") for part in parts[:2]]
+
+
+def value(model: str, dataset: str, prompt: str | None, metric: str) -> float:
+    """Return a metric of a model, whose zero-shot datasets are `DATASETS`."""
+    benchmark = "ccneg" if dataset.startswith("cc-neg") else dataset.split("/")[0]
+    if metric in ("cosine", "dimensions"):
+        found = spread_of(model)
+    else:
+        found = measured(model, benchmark if benchmark in ITEMS else "zeroshot")[1]
+    (one,) = (
+        entry["value"]
+        for entry in found
+        if (entry["dataset"], entry["prompt"], entry["metric"]) == (dataset, prompt, metric)
+    )
+    return one
 
 
 def write_metrics(folder: Path, models=(*MODELS, *BLIND), **zeroshot) -> list[str]:
-    """Write the metrics files of some models and return their paths; `zeroshot` may name other datasets or prompts."""
+    """Write items and metrics of models; return the paths of the metrics. `zeroshot` may name datasets or prompts."""
+    zeroshot = {name: tuple(names) for name, names in zeroshot.items()}
     paths = []
     for model, family, backbone, loss, negatives, seed in models:
-        seeing = ("zeroshot", "sugarcrepe", "valse-existence", "negbench-retrieval", "embeddings")
-        for benchmark in ("ccneg", *(seeing if backbone != "none" else ())):
+        for benchmark in (*ITEMS, "embeddings") if backbone != "none" else ("ccneg",):
+            items, metrics = None, spread_of(model)
+            if benchmark != "embeddings":
+                items, metrics = measured(model, benchmark, **zeroshot)
             content = {
                 "model": model, "family": family, "backbone": backbone, "loss": loss, "negatives": negatives,
-                "seed": seed, "benchmark": benchmark, "metrics": metrics_of(model, benchmark, **zeroshot),
+                "seed": seed, "benchmark": benchmark, "metrics": metrics,
             }  # fmt: skip
             path = folder / "evaluate" / model / f"{benchmark}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(content))
+            write_json(path, content)
+            if items is not None:
+                write_parquet(path.with_suffix(".parquet"), items)
             paths.append(str(path))
     return paths
 
@@ -111,8 +225,8 @@ def command(module: str, *arguments: object) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-def make_tables(folder: Path, metrics: list[str]) -> subprocess.CompletedProcess:
+def make_tables(folder: Path, metrics: list[str], ccneg: str = "generated") -> subprocess.CompletedProcess:
     return command(
-        "tables", "--run", "test", "--published", PUBLISHED, "--metrics", *metrics,
+        "tables", "--run", "test", "--ccneg", ccneg, "--published", PUBLISHED, "--metrics", *metrics,
         "--output", folder / "tables.parquet", "--folder", folder / "tables",
     )  # fmt: skip

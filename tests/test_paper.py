@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from statistics import fmean
 
@@ -14,7 +15,7 @@ from papers import DATASETS, MODELS, PROMPTS, command, make_tables, value, write
 from pipeline_lib.paper.layout import headline, layout
 from pipeline_lib.paper.metrics import read_metrics
 from pipeline_lib.paper.outputs import TABLE_FILES, TABLES
-from pipeline_lib.paper.published import ZEROSHOT_DATASETS, find_published, read_published
+from pipeline_lib.paper.published import ZEROSHOT_DATASETS, published_cell, read_published
 from pipeline_lib.paper.readme import beside
 from pipeline_lib.paper.schema import COLUMNS, KEY, read_tables
 
@@ -116,12 +117,15 @@ def test_text_only_models_stand_in_the_ccneg_tables_alone(tables):
 
 def test_benchmarks_without_a_table_of_their_own_share_one(tables):
     arranged = layout(tables, "negation")
-    columns = ["negbench-retrieval R@1", "negbench-retrieval R@5", "valse-existence"]
+    columns = [
+        "negbench-mcq-coco", "negbench-retrieval R@1", "negbench-retrieval R@5", "sugarcrepe-plus", "valse-existence",
+    ]  # fmt: skip
     assert arranged.headings() == ["backbone", "model", *columns]
     expected = [
         value("mini-rn", dataset, None, metric)
         for dataset, metric in (
-            ("negbench-retrieval", "recall@1"), ("negbench-retrieval", "recall@5"), ("valse-existence", "accuracy")
+            ("negbench-mcq-coco", "accuracy"), ("negbench-retrieval", "recall@1"), ("negbench-retrieval", "recall@5"),
+            ("sugarcrepe-plus", "accuracy"), ("valse-existence", "accuracy"),
         )
     ]  # fmt: skip
     assert arranged.values.loc[("mini-rn", "CLIP")].tolist() == expected
@@ -163,7 +167,7 @@ def test_parquet_types_descriptions_and_order(made, tables):
     assert tables.seed.dtype == "Int64" and not tables.duplicated(KEY).any()
     assert list(dict.fromkeys(tables.table)) == list(TABLES)
     pairs = tables[(tables.table == "ccneg-by-pairs") & (tables.model == "mini-rn")].dataset
-    assert list(pairs) == ["cc-neg/pairs=1", "cc-neg/pairs=2", "cc-neg/pairs=10"]
+    assert list(pairs) == ["cc-neg/pairs=1", "cc-neg/pairs=2", "cc-neg/pairs=5"]
     models = list(dict.fromkeys(tables.model[tables.table == "ccneg"]))
     assert models == [
         "mini-rn", "conclip-rn-s0", "mini-vit", "l1-vit-s0", "l2-vit-s0", "conclip-vit-s0", "conclip-vit-s1",
@@ -195,15 +199,23 @@ def test_headline_numbers(made, tables):
 
 
 def test_csv_and_markdown_agree(made):
-    for name in TABLES:
-        written = list(csv.reader(io.StringIO((made / "tables" / f"{name}.csv").read_text(encoding="utf-8"))))
-        lines = (made / "tables" / f"{name}.md").read_text(encoding="utf-8").splitlines()
-        table = [[text.strip() for text in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-        assert table[0] == written[0]
-        for shown, exact in zip(table[2:], written[1:], strict=True):
-            for text, number in zip(shown, exact, strict=True):
-                if text != number:
-                    assert float(text) == pytest.approx(float(number), abs=0.0551)
+    for table in TABLES:
+        written = read_csv(made / "tables" / f"{table}.csv")
+        lines = (made / "tables" / f"{table}.md").read_text(encoding="utf-8").splitlines()
+        headings, _, *rows = [
+            [text.strip() for text in line.strip("|").split("|")] for line in lines if line.startswith("|")
+        ]
+        for shown, exact in zip(rows, written, strict=True):
+            assert list(exact)[: len(headings)] == headings
+            for name, text in zip(headings, shown, strict=True):
+                if text == exact[name]:
+                    continue
+                value, *ends = map(float, re.findall(r"[-+]?[\d.]+", text))
+                assert value == pytest.approx(float(exact[name]), abs=0.0551)
+                assert (f"{name} (low)" in exact) == (table != "embeddings")
+                if table != "embeddings":
+                    low, high = float(exact[f"{name} (low)"]), float(exact[f"{name} (high)"])
+                    assert low <= float(exact[name]) <= high and ends in ([], pytest.approx([low, high], abs=0.0551))
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -323,8 +335,10 @@ def test_published_prefers_the_paper_and_never_compares_recalled_numbers(tmp_pat
     )
     row = {"table": "ccneg", "family": "CLIP", "loss": None, "negatives": None, "dataset": "cc-neg", "prompt": None}
     row["metric"] = "accuracy"
-    assert find_published(read_published(path), row | {"backbone": "vit-b32"}) == (None, None)
-    assert find_published(read_published(path), row | {"backbone": "vit-b16"}) == (3.0, "paper")
+    published = read_published(path)
+    assert published[published_cell(row | {"backbone": "vit-b32"})] == (1.0, "recalled", 0.5)
+    assert published[published_cell(row | {"backbone": "vit-b16"})] == (3.0, "paper", 0.5)
+    assert published_cell(row | {"backbone": "mini-vit"}) is None
 
 
 def test_the_readme_compares_the_gain_under_the_paper_s_prompt(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from papers import MODELS, command, make_tables, metrics_of, write_metrics
+from papers import MODELS, command, make_tables, measured, write_metrics
 
 from pipeline_lib.paper.metrics import read_metrics
 from pipeline_lib.paper.published import read_published
@@ -93,7 +93,7 @@ def test_missing_and_repeated_metrics_are_refused(tmp_path):
     zeroshot = str(tmp_path / "evaluate" / "mini-vit" / "zeroshot.json")
     kept = [
         metric
-        for metric in metrics_of("mini-vit", "zeroshot")
+        for metric in measured("mini-vit", "zeroshot")[1]
         if (metric["dataset"], metric["prompt"]) != ("counts", "negated")
     ]
     change(zeroshot, metrics=kept)
@@ -104,7 +104,7 @@ def test_missing_and_repeated_metrics_are_refused(tmp_path):
 def test_models_that_share_a_name_but_not_a_loss_are_refused(tmp_path):
     models = [*MODELS[:2], MODELS[2], ("conclip-vit-s1", "CoN-CLIP", "mini-vit", "l1", "ccneg", 1)]
     with pytest.raises(ValueError, match="expected models of one name to differ in their seed alone"):
-        build_tables(*read_metrics(write_metrics(tmp_path, models)), {})
+        build_tables(*read_metrics(write_metrics(tmp_path, models)))
 
 
 def test_a_mistake_ends_the_command_in_one_line(tmp_path):

@@ -410,12 +410,14 @@ def test_the_released_configuration_fits_and_names_its_own_files(tmp_path, monke
 
 
 def test_with_the_release_nothing_is_fetched_or_negated_and_all_else_is_planned(empty_copy):
-    def planned(*files):
-        done = snakemake("--dry-run", "--cores", "2", "--strict-dag-evaluation", "functions", *files, folder=empty_copy)
+    def planned(*files, ccneg="released"):
+        options = ("--dry-run", "--printshellcmds", "--cores", "2", "--strict-dag-evaluation", "functions")
+        done = snakemake(*options, *files, folder=empty_copy)
         assert done.returncode == 0, done.stdout + done.stderr
+        assert f"--ccneg {ccneg} " in done.stdout + done.stderr  # the tables say whose items they are of
         return dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
 
-    own = planned()
+    own = planned(ccneg="generated")
     mine = {"shards": {"released": copy.deepcopy(RELEASED)}}
     (empty_copy / "mine.yaml").write_text(yaml.safe_dump(mine))
     (empty_copy / "images").mkdir()

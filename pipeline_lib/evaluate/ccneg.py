@@ -18,6 +18,7 @@ import pandas as pd
 from torch import Tensor
 
 from pipeline_lib.command import run
+from pipeline_lib.evaluate.kinds import MOST_PAIRS
 from pipeline_lib.evaluate.metrics import accuracy, prefers_caption
 from pipeline_lib.evaluate.result import (
     evaluation_parser,
@@ -31,8 +32,6 @@ from pipeline_lib.evaluate.spread import spread_metrics
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.files import read_parquet
 from pipeline_lib.text_tower import encode_captions
-
-MOST_PAIRS = 5  # the released file counts 1 to 5; captions with more pairs are counted with 5
 
 
 def ccneg_items(triplets: pd.DataFrame, score_true: np.ndarray, score_negated: np.ndarray) -> pd.DataFrame:

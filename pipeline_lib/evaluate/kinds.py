@@ -14,6 +14,18 @@ KINDS = {
     "sugarcrepe-plus": ("replace_obj", "replace_att", "replace_rel", "swap_obj", "swap_att"),
 }
 
+#: SugarCREPE's groups, each the plain mean of its parts.
+SUGARCREPE_GROUPS = {
+    "replace": ("replace_obj", "replace_att", "replace_rel"),
+    "add": ("add_obj", "add_att"),
+    "swap": ("swap_obj", "swap_att"),
+}
+
+MOST_PAIRS = 5  # CC-Neg as released counts 1 to 5 pairs; captions with more are counted with 5
+
+#: Benchmarks whose numbers are of all texts together and not means over items.
+WITHOUT_ITEMS = ("embeddings",)
+
 #: Models of CC-Neg that see no image (`pipeline_lib.evaluate.blind`).
 BLIND = ("blind-rule", "blind-words")
 

@@ -20,16 +20,10 @@ from torch import Tensor
 
 from pipeline_lib.command import run
 from pipeline_lib.evaluate.annotations import check_count, image_key, read_object, texts
-from pipeline_lib.evaluate.kinds import KINDS
+from pipeline_lib.evaluate.kinds import KINDS, SUGARCREPE_GROUPS
 from pipeline_lib.evaluate.metrics import accuracy, strictly_prefers_caption
 from pipeline_lib.evaluate.result import benchmark_parser, load_model, load_pool, metric, write_result
 from pipeline_lib.text_tower import encode_captions
-
-GROUPS = {
-    "replace": ("replace_obj", "replace_att", "replace_rel"),
-    "add": ("add_obj", "add_att"),
-    "swap": ("swap_obj", "swap_att"),
-}
 
 
 def read_sugarcrepe(folder: str | Path, counts: dict[str, int] | None = None) -> pd.DataFrame:
@@ -89,7 +83,7 @@ def sugarcrepe_metrics(items: pd.DataFrame, benchmark: str) -> list[dict]:
     """Return accuracy per part and the plain means of the groups."""
     by_part = {part: (accuracy(group["correct"]), len(group)) for part, group in items.groupby("part")}
     metrics = []
-    for group, parts in GROUPS.items():
+    for group, parts in SUGARCREPE_GROUPS.items():
         metrics += [metric(f"{benchmark}/{part}", *by_part[part]) for part in parts]
         mean = sum(by_part[part][0] for part in parts) / len(parts)
         metrics.append(metric(f"{benchmark}/{group}", mean, sum(by_part[part][1] for part in parts)))

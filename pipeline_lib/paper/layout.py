@@ -1,6 +1,8 @@
 """Arrange the tidy table as a person reads it: a row per model, a column per dataset, published numbers in brackets.
 
-The same layout becomes CSV (published numbers in columns of their own), Markdown and the tables of the report.
+The same layout becomes CSV (interval and published number in columns of their own), Markdown, LaTeX and the tables of
+the report. A number is bold in LaTeX if it is the best of its backbone's models and the nearer end of its interval is
+still better than every other of them.
 """
 
 from collections.abc import Callable
@@ -10,14 +12,19 @@ import pandas as pd
 from tabulate import tabulate
 
 from pipeline_lib.finetune.terms import LOSS_LABELS
+from pipeline_lib.paper import latex
 from pipeline_lib.paper.outputs import HEADLINE, TABLES, Item
-from pipeline_lib.paper.tidy import CATEGORIES, is_ablation, stem
+from pipeline_lib.paper.tidy import CATEGORIES_MEAN, is_ablation, stem
 
 NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
 ROW_HEADINGS = ["backbone", "model"]
 SIGNED_ROWS = ("gain", "delta")
 WITH_VARIANTS = ("ablation", "embeddings")  # tables that show the variants of the method too
 DECIMALS = {"embeddings": 2}  # of tables whose numbers are not percentages
+LOW_IS_GOOD = "negated"  # row in which the wanted number is low; a column's heading says so with an arrow
+MOST_WITH_INTERVALS = 3  # columns of numbers, beside which Markdown has room for intervals
+BOLD = "In bold: better than the other models of the backbone by more than its interval."
+INTERVALS = "In square brackets: the 95 % bootstrap interval over items."
 SOURCES = {
     "paper": "printed in the paper",
     "radar": "read off the paper's radar plot, ±0.5",
@@ -34,12 +41,18 @@ class Layout:
     ----------
     item : Item
         Title and caption.
+    name : str
+        Of its files.
     values : DataFrame
         Numbers, in percent or points but for embeddings; the index holds the row headings (backbone, model and, where a
         model has several rows, prompt or row or both), the columns are datasets. Has no row where the run has nothing
         to show.
+    low, high : DataFrame
+        Ends of the 95 % interval of the same cells, NaN where they have no items.
     published : DataFrame
         Published numbers of the same cells, NaN where there is none.
+    best : DataFrame
+        Whether a cell is better than those of the other models of its backbone by more than its interval.
     notes : tuple of str
         Sentences on the number of items behind the columns and, where there are published numbers, on their source.
     decimals : int
@@ -47,8 +60,12 @@ class Layout:
     """
 
     item: Item
+    name: str
     values: pd.DataFrame
+    low: pd.DataFrame
+    high: pd.DataFrame
     published: pd.DataFrame
+    best: pd.DataFrame
     notes: tuple[str, ...]
     decimals: int = 1
 
@@ -57,21 +74,41 @@ class Layout:
         return [*self.values.index.names, *self.values.columns]
 
     def text_rows(self) -> list[list[str]]:
-        """Return the rows as text, with published numbers in brackets."""
+        """Return the rows as text, with published numbers in brackets and, in few columns, intervals."""
         rows = []
-        for index, values in self.values.iterrows():
+        for place, index in enumerate(self.values.index):
             index = index if isinstance(index, tuple) else (index,)
-            published = self.published.loc[[index]].iloc[0]
-            signed = index[-1] in SIGNED_ROWS
-            pattern = f"{{:{'+' if signed else ''}.{self.decimals}f}}"
-            rows.append([*index, *(_cell(values[name], published[name], pattern) for name in self.values.columns)])
+            pattern = f"{{:{'+' if index[-1] in SIGNED_ROWS else ''}.{self.decimals}f}}"
+            frames = (self.values, self.low, self.high, self.published)
+            cells = zip(*(frame.iloc[place] for frame in frames), strict=True)
+            rows.append([*index, *(self._cell(pattern, *numbers) for numbers in cells)])
         return rows
 
+    def _cell(self, pattern: str, value: float, low: float, high: float, published: float) -> str:
+        if pd.isna(value):
+            return ""
+        text = pattern.format(value)
+        if self.shows_intervals:
+            text += f" [{pattern.format(low)}, {pattern.format(high)}]"
+        return text + (f" ({pattern.format(published)})" if pd.notna(published) else "")
+
+    @property
+    def shows_intervals(self) -> bool:
+        """Return whether the text has room for intervals."""
+        return len(self.values.columns) <= MOST_WITH_INTERVALS
+
     def to_csv(self) -> str:
-        """Return the table as CSV; published numbers are further columns ``NAME (published)``."""
-        published = self.published.dropna(axis="columns", how="all").add_suffix(" (published)")
-        together = pd.concat([self.values, published], axis="columns")
+        """Return the table as CSV; after the numbers stand columns ``NAME (low)``, ``(high)`` and ``(published)``."""
+        others = {"low": self.low, "high": self.high, "published": self.published}
+        known = [frame.dropna(axis="columns", how="all").add_suffix(f" ({name})") for name, frame in others.items()]
+        together = pd.concat([self.values, *known], axis="columns")
         return together.to_csv(float_format=f"%.{self.decimals + 1}f", lineterminator="\n")
+
+    def to_latex(self) -> str:
+        """Return the table as LaTeX, the best in bold where the interval says so."""
+        texts, bold = self.values.index.nlevels, self.best.to_numpy().tolist()
+        note = f"{self.explanation()} {BOLD}" if self.best.to_numpy().any() else self.explanation()
+        return latex.table(self.name, self.item.title, note, self.headings(), self.text_rows(), texts, bold)
 
     def to_markdown(self) -> str:
         """Return the table as GitHub Markdown that also reads well in a terminal, without title and caption."""
@@ -87,12 +124,6 @@ class Layout:
     def explanation(self) -> str:
         """Return the caption and the notes."""
         return " ".join((self.item.caption, *self.notes))
-
-
-def _cell(value: float, published: float, pattern: str) -> str:
-    if pd.isna(value):
-        return ""
-    return pattern.format(value) + (f" ({pattern.format(published)})" if pd.notna(published) else "")
 
 
 def displayed(tables: pd.DataFrame) -> pd.DataFrame:
@@ -153,7 +184,7 @@ def layout(tables: pd.DataFrame, name: str) -> Layout:
         rows = rows.assign(dataset=rows.dataset + suffix)
     elif name == "embeddings":
         rows = rows.assign(dataset=rows.dataset.str.removeprefix("cc-neg/").str.replace("-", " ") + " " + rows.metric)
-    arranged = _pivot(TABLES[name], rows, headings, COLUMN_LABELS.get(name, lambda dataset: dataset))
+    arranged = _pivot(name, TABLES[name], rows, headings, COLUMN_LABELS.get(name, lambda dataset: dataset))
     return replace(arranged, decimals=DECIMALS.get(name, 1))
 
 
@@ -172,21 +203,20 @@ def headline(tables: pd.DataFrame) -> Layout:
     """Arrange the table that people see first: CLIP and CoN-CLIP of every backbone, one column per benchmark."""
     rows = compared(displayed(tables))
     rows = rows[~rows.variant]
-    crepe = rows[(rows.table == "sugarcrepe") & rows.dataset.isin(CATEGORIES)]
-    keys = ["backbone", "label", "model", "seeds"]
-    crepe = crepe.groupby(keys, sort=False).agg(value=("value", "mean"), n=("n", "sum")).reset_index()
     mean_top1 = (rows.dataset == "mean") & (rows.metric == "top1")
     parts = {
         "CC-Neg ↑": rows[rows.table == "ccneg"],
         "zero-shot ↑": rows[(rows.table == "zeroshot") & mean_top1 & (rows.prompt == "plain")],
         "negated prompt ↓": rows[(rows.table == "negated-prompt") & mean_top1 & (rows.prompt == "negated")],
-        "SugarCREPE ↑": crepe,
+        "SugarCREPE ↑": rows[(rows.table == "sugarcrepe") & (rows.dataset == CATEGORIES_MEAN)],
     }
     cells = pd.concat([part.assign(dataset=heading) for heading, part in parts.items()], ignore_index=True)
-    return _pivot(HEADLINE, cells, ROW_HEADINGS, lambda heading: heading)
+    return _pivot("headline", HEADLINE, cells, ROW_HEADINGS, lambda heading: heading)
 
 
-def _pivot(item: Item, rows: pd.DataFrame, headings: list[str], column_label: Callable[[str], str]) -> Layout:
+def _pivot(
+    name: str, item: Item, rows: pd.DataFrame, headings: list[str], column_label: Callable[[str], str]
+) -> Layout:
     rows = rows.assign(column=rows.dataset.map(column_label))
     rows["model"] = [
         f"{label} ({count} seeds)" if count > 1 else label for label, count in zip(rows.label, rows.seeds, strict=True)
@@ -194,9 +224,29 @@ def _pivot(item: Item, rows: pd.DataFrame, headings: list[str], column_label: Ca
     index = pd.MultiIndex.from_frame(rows[headings].drop_duplicates())
     columns = list(dict.fromkeys(rows.column))
     wide = rows.set_index([*headings, "column"])
-    values = wide.value.unstack("column").reindex(index=index, columns=columns)
-    published = wide.published.astype(float).unstack("column").reindex(index=index, columns=columns)
-    return Layout(item, values, published, (*_item_counts(rows), *_sources(rows)))
+    values, low, high, published = (
+        wide[number].astype(float).unstack("column").reindex(index=index, columns=columns)
+        for number in ("value", "low", "high", "published")
+    )
+    best = _best(values, low, high)
+    layout = Layout(item, name, values, low, high, published, best, (*_item_counts(rows), *_sources(rows)))
+    return replace(layout, notes=(*layout.notes, INTERVALS)) if layout.shows_intervals else layout
+
+
+def _best(values: pd.DataFrame, low: pd.DataFrame, high: pd.DataFrame) -> pd.DataFrame:
+    """Return which cells beat the other models of their backbone, prompt and row by more than their interval."""
+    best = pd.DataFrame(False, values.index, values.columns)
+    same = [name for name in values.index.names if name != "model"]
+    for key, places in values.groupby(level=same, sort=False).indices.items():
+        if values.index.get_level_values("backbone")[places[0]] == "none":  # text-only models have nothing in common
+            continue
+        for number, column in enumerate(values.columns):
+            down = column.endswith("↓") or LOW_IS_GOOD in key
+            value, nearer = (-values, -high) if down else (values, low)
+            order = value.iloc[places, number].reset_index(drop=True).dropna().sort_values(ascending=False)
+            if len(order) > 1 and nearer.iloc[places[order.index[0]], number] > order.iloc[1]:
+                best.iloc[places[order.index[0]], number] = True
+    return best
 
 
 def _item_counts(rows: pd.DataFrame) -> list[str]:
@@ -216,4 +266,4 @@ def _sources(rows: pd.DataFrame) -> list[str]:
     """Return what the brackets hold."""
     found = set(rows.published_provenance.dropna())
     listed = "; ".join(meaning for source, meaning in SOURCES.items() if source in found)
-    return [f"In brackets: the published number ({listed})."] if listed else []
+    return [f"In round brackets: the published number ({listed})."] if listed else []

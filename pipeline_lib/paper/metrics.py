@@ -100,8 +100,8 @@ def read_metrics(paths: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     models : DataFrame
         One row per model, index `model`: family, backbone, loss, negatives, seed.
     values : DataFrame
-        One row per number: model, benchmark, dataset, prompt, metric, value, n. Models in alphabetical order, the
-        numbers of each by benchmark, as the files of the first model that has it list them.
+        One row per number: model, benchmark, dataset, prompt, metric, value, n, file. Models in alphabetical order,
+        the numbers of each by benchmark, as the files of the first model that has it list them.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def _aligned(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
         rank = [expected.index(cell) for cell in rows[CELL].itertuples(index=False, name=None)]
         parts.append(rows.assign(part=len(parts), rank=rank))
     ordered = pd.concat(parts).sort_values(["model", "part", "rank"])
-    return ordered.drop(columns=["file", "part", "rank"]).reset_index(drop=True)
+    return ordered.drop(columns=["part", "rank"]).reset_index(drop=True)
 
 
 def _common_cells(rows: pd.DataFrame, models: list[str]) -> list[tuple]:

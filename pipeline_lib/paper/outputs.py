@@ -68,7 +68,7 @@ TABLES = {
     "sugarcrepe": Item(
         "SugarCREPE",
         "Does learning negation cost compositional understanding? In the paper replace and swap stay about where they "
-        "were and add rises. Chance is 50; replace, add and swap are plain means of their parts.",
+        "were and add rises. Chance is 50; replace, add and swap are plain means of their parts, and mean is theirs.",
     ),
     "negation": Item(
         "Later negation benchmarks",
@@ -92,6 +92,27 @@ TABLES = {
         "image, while L3 needs to tell one from another. Own negation: the mean cosine of a caption with its negation; "
         "a model that tells them apart has a lower one than CLIP.",
     ),
+}
+
+CLAIMS = Item(
+    "What the paper claims, as directions",
+    "Each claim is about one number and a bound on it: it holds if all of the number's 95 % interval keeps the bound, "
+    "does not hold if none of it does, and is undecided between. The bounds and their reasons stand in "
+    "pipeline_lib/paper/claims.py.",
+)
+
+#: Beside the published number: within the row's interval, widened by the number's own rounding, or not.
+VERDICTS = ("reproduced", "not reproduced", "not comparable")
+
+#: Why a row is not comparable -> what that means.
+REASONS = {
+    "other backbone": "the paper does not have this backbone",
+    "other data": "CC-Neg made here is another than the authors' 40,000 items",
+    "other datasets": "the paper's mean is over its own eight datasets",
+    "other prompt": "published under another prompt only",
+    "backbone not named": "published without saying of which backbone",
+    "recalled only": "the one known number is not confirmed",
+    "nothing published": "no number of this cell is known",
 }
 
 FIGURES = {
@@ -132,10 +153,11 @@ FIGURES = {
     ),
 }
 
+TABLE_FORMATS = ("csv", "md", "tex")
 FIGURE_FORMATS = ("svg", "pdf", "png")
 
 #: Files in the tables folder, in the order in which the report shows them.
-TABLE_FILES = tuple(f"{name}.{suffix}" for name in ("headline", *TABLES) for suffix in ("csv", "md"))
+TABLE_FILES = tuple(f"{name}.{suffix}" for name in ("headline", *TABLES, "claims") for suffix in TABLE_FORMATS)
 
 #: Files in the figures folder.
 FIGURE_FILES = tuple(f"{name}.{suffix}" for name in FIGURES for suffix in FIGURE_FORMATS)

@@ -8,6 +8,7 @@ marked ``recalled`` are kept in the file and never compared.
 
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -24,6 +25,8 @@ BACKBONES = {
     "vit-b32": "ViT-B/32",
     "vit-b16": "ViT-B/16",
     "vit-l14": "ViT-L/14",
+    "flava-full": "flava-full",
+    "blip-itm-base-coco": "blip-itm-base-coco",
 }
 
 RELEASED = " (released)"  # ends the family of a model by its authors' own checkpoint, beside which is one trained here
@@ -51,8 +54,28 @@ NEGATION = {
     "negrefcocog": ("negrefcocog", "negrefcocog"),
 }
 
-#: (table, model, backbone, dataset, prompt, metric) -> (value, provenance)
-Published = dict[tuple[str, str, str, str, str, str], tuple[float, str]]
+
+class Number(NamedTuple):
+    """A published number.
+
+    Attributes
+    ----------
+    value : float
+        In percent or points.
+    provenance : str
+        Its source: one of `PREFERENCE`, or `NEVER_COMPARED`.
+    rounding : float
+        Half a unit of its last printed digit: as far as the number before rounding may be from it.
+    """
+
+    value: float
+    provenance: str
+    rounding: float
+
+
+#: (table, model, backbone, dataset, prompt, metric) -> the number
+Cell = tuple[str, str, str, str, str, str]
+Published = dict[Cell, Number]
 
 
 def read_published(path: str | Path) -> Published:
@@ -66,8 +89,8 @@ def read_published(path: str | Path) -> Published:
     Returns
     -------
     dict
-        (table, model, backbone, dataset, prompt, metric) -> (value, provenance): the preferred source of each cell;
-        `prompt` is empty where the benchmark has none.
+        (table, model, backbone, dataset, prompt, metric) -> the number of the preferred source of each cell, which is a
+        recalled one where there is no other; `prompt` is empty where the benchmark has none.
 
     Raises
     ------
@@ -97,11 +120,13 @@ def read_published(path: str | Path) -> Published:
             raise ValueError(f"{path}, line {line}: {' '.join(cell)} ({provenance}) is already in the file")
         seen.add((cell, provenance))
         number = _number(value, f"{path}, line {line}")
-        if provenance == NEVER_COMPARED:
-            continue
-        if cell not in best or PREFERENCE.index(provenance) < PREFERENCE.index(best[cell][1]):
-            best[cell] = (number, provenance)
+        if cell not in best or _rank(provenance) < _rank(best[cell].provenance):
+            best[cell] = Number(number, provenance, 0.5 * 10 ** -len(value.partition(".")[2]))
     return best
+
+
+def _rank(provenance: str) -> int:
+    return (*PREFERENCE, NEVER_COMPARED).index(provenance)
 
 
 def _number(text: str, where: str) -> float:
@@ -114,35 +139,24 @@ def _number(text: str, where: str) -> float:
     return number
 
 
-def comparable(published: Published, datasets: set[str]) -> Published:
-    """Return the numbers without the means over the paper's zero-shot datasets, where `datasets` are others."""
-    if datasets == ZEROSHOT_DATASETS:
-        return published
-    return {cell: number for cell, number in published.items() if cell[3] not in ZEROSHOT_MEANS}
-
-
-def find_published(published: Published, row: dict) -> tuple[float | None, str | None]:
-    """Return the published number for one row of the tidy table.
+def published_cell(row: dict) -> Cell | None:
+    """Return under which cell the number of a row of the tidy table would have been published.
 
     Parameters
     ----------
-    published : dict
-        From `read_published`.
     row : dict
         Columns table, family, backbone, loss, negatives, dataset, prompt, metric.
 
     Returns
     -------
-    value : float or None
-    provenance : str or None
-        Both None where nothing comparable was published.
+    tuple or None
+        A key of `Published`; None where the backbone is none of the paper's.
     """
     backbone = BACKBONES.get(row["backbone"])
     if backbone is None:
-        return None, None
+        return None
     table, dataset, metric = _place(row)
-    cell = (table, _model(row), backbone, dataset, row["prompt"] or "", metric)
-    return published.get(cell, (None, None))
+    return table, _model(row), backbone, dataset, row["prompt"] or "", metric
 
 
 def _model(row: dict) -> str:

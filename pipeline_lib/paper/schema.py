@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline_lib.files import read_parquet, write_parquet
-from pipeline_lib.paper.outputs import TABLES
+from pipeline_lib.paper.outputs import REASONS, TABLES, VERDICTS
 
 #: Column -> (Arrow type, may be null, meaning). The meanings travel in the Parquet schema.
 COLUMNS = {
@@ -29,12 +29,24 @@ COLUMNS = {
     ),
     "value": (pa.float64(), False, "The number"),
     "n": (pa.int64(), False, "Items behind the value; for a mean over datasets, the items of all of them"),
-    "published": (pa.float64(), True, "The published number for the same cell; null where there is none to compare"),
+    "low": (pa.float64(), True, "Lower end of the 95 % bootstrap interval over items; null for embeddings"),
+    "high": (pa.float64(), True, "Upper end of it; of a mean over seeds: over items, with their mean over seeds"),
+    "std": (pa.float64(), True, "Standard deviation over seeds; null where the row is of one model"),
+    "p": (
+        pa.float64(),
+        True,
+        "McNemar's test against the CLIP of the same backbone on the same items, two-sided, corrected by Holm's method "
+        "for all p of the table; null for CLIP itself, for means over several sets and for differences",
+    ),
+    "published": (pa.float64(), True, "The published number for the same cell; null where there is none"),
     "published_provenance": (
         pa.string(),
         True,
         "Source of the published number: paper, radar, quoted, replication",
     ),
+    "difference": (pa.float64(), True, "value - published"),
+    "verdict": (pa.string(), False, "Beside the published number: " + ", ".join(VERDICTS)),
+    "reason": (pa.string(), True, "Why it is not comparable: " + "; ".join(REASONS) + ". Null where it is"),
 }
 
 KEY = ["table", "model", "seed", "dataset", "prompt", "metric"]

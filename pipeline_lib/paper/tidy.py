@@ -1,9 +1,11 @@
-"""Compute the tidy table: which numbers each table of the paper holds, and the means and differences among them.
+"""Lay out the tidy table: which numbers each table of the paper holds, and the means and differences among them.
 
 For one model and the z zero-shot datasets, with top1_dp the top-1 on dataset d under prompt p::
 
     mean_p  = (1/z) sum_d top1_dp                gain_dp = top1_dp - top1_dp of the CLIP of the same backbone
     delta_d = top1_d,plain - top1_d,negated      mean over seeds = plain mean of each row over the seeds of one model
+
+SugarCREPE's mean is the plain mean of replace, add and swap.
 
 Differences are in percentage points. Where the paper has one number for all datasets, its prompt is `PAPER_PROMPT`.
 """
@@ -14,15 +16,31 @@ from pipeline_lib.evaluate.prompts import PROMPTS
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.paper.metrics import BASELINE, BENCHMARKS
 from pipeline_lib.paper.outputs import TABLES
-from pipeline_lib.paper.published import BACKBONES, Published, comparable, find_published
-from pipeline_lib.paper.schema import COLUMNS, KEY
+from pipeline_lib.paper.published import BACKBONES
+from pipeline_lib.paper.schema import KEY
 
 MAIN = ("conclip", "ccneg")
 PAPER_PROMPT = "bare"  # of the paper's zero-shot figures and of its ablation
 CATEGORIES = ("sugarcrepe/replace", "sugarcrepe/add", "sugarcrepe/swap")
+CATEGORIES_MEAN = "sugarcrepe/mean"
+ZEROSHOT_MEANS = ("mean", "zero-shot/mean")
 
 _CONFIGURATION = ["family", "backbone", "loss", "negatives"]
 _CELL = ["dataset", "prompt", "metric"]
+COLUMNS_OF_A_ROW = [
+    "table",
+    "family",
+    "model",
+    "backbone",
+    "loss",
+    "negatives",
+    "seed",
+    "seeds",
+    *_CELL,
+    "value",
+    "n",
+    "std",
+]
 
 
 def stem(model: str, seed: int | None) -> str:
@@ -35,21 +53,20 @@ def is_ablation(loss: str | None, negatives: str | None) -> bool:
     return loss is not None and (loss, negatives) != MAIN
 
 
-def build_tables(models: pd.DataFrame, values: pd.DataFrame, published: Published) -> pd.DataFrame:
+def build_tables(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     """Arrange checked metrics as the tidy table.
 
     Parameters
     ----------
     models, values : DataFrame
         From `pipeline_lib.paper.metrics.read_metrics`.
-    published : dict
-        From `pipeline_lib.paper.published.read_published`.
 
     Returns
     -------
     DataFrame
-        The columns of `pipeline_lib.paper.schema.COLUMNS`, ordered by table, backbone, family, negatives, loss, model
-        and seed (the mean over seeds last), zero-shot by prompt, then as the metrics files list the datasets.
+        The columns of `pipeline_lib.paper.schema.COLUMNS` up to `n`, and `std`; ordered by table, backbone, family,
+        negatives, loss, model and seed (the mean over seeds last), zero-shot by prompt, then as the metrics files list
+        the datasets.
 
     Raises
     ------
@@ -61,17 +78,13 @@ def build_tables(models: pd.DataFrame, values: pd.DataFrame, published: Publishe
     for name, make in _TABLES.items():
         rows = make(models, values)
         parts.append(rows[["model", *_CELL, "value", "n"]].assign(table=name, part=len(parts)))
-    rows = pd.concat(parts, ignore_index=True).assign(seeds=1)
+    rows = pd.concat(parts, ignore_index=True).assign(seeds=1, std=float("nan"))
     rows = rows.merge(models.reset_index(), on="model", validate="many_to_one")
     rows = pd.concat([rows, _means_over_seeds(models, rows)], ignore_index=True)
     rank = rows[["part"]].assign(model=_model_ranks(rows))
     rows = rows.loc[rank.sort_values(["part", "model"], kind="stable").index]
-    published = comparable(published, set(values.dataset[values.benchmark == "zeroshot"]))
-    found = [find_published(published, row) for row in rows.to_dict("records")]
-    rows["published"] = pd.Series([number for number, _ in found], index=rows.index, dtype=float)
-    rows["published_provenance"] = pd.Series([source for _, source in found], index=rows.index, dtype=object)
     assert not rows.duplicated(KEY).any()
-    return rows[list(COLUMNS)].reset_index(drop=True)
+    return rows[COLUMNS_OF_A_ROW].reset_index(drop=True)
 
 
 def _means_over_seeds(models: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -88,7 +101,8 @@ def _means_over_seeds(models: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     grouped = rows[rows.stem.isin(several)].groupby(
         ["part", "table", "stem", *_CONFIGURATION, *_CELL], dropna=False, sort=False
     )
-    means = grouped.agg(value=("value", "mean"), n=("n", "first"), seeds=("seeds", "sum")).reset_index()
+    means = grouped.agg(value=("value", "mean"), n=("n", "first"), seeds=("seeds", "sum"), std=("value", "std"))
+    means = means.reset_index()
     for column in ("loss", "negatives", "prompt"):
         means[column] = means[column].astype(object).where(means[column].notna(), None)
     return means.assign(model=means.stem, seed=pd.Series(pd.NA, index=means.index, dtype="Int64"))
@@ -129,7 +143,9 @@ def _ccneg_by_pairs(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sugarcrepe(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    return values[values.benchmark == "sugarcrepe"]
+    rows = values[values.benchmark == "sugarcrepe"]
+    means = _means_over_datasets(rows[rows.dataset.isin(CATEGORIES)]).assign(dataset=CATEGORIES_MEAN)
+    return pd.concat([rows, means], ignore_index=True)
 
 
 def _negation(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
@@ -171,15 +187,18 @@ def _ablation(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     top1 = values[(values.prompt == PAPER_PROMPT) & (values.metric == "top1")]
     rows = values[values.dataset.isin(CATEGORIES)]
     return pd.concat(
-        [rows, values[values.dataset == "cc-neg"], _means_over_datasets(top1).assign(dataset="zero-shot/mean")],
+        [rows, values[values.dataset == "cc-neg"], _means_over_datasets(top1).assign(dataset=ZEROSHOT_MEANS[1])],
         ignore_index=True,
     )
 
 
 def _means_over_datasets(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return per (model, prompt, metric) the plain mean over datasets; its n counts the items of all of them."""
-    means = rows.groupby(["model", "prompt", "metric"], sort=False).agg(value=("value", "mean"), n=("n", "sum"))
-    return means.reset_index().assign(dataset="mean")
+    """Return per (model, prompt, metric) the plain mean over datasets or parts, with the items of all of them."""
+    means = rows.groupby(["model", "prompt", "metric"], sort=False, dropna=False).agg(
+        value=("value", "mean"), n=("n", "sum")
+    )
+    means = means.reset_index().assign(dataset=ZEROSHOT_MEANS[0])
+    return means.assign(prompt=means.prompt.astype(object).where(means.prompt.notna(), None))
 
 
 _TABLES = {

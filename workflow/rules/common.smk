@@ -9,7 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from pipeline_lib.evaluate.kinds import BLIND, KINDS, annotation_files, kind_module
+from pipeline_lib.evaluate.kinds import BLIND, KINDS, WITHOUT_ITEMS, annotation_files, kind_module
 from pipeline_lib.evaluate.prompts import prompt_flags
 from pipeline_lib.external import missing_data
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
@@ -365,6 +365,12 @@ def metrics_files(wildcards):
     }
     wanted |= dict.fromkeys([*OTHERS, *BLIND], ["ccneg"])
     return [f"<run>/evaluate/{model}/{benchmark}.json" for model, names in wanted.items() for benchmark in names]
+
+
+def score_files(wildcards):
+    """The scores per item, beside the metrics; embeddings have none."""
+    metrics = [path for path in metrics_files(wildcards) if Path(path).stem not in WITHOUT_ITEMS]
+    return [path.removesuffix("json") + "parquet" for path in metrics]
 
 
 def folder_of(wildcards, output):

@@ -1,5 +1,5 @@
-# paper: metrics -> what a reader sees
-#   in:  <run>/evaluate/{model}/{benchmark}.json, <run>/finetune/{model}/{history.jsonl,run.json},
+# paper: metrics and scores -> what a reader sees
+#   in:  <run>/evaluate/{model}/{benchmark}.{json,parquet}, <run>/finetune/{model}/{history.jsonl,run.json},
 #        <run>/fetch/summary.json where images were fetched
 #   out: results/tables.parquet, results/active-run.txt (whose tables they are), results/tables/, results/figures/,
 #        results/report.html
@@ -11,6 +11,7 @@ rule tables:
     """Build the table of all results, and one table per table of the paper."""
     input:
         metrics=metrics_files,
+        scores=score_files,
         published=config["paper"]["published"],
         code=library("paper.tables"),
     output:
@@ -28,16 +29,18 @@ rule tables:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=2000,
+        runtime=30,
     params:
         run=lookup("run", within=config),
+        ccneg=branch(lookup("shards/released", within=config), then="released", otherwise="generated"),
         folder=folder_of,
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.paper.tables \
             --run {params.run} \
+            --ccneg {params.ccneg} \
             --published {input.published:q} \
             --metrics {input.metrics:q} \
             --output {output.parquet:q} \

@@ -1,0 +1,135 @@
+"""Time the tables of a run of the paper's size, and how much memory they take, from generated scores.
+
+::
+
+    python -m bench.results
+
+with ``tests`` on the path (`make bench-results`): 20 models on CC-Neg's 40,000 items, and 12 of them (3 CLIPs, 3
+CoN-CLIPs of 3 seeds) on the paper's eight zero-shot sets (121,786 images, 1,000 to 10 classes, five prompts),
+SugarCREPE and NegBench's retrieval. Generating takes two minutes and is not timed; what is there is used again. Prints
+one line.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from conftest import ROOT
+from papers import METRICS, PARTS, PUBLISHED, WORDS, random_of, scored
+
+from pipeline_lib.evaluate.prompts import PROMPTS
+from pipeline_lib.files import write_json, write_parquet
+
+SIZES = {  # images, classes
+    "imagenet-1k": (50_000, 1000), "cifar-100": (10_000, 100), "cifar-10": (10_000, 10), "stanford-cars": (8041, 196),
+    "caltech-101": (8677, 101), "food-101": (25_250, 101), "flowers-102": (6149, 102), "oxford-pets": (3669, 37),
+}  # fmt: skip
+EQUAL = ("imagenet-1k", "cifar-100", "cifar-10", "food-101")  # sets whose classes have as many images each
+SUGARCREPE = dict(zip(PARTS, (1652, 788, 1406, 2062, 692, 245, 666), strict=True))
+BACKBONES = ("vit-b32", "vit-b16", "vit-l14")
+
+
+def ccneg(model: str, n: int = 40_000) -> pd.DataFrame:
+    """Return the items of CC-Neg as a model of 65 or 99 % has them."""
+    frame = pd.DataFrame({"key": [f"{row:09}" for row in range(n)]})
+    frame = frame.assign(negation_word=np.resize(WORDS, n), n_pairs=1 + np.arange(n) % 5)
+    right = random_of(model, "ccneg").random(n) < (0.99 if "conclip" in model else 0.65)
+    return scored(frame, right, "score_true", "score_negated")
+
+
+def zeroshot(model: str) -> pd.DataFrame:
+    """Return the items of the eight sets under five prompts; classes are of different ability."""
+    parts = []
+    for dataset, (n, classes) in SIZES.items():
+        rng = random_of(dataset)
+        labels = np.arange(n) % classes if dataset in EQUAL else np.sort(rng.geometric(3 / classes, n) % classes)
+        keys = [f"{dataset}-{row:06}" for row in range(n)]
+        ability = rng.beta(3, 1.5, classes)
+        for prompt in PROMPTS:
+            rng = random_of(model, dataset, prompt)
+            right = rng.random(n) < ability[labels]
+            predicted = np.where(right, labels, (labels + 1) % classes)
+            score = rng.random(n, dtype=np.float32)
+            items = {"dataset": dataset, "prompt": prompt, "key": keys, "label": labels, "predicted": predicted}
+            items |= {"score": score, "score_label": np.where(right, score, score / 2), "correct": right}
+            parts.append(pd.DataFrame(items))
+    return pd.concat(parts, ignore_index=True)
+
+
+def sugarcrepe(model: str) -> pd.DataFrame:
+    """Return the items of SugarCREPE's seven parts."""
+    numbers = [(part, str(row), f"{row:012}") for part, count in SUGARCREPE.items() for row in range(count)]
+    frame = pd.DataFrame(numbers, columns=["part", "item", "key"])
+    right = random_of(model, "sugarcrepe").random(len(frame)) < 0.75
+    return scored(frame, right, "score_positive", "score_negative")
+
+
+def retrieval(model: str, images: int = 5000) -> pd.DataFrame:
+    """Return the ranks of 25,000 captions and 5,000 images."""
+    keys = [f"{row:012}" for row in range(images)]
+    to_image = pd.DataFrame({"key": np.repeat(keys, 5), "caption": np.tile(range(5), images)})
+    to_text = pd.DataFrame({"key": keys, "caption": -1, "direction": "image-to-text"})
+    frame = pd.concat([to_image.assign(direction="text-to-image"), to_text], ignore_index=True)
+    rng = random_of(model, "retrieval")
+    frame = frame.assign(score=rng.random(len(frame)), rank=rng.geometric(0.3, len(frame)))
+    return frame.assign(correct=frame["rank"] == 1)
+
+
+def models() -> list[tuple]:
+    """Return model, family, backbone, loss, negatives, seed, and whether it classifies."""
+    found = [(name, "CLIP", name, None, None, None, True) for name in BACKBONES]
+    for name in BACKBONES:
+        found += [(f"conclip-{name}-s{seed}", "CoN-CLIP", name, "conclip", "ccneg", seed, True) for seed in range(3)]
+    return found + [(f"other-{number}", f"Other {number}", "vit-b32", None, None, None, False) for number in range(8)]
+
+
+def generate(folder: Path) -> None:
+    """Write items and metrics of every model that are not there yet."""
+    for model, family, backbone, loss, negatives, seed, classifies in models():
+        identity = {"model": model, "family": family, "backbone": backbone, "loss": loss, "negatives": negatives}
+        makers = {"ccneg": ccneg}
+        if classifies:
+            makers |= {"zeroshot": zeroshot, "sugarcrepe": sugarcrepe, "negbench-retrieval": retrieval}
+        for benchmark, make in makers.items():
+            path = folder / "evaluate" / model / f"{benchmark}.json"
+            if not path.is_file():
+                items = make(model)
+                write_parquet(path.with_suffix(".parquet"), items)
+                content = {"seed": seed, "benchmark": benchmark, "metrics": METRICS[benchmark](items)}
+                write_json(path, identity | content)
+
+
+def main() -> None:
+    """Generate, time, print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    default = Path(tempfile.gettempdir()) / "bench-results"
+    parser.add_argument("--folder", type=Path, default=default, help="of the generated scores and the tables")
+    folder = parser.parse_args().folder
+    generate(folder)
+    tables, timed = folder / "tables.parquet", []
+    python = partial(subprocess.run, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    for arguments in (
+        ("tables", "--run", "bench", "--ccneg", "released", "--published", PUBLISHED, "--output", tables,
+         "--folder", folder / "tables", "--metrics", *sorted(folder.glob("evaluate/*/*.json"))),
+        ("figures", "--tables", tables, "--histories", "--fetch", "--folder", folder / "figures"),
+    ):  # fmt: skip
+        started = time.perf_counter()
+        python([sys.executable, "-m", f"pipeline_lib.paper.{arguments[0]}", *map(str, arguments[1:])])
+        timed.append(time.perf_counter() - started)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"tables {timed[0]:.1f} s, figures {timed[1]:.1f} s ({used.ru_utime + used.ru_stime:.1f} s of processor time), "
+        f"peak {used.ru_maxrss / 2**20:.2f} GiB; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    )
+
+
+if __name__ == "__main__":
+    main()

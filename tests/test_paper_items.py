@@ -1,0 +1,305 @@
+"""Every number of the tables from the items behind it: by a query, and with what its interval and test should be."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from papers import DATASETS, MODELS, make_tables, write_metrics
+from scipy import stats
+
+from pipeline_lib.files import write_parquet
+from pipeline_lib.paper.items import read_items
+from pipeline_lib.paper.metrics import read_metrics
+from pipeline_lib.paper.outputs import REASONS, VERDICTS
+from pipeline_lib.paper.schema import COLUMNS, read_tables
+from pipeline_lib.paper.statistics import RESAMPLES
+
+CLIP = {model: backbone for model, _, backbone, loss, *_ in MODELS if loss}
+SEEDS = {"conclip-vit": ["conclip-vit-s0", "conclip-vit-s1"]}
+SUGARCREPE = {
+    "replace": ["replace_obj", "replace_att", "replace_rel"],
+    "add": ["add_obj", "add_att"],
+    "swap": ["swap_obj", "swap_att"],
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    step = make_tables(folder, write_metrics(folder))
+    assert step.returncode == 0, step.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tables(made) -> pd.DataFrame:
+    return read_tables(made / "tables.parquet")[0]
+
+
+@pytest.fixture(scope="module")
+def query(made):
+    """The right answers behind a measured number, by item, with the group of each: as config/README.md has it."""
+
+    @cache
+    def items_of(model: str, benchmark: str) -> pd.DataFrame:
+        return pd.read_parquet(made / "evaluate" / model / f"{benchmark}.parquet")
+
+    def right(model: str, dataset: str, prompt: str | None, metric: str) -> pd.Series:
+        name, _, part = dataset.partition("/")
+        if name == "cc-neg":
+            items = items_of(model, "ccneg")
+            column, _, wanted = part.partition("=")
+            if column == "word":
+                items = items[items.negation_word == wanted]
+            if column == "pairs":
+                items = items[items.n_pairs.clip(upper=5) == int(wanted)]
+            return items.set_index("key").correct
+        if name in DATASETS:
+            items = items_of(model, "zeroshot")
+            items = items[(items.dataset == name) & (items.prompt == prompt)]
+            return items.set_index("label" if metric == "mean_per_class" else "key").correct
+        items = items_of(model, name)
+        if metric.startswith("recall@"):
+            items = items[items.direction == (part or "text-to-image")]
+            return (items["rank"] <= int(metric[-1])).set_axis(items.key)
+        if name == "negbench-mcq-coco":
+            return items[items.template == part if part else slice(None)].set_index("key").correct
+        if name == "valse-existence":
+            return items.set_index("key").correct
+        column = "correct_text" if part.startswith("text-only") else "correct"
+        part = part.removeprefix("text-only").strip("/")
+        if part in items.part.unique():
+            return items[items.part == part].set_index("key")[column]
+        chosen = items[items.part.isin(SUGARCREPE.get(part, items.part.unique()))]
+        return chosen.set_index("part")[column]
+
+    return right
+
+
+def answer(query, model: str, dataset: str, prompt: str | None, metric: str) -> tuple[float, int]:
+    """Value and n of a row, from measured numbers alone."""
+    if model in SEEDS:
+        found = [answer(query, run, dataset, prompt, metric) for run in SEEDS[model]]
+        return np.mean([value for value, _ in found]), found[0][1]
+    if dataset in ("mean", "zero-shot/mean", "sugarcrepe/mean"):
+        parts = [f"sugarcrepe/{name}" for name in SUGARCREPE] if dataset.startswith("sugarcrepe") else DATASETS
+        found = [answer(query, model, part, prompt, metric) for part in parts]
+        return np.mean([value for value, _ in found]), sum(n for _, n in found)
+    if metric == "gain":
+        other, n = answer(query, CLIP[model], dataset, prompt, "top1")
+        return answer(query, model, dataset, prompt, "top1")[0] - other, n
+    if metric == "delta":
+        other, n = answer(query, model, dataset, "negated", "top1")
+        return answer(query, model, dataset, "plain", "top1")[0] - other, n
+    right = query(model, dataset, prompt, metric)
+    grouped = right.index.name in ("label", "part")
+    return 100 * (right.groupby(level=0).mean().mean() if grouped else right.mean()), len(right)
+
+
+def test_every_number_of_the_tables_is_found_again_from_the_items(tables, query):
+    scored = tables[tables.table != "embeddings"]
+    assert len(scored) > 500
+    for row in scored.itertuples():
+        value, n = answer(query, row.model, row.dataset, row.prompt, row.metric)
+        assert (row.value, row.n) == (pytest.approx(value, abs=1e-9), n), row
+
+
+def test_the_query_of_the_documentation_gives_the_number_of_the_table(made, tables):
+    text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(items = .*?)```", text, re.DOTALL)
+    first, second, last = code.replace("results/miniature", str(made)).splitlines()
+    names = {"pd": pd}
+    exec(f"{first}\n{second}\nanswer = {last}", names)
+    row = tables[(tables.table == "zeroshot") & (tables.model == "mini-rn") & (tables.dataset == "kinds")]
+    row = row[(row.prompt == "plain") & (row.metric == "top1")]
+    assert row.value.tolist() == [pytest.approx(names["answer"], abs=1e-9)]
+
+
+def test_the_documentation_has_every_column_and_reason():
+    text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    section = text[text.index("## The tables") : text.index("## The paper's data")]
+    assert all(f"`{name}`" in section for name in (*COLUMNS, *REASONS, *VERDICTS))
+
+
+def test_intervals_hold_the_value_and_are_as_wide_as_items_make_them(tables):
+    scored = tables.table != "embeddings"  # which have no items
+    assert ((tables.low <= tables.value) & (tables.value <= tables.high)).equals(scored)
+    assert tables.low.isna().equals(~scored) and tables.high.isna().equals(~scored)
+    plain = tables[(tables.seeds == 1) & tables.metric.isin(["accuracy", "top1", "recall@1"])]
+    plain = plain[~plain.dataset.str.contains("mean|sugarcrepe") & plain.value.between(10, 90) & (plain.n >= 40)]
+    share = plain.value / 100
+    expected = 100 * 2 * 1.96 * np.sqrt(share * (1 - share) / plain.n)
+    assert len(plain) > 100
+    assert (plain.high - plain.low).to_numpy() == pytest.approx(expected.to_numpy(), rel=0.2)
+
+
+def resampled(differences: list[np.ndarray]) -> np.ndarray:
+    """Means over datasets of resampled differences, drawn item by item."""
+    rng = np.random.default_rng(2)
+    means = [part[rng.integers(len(part), size=(RESAMPLES, len(part)))].mean(axis=1) for part in differences]
+    return 100 * np.mean(means, axis=0)
+
+
+def test_differences_and_means_are_resampled_in_pairs_and_by_dataset(tables, query):
+    rows = tables.set_index(["table", "model", "dataset", "metric", "prompt"])
+    gains = [
+        sum(query(run, name, "plain", "top1").to_numpy().astype(int) for run in SEEDS["conclip-vit"]) / 2
+        - query("mini-vit", name, "plain", "top1").to_numpy()
+        for name in DATASETS
+    ]
+    deltas = [
+        query("conclip-rn-s0", name, "plain", "top1").to_numpy().astype(int)
+        - query("conclip-rn-s0", name, "negated", "top1").to_numpy()
+        for name in DATASETS
+    ]
+    for key, differences in (
+        (("zeroshot", "conclip-vit", "mean", "gain", "plain"), gains),
+        (("zeroshot", "conclip-vit", DATASETS[0], "gain", "plain"), gains[:1]),
+        (("negated-prompt", "conclip-rn-s0", "mean", "delta", None), deltas),
+    ):
+        expected = resampled(differences)
+        row = rows.loc[[key]].iloc[0]
+        width = expected.std()
+        assert (row.low, row.high) == pytest.approx(np.percentile(expected, [2.5, 97.5]), abs=0.15 * width)
+    (seeds,) = rows.loc[[("ccneg", "conclip-vit", "cc-neg", "accuracy", None)]].itertuples()
+    expected = resampled([sum(query(run, "cc-neg", None, "accuracy").to_numpy() for run in SEEDS["conclip-vit"]) / 2])
+    assert (seeds.low, seeds.high) == pytest.approx(np.percentile(expected, [2.5, 97.5]), abs=0.45)
+
+
+def test_the_standard_deviation_is_that_over_seeds(tables):
+    assert tables["std"].notna().equals(tables.seeds > 1)
+    mean = tables[(tables.table == "ccneg") & (tables.model == "conclip-vit")].iloc[0]
+    runs = tables[(tables.table == "ccneg") & tables.model.isin(SEEDS["conclip-vit"])]
+    assert mean["std"] == pytest.approx(runs.value.std(ddof=1)) and mean["std"] > 0
+
+
+def test_p_is_mcnemars_against_clip_corrected_within_the_table(tables, query):
+    rows = tables[(tables.table == "ccneg") & (tables.seeds == 1) & (tables.dataset == "cc-neg")].set_index("model")
+    raw = {}
+    for model, clip in CLIP.items():
+        one, other = (query(name, "cc-neg", None, "accuracy") for name in (model, clip))
+        gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
+        raw[model] = stats.binomtest(gained, gained + lost).pvalue
+    tested = tables[(tables.table == "ccneg") & tables.p.notna()]
+    assert set(tested.model) == {*CLIP, *SEEDS}
+    assert all(raw[model] <= rows.p[model] <= min(1, raw[model] * len(tested)) * (1 + 1e-9) for model in CLIP)
+    lowest = tested.p.idxmin()
+    if tested.model[lowest] in raw:
+        assert tested.p[lowest] == pytest.approx(raw[tested.model[lowest]] * len(tested))
+    others = tables[tables.p.isna()]
+    assert set(CLIP.values()) <= set(others.model)
+    single = tables[
+        tables.metric.isin(["top1", "recall@5"]) & tables.model.isin(CLIP) & ~tables.dataset.str.contains("mean")
+    ]
+    assert single.p.notna().all()
+    assert tables.p[tables.metric.isin(["gain", "delta", "mean_per_class"])].isna().all()
+    assert tables.p[tables.dataset.isin(["sugarcrepe/add", "sugarcrepe/mean", "mean", "sugarcrepe-plus"])].isna().all()
+
+
+def test_another_model_changes_no_interval(made, tables, tmp_path):
+    metrics = [path for path in map(str, (made / "evaluate").glob("*/*.json")) if "/l2-vit-s0/" not in path]
+    assert make_tables(tmp_path, metrics).returncode == 0
+    fewer = read_tables(tmp_path / "tables.parquet")[0]
+    key = ["table", "model", "dataset", "prompt", "metric"]
+    both = fewer.merge(tables, on=key, suffixes=("", "_before"))
+    assert len(both) == len(fewer)
+    assert both.low.equals(both.low_before.rename("low")) and both.high.equals(both.high_before.rename("high"))
+
+
+def test_items_in_another_order_give_the_same_table(made, tables, tmp_path):
+    metrics = write_metrics(tmp_path)
+    for name in ("mini-vit/ccneg", "conclip-rn-s0/negbench-retrieval", "l1-vit-s0/sugarcrepe"):
+        path = tmp_path / "evaluate" / f"{name}.parquet"
+        write_parquet(path, pd.read_parquet(path).sample(frac=1, random_state=1))
+    assert make_tables(tmp_path, metrics).returncode == 0
+    assert (tmp_path / "tables.parquet").read_bytes() == (made / "tables.parquet").read_bytes()
+
+
+def changed(change):
+    """A damage to a file of items by a function of its frame."""
+
+    def damage(path: Path) -> None:
+        write_parquet(path, change(pd.read_parquet(path)))
+
+    return damage
+
+
+def set_cell(column: str, value: object, row: int = 3):
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        frame[column] = frame[column].astype(object).where(frame.index != row, value)
+        return frame.astype({column: float}) if column.startswith("score") else frame
+
+    return changed(change)
+
+
+DAMAGES = {
+    "missing": (
+        lambda path: path.unlink(),
+        "ccneg.parquet: no such file of scores; rule evaluate_ccneg makes it",
+        "ccneg",
+    ),
+    "truncated": (
+        lambda path: path.write_bytes(path.read_bytes()[:-100]),
+        "ccneg.parquet: expected a whole Parquet file .*; delete it, rule evaluate_ccneg makes it again",
+        "ccneg",
+    ),
+    "rows missing": (
+        changed(lambda frame: frame[:-2]),
+        r"expected the same items as in .*/blind-rule/ccneg.parquet \(120\), found 118, and key 000000118",
+        "ccneg",
+    ),
+    "other items": (set_cell("key", "x"), "key x is in one of them alone|key 000000003 is in one of them", "ccneg"),
+    "twice": (set_cell("key", "000000000"), "row 3: the item key 000000000 is there twice", "ccneg"),
+    "another word": (set_cell("negation_word", "none"), "key 000000003 is described otherwise in", "ccneg"),
+    "no number": (
+        set_cell("score_true", float("nan")),
+        "row 3: expected a value in column score_true, found None for the item with key 000000003",
+        "ccneg",
+    ),
+    "infinite": (set_cell("score_label", float("inf")), "column score_label, found inf .* key kinds-3", "zeroshot"),
+    "no value": (set_cell("correct", None), "row 3: expected a value in column correct, found None", "ccneg"),
+    "no column": (changed(lambda frame: frame.drop(columns="correct")), "expected the column correct, found", "ccneg"),
+    "other answers": (
+        changed(lambda frame: frame.assign(correct=~frame.correct)),
+        r"ccneg.json: cc-neg, .* but .*ccneg.parquet has .*; they are not of one run; .* rule evaluate_ccneg makes",
+        "ccneg",
+    ),
+    "other prompts": (
+        changed(lambda frame: frame.assign(prompt=frame.prompt.replace("bare", "plain"))),
+        "is there twice",
+        "zeroshot",
+    ),
+    "another rank": (
+        changed(lambda frame: frame.assign(rank=7)),
+        "negbench-retrieval.json: negbench-retrieval, .* rule evaluate_benchmark makes them again",
+        "negbench-retrieval",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_broken_file_of_scores_is_named_with_its_rule(tmp_path, name):
+    damage, message, benchmark = DAMAGES[name]
+    _, values = read_metrics(write_metrics(tmp_path))
+    damage(tmp_path / "evaluate" / "mini-rn" / f"{benchmark}.parquet")
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        read_items(values)
+
+
+def test_a_metric_of_fewer_items_than_the_file_has_is_refused(tmp_path):
+    _, values = read_metrics(write_metrics(tmp_path, MODELS[:1]))
+    for path in (tmp_path / "evaluate" / "mini-vit").glob("ccneg.parquet"):
+        write_parquet(path, pd.read_parquet(path)[:-1])
+    with pytest.raises(ValueError, match=r"is .* over 120 items, but .*ccneg.parquet has 119 such items"):
+        read_items(values)
+
+
+def test_the_text_only_models_have_a_rule_of_their_own(tmp_path):
+    _, values = read_metrics(write_metrics(tmp_path))
+    (tmp_path / "evaluate" / "blind-rule" / "ccneg.parquet").unlink()
+    with pytest.raises(FileNotFoundError, match=r"rule evaluate_blind makes it"):
+        read_items(values)
