@@ -21,7 +21,7 @@ ROW_BYTES = 2_000  # of a sample's JSON, tar headers and table rows
 CAPTION_BYTES = 85  # of a row of captions/*.parquet
 SCORE_BYTES = 30  # of a row of evaluate/*/*.parquet
 CAPTIONS_PER_S = 2_100  # one process (docs/captions.md)
-DECODED_PER_S = 140  # images fetched, decoded and resized, one job (docs/fetching.md: 7.2 ms)
+DECODED_PER_S = 190  # images fetched, decoded and resized, one job (docs/fetching.md: 378 by two)
 
 
 class Size(NamedTuple):
