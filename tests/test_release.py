@@ -23,8 +23,8 @@ from pipeline_lib.files import read_json, read_parquet
 from pipeline_lib.settings import check_config
 from pipeline_lib.shards import build_released, release
 from pipeline_lib.shards import index as shards_index
-from pipeline_lib.shards.build_released import UNPACKED
 from pipeline_lib.shards.release import negation_word, read_release
+from pipeline_lib.shards.release_layout import UNPACKED
 from pipeline_lib.tars import read_samples
 
 COUNT, EVAL_LAST = 12, 4

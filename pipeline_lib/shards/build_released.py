@@ -24,22 +24,7 @@ from pipeline_lib.command import run
 from pipeline_lib.files import read_parquet, write_json, write_parquet
 from pipeline_lib.images import Sample
 from pipeline_lib.shards.build import SPLITS, say_counts, write_split
-
-UNPACKED = "cc3m_subset_images_extracted_final"
-
-
-def image_folder(images: str | Path) -> Path:
-    """Return the folder that holds the files ``KEY.jpg``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-    """
-    for folder in (Path(images) / UNPACKED, Path(images)):
-        if folder.is_dir():
-            return folder
-    raise FileNotFoundError(f"{images}: no such folder; expected the unpacked images of the released CC-Neg")
+from pipeline_lib.shards.release_layout import image_folder
 
 
 def with_image(rows: pd.DataFrame, folder: Path, most_missing: int) -> pd.DataFrame:
@@ -94,7 +79,9 @@ def main() -> None:
     release = read_parquet(args.release)
     numbers = part_range(len(release), args.part, args.parts)
     rows = release.iloc[numbers.start : numbers.stop]
-    folder = image_folder(args.images)
+    folder = Path(image_folder(str(args.images)))
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; expected the unpacked images of the released CC-Neg")
     triplets = with_image(rows, folder, args.most_missing)
     for split in SPLITS:
         chosen = triplets[triplets["split"] == split]

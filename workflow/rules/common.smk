@@ -23,6 +23,7 @@ from pipeline_lib.settings import (
     pool_jobs,
     read_experiments,
 )
+from pipeline_lib.shards.release_layout import image_folder
 from pipeline_lib.sources import sources
 
 try:
@@ -183,9 +184,7 @@ def checkpoint_options(wildcards, input):
 # shards
 def released_images(wildcards):
     """The folder in which the released images lie: its time tells when some are added."""
-    images = config["shards"]["released"]["images"]
-    unpacked = Path(images, "cc3m_subset_images_extracted_final")
-    return str(unpacked) if unpacked.is_dir() else images
+    return image_folder(config["shards"]["released"]["images"])
 
 
 # features
