@@ -5,7 +5,6 @@ import math
 import os
 import platform
 import resource
-import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torch.nn import Parameter
 
 from pipeline_lib.files import write_text
+from pipeline_lib.repository import checked_out
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 MODEL_FIELDS = ("model", "family", "backbone", "loss", "negatives", "seed")
@@ -193,8 +193,7 @@ class RunRecord:
             **self.model,
             "recipe": self.recipe,
             **results,
-            "commit": _git("rev-parse", "HEAD"),
-            "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+            **checked_out()._asdict(),
             "python": platform.python_version(),
             "torch": torch.__version__,
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({platform.machine()})",
@@ -202,11 +201,3 @@ class RunRecord:
             "seconds": round(time.monotonic() - self.start, 1),
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         }
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None  # an unpacked archive has no history
-    return done.stdout.strip()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from conftest import ROOT
+from conftest import ROOT, jpeg_bytes
 
 from pipeline_lib.evaluate.ccneg import ccneg_metrics
 from pipeline_lib.evaluate.kinds import KINDS
@@ -20,6 +20,7 @@ from pipeline_lib.evaluate.sugarcrepe import sugarcrepe_metrics
 from pipeline_lib.evaluate.sugarcrepe_plus import sugarcrepe_plus_metrics
 from pipeline_lib.evaluate.zeroshot import zeroshot_metrics
 from pipeline_lib.files import write_json, write_parquet
+from pipeline_lib.tars import write_samples
 
 PUBLISHED = ROOT / "config" / "published.tsv"
 DATASETS = ("kinds", "colours", "counts")
@@ -216,6 +217,39 @@ def write_fetch_summary(path: Path) -> Path:
     }
     path.write_text(json.dumps(summary))
     return path
+
+
+def write_shards(folder: Path) -> dict[str, list[Path]]:
+    """Write shards with the items of `ccneg_of` to evaluate on, and a negation table; return the report's flags."""
+    items, parts = ccneg_of("mini-vit"), {}
+    words = items.negation_word
+    texts = items[["key", "negation_word", "n_pairs"]].assign(
+        caption="a red ball & a <b>box</b>", negated_caption=[f"a red ball {word} a box" for word in words]
+    )
+    for split, rows in (("eval", texts), ("train", texts.assign(key="t" + texts.key).head(30))):
+        parts[split] = folder / "shards" / f"{split}.parquet"
+        write_parquet(parts[split], rows)
+    images = folder / "shards" / "eval-00000.tar"
+    write_samples(images, ((key, {"jpg": jpeg_bytes((number, 90, 60))}) for number, key in enumerate(texts.key)))
+    shards = [{"name": images.name, "bytes": images.stat().st_size, "sha256": "cd" * 32}]
+    index = folder / "shards" / "index.json"
+    write_json(index, {"rows": {"rows": 170, "samples": 150, "eval_with_texts_seen_in_training": 3}, "shards": shards})
+    captions = folder / "captions" / "00000.parquet"
+    reasons = [None] * 16 + ["too long", "no pair", "no pair", "no pair"]
+    status = ["negated" if reason is None else "refused" for reason in reasons]
+    write_parquet(captions, pd.DataFrame({"status": status, "reason": reasons}))
+    splits = {split: [path] for split, path in parts.items()}
+    return {"index": [index], **splits, "images": [images], "captions": [captions]}
+
+
+def write_times(folder: Path) -> Path:
+    """Write what two rules' jobs took and return the folder."""
+    head = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    for name, seconds, memory in (("tables", 4.5, "300.0"), ("finetune/a", 100.0, "900.6"), ("finetune/b", 20.0, "NA")):
+        path = folder / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{head}{seconds}\t0:00:04\t{memory}\t1\t1\t1\t0\t0\t50\t{seconds / 2}\n")
+    return folder
 
 
 def command(module: str, *arguments: object) -> subprocess.CompletedProcess:

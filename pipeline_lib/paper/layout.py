@@ -51,6 +51,8 @@ class Layout:
         Ends of the 95 % interval of the same cells, NaN where they have no items.
     published : DataFrame
         Published numbers of the same cells, NaN where there is none.
+    verdict : DataFrame
+        What is said of a cell beside its published number (`pipeline_lib.paper.outputs.VERDICTS`), None without one.
     best : DataFrame
         Whether a cell is better than those of the other models of its backbone by more than its interval.
     notes : tuple of str
@@ -65,6 +67,7 @@ class Layout:
     low: pd.DataFrame
     high: pd.DataFrame
     published: pd.DataFrame
+    verdict: pd.DataFrame
     best: pd.DataFrame
     notes: tuple[str, ...]
     decimals: int = 1
@@ -78,11 +81,15 @@ class Layout:
         rows = []
         for place, index in enumerate(self.values.index):
             index = index if isinstance(index, tuple) else (index,)
-            pattern = f"{{:{'+' if index[-1] in SIGNED_ROWS else ''}.{self.decimals}f}}"
+            pattern = self.pattern(index)
             frames = (self.values, self.low, self.high, self.published)
             cells = zip(*(frame.iloc[place] for frame in frames), strict=True)
             rows.append([*index, *(self._cell(pattern, *numbers) for numbers in cells)])
         return rows
+
+    def pattern(self, index: tuple) -> str:
+        """Return how the numbers of the row with an index are written: those of differences with a sign."""
+        return f"{{:{'+' if index[-1] in SIGNED_ROWS else ''}.{self.decimals}f}}"
 
     def _cell(self, pattern: str, value: float, low: float, high: float, published: float) -> str:
         if pd.isna(value):
@@ -228,8 +235,11 @@ def _pivot(
         wide[number].astype(float).unstack("column").reindex(index=index, columns=columns)
         for number in ("value", "low", "high", "published")
     )
+    verdict = (
+        wide["verdict"].where(wide["published"].notna(), None).unstack("column").reindex(index=index, columns=columns)
+    )
     best = _best(values, low, high)
-    layout = Layout(item, name, values, low, high, published, best, (*_item_counts(rows), *_sources(rows)))
+    layout = Layout(item, name, values, low, high, published, verdict, best, (*_item_counts(rows), *_sources(rows)))
     return replace(layout, notes=(*layout.notes, INTERVALS)) if layout.shows_intervals else layout
 
 

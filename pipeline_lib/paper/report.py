@@ -1,71 +1,66 @@
-"""Tables, figures and provenance of a run -> one HTML page that opens from disk without any network.
+"""Tables, figures, examples and provenance of a run -> one HTML page that opens from disk without any network.
 
     python -m pipeline_lib.paper.report --tables results/tables.parquet --folder results/tables \\
-        --figures results/figures --fetch results/miniature/fetch/summary.json \\
-        --runs results/miniature/finetune/*/run.json --output results/report.html
+        --figures results/figures --fetch results/miniature/fetch/summary.json --config '{"run": "miniature", ...}' \\
+        --index results/miniature/shards/index.json --train results/miniature/shards/train.parquet \\
+        --eval results/miniature/shards/eval.parquet --images results/miniature/shards/eval-*.tar \\
+        --captions results/miniature/captions/*.parquet --scores results/miniature/evaluate/*/ccneg.parquet \\
+        --runs results/miniature/finetune/*/run.json --weights results/miniature/finetune/*/model.pt \\
+        --benchmarks results/miniature/benchmarks --seed 0 --examples 6 --output results/report.html
 
-takes about a second. Tables are arranged from the tidy table; the folder's CSV files are embedded for download, the
-figures as SVG, each ``run.json`` as a list of keys and values.
+takes some five seconds, and the time to hash the weights. Tables are arranged from the tidy table; the folder's CSV
+files are embedded for download, the figures as SVG.
 """
 
 import argparse
-import base64
 import json
-from pathlib import Path
-
-import jinja2
 
 from pipeline_lib.command import run
-from pipeline_lib.files import read_json, write_text
+from pipeline_lib.files import write_text
 from pipeline_lib.paper import fetched
-from pipeline_lib.paper.layout import Layout, headline, layout
-from pipeline_lib.paper.outputs import FETCH, FIGURES, TABLES, Item
+from pipeline_lib.paper.gallery import read_galleries
+from pipeline_lib.paper.layout import headline, layout
+from pipeline_lib.paper.outputs import TABLES
+from pipeline_lib.paper.page import render
 from pipeline_lib.paper.schema import read_tables
-
-TEMPLATE = "report.html.j2"
-
-#: Figures that belong to each table.
-SECTIONS = {
-    "headline": ("intro",),
-    "ccneg": (),
-    "ccneg-by-word": ("ccneg-by-word",),
-    "ccneg-by-pairs": ("ccneg-by-pairs",),
-    "zeroshot": ("zeroshot-gain", "zeroshot-dots", "zeroshot-radar"),
-    "negated-prompt": (),
-    "sugarcrepe": (),
-    "negation": (),
-    "ablation": ("ablation", "training-curves"),
-    "embeddings": (),
-    "fetch": ("fetch-failures",),
-}
+from pipeline_lib.paper.sections import (
+    SECTIONS,
+    beside_the_paper,
+    claims_section,
+    data_section,
+    fetch_section,
+    gallery_section,
+    provenance_section,
+    table_section,
+    times_section,
+)
 
 
 def main() -> None:
     """Write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", required=True, help="the tidy table, Parquet")
-    parser.add_argument("--folder", required=True, help="folder of the CSV tables")
-    parser.add_argument("--figures", required=True, help="folder of the figures")
-    parser.add_argument("--fetch", required=True, nargs="?", help="summary.json of the fetch stage, if it ran")
-    parser.add_argument("--runs", required=True, nargs="*", help="run.json of every trained model")
-    parser.add_argument("--output", required=True, help="the page, HTML")
-    arguments = parser.parse_args()
-
+    arguments = parsed()
     tables, run_name = read_tables(arguments.tables)
+    config = json.loads(arguments.config)
     layouts = {"headline": headline(tables)} | {name: layout(tables, name) for name in TABLES}
+    shown = [name for name in layouts if len(layouts[name].values) or SECTIONS[name]]  # benchmarks that the run has
+    in_tables = [table_section(name, layouts[name], arguments.folder, arguments.figures) for name in shown]
+    galleries = read_galleries(
+        tables, arguments.scores, arguments.eval, arguments.images, arguments.seed, arguments.examples
+    )
     sections = [
-        section(name, layouts[name], arguments.folder, arguments.figures)
-        for name in layouts
-        if len(layouts[name].values) or SECTIONS[name]  # of benchmarks that the run has
+        in_tables[0],
+        claims_section(tables, arguments.folder),
+        *in_tables[1:],
+        beside_the_paper(tables),
+        gallery_section(galleries, arguments.seed),
+        data_section(arguments.index, arguments.train, arguments.eval, arguments.captions, arguments.figures),
+        *([fetch_section(fetched.read_summary(arguments.fetch), arguments.figures)] if arguments.fetch else []),
+        times_section(arguments.benchmarks),
+        provenance_section(config, arguments.runs, arguments.weights),
     ]
-    if arguments.fetch:
-        sections.append(fetch_section(fetched.read_summary(arguments.fetch), arguments.figures))
-    page = _template().render(
+    page = render(
         run=run_name,
         sections=sections,
-        provenance=[
-            (f"{Path(path).parent.parent.name}/{Path(path).parent.name}", facts(path)) for path in arguments.runs
-        ],
         models=tables.model[tables.seeds == 1].nunique(),
         rows=len(tables),
     )
@@ -73,90 +68,27 @@ def main() -> None:
     print(f"{arguments.output}: {len(page.encode()) / 1e6:.1f} MB")
 
 
-def section(name: str, arranged: Layout, folder: str, figures: str) -> dict:
-    """Return what the template shows of one table and its figures."""
-    return {
-        "name": name,
-        "item": arranged.item,
-        "notes": arranged.notes,
-        "headings": arranged.headings(),
-        "row_headings": arranged.values.index.nlevels,
-        "rows": arranged.text_rows(),
-        "csv": _data_uri(_content(Path(folder) / f"{name}.csv"), "text/csv"),
-        "figures": _embedded(name, figures),
-    }
-
-
-def fetch_section(summary: dict, figures: str) -> dict:
-    """Return what the template shows of the fetch stage."""
-    return {
-        "name": "fetch",
-        "item": FETCH,
-        "notes": fetched.notes(summary),
-        "headings": fetched.HEADINGS,
-        "row_headings": 3,
-        "rows": fetched.failure_rows(summary),
-        "csv": _data_uri(fetched.to_csv(summary).encode(), "text/csv"),
-        "figures": _embedded("fetch", figures),
-    }
-
-
-def facts(path: str) -> list[tuple[str, str]]:
-    """Return a ``run.json`` as (key, value) pairs of text; keys of nested objects are joined by dots.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not a JSON object.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file; the stage that trains the model makes it")
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected a JSON object, found {type(content).__name__}")
-    return _flat(content, "")
-
-
-def _flat(content: dict, prefix: str) -> list[tuple[str, str]]:
-    pairs = []
-    for key, value in content.items():
-        if isinstance(value, dict):
-            pairs += _flat(value, f"{prefix}{key}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            pairs.append((f"{prefix}{key}", text))
-    return pairs
-
-
-def _embedded(name: str, figures: str) -> list[tuple[Item, str]]:
-    """Return the figures of a section with their sources."""
-    return [
-        (FIGURES[figure], _data_uri(_content(Path(figures) / f"{figure}.svg"), "image/svg+xml"))
-        for figure in SECTIONS[name]
-    ]
-
-
-def _content(path: Path) -> bytes:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; pipeline_lib.paper.tables and .figures make it")
-    return path.read_bytes()
-
-
-def _data_uri(content: bytes, media_type: str) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE)
+def parsed() -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", required=True, help="the tidy table, Parquet")
+    parser.add_argument("--folder", required=True, help="folder of the CSV tables")
+    parser.add_argument("--figures", required=True, help="folder of the figures")
+    parser.add_argument("--fetch", required=True, nargs="?", help="summary.json of the fetch stage, if it ran")
+    parser.add_argument("--index", required=True, help="index.json of the shards")
+    parser.add_argument("--train", required=True, help="triplets of the training split, Parquet")
+    parser.add_argument("--eval", required=True, help="triplets of the evaluation split, Parquet")
+    parser.add_argument("--images", required=True, nargs="+", help="shards of the evaluation split")
+    parser.add_argument("--captions", required=True, nargs="*", help="negation tables, if captions were negated here")
+    parser.add_argument("--scores", required=True, nargs="*", help="MODEL/ccneg.parquet of every model")
+    parser.add_argument("--runs", required=True, nargs="*", help="run.json of every model")
+    parser.add_argument("--weights", required=True, nargs="*", help="model.pt of every model")
+    parser.add_argument("--benchmarks", required=True, help="folder of the jobs' times")
+    parser.add_argument("--config", required=True, help="the configuration of the run, JSON")
+    parser.add_argument("--seed", required=True, type=int, help="of the examples")
+    parser.add_argument("--examples", required=True, type=int, help="of each kind and backbone")
+    parser.add_argument("--output", required=True, help="the page, HTML")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

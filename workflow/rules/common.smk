@@ -372,6 +372,11 @@ def score_files(wildcards):
     return [path.removesuffix("json") + "parquet" for path in metrics]
 
 
+def ccneg_scores(wildcards):
+    """The scores of CC-Neg's items by every model."""
+    return [path for path in score_files(wildcards) if Path(path).stem == "ccneg"]
+
+
 def folder_of(wildcards, output):
     """The folder of a rule's last output."""
     return Path(output[-1]).parent

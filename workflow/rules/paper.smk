@@ -85,16 +85,26 @@ rule figures:
 
 
 rule report_page:
-    """Put tables, figures and provenance on one page."""
+    """Put tables, figures, examples, data, times and provenance on one page."""
     input:
         parquet="results/tables.parquet",
         tables=expand("results/tables/{name}", name=TABLE_FILES),
         figures=expand("results/figures/{name}", name=FIGURE_FILES),
         fetch=made_by_fetching("<run>/fetch/summary.json"),
+        index="<run>/shards/index.json",
+        train="<run>/shards/train.parquet",
+        eval="<run>/shards/eval.parquet",
+        images=expand("<run>/shards/eval-{part}.tar", part=PARTS),
+        captions=made_by_fetching(*expand("<run>/captions/{part}.parquet", part=PARTS)),
+        scores=ccneg_scores,
         runs=[
             *expand("<run>/backbones/{backbone}/run.json", backbone=BACKBONES),
             *expand("<run>/finetune/{model}/run.json", model=MODELS),
             *expand("<run>/evaluate/{model}/run.json", model=OTHERS),
+        ],
+        weights=[
+            *expand("<run>/backbones/{backbone}/model.pt", backbone=BACKBONES),
+            *expand("<run>/finetune/{model}/model.pt", model=MODELS),
         ],
         code=library("paper.report"),
     output:
@@ -115,6 +125,9 @@ rule report_page:
     params:
         tables=input_folder("tables"),
         figures=input_folder("figures"),
+        benchmarks=in_run("<run>/benchmarks"),
+        config=json.dumps(config),
+        gallery=options(config["paper"]["gallery"], "seed", "examples"),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -123,6 +136,16 @@ rule report_page:
             --folder {params.tables:q} \
             --figures {params.figures:q} \
             --fetch {input.fetch:q} \
+            --index {input.index:q} \
+            --train {input.train:q} \
+            --eval {input.eval:q} \
+            --images {input.images:q} \
+            --captions {input.captions:q} \
+            --scores {input.scores:q} \
             --runs {input.runs:q} \
+            --weights {input.weights:q} \
+            --benchmarks {params.benchmarks:q} \
+            --config {params.config:q} \
+            {params.gallery} \
             --output {output:q}
         """

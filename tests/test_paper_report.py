@@ -1,0 +1,300 @@
+"""The report page: what stands in it, and what a browser makes of it."""
+
+import base64
+import json
+import os
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import call
+from papers import (
+    MODELS,
+    ccneg_of,
+    command,
+    make_tables,
+    write_fetch_summary,
+    write_metrics,
+    write_shards,
+    write_times,
+)
+
+from pipeline_lib.files import sha256
+from pipeline_lib.paper.gallery import GROUPS, choose
+from pipeline_lib.paper.layout import layout
+from pipeline_lib.paper.outputs import FIGURES, TABLES
+from pipeline_lib.paper.report import main
+from pipeline_lib.paper.runtimes import clock, read_times
+from pipeline_lib.paper.schema import read_tables
+from pipeline_lib.paper.sections import SECTIONS
+
+CONFIG = {"run": "test", "fetch": {"captions": "data/<script>alert(2)</script>.tsv"}, "shards": {"released": None}}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> dict:
+    """The flags of the report command on made-up results, with which it was made."""
+    folder = tmp_path_factory.mktemp("made")
+    steps = [make_tables(folder, write_metrics(folder))]
+    histories, runs, weights = [], [], []
+    for model, _, _, loss, _, seed in MODELS:
+        if loss is None:
+            continue
+        trained = folder / "finetune" / model
+        trained.mkdir(parents=True)
+        (trained / "history.jsonl").write_text('{"step": 1, "loss": 4}\n{"step": 2, "loss": 2}\n')
+        run = {"seed": seed, "recipe": {"lr": 1e-4, "note": "<script>alert(1)</script>"}, "backbones": ["a", "b"]}
+        (trained / "run.json").write_text(json.dumps(run))
+        (trained / "model.pt").write_bytes(model.encode())
+        histories.append(trained / "history.jsonl")
+        runs.append(trained / "run.json")
+        weights.append(trained / "model.pt")
+    summary, figures = write_fetch_summary(folder / "summary.json"), folder / "figures"
+    flags = {
+        "tables": [folder / "tables.parquet"],
+        "folder": [folder / "tables"],
+        "figures": [figures],
+        "fetch": [summary],
+        **write_shards(folder),
+        "scores": [folder / "evaluate" / model / "ccneg.parquet" for model, *_ in MODELS],
+        "runs": runs,
+        "weights": weights,
+        "benchmarks": [write_times(folder / "benchmarks")],
+        "config": [json.dumps(CONFIG | configuration())],
+        "seed": [3],
+        "examples": [4],
+        "output": [folder / "report.html"],
+    }
+    steps.append(
+        command("figures", "--tables", folder / "tables.parquet", "--histories", *histories, "--fetch", summary,
+                "--folder", figures)
+    )  # fmt: skip
+    steps.append(report(flags))
+    for step in steps:
+        assert step.returncode == 0, step.stderr
+        assert step.stderr == ""
+    return flags
+
+
+def configuration() -> dict:
+    """The parts of a configuration that name files from outside."""
+    return {
+        "backbones": {"models": [], "pretrain": {"images": "<run>/pretrain.tar"}},
+        "distractors": {"released": None},
+        "finetune": {"crepe_captions": "<run>/crepe"},
+        "evaluate": {"zeroshot": {"datasets": []}, "benchmarks": [], "transformers": []},
+        "features": {"pools": []},
+    }
+
+
+def report(flags: dict, **others):
+    """Make the page with the flags, some of them changed."""
+    return command("report", *arguments(flags, **others))
+
+
+def arguments(flags: dict, **others) -> list[str]:
+    return [argument for name, values in (flags | others).items() for argument in (f"--{name}", *map(str, values))]
+
+
+class Page(HTMLParser):
+    """Collect tags, links, cells and text of a page, and see that it is balanced."""
+
+    VOID = ("meta", "img", "link", "br")
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open, self.tags, self.links, self.text, self.alternatives = [], [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [found for name, found in attrs if name in ("src", "href")]
+        self.alternatives += [found for name, found in attrs if name == "alt"]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data.strip())
+
+
+def test_the_page_has_everything_and_reaches_for_nothing(made):
+    tables, _ = read_tables(made["tables"][0])
+    text = made["output"][0].read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.open == [] and page.tags.count("script") == 1
+    assert all(link.startswith(("#", "data:")) for link in page.links), "the page reaches for the network"
+    assert "<script>alert" not in text and "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    for name in TABLES:
+        arranged = layout(tables, name)
+        for place, index in enumerate(arranged.values.index):
+            assert set(index) <= set(page.text)
+            for value in arranged.values.iloc[place].dropna():
+                assert arranged.pattern(index).format(value).replace("-", "−") in page.text
+    assert {"http 404", "60", "6.00", "pointless", "may help"} <= set(page.text)
+    assert "926 of 1,000 rows have an image (92.6%)." in text and "cc3m.tsv, 12,345 bytes, sha256 abab" in text
+    figures = [link for link in page.links if link.startswith("data:image/svg+xml;base64,")]
+    assert len(figures) == len(FIGURES)
+    assert all(b"<svg" in base64.b64decode(link.partition(",")[2]) for link in figures)
+
+
+def test_the_page_says_what_the_run_is_made_of(made):
+    page = Page(made["output"][0].read_text(encoding="utf-8"))
+    assert {"eval with texts seen in training", "150", "cd" * 32} <= set(page.text)
+    assert {"no pair", "too long", "15.00", "5.00"} <= set(page.text)  # of 20 captions three and one
+    assert {"finetune", "2 min 00 s", "1 min 40 s", "901"} <= set(page.text)
+    assert {"finetune/conclip-vit-s0", "recipe.lr", "0.0001"} <= set(page.text)
+    assert {sha256(path) for path in made["weights"]} <= set(page.text)
+    assert any("<b>box</b>" in text for text in page.text), "captions are shown as they are"
+    assert "run: test" in "\n".join(page.text) and "torch" in page.text
+
+
+def test_every_figure_has_one_place():
+    assert list(SECTIONS) == ["headline", *TABLES, "data", "fetch"]
+    assert sorted(figure for figures in SECTIONS.values() for figure in figures) == sorted(FIGURES)
+
+
+def test_a_run_that_took_the_released_data_has_no_section_on_links_and_refusals(made, tmp_path):
+    page = tmp_path / "report.html"
+    assert call(main, *arguments(made, fetch=[], captions=[], runs=[], weights=[], output=[page])) is None
+    with_all = made["output"][0].read_text()
+    assert 'id="fetch"' in with_all and 'id="table-refusals"' in with_all
+    assert 'id="fetch"' not in page.read_text() and 'id="table-refusals"' not in page.read_text()
+
+
+def test_what_is_missing_or_broken_is_named(made, tmp_path):
+    broken = tmp_path / "run.json"
+    broken.write_text("[]")
+    items = tmp_path / "conclip-rn-s0" / "ccneg.parquet"
+    items.parent.mkdir()
+    ccneg_of("conclip-rn-s0").head(100).to_parquet(items)
+    scores = [path if path.parent.name != items.parent.name else items for path in made["scores"]]
+    times = tmp_path / "times"
+    times.mkdir()
+    (times / "tables.tsv").write_text("s\tcpu_time\n1\t2\n")
+    few = tmp_path / "eval.parquet"
+    pd.read_parquet(made["eval"][0]).head(3).to_parquet(few)
+    for change, message in (
+        ({"figures": [tmp_path]}, "intro.svg: no such file; rules tables and figures make it"),
+        ({"runs": [broken]}, "run.json: expected a JSON object"),
+        ({"fetch": [broken]}, "run.json: expected a summary with captions"),
+        ({"scores": scores}, "expected the scores of two models on the same items, found 120 and 100 with 20"),
+        ({"scores": made["scores"][:2]}, "found those of mini-vit, mini-rn alone"),
+        ({"eval": [few]}, "expected the item"),
+        ({"benchmarks": [times]}, "tables.tsv: expected one row with numbers s, cpu_time, max_rss"),
+    ):
+        assert message in call(main, *arguments(made, **change, output=[tmp_path / "report.html"]))
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_groups_of_examples_are_what_they_say():
+    rng = np.random.default_rng(0)
+    index = pd.Index([f"{number:03}" for number in range(200)], name="key")
+    clip, tuned = (
+        pd.DataFrame(rng.random((200, 2)), index, ["score_true", "score_negated"]).assign(
+            correct=lambda frame: frame.score_true >= frame.score_negated
+        )
+        for _ in range(2)
+    )
+    chosen = choose(clip, tuned, 0, 5)
+    assert list(chosen) == list(GROUPS)
+    assert sum(chosen[name][0] for name in ("wins", "losses", "both wrong", "both right")) == 200
+    for name, before, after in (("wins", 0, 1), ("losses", 1, 0), ("both wrong", 0, 0), ("both right", 1, 1)):
+        size, keys = chosen[name]
+        assert size == sum((clip.correct == before) & (tuned.correct == after)) and len(set(keys)) == 5
+        assert (clip.correct[keys] == before).all() and (tuned.correct[keys] == after).all()
+    moved = {
+        key: abs((tuned.score_true[key] - tuned.score_negated[key]) - (clip.score_true[key] - clip.score_negated[key]))
+        for key in index
+    }
+    assert chosen["most changed"] == (200, sorted(index, key=lambda key: -moved[key])[:5])
+    assert choose(clip, tuned, 0, 5) == chosen and choose(clip, tuned, 1, 5)["random"] != chosen["random"]
+    assert len(choose(clip, clip, 0, 5)["wins"][1]) == 0
+
+
+def test_times_are_added_up_by_rule(made):
+    finetune, tables = read_times(made["benchmarks"][0])
+    assert finetune == ("finetune", 2, 120.0, 100.0, 60.0, 900.6)
+    assert tables == ("tables", 1, 4.5, 4.5, 2.25, 300.0)
+    assert [clock(seconds) for seconds in (0.43, 9.96, 59.7, 185, 8040)] == [
+        "0.4 s", "10 s", "1 min 00 s", "3 min 05 s", "2 h 14 min",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no Chromium here: install the package chromium, or name its program in CHROMIUM")
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=path, args=["--no-sandbox"])  # root has no sandbox
+        yield started
+        started.close()
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_browser_shows_the_page_without_error_or_request(made, browser, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    address = made["output"][0].as_uri()
+    page.goto(address)
+    page.evaluate("document.querySelectorAll('details').forEach(found => found.open = true)")
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [address]
+    pictures = page.evaluate("Array.from(document.images, image => image.complete && image.naturalWidth)")
+    assert len(pictures) > len(FIGURES) + 20 and all(pictures)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page is wider than the window"
+    assert len(page.screenshot()) > 10_000
+    page.close()
+
+
+def test_headings_sort_their_table(made, browser):
+    page = browser.new_page()
+    page.goto(made["output"][0].as_uri())
+
+    def column(name: str, number: int) -> list[str]:
+        return page.eval_on_selector_all(
+            f"#table-{name} tbody tr", f"rows => rows.map(row => row.cells[{number}].firstChild?.textContent ?? '')"
+        )
+
+    for name, number, texts in (("fetch", 3, False), ("ccneg", 2, False), ("ccneg", 1, True), ("times", 2, False)):
+        page_order = column(name, number)
+        heading = page.locator(f"#table-{name} thead th").nth(number)
+        seen = []
+        for direction in ("ascending", "descending") if texts else ("descending", "ascending"):
+            heading.locator("button").click()
+            assert heading.get_attribute("aria-sort") == direction
+            values = page.eval_on_selector_all(
+                f"#table-{name} tbody tr",
+                f"rows => rows.map(row => row.cells[{number}]).map(cell => cell.dataset.value ?? cell.textContent)",
+            )
+            values = [value.strip().lower() if texts else float(value) for value in values]
+            assert values == sorted(values, reverse=direction == "descending")
+            seen.append(column(name, number))
+        assert sorted(seen[0]) == sorted(page_order) and seen[0] != seen[1]
+        heading.locator("button").click()
+        assert column(name, number) == page_order and heading.get_attribute("aria-sort") is None
+    page.close()
+
+
+def test_what_a_page_would_load_from_elsewhere_does_not_load(made, browser, tmp_path):
+    """The content security policy holds: a script and an image that somebody puts into the page do nothing."""
+    text = made["output"][0].read_text(encoding="utf-8")
+    hostile = '<img src="http://127.0.0.1:9/x.png"><script>document.title = "taken"</script></main>'
+    path = tmp_path / "report.html"
+    path.write_text(text.replace("</main>", hostile), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    assert page.title() != "taken" and re.search("run test", page.title())
+    page.close()
