@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from conftest import ROOT
+from conftest import ROOT, write_pool
 
 from pipeline_lib.evaluate.ccneg import ccneg_metrics
 from pipeline_lib.evaluate.kinds import KINDS
@@ -230,3 +230,34 @@ def make_tables(folder: Path, metrics: list[str], ccneg: str = "generated") -> s
         "tables", "--run", "test", "--ccneg", ccneg, "--published", PUBLISHED, "--metrics", *metrics,
         "--output", folder / "tables.parquet", "--folder", folder / "tables",
     )  # fmt: skip
+
+
+def write_ccneg(folder: Path, n: int = 120, released: bool = False) -> list[object]:
+    """Write a made-up CC-Neg whose evaluation is `ccneg_of`'s; return the flags that name it to the figures."""
+    words, pairs = ccneg_of("any", n).negation_word, ccneg_of("any", n).n_pairs
+    keys = {"eval": [f"{row:09}" for row in range(n)], "train": [f"{row:09}" for row in range(n, 3 * n)]}
+    for split, of in keys.items():
+        captions = [f"a {'very ' * (row % 9)}small dog on a sofa" for row in range(len(of))]
+        frame = pd.DataFrame({"key": of, "caption": captions, "negated_caption": [f"not {text}" for text in captions]})
+        frame = frame.assign(negation_word=np.resize(words, len(of)), n_pairs=np.resize(pairs, len(of)))
+        write_parquet(folder / f"{split}.parquet", frame)
+    texts = {"caption": "a small dog on a sofa in a room with a window", "negated_caption": "no small dog on a sofa"}
+    write_pool(folder / "eval-00000.tar", 9, **texts)
+    counts = {"rows": 4 * n, "samples": 3 * n, "without_image": n - 30}
+    refused = {"no-pair": 20, "no-rule": 9, "unfaithful": 1}
+    if released:
+        counts |= {f"refused_{reason.replace('-', '_')}": rows for reason, rows in refused.items()}
+    write_json(folder / "index.json", {"rows": counts, "shards": []})
+    reasons = [reason for reason, rows in refused.items() for _ in range(rows)] + [None] * (n - 30)
+    status = ["negated" if reason is None else "refused" for reason in reasons]
+    write_parquet(folder / "captions.parquet", pd.DataFrame({"status": status, "reason": reasons}))
+    return [
+        *("--images", folder / "eval-00000.tar", "--train", folder / "train.parquet", "--eval"),
+        *(folder / "eval.parquet", "--index", folder / "index.json"),
+        *("--captions", *([] if released else [folder / "captions.parquet"])),
+    ]
+
+
+def scores_of(metrics: list[str]) -> list[str]:
+    """Return the files of CC-Neg's items beside the metrics."""
+    return ["--scores", *(path.removesuffix("json") + "parquet" for path in metrics if path.endswith("/ccneg.json"))]

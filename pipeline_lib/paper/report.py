@@ -27,15 +27,15 @@ TEMPLATE = "report.html.j2"
 #: Figures that belong to each table.
 SECTIONS = {
     "headline": ("intro",),
-    "ccneg": (),
+    "ccneg": ("score-examples", "data-statistics"),
     "ccneg-by-word": ("ccneg-by-word",),
     "ccneg-by-pairs": ("ccneg-by-pairs",),
     "zeroshot": ("zeroshot-gain", "zeroshot-dots", "zeroshot-radar"),
-    "negated-prompt": (),
+    "negated-prompt": ("negated-prompt",),
     "sugarcrepe": (),
     "negation": (),
     "ablation": ("ablation", "training-curves"),
-    "embeddings": (),
+    "embeddings": ("embeddings",),
     "fetch": ("fetch-failures",),
 }
 
