@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from conftest import ROOT, jpeg_bytes
+from conftest import ROOT, write_pool
 
 from pipeline_lib.evaluate.ccneg import ccneg_metrics
 from pipeline_lib.evaluate.kinds import KINDS
@@ -20,7 +20,6 @@ from pipeline_lib.evaluate.sugarcrepe import sugarcrepe_metrics
 from pipeline_lib.evaluate.sugarcrepe_plus import sugarcrepe_plus_metrics
 from pipeline_lib.evaluate.zeroshot import zeroshot_metrics
 from pipeline_lib.files import write_json, write_parquet
-from pipeline_lib.tars import write_samples
 
 PUBLISHED = ROOT / "config" / "published.tsv"
 DATASETS = ("kinds", "colours", "counts")
@@ -219,29 +218,6 @@ def write_fetch_summary(path: Path) -> Path:
     return path
 
 
-def write_shards(folder: Path) -> dict[str, list[Path]]:
-    """Write shards with the items of `ccneg_of` to evaluate on, and a negation table; return the report's flags."""
-    items, parts = ccneg_of("mini-vit"), {}
-    words = items.negation_word
-    texts = items[["key", "negation_word", "n_pairs"]].assign(
-        caption="a red ball & a <b>box</b>", negated_caption=[f"a red ball {word} a box" for word in words]
-    )
-    for split, rows in (("eval", texts), ("train", texts.assign(key="t" + texts.key).head(30))):
-        parts[split] = folder / "shards" / f"{split}.parquet"
-        write_parquet(parts[split], rows)
-    images = folder / "shards" / "eval-00000.tar"
-    write_samples(images, ((key, {"jpg": jpeg_bytes((number, 90, 60))}) for number, key in enumerate(texts.key)))
-    shards = [{"name": images.name, "bytes": images.stat().st_size, "sha256": "cd" * 32}]
-    index = folder / "shards" / "index.json"
-    write_json(index, {"rows": {"rows": 170, "samples": 150, "eval_with_texts_seen_in_training": 3}, "shards": shards})
-    captions = folder / "captions" / "00000.parquet"
-    reasons = [None] * 16 + ["too long", "no pair", "no pair", "no pair"]
-    status = ["negated" if reason is None else "refused" for reason in reasons]
-    write_parquet(captions, pd.DataFrame({"status": status, "reason": reasons}))
-    splits = {split: [path] for split, path in parts.items()}
-    return {"index": [index], **splits, "images": [images], "captions": [captions]}
-
-
 def write_times(folder: Path) -> Path:
     """Write what two rules' jobs took and return the folder."""
     head = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
@@ -264,3 +240,34 @@ def make_tables(folder: Path, metrics: list[str], ccneg: str = "generated") -> s
         "tables", "--run", "test", "--ccneg", ccneg, "--published", PUBLISHED, "--metrics", *metrics,
         "--output", folder / "tables.parquet", "--folder", folder / "tables",
     )  # fmt: skip
+
+
+def write_ccneg(folder: Path, n: int = 120, released: bool = False) -> list[object]:
+    """Write a made-up CC-Neg whose evaluation is `ccneg_of`'s; return the flags that name it to the figures."""
+    words, pairs = ccneg_of("any", n).negation_word, ccneg_of("any", n).n_pairs
+    keys = {"eval": [f"{row:09}" for row in range(n)], "train": [f"{row:09}" for row in range(n, 3 * n)]}
+    for split, of in keys.items():
+        captions = [f"a {'very ' * (row % 9)}small dog on a sofa" for row in range(len(of))]
+        frame = pd.DataFrame({"key": of, "caption": captions, "negated_caption": [f"not {text}" for text in captions]})
+        frame = frame.assign(negation_word=np.resize(words, len(of)), n_pairs=np.resize(pairs, len(of)))
+        write_parquet(folder / f"{split}.parquet", frame)
+    texts = {"caption": "a small dog on a sofa in a room with a window", "negated_caption": "no small dog on a sofa"}
+    write_pool(folder / "eval-00000.tar", n, **texts)
+    counts = {"rows": 4 * n, "samples": 3 * n, "without_image": n - 30}
+    refused = {"no-pair": 20, "no-rule": 9, "unfaithful": 1}
+    if released:
+        counts |= {f"refused_{reason.replace('-', '_')}": rows for reason, rows in refused.items()}
+    write_json(folder / "index.json", {"rows": counts, "shards": []})
+    reasons = [reason for reason, rows in refused.items() for _ in range(rows)] + [None] * (n - 30)
+    status = ["negated" if reason is None else "refused" for reason in reasons]
+    write_parquet(folder / "captions.parquet", pd.DataFrame({"status": status, "reason": reasons}))
+    return [
+        *("--images", folder / "eval-00000.tar", "--train", folder / "train.parquet", "--eval"),
+        *(folder / "eval.parquet", "--index", folder / "index.json"),
+        *("--captions", *([] if released else [folder / "captions.parquet"])),
+    ]
+
+
+def scores_of(metrics: list[str]) -> list[str]:
+    """Return the files of CC-Neg's items beside the metrics."""
+    return ["--scores", *(path.removesuffix("json") + "parquet" for path in metrics if path.endswith("/ccneg.json"))]

@@ -6,7 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from papers import MODELS, ROOT, command, make_tables, write_fetch_summary, write_metrics
+from papers import (
+    MODELS,
+    ROOT,
+    command,
+    make_tables,
+    scores_of,
+    write_ccneg,
+    write_fetch_summary,
+    write_metrics,
+)
 from PIL import Image
 
 from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURES
@@ -16,7 +25,8 @@ from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURES
 def made(tmp_path_factory) -> Path:
     """A folder in which tables, figures were made."""
     folder = tmp_path_factory.mktemp("made")
-    steps = [make_tables(folder, write_metrics(folder))]
+    metrics = write_metrics(folder)
+    steps = [make_tables(folder, metrics)]
     histories = []
     for model, _, _, loss, *_ in MODELS:
         if loss is None:
@@ -27,8 +37,8 @@ def made(tmp_path_factory) -> Path:
         (trained / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         histories.append(trained / "history.jsonl")
     tables, fetch = folder / "tables.parquet", ("--fetch", write_fetch_summary(folder / "summary.json"))
-    figures = folder / "figures"
-    steps.append(command("figures", "--tables", tables, "--histories", *histories, *fetch, "--folder", figures))
+    figures, data = folder / "figures", (*scores_of(metrics), *write_ccneg(folder))
+    steps.append(command("figures", "--tables", tables, *data, "--histories", *histories, *fetch, "--folder", figures))
     for step in steps:
         assert step.returncode == 0, step.stderr
         assert step.stderr == ""
@@ -45,10 +55,12 @@ def test_figures_are_the_listed_files_at_column_width(made):
 
 def test_figures_have_the_same_bytes_each_time_even_without_histories_ablation_and_fetching(tmp_path):
     tables = tmp_path / "tables.parquet"
-    assert make_tables(tmp_path, write_metrics(tmp_path, MODELS[:2])).returncode == 0
+    metrics = write_metrics(tmp_path, MODELS[:2])
+    assert make_tables(tmp_path, metrics).returncode == 0
+    data = (*scores_of(metrics), *write_ccneg(tmp_path, released=True))
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
-        drawn = command("figures", "--tables", tables, "--histories", "--fetch", "--folder", folder)
+        drawn = command("figures", "--tables", tables, *data, "--histories", "--fetch", "--folder", folder)
         assert drawn.returncode == 0, drawn.stderr
     for name in FIGURE_FILES:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
@@ -63,7 +75,16 @@ def test_broken_histories_are_named(made, tmp_path):
         path = tmp_path / model / "history.jsonl"
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-        arguments = ("--histories", path, "--fetch", made / "summary.json", "--folder", tmp_path)
+        arguments = (
+            *write_ccneg(tmp_path),
+            "--scores",
+            "--histories",
+            path,
+            "--fetch",
+            made / "summary.json",
+            "--folder",
+            tmp_path,
+        )
         failed = command("figures", "--tables", made / "tables.parquet", *arguments)
         assert failed.returncode == 1 and message in failed.stderr and str(path) in failed.stderr
 

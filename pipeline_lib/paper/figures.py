@@ -1,11 +1,15 @@
-"""Tidy table, training histories and the fetch summary -> the paper's figures as SVG, PDF and PNG.
+"""Tidy table, scores, training histories and the data themselves -> the paper's figures as SVG, PDF and PNG.
 
     python -m pipeline_lib.paper.figures --tables results/tables.parquet \\
+        --scores results/miniature/evaluate/*/ccneg.parquet --images results/miniature/shards/eval-00000.tar \\
+        --train results/miniature/shards/train.parquet --eval results/miniature/shards/eval.parquet \\
+        --index results/miniature/shards/index.json --captions results/miniature/captions/*.parquet \\
         --histories results/miniature/finetune/*/history.jsonl --fetch results/miniature/fetch/summary.json \\
         --folder results/figures
 
-takes about five seconds. Files: `pipeline_lib.paper.outputs.FIGURE_FILES`. A history is one JSON per line with at least
-``step`` and ``loss``; its folder is named like the model.
+takes about ten seconds. Files: `pipeline_lib.paper.outputs.FIGURE_FILES`; beside each figure lies its caption. A
+history is one JSON per line with at least ``step`` and ``loss``; its folder, and that of scores, is named like the
+model.
 """
 
 import argparse
@@ -16,18 +20,36 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_lib.command import run
-from pipeline_lib.paper import fetched, plots, style
+from pipeline_lib.files import write_text
+from pipeline_lib.paper import (
+    composition,
+    fetched,
+    margins,
+    plots_ccneg,
+    plots_losses,
+    plots_zeroshot,
+    style,
+)
 from pipeline_lib.paper.layout import compared, displayed, loss_label
 from pipeline_lib.paper.outputs import FIGURES
 from pipeline_lib.paper.schema import read_tables
 
 PANEL_HEIGHT_IN = 2.1
+LINE_IN, FRAME_IN = 0.2, 1.0  # of a dot plot: a line, and all that is not lines
 
 
 def main() -> None:
     """Draw every figure of `FIGURES`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", required=True, help="the tidy table, Parquet")
+    parser.add_argument("--scores", required=True, nargs="*", help="ccneg.parquet of every model")
+    parser.add_argument("--images", required=True, help="a tar of CC-Neg's evaluation, of which examples are drawn")
+    for split in composition.SPLIT_LOOKS:
+        parser.add_argument(f"--{split}", required=True, help="CC-Neg's split without the images, Parquet")
+    parser.add_argument("--index", required=True, help="index.json of the shards stage")
+    parser.add_argument(
+        "--captions", required=True, nargs="*", help="the negation table's parts, if captions were negated"
+    )
     parser.add_argument("--histories", required=True, nargs="*", help="history.jsonl of every fine-tuned model")
     parser.add_argument("--fetch", required=True, nargs="?", help="summary.json of the fetch stage, if it ran")
     parser.add_argument("--folder", required=True, help="where the figures go")
@@ -36,27 +58,44 @@ def main() -> None:
     tables, _ = read_tables(arguments.tables)
     summary = fetched.read_summary(arguments.fetch) if arguments.fetch else None
     histories = read_histories(arguments.histories, tables)
+    splits = {split: getattr(arguments, split) for split in composition.SPLIT_LOOKS}
+    statistics = composition.read_composition(splits, arguments.index, arguments.captions)
     rows = compared(displayed(tables))
-    backbones = rows.backbone.nunique()
-    ablated = rows[rows.table == "ablation"].groupby("backbone").label.nunique().sum()
-    radar_lines = math.ceil(backbones / plots.RADAR_COLUMNS)
+    scores = margins.read_margins(arguments.scores, arguments.images, tables, rows)
+    panels = style.panel_lines(rows.backbone.nunique())
+    radars = math.ceil(rows.backbone.nunique() / plots_zeroshot.RADAR_COLUMNS)
+    trained = style.panel_lines(max(histories.backbone.nunique(), 1))
+    asked = rows[rows.table == "negated-prompt"]
     figures = {
-        "intro": (PANEL_HEIGHT_IN, plots.intro, rows),
-        "zeroshot-gain": (PANEL_HEIGHT_IN, plots.zeroshot_gain, rows),
-        "zeroshot-radar": (PANEL_HEIGHT_IN * radar_lines, plots.zeroshot_radar, rows),
-        "zeroshot-dots": (PANEL_HEIGHT_IN, plots.zeroshot_dots, rows),
-        "ccneg-by-word": (PANEL_HEIGHT_IN, plots.ccneg_by_word, rows),
-        "ccneg-by-pairs": (PANEL_HEIGHT_IN, plots.ccneg_by_pairs, rows),
-        "ablation": (1.0 + 0.2 * max(ablated, 4), plots.ablation, rows),
-        "training-curves": (PANEL_HEIGHT_IN, plots.training_curves, histories),
+        "intro": (PANEL_HEIGHT_IN, plots_zeroshot.intro, rows),
+        "negated-prompt": (
+            FRAME_IN + panels * asked.dataset.nunique() * (0.05 + 0.08 * asked.family.nunique()),
+            plots_zeroshot.negated_prompt, rows,
+        ),
+        "score-examples": (scores.height_in, margins.score_examples, scores),
+        "zeroshot-gain": (PANEL_HEIGHT_IN, plots_zeroshot.zeroshot_gain, rows),
+        "zeroshot-radar": (PANEL_HEIGHT_IN * radars, plots_zeroshot.zeroshot_radar, rows),
+        "zeroshot-dots": (PANEL_HEIGHT_IN * panels, plots_zeroshot.zeroshot_dots, rows),
+        "ccneg-by-word": (PANEL_HEIGHT_IN, plots_ccneg.ccneg_by_word, rows),
+        "ccneg-by-pairs": (PANEL_HEIGHT_IN, plots_ccneg.ccneg_by_pairs, rows),
+        "ablation": (_line_height(rows, "ablation"), plots_losses.ablation, rows),
+        "embeddings": (_line_height(rows, "embeddings"), plots_losses.embeddings, rows),
+        "training-curves": (PANEL_HEIGHT_IN * trained, plots_losses.training_curves, histories),
+        "data-statistics": (statistics.height_in, composition.data_statistics, statistics),
         "fetch-failures": (PANEL_HEIGHT_IN, fetched.failures, summary),
-    }
+    }  # fmt: skip
     assert list(figures) == list(FIGURES)
     for name, (height_in, draw, data) in figures.items():
         with style.figure(height_in) as drawn:
             draw(drawn, data)
             style.save(drawn, arguments.folder, name)
+        write_text(Path(arguments.folder) / f"{name}.rst", f"{FIGURES[name].caption}\n")
     print(f"{len(figures)} figures in {arguments.folder}")
+
+
+def _line_height(rows: pd.DataFrame, table: str) -> float:
+    """Return the height of a figure that has a line per model of a table."""
+    return FRAME_IN + LINE_IN * max(plots_losses.model_lines(rows[rows.table == table]).nunique(), 4)
 
 
 def read_histories(paths: list[str], tables: pd.DataFrame) -> pd.DataFrame:

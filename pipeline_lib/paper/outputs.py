@@ -118,12 +118,25 @@ REASONS = {
 FIGURES = {
     "intro": Item(
         "Plain and negated prompts",
-        "Mean zero-shot top-1 with a plain and with a negated prompt. CLIP barely notices the negation, CoN-CLIP does.",
+        "Mean zero-shot top-1 with a plain and with a negated prompt. CLIP barely notices the negation, CoN-CLIP does. "
+        "Error bars: 95 % interval over items.",
+    ),
+    "negated-prompt": Item(
+        "Plain and negated prompts by dataset",
+        "Top-1 with a plain prompt and with a negated one, joined by a line: its length is how far the negation moves "
+        "a model. Look for long lines of CoN-CLIP on every dataset. Error bars: 95 % interval over items.",
+    ),
+    "score-examples": Item(
+        "Scores of captions and of their negations",
+        "Above, items of CC-Neg drawn at random with the scores of both captions: a model is right where the caption "
+        "scores higher. Below, the difference of the two over all items; each distribution is drawn to the same "
+        "height, and what lies right of 0 is CC-Neg accuracy. Look for CLIP's around 0 and CoN-CLIP's beyond it.",
     ),
     "zeroshot-gain": Item(
         "Zero-shot gain",
         "Largest, mean and smallest gain in top-1 of CoN-CLIP over CLIP across the zero-shot datasets, by backbone. "
-        "Bare prompt, as in the paper.",
+        "Bare prompt, as in the paper. Error bars: 95 % interval over items; the largest and the smallest were picked, "
+        "which theirs do not count.",
     ),
     "zeroshot-radar": Item(
         "Zero-shot by dataset, as the paper draws it",
@@ -132,20 +145,38 @@ FIGURES = {
     ),
     "zeroshot-dots": Item(
         "Zero-shot by dataset",
-        "Top-1 per dataset, CLIP and CoN-CLIP joined by a line: its length is the change. Bare prompt.",
+        "Top-1 per dataset, CLIP's above CoN-CLIP's, bare prompt. The axis does not start at 0. Error bars: 95 % "
+        "interval over items.",
     ),
-    "ccneg-by-word": Item("CC-Neg by negation word", "Accuracy by negation word, with the number of items under each."),
+    "ccneg-by-word": Item(
+        "CC-Neg by negation word",
+        "Accuracy by negation word, with the number of items under each. Error bars: 95 % interval over items.",
+    ),
     "ccneg-by-pairs": Item(
         "CC-Neg by number of pairs",
-        "Accuracy by number of predicate-object pairs in the caption, with the number of items under each.",
+        "Accuracy by number of predicate-object pairs in the caption, with the number of items under each. Error bars: "
+        "95 % interval over items.",
     ),
     "ablation": Item(
         "Ablation of the loss",
-        "CC-Neg, SugarCREPE and mean zero-shot top-1 by training loss. L2 alone should stay near CLIP on CC-Neg.",
+        "CC-Neg, SugarCREPE and mean zero-shot top-1 by training loss. L2 alone should stay near CLIP on CC-Neg. Error "
+        "bars: 95 % interval over items.",
+    ),
+    "embeddings": Item(
+        "Spread of the text embeddings",
+        "Mean cosine of two captions, of two negated captions, and of a caption and its negation; and in how many "
+        "dimensions captions and negated captions vary. Negated captions that have moved to one place have a cosine "
+        "near 1.",
     ),
     "training-curves": Item(
         "Training curves",
         "Training loss by optimiser step. Losses of different rows are different sums; compare shapes, not heights.",
+    ),
+    "data-statistics": Item(
+        "What CC-Neg is made of",
+        "Samples by negation word and by number of predicate-object pairs, in percent of their split, with the number "
+        "of both splits under each; captions and negated captions by length; and the rows that are no sample, by what "
+        "they lack or why they were refused. Look for splits that are alike.",
     ),
     "fetch-failures": Item(
         "Links without an image",
@@ -156,8 +187,13 @@ FIGURES = {
 TABLE_FORMATS = ("csv", "md", "tex")
 FIGURE_FORMATS = ("svg", "pdf", "png")
 
-#: Files in the tables folder, in the order in which the report shows them.
-TABLE_FILES = tuple(f"{name}.{suffix}" for name in ("headline", *TABLES, "claims") for suffix in TABLE_FORMATS)
+CAPTION_FORMAT = "rst"  # of an item's caption, which lies beside it
+
+#: Everything in the tables folder, in the order in which the report shows it.
+TABLE_ITEMS = {"headline": HEADLINE, **TABLES, "claims": CLAIMS}
+
+#: Files in the tables folder.
+TABLE_FILES = tuple(f"{name}.{suffix}" for name in TABLE_ITEMS for suffix in (*TABLE_FORMATS, CAPTION_FORMAT))
 
 #: Files in the figures folder.
-FIGURE_FILES = tuple(f"{name}.{suffix}" for name in FIGURES for suffix in FIGURE_FORMATS)
+FIGURE_FILES = tuple(f"{name}.{suffix}" for name in FIGURES for suffix in (*FIGURE_FORMATS, CAPTION_FORMAT))

@@ -53,7 +53,9 @@ def main() -> None:
         *in_tables[1:],
         beside_the_paper(tables),
         gallery_section(galleries, arguments.seed),
-        data_section(arguments.index, arguments.train, arguments.eval, arguments.captions, arguments.figures),
+        data_section(
+            {"train": arguments.train, "eval": arguments.eval}, arguments.index, arguments.captions, arguments.figures
+        ),
         *([fetch_section(fetched.read_summary(arguments.fetch), arguments.figures)] if arguments.fetch else []),
         times_section(arguments.benchmarks),
         provenance_section(config, arguments.runs, arguments.weights),

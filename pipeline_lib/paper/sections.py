@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_lib.files import read_json
-from pipeline_lib.paper import claims, dataset, fetched, provenance
+from pipeline_lib.paper import claims, fetched, provenance
+from pipeline_lib.paper.composition import read_composition
 from pipeline_lib.paper.gallery import Group
 from pipeline_lib.paper.layout import BOLD, Layout
 from pipeline_lib.paper.outputs import CLAIMS, FETCH, FIGURES, REASONS, VERDICTS, Item
@@ -16,16 +17,16 @@ from pipeline_lib.paper.runtimes import clock, read_times
 #: Figures that belong to each section.
 SECTIONS = {
     "headline": ("intro",),
-    "ccneg": (),
+    "ccneg": ("score-examples",),
     "ccneg-by-word": ("ccneg-by-word",),
     "ccneg-by-pairs": ("ccneg-by-pairs",),
     "zeroshot": ("zeroshot-gain", "zeroshot-dots", "zeroshot-radar"),
-    "negated-prompt": (),
+    "negated-prompt": ("negated-prompt",),
     "sugarcrepe": (),
     "negation": (),
     "ablation": ("ablation", "training-curves"),
-    "embeddings": (),
-    "data": (),
+    "embeddings": ("embeddings",),
+    "data": ("data-statistics",),
     "fetch": ("fetch-failures",),
 }
 
@@ -162,32 +163,27 @@ def gallery_section(galleries: dict[str, list[Group]], seed: int) -> Section:
     )
 
 
-def data_section(index: str, train: str, evaluation: str, captions: list[str], figures: str) -> Section:
+def data_section(splits: dict[str, str], index: str, captions: list[str], figures: str) -> Section:
     """Return what CC-Neg is made of."""
-    samples, written = dataset.read_samples(train, evaluation), read_json(index)
+    composition, written = read_composition(splits, index, captions), read_json(index)
     rows = [[name.replace("_", " "), count] for name, count in written["rows"].items()]
-    shards = [[shard["name"], shard["bytes"], shard["sha256"]] for shard in written["shards"]]
     tables = [Part("rows", plain(["rows", "number"], 1, rows))]
-    for column, heading in (("negation_word", "negation word"), ("n_pairs", "predicate-object pairs")):
-        counted = dataset.counts(samples, column)
+    for counted, name, heading in (
+        (composition.words, "words", "negation word"),
+        (composition.pairs, "pairs", "predicate-object pairs"),
+    ):
         cells = [[str(value), *map(int, counted.loc[value])] for value in counted.index]
-        tables.append(Part(column, plain([heading, *dataset.SPLITS], 1, cells), f"By {heading}"))
-    lengths = dataset.lengths(samples)
-    words = [
-        [Cell(text, heading=True), *(number(value, "{:.1f}") for value in lengths.loc[text])] for text in lengths.index
+        tables.append(Part(name, plain([heading, *counted.columns], 1, cells), f"Samples by {heading}"))
+    reasons = [
+        [Cell(reason, heading=True), number(count), number(100 * count / composition.rows, "{:.2f}")]
+        for reason, count in composition.left_out.items()
     ]
-    tables.append(Part("lengths", Table(["words in the", *lengths.columns], 1, words), "Length"))
-    if captions:
-        refused, total = dataset.refusals(captions)
-        reasons = [
-            [Cell(reason, heading=True), number(count), number(100 * count / total, "{:.2f}")]
-            for reason, count in refused.items()
-        ]
-        content = Table(["reason", "captions", "% of all"], 1, reasons)
-        tables.append(
-            Part("refusals", content, "Captions that were not negated", when_empty="All captions were negated.")
-        )
-    tables.append(Part("shards", plain(["shard", "bytes", "sha256"], 1, shards), folded="shards and their hashes"))
+    shards = [[shard["name"], shard["bytes"], shard["sha256"]] for shard in written["shards"]]
+    tables += [
+        Part("left-out", Table(["reason", "rows", "% of all"], 1, reasons), "Rows that are no sample",
+             when_empty="Every row is a sample."),
+        Part("shards", plain(["shard", "bytes", "sha256"], 1, shards), folded="shards and their hashes"),
+    ]  # fmt: skip
     return Section("data", "CC-Neg of this run", tables=tables, figures=_embedded("data", figures))
 
 

@@ -5,7 +5,7 @@
 
 takes a few seconds on the miniature, and less than a minute on a run of the paper's size. Beside each ``.json`` lies
 the ``.parquet`` with the items' scores. Columns of the Parquet file: `pipeline_lib.paper.schema.COLUMNS`; files in the
-folder, as CSV, Markdown and LaTeX: `pipeline_lib.paper.outputs.TABLE_FILES`.
+folder, as CSV, Markdown and LaTeX, and their captions alone: `pipeline_lib.paper.outputs.TABLE_FILES`.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pipeline_lib.paper.intervals import with_intervals
 from pipeline_lib.paper.items import read_items
 from pipeline_lib.paper.layout import headline, layout
 from pipeline_lib.paper.metrics import read_metrics
-from pipeline_lib.paper.outputs import TABLES
+from pipeline_lib.paper.outputs import CLAIMS, TABLES
 from pipeline_lib.paper.published import read_published
 from pipeline_lib.paper.schema import read_tables, write_tables
 from pipeline_lib.paper.tidy import build_tables
@@ -51,9 +51,11 @@ def main() -> None:
         write_text(folder / f"{arranged.name}.csv", arranged.to_csv())
         write_text(folder / f"{arranged.name}.md", arranged.to_page())
         write_text(folder / f"{arranged.name}.tex", arranged.to_latex())
+        write_text(folder / f"{arranged.name}.rst", f"{arranged.explanation()}\n")
     write_text(folder / "claims.csv", claims.to_csv(judged))
     write_text(folder / "claims.md", claims.to_page(judged))
     write_text(folder / "claims.tex", claims.to_latex(judged))
+    write_text(folder / "claims.rst", f"{CLAIMS.caption}\n")
     print(f"{len(tables):,} rows of {len(models)} models in {arguments.output}, tables in {arguments.folder}")
 
 

@@ -45,6 +45,7 @@ rule captions_quality:
             "<run>/captions/quality.html",
             category="Captions",
             caption="../report/captions.rst",
+            labels={"page": "quality of the negated captions", "format": "HTML"},
         ),
     log:
         "<logs>/captions_quality.log",

@@ -13,6 +13,7 @@ from pipeline_lib.evaluate.kinds import BLIND, KINDS, WITHOUT_ITEMS, annotation_
 from pipeline_lib.evaluate.prompts import prompt_flags
 from pipeline_lib.external import missing_data
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
+from pipeline_lib.paper.outputs import CAPTION_FORMAT
 from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.readers.reader import module_name
 from pipeline_lib.settings import (
@@ -373,8 +374,27 @@ def score_files(wildcards):
 
 
 def ccneg_scores(wildcards):
-    """The scores of CC-Neg's items by every model."""
-    return [path for path in score_files(wildcards) if Path(path).stem == "ccneg"]
+    """The scores of CC-Neg's items."""
+    return [path for path in score_files(wildcards) if Path(path).name == "ccneg.parquet"]
+
+
+def reported(folder, items, formats):
+    """The files of tables or figures as items of Snakemake's report, each with its own caption and labels.
+
+    A caption is a file that the rule writes beside the item; one of the workflow's could not tell a rule's items apart.
+    """
+    files = []
+    for name, item in items.items():
+        stem = f"results/{folder}/{name}"
+        texts = {
+            "caption": f"../../{stem}.{CAPTION_FORMAT}",
+            "category": folder.capitalize(),
+            "subcategory": item.title,
+        }
+        for suffix in formats:
+            labels = {folder.removesuffix("s"): name, "format": suffix.upper()}
+            files.append(report(f"{stem}.{suffix}", labels=labels, **texts))
+    return files
 
 
 def folder_of(wildcards, output):

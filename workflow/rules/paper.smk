@@ -1,10 +1,11 @@
 # paper: metrics and scores -> what a reader sees
 #   in:  <run>/evaluate/{model}/{benchmark}.{json,parquet}, <run>/finetune/{model}/{history.jsonl,run.json},
-#        <run>/fetch/summary.json where images were fetched
+#        <run>/shards/{train,eval}.parquet, eval-00000.tar, index.json; <run>/fetch/summary.json and
+#        <run>/captions/{part}.parquet where CC-Neg was made here
 #   out: results/tables.parquet, results/active-run.txt (whose tables they are), results/tables/, results/figures/,
 #        results/report.html
 # These are the active configuration's: the same command shows the miniature's or the paper run's.
-from pipeline_lib.paper.outputs import FIGURE_FILES, TABLE_FILES
+from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURE_FORMATS, FIGURES, TABLE_FILES, TABLE_FORMATS, TABLE_ITEMS
 
 
 rule tables:
@@ -17,11 +18,8 @@ rule tables:
     output:
         parquet="results/tables.parquet",
         active="results/active-run.txt",
-        tables=report(
-            expand("results/tables/{name}", name=TABLE_FILES),
-            category="Tables",
-            caption="../report/tables.rst",
-        ),
+        tables=reported("tables", TABLE_ITEMS, TABLE_FORMATS),
+        captions=expand("results/tables/{name}.rst", name=TABLE_ITEMS),
     log:
         "<logs>/tables.log",
     benchmark:
@@ -53,15 +51,18 @@ rule figures:
     """Draw the paper's figures."""
     input:
         tables="results/tables.parquet",
+        scores=ccneg_scores,
+        images=f"<run>/shards/eval-{PARTS[0]}.tar",
+        train="<run>/shards/train.parquet",
+        eval="<run>/shards/eval.parquet",
+        index="<run>/shards/index.json",
+        captions=made_by_fetching(*expand("<run>/captions/{part}.parquet", part=PARTS)),
         histories=expand("<run>/finetune/{model}/history.jsonl", model=MODELS),
         fetch=made_by_fetching("<run>/fetch/summary.json"),
         code=library("paper.figures"),
     output:
-        report(
-            expand("results/figures/{name}", name=FIGURE_FILES),
-            category="Figures",
-            caption="../report/figures.rst",
-        ),
+        figures=reported("figures", FIGURES, FIGURE_FORMATS),
+        captions=expand("results/figures/{name}.rst", name=FIGURES),
     log:
         "<logs>/figures.log",
     benchmark:
@@ -78,6 +79,12 @@ rule figures:
         exec &> >(tee {log:q})
         python -m pipeline_lib.paper.figures \
             --tables {input.tables:q} \
+            --scores {input.scores:q} \
+            --images {input.images:q} \
+            --train {input.train:q} \
+            --eval {input.eval:q} \
+            --index {input.index:q} \
+            --captions {input.captions:q} \
             --histories {input.histories:q} \
             --fetch {input.fetch:q} \
             --folder {params.folder:q}
@@ -112,6 +119,7 @@ rule report_page:
             "results/report.html",
             category="Report",
             caption="../report/page.rst",
+            labels={"page": "everything", "format": "HTML"},
         ),
     log:
         "<logs>/report_page.log",
