@@ -27,10 +27,11 @@ from pipeline_lib.files import sha256
 from pipeline_lib.paper.gallery import GROUPS, choose
 from pipeline_lib.paper.layout import layout
 from pipeline_lib.paper.outputs import FIGURES, TABLES
+from pipeline_lib.paper.page import render
 from pipeline_lib.paper.report import main
 from pipeline_lib.paper.runtimes import clock, read_times
 from pipeline_lib.paper.schema import read_tables
-from pipeline_lib.paper.sections import SECTIONS
+from pipeline_lib.paper.sections import SECTIONS, beside_the_paper
 
 CONFIG = {"run": "test", "fetch": {"captions": "data/<script>alert(2)</script>.tsv"}, "shards": {"released": None}}
 
@@ -308,3 +309,40 @@ def test_what_a_page_would_load_from_elsewhere_does_not_load(made, browser, tmp_
     page.goto(path.as_uri())
     assert page.title() != "taken" and re.search("run test", page.title())
     page.close()
+
+
+def test_numbers_beside_published_ones_show_both_and_the_verdict():
+    shared = {
+        "model": "vit-b32",
+        "backbone": "vit-b32",
+        "prompt": None,
+        "metric": "accuracy",
+        "low": 64.0,
+        "high": 67.0,
+    }
+    rows = [
+        {"dataset": "cc-neg", "value": 65.5, "published": 65.8, "difference": -0.3, "verdict": "reproduced"},
+        {
+            "dataset": "sugarcrepe/add",
+            "value": 65.5,
+            "published": 72.1,
+            "difference": -6.6,
+            "verdict": "not reproduced",
+        },
+        {"dataset": "mean", "value": 65.5, "verdict": "not comparable", "reason": "other datasets"},
+    ]
+    tables = pd.DataFrame([shared | row for row in rows]).assign(published_provenance="paper")
+    section = beside_the_paper(tables.astype({"prompt": object, "reason": object}))
+    counted, published = (part.content for part in section.tables)
+    assert [[cell.text for cell in row] for row in counted.rows] == [
+        ["reproduced", "", "1"], ["not reproduced", "", "1"],
+        ["not comparable", "the paper's mean is over its own eight datasets", "1"],
+    ]  # fmt: skip
+    texts = [[cell.text for cell in row] for row in published.rows]
+    assert texts == [
+        ["vit-b32", "vit-b32", "cc-neg", "", "accuracy", "65.5", "65.8", "paper", "−0.3", "reproduced"],
+        ["vit-b32", "vit-b32", "sugarcrepe/add", "", "accuracy", "65.5", "72.1", "paper", "−6.6", "not reproduced"],
+    ]
+    assert [row[5].interval for row in published.rows] == ["64.0 to 67.0"] * 2
+    page = render(run="test", models=1, rows=3, sections=[section])
+    assert '<span class="yes">reproduced ✓</span>' in page and '<span class="no">not reproduced ✗</span>' in page

@@ -9,10 +9,12 @@ from pipeline_lib.files import read_json
 from pipeline_lib.paper import claims, fetched, provenance
 from pipeline_lib.paper.composition import read_composition
 from pipeline_lib.paper.gallery import Group
-from pipeline_lib.paper.layout import BOLD, Layout
+from pipeline_lib.paper.layout import BOLD, INTERVALS, Layout
 from pipeline_lib.paper.outputs import CLAIMS, FETCH, FIGURES, REASONS, VERDICTS, Item
 from pipeline_lib.paper.page import Cell, Table, data_uri, from_layout, interval, number, plain
 from pipeline_lib.paper.runtimes import clock, read_times
+
+BELOW = "Below a number: its 95 % bootstrap interval over items."
 
 #: Figures that belong to each section.
 SECTIONS = {
@@ -50,7 +52,10 @@ class Section:
     ----------
     name : str
         Of its anchor and its CSV file.
-    title, caption : str
+    title : str
+    pairs : list of (str, str)
+        Keys and values.
+    caption : str
     tables : list of Part
     notes : list of str
     csv : str
@@ -59,46 +64,59 @@ class Section:
         With their data URIs.
     galleries : dict of str to list of Group
         By backbone.
-    facts : list of (str, list of (str, str))
-        Pairs of key and value under a title to unfold them by; without a title they are shown.
+    folded : dict of str to list of (str, str)
+        Pairs of key and value, by the title that unfolds them.
     source : str
         The configuration as text.
     """
 
     name: str
     title: str
+    pairs: list[tuple[str, str]] = field(default_factory=list)
     caption: str = ""
     tables: list[Part] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     csv: str = ""
     figures: list[tuple[Item, str]] = field(default_factory=list)
     galleries: dict[str, list[Group]] = field(default_factory=dict)
-    facts: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
+    folded: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     source: str = ""
 
 
 def table_section(name: str, arranged: Layout, folder: str, figures: str) -> Section:
     """Return one table of the paper with its figures."""
+    notes = [note for note in arranged.notes if note != INTERVALS]
     return Section(
         name,
         arranged.item.title,
-        arranged.item.caption,
-        [Part(name, from_layout(arranged))],
-        [*arranged.notes, *([BOLD] if arranged.best.to_numpy().any() else [])],
-        data_uri(_content(Path(folder) / f"{name}.csv"), "text/csv"),
-        _embedded(name, figures),
+        caption=arranged.item.caption,
+        tables=[Part(name, from_layout(arranged))],
+        notes=notes
+        + [BELOW] * bool(arranged.low.notna().to_numpy().any())
+        + [BOLD] * bool(arranged.best.to_numpy().any()),
+        csv=data_uri(_content(Path(folder) / f"{name}.csv"), "text/csv"),
+        figures=_embedded(name, figures),
     )
 
 
 def claims_section(tables: pd.DataFrame, folder: str) -> Section:
     """Return what the paper claims and whether this run shows it."""
-    rows = [
-        [Cell(text, heading=place < 3, verdict=text) for place, text in enumerate(row)]
-        for row in claims.text_rows(claims.judge(tables))
-    ]
-    content = Table(claims.HEADINGS, 3, rows)
+    judged = claims.judge(tables)
+    rows = []
+    for row, (words, backbone, model, statistic, value, low_to_high, bound, verdict) in zip(
+        judged.itertuples(index=False), claims.text_rows(judged), strict=True
+    ):
+        rows.append([
+            *(Cell(text, heading=True) for text in (words, backbone, model)),
+            Cell(verdict, verdict=verdict),
+            Cell(value, row.value, interval=low_to_high),
+            Cell(bound),
+            Cell(statistic),
+        ])  # fmt: skip
+    headings = ["claim", "backbone", "model", "verdict", "value", "bound", "of"]
     csv = data_uri(_content(Path(folder) / "claims.csv"), "text/csv")
-    return Section("claims", CLAIMS.title, CLAIMS.caption, [Part("claims", content)], csv=csv)
+    claimed = Part("claims", Table(headings, 3, rows), when_empty="This run has no number that a claim is about.")
+    return Section("claims", CLAIMS.title, caption=CLAIMS.caption, tables=[claimed], csv=csv)
 
 
 def beside_the_paper(tables: pd.DataFrame) -> Section:
@@ -118,8 +136,8 @@ def beside_the_paper(tables: pd.DataFrame) -> Section:
     ]
     rows = []
     for row in published.itertuples(index=False):
-        names = (row.model, row.backbone, row.dataset, row.prompt or "", row.metric)
-        verdict = row.verdict + (f": {REASONS[row.reason]}" if row.reason else "")
+        names = (row.model, row.backbone, row.dataset, row.prompt if pd.notna(row.prompt) else "", row.metric)
+        verdict = row.verdict + (f": {REASONS[row.reason]}" if pd.notna(row.reason) else "")
         rows.append([
             *(Cell(text, heading=place < 2) for place, text in enumerate(names)),
             number(row.value, "{:.1f}", interval=interval(row.low, row.high, "{:.1f}")),
@@ -138,9 +156,9 @@ def beside_the_paper(tables: pd.DataFrame) -> Section:
     return Section(
         "beside",
         "Beside the paper",
-        "A number is reproduced if the published one lies within its interval, widened by the published number's own "
+        caption="A number is reproduced if the published one lies within its interval, widened by that number's own "
         "rounding (±0.5 where it is read off a plot). Numbers of other backbones, data or prompts are not compared.",
-        [
+        tables=[
             Part("verdicts", counted),
             Part("published", Table(headings, 2, rows), "Numbers with a published one beside them",
                  when_empty="No number of this run has a published one for the same cell."),
@@ -166,7 +184,8 @@ def gallery_section(galleries: dict[str, list[Group]], seed: int) -> Section:
 def data_section(splits: dict[str, str], index: str, captions: list[str], figures: str) -> Section:
     """Return what CC-Neg is made of."""
     composition, written = read_composition(splits, index, captions), read_json(index)
-    rows = [[name.replace("_", " "), count] for name, count in written["rows"].items()]
+    largest_first = sorted(written["rows"].items(), key=lambda entry: -entry[1])
+    rows = [[name.replace("_", " "), count] for name, count in largest_first]
     tables = [Part("rows", plain(["rows", "number"], 1, rows))]
     for counted, name, heading in (
         (composition.words, "words", "negation word"),
@@ -198,11 +217,11 @@ def fetch_section(summary: dict, figures: str) -> Section:
     return Section(
         "fetch",
         FETCH.title,
-        FETCH.caption,
-        [Part("fetch", content, when_empty="Every link has an image.")],
-        fetched.notes(summary),
-        data_uri(fetched.to_csv(summary).encode(), "text/csv"),
-        _embedded("fetch", figures),
+        caption=FETCH.caption,
+        tables=[Part("fetch", content, when_empty="Every link has an image.")],
+        notes=fetched.notes(summary),
+        csv=data_uri(fetched.to_csv(summary).encode(), "text/csv"),
+        figures=_embedded("fetch", figures),
     )
 
 
@@ -242,11 +261,9 @@ def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Sec
                  when_empty="None: what this run starts from, it makes itself or this repository has it."),
             Part("weights", hashes, "Weights", when_empty="This run has no weights."),
         ],
-        facts=[
-            ("", provenance.code_and_machine()),
-            *((provenance.named(path), provenance.facts(path)) for path in runs),
-            ("installed packages", provenance.packages()),
-        ],
+        pairs=provenance.code_and_machine(),
+        folded={provenance.named(path): provenance.facts(path) for path in runs}
+        | {"installed packages": provenance.packages()},
         source=provenance.as_yaml(config),
     )  # fmt: skip
 
