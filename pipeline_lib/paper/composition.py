@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipeline_lib.evaluate.kinds import MOST_PAIRS
 from pipeline_lib.files import read_json, read_parquet
@@ -164,6 +165,7 @@ def _lengths(axes: Axes, lengths: dict[str, np.ndarray]) -> None:
             np.arange(len(shares)), shares, where="mid", color=colour, linestyle=line, label=column.replace("_", " ")
         )
     axes.set(xlabel="words", ylabel="captions (%)", ylim=(0, None), xlim=(0, max(map(len, lengths.values())) - 0.5))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.legend(loc="upper right")
 
 

@@ -74,7 +74,7 @@ def main() -> None:
         ),
         "score-examples": (scores.height_in, margins.score_examples, scores),
         "zeroshot-gain": (PANEL_HEIGHT_IN, plots_zeroshot.zeroshot_gain, rows),
-        "zeroshot-radar": (PANEL_HEIGHT_IN * radars, plots_zeroshot.zeroshot_radar, rows),
+        "zeroshot-radar": (0.3 + plots_zeroshot.RADAR_IN * radars, plots_zeroshot.zeroshot_radar, rows),
         "zeroshot-dots": (PANEL_HEIGHT_IN * panels, plots_zeroshot.zeroshot_dots, rows),
         "ccneg-by-word": (PANEL_HEIGHT_IN, plots_ccneg.ccneg_by_word, rows),
         "ccneg-by-pairs": (PANEL_HEIGHT_IN, plots_ccneg.ccneg_by_pairs, rows),

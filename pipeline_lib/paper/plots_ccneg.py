@@ -34,9 +34,9 @@ def _parts_of_ccneg(drawn: Figure, rows: pd.DataFrame, table: str, heading: str)
     markers = {name: style.MARKERS[number % len(style.MARKERS)] for number, name in enumerate(backbones)}
     counts = rows.drop_duplicates("dataset").set_index("dataset").n
     axes = drawn.add_subplot()
-    for (family, backbone, _), chosen in rows.groupby(["family", "backbone", "label"], sort=False):
-        # Side by side by backbone, so that CLIP and the model made from it stand above each other.
-        shift = (backbones.index(backbone) - (len(backbones) - 1) / 2) * 0.6 / len(backbones)
+    series = list(rows.groupby(["backbone", "family", "label"], sort=False))
+    for number, ((backbone, family, _), chosen) in enumerate(series):
+        shift = (number - (len(series) - 1) / 2) * 0.8 / len(series)  # side by side, so that none hides another
         places = [datasets.index(name) + shift for name in chosen.dataset]
         axes.vlines(places, chosen.low, chosen.high, color=colours[family], linewidth=0.8, zorder=2)
         axes.plot(

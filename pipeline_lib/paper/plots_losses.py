@@ -49,8 +49,12 @@ def ablation(drawn: Figure, rows: pd.DataFrame) -> None:
         (panels[1], "SugarCREPE", CATEGORIES),
         (panels[2], "zero-shot", ("zero-shot/mean",)),
     ):
+        lowest = 0 if title == "zero-shot" else min(40, rows.value.min() - 5)
+        axes.set(title=title, xlim=(lowest, 103), xlabel="%")
         for dataset in datasets:
             chosen = rows[rows.dataset == dataset]
+            if len(datasets) == 1:
+                _write_values(axes, chosen, places[chosen.index], lowest)
             at = places[chosen.index] + heights.get(dataset, 0)
             size, marker = (7, markers[dataset]) if dataset in markers else (14, "o")
             for family, dots in chosen.groupby("family", sort=False):
@@ -61,10 +65,6 @@ def ablation(drawn: Figure, rows: pd.DataFrame) -> None:
                     dots.value, at[dots.index], s=size, marker=marker, facecolors=fill, edgecolors=colour,
                     linewidths=0.8, zorder=3, clip_on=False,
                 )  # fmt: skip
-            if len(datasets) == 1:
-                _write_values(axes, chosen, at)
-        lowest = 0 if title == "zero-shot" else min(40, rows.value.min() - 5)
-        axes.set(title=title, xlim=(lowest, 103), xlabel="%")
         axes.set_yticks(range(len(lines)), lines)
         if title != "zero-shot":
             axes.axvline(CHANCE, zorder=1, **CHANCE_LINE)
@@ -77,9 +77,9 @@ def ablation(drawn: Figure, rows: pd.DataFrame) -> None:
     style.legend_above(drawn, handles, columns=4)
 
 
-def _write_values(axes: Axes, rows: pd.DataFrame, places: pd.Series) -> None:
+def _write_values(axes: Axes, rows: pd.DataFrame, places: pd.Series, lowest: float) -> None:
     for row, place in zip(rows.itertuples(), places, strict=True):
-        left = row.value > 80
+        left = row.value > 0.42 * lowest + 58  # where there would be no room on the right
         # Beyond the dot, and beyond the interval where that reaches further.
         end = row.value if pd.isna(row.low) else (row.low if left else row.high)
         axes.annotate(
@@ -118,7 +118,7 @@ def embeddings(drawn: Figure, rows: pd.DataFrame) -> None:
         axes.set_yticks(range(len(lines)), lines)
     lowest = rows.value[rows.metric == "cosine"].min()
     panels[0].set_xlim(min(0, lowest), 1)
-    panels[1].set_xlim(0, None)
+    panels[1].set_xlim(0, 1.06 * rows.value[rows.metric == "dimensions"].max())
     panels[0].set_ylim(len(lines) - 0.4, -0.6)
     handles = [
         Line2D([], [], linestyle="", marker=marker, color=style.INK, label=label,

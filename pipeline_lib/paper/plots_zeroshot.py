@@ -17,6 +17,7 @@ from pipeline_lib.paper import style
 from pipeline_lib.paper.tidy import PAPER_PROMPT
 
 RADAR_COLUMNS = 2
+RADAR_IN = 1.7  # height of a line of radars
 NEGATED_PROMPT_MARKERS = {"plain": "o", "negated": "X"}
 
 
@@ -138,6 +139,7 @@ def zeroshot_dots(drawn: Figure, rows: pd.DataFrame) -> None:
     top1 = _of_datasets(_under_the_papers_prompt(rows, "top1"))
     families, datasets = top1.family.unique().tolist(), top1.dataset.unique().tolist()
     colours = style.family_colours(families)
+    lowest = 10 * (top1[["low", "value"]].min(axis=None) // 10)
     for backbone, axes in style.panels(drawn, top1.backbone.unique().tolist()).items():
         for (family, _), dots in top1[top1.backbone == backbone].groupby(["family", "label"], sort=False):
             places = np.array([datasets.index(name) for name in dots.dataset]) + _shift(family, families)
@@ -146,7 +148,7 @@ def zeroshot_dots(drawn: Figure, rows: pd.DataFrame) -> None:
                 dots.value, places, s=9, facecolors=style.face(family, colours[family]), edgecolors=colours[family],
                 linewidths=0.8, zorder=3, clip_on=False,
             )  # fmt: skip
-        axes.set(xlim=(10 * (top1.low.min() // 10), 100), ylim=(len(datasets) - 0.5, -0.5))
+        axes.set(xlim=(lowest, 100), ylim=(len(datasets) - 0.5, -0.5))
         axes.set_yticks(range(len(datasets)), datasets)
     drawn.supxlabel("zero-shot top-1 (%)", fontsize=7)
     style.legend_above(drawn, style.family_handles(colours, families), columns=4)

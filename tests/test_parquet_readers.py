@@ -1,0 +1,57 @@
+"""Other readers of Parquet find in the results what pandas finds, with the queries of config/README.md."""
+
+import re
+
+import duckdb
+import pandas as pd
+import polars
+import pytest
+from conftest import ROOT
+from papers import MODELS, make_tables, write_metrics
+
+from pipeline_lib.paper.schema import read_tables
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A folder like that of a run, with tables and scores."""
+    folder = tmp_path_factory.mktemp("readers")
+    made = make_tables(folder, write_metrics(folder, MODELS))
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with one kind of missing value and of text, whoever read it."""
+    return frame.astype(object).where(frame.notna(), None)
+
+
+@pytest.mark.parametrize(
+    "path", ["tables.parquet", "evaluate/mini-vit/ccneg.parquet", "evaluate/mini-rn/zeroshot.parquet"]
+)
+def test_polars_and_duckdb_read_what_pandas_reads(results, path):
+    path = results / path
+    expected = plain(pd.read_parquet(path))
+    assert len(expected) > 100
+    for frame in (
+        pd.DataFrame(polars.read_parquet(path).to_dict(as_series=False)),
+        duckdb.sql(f"SELECT * FROM '{path}'").df(),
+    ):
+        pd.testing.assert_frame_equal(plain(frame), expected, check_dtype=False)
+
+
+def test_the_documented_queries_give_the_numbers_of_the_tables(results):
+    text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    queries = block.replace("results/miniature/", f"{results}/").replace("results/", f"{results}/").split(";\n")
+    listed, computed = (duckdb.sql(query).df() for query in queries if query.strip())
+    tables, _ = read_tables(results / "tables.parquet")
+    expected = tables[tables.table == "ccneg"].set_index("model").value
+    assert dict(zip(listed.model, listed.value, strict=True)) == dict(expected)
+    assert list(listed.value) == sorted(listed.value)
+    assert set(computed.model) == {name for name, *_ in MODELS}
+    for row in computed.itertuples():
+        assert row.accuracy == pytest.approx(expected[row.model])
+    (query,) = re.findall(r"pl\.read_parquet\(.*\)", text)
+    found = eval(query.replace("results/", f"{results}/"), {"pl": polars})
+    assert set(found["model"]) == {name for name, *_ in MODELS}
