@@ -4,6 +4,7 @@
 # make bench    time the published fine-tuning loop and ours: a quarter of an hour on two cores
 # make bench-results   time tables and statistics of a run of the paper's size, from generated scores: five minutes
 # make bench-fetch   time img2dataset and our fetch: ten minutes on two cores
+# make bench-scaling   time and memory of planning and loading as the data grow: two minutes
 CORES ?= 8
 PYTHON ?= python3
 CONFIG ?=
@@ -13,7 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: tables test lint preflight bench bench-fetch bench-results readme lock clean
+.PHONY: tables test lint preflight bench bench-fetch bench-results bench-scaling readme lock clean
 
 tables: $(ENVIRONMENT)
 	snakemake --cores $(CORES) --quiet rules --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
@@ -47,6 +48,10 @@ bench-fetch: $(ENVIRONMENT)
 # FLAGS="--folder FOLDER" says where the generated scores go (0.5 GB).
 bench-results: $(ENVIRONMENT)
 	PYTHONPATH=tests python -m bench.results $(FLAGS)
+
+# FLAGS are those of tests/bench/scaling.py, such as FLAGS="--rows 1000000".
+bench-scaling: $(ENVIRONMENT)
+	PYTHONPATH=tests python -m bench.scaling $(FLAGS)
 
 # The README's table and figure, from the last run.
 readme: $(ENVIRONMENT)

@@ -34,7 +34,7 @@ def _counts(config: dict, items: list[Item]) -> tuple[int, dict[str, int]]:
     counts = {key: item.items for item in items for key in item.keys}
     pools = config["features"]["pools"]
     images = {pool["name"]: pool.get("count") or counts.get(f"features/pools/{pool['name']}", 0) for pool in pools}
-    return counts.get("fetch/captions", 0), images
+    return config["fetch"]["rows"] or counts.get("fetch/captions", 0), images
 
 
 def _sheet(experiments: list[dict]) -> str:
