@@ -72,6 +72,34 @@ def test_a_rule_says_what_it_does_logs_and_lists_its_code(name):
         assert called == listed
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_rules_whose_code_moves_to_a_gpu_ask_for_one_and_others_do_not(name):
+    body = RULES[name]
+    modules = re.findall(r"-m pipeline_lib\.([\w.]+)", body)
+    if name == "evaluate_benchmark":
+        modules = sorted(set(map(kind_module, KINDS)))
+    texts = [(ROOT / "pipeline_lib" / f"{module.replace('.', '/')}.py").read_text() for module in modules]
+    assert {bool(re.search(r"\b(pick_device|load_model)\(", text)) for text in texts} == {"gpu=" in body}
+
+
+def test_a_retry_asks_for_more_memory_and_time_and_local_rules_are_the_light_ones(empty_copy):
+    sized = {name for name, body in RULES.items() if "mem_mb=grows(" in body}
+    local = {name for name, body in RULES.items() if "localrule: True" in body}
+    assert sized | local == set(RULES) and not sized & local
+    assert local == {"crepe_triplets", "figures", "report_page", "preflight"}
+    asked = {}
+    for attempt in (1, 3):
+        done = snakemake("--dry-run", "--cores", "2", "--attempt", str(attempt), folder=empty_copy)
+        said = done.stdout + done.stderr
+        for rule in ("features", "finetune"):
+            block = re.search(rf"rule {rule}:\n(?: .*\n)*? +resources: (.*)", said)[1]
+            asked[rule, attempt] = dict(re.findall(r"(mem_mb|runtime|gpu)=(\d+)", block))
+    assert asked["features", 1] == {"mem_mb": "6000", "runtime": "240", "gpu": "1"}
+    assert asked["features", 3] == {"mem_mb": "24000", "runtime": "960", "gpu": "1"}
+    # Fine-tuning goes on from its last checkpoint.
+    assert asked["finetune", 3] == {**asked["finetune", 1], "mem_mb": "64000"}
+
+
 def test_the_library_knows_nothing_of_the_engine():
     for path in (ROOT / "pipeline_lib").rglob("*.py"):
         assert not re.search(r"^\s*(import|from) snakemake", path.read_text(), re.MULTILINE), path

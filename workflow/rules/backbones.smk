@@ -22,8 +22,8 @@ rule pretrain:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(3000),
+        runtime=grows(60),
     params:
         architecture=architecture,
         options=options(
@@ -68,8 +68,8 @@ rule released:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=grows(6000),
+        runtime=grows(60),
     params:
         released=released_options,
     shell:
@@ -103,8 +103,8 @@ rule read_checkpoint:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=grows(8000),
+        runtime=grows(60),
     params:
         options=checkpoint_options,
     shell:

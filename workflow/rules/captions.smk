@@ -17,8 +17,8 @@ rule negate:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         parts=lookup("fetch/parts", within=config),
         backend=backend_options,
@@ -54,8 +54,8 @@ rule captions_quality:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         options=options(config["captions"], "seed"),
     shell:

@@ -93,6 +93,15 @@ def cores(wanted):
     return wanted * max(1, (workflow.resource_settings.cores or 1) // machine)
 
 
+def grows(amount):
+    """A resource that doubles with each retry: what was killed for lack of memory or time would be killed again."""
+
+    def of_attempt(wildcards, attempt):
+        return amount * 2 ** (attempt - 1)
+
+    return of_attempt
+
+
 def options(section, *keys):
     """`--key value` for keys of a config section, for `params:`, where changes are tracked; null becomes `none`."""
     values = {key: "none" if section[key] is None else str(section[key]) for key in keys}

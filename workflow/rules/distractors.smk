@@ -21,8 +21,9 @@ rule distractors:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(8000),
+        runtime=grows(60),
+        gpu=1,
     shell:
         r"""
         exec &> >(tee {log:q})

@@ -21,8 +21,8 @@ rule distractors_released:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=grows(3000),
+        runtime=grows(30),
     params:
         split=options(config["shards"]["released"], "count", "eval_last"),
     shell:

@@ -24,8 +24,9 @@ rule evaluate_ccneg:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(8000),
+        runtime=grows(60),
+        gpu=1,
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -62,8 +63,9 @@ rule evaluate_ccneg_transformers:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=6000,
-        runtime=240,
+        mem_mb=grows(8000),
+        runtime=grows(240),
+        gpu=1,
     params:
         kind=other("kind"),
     shell:
@@ -102,8 +104,9 @@ rule evaluate_zeroshot:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(8000),
+        runtime=grows(120),
+        gpu=1,
     params:
         datasets=datasets,
         prompts=prompts,
@@ -140,8 +143,9 @@ rule evaluate_benchmark:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(8000),
+        runtime=grows(60),
+        gpu=1,
     params:
         module=benchmark_module,
         annotations=annotations_path,
@@ -179,8 +183,8 @@ rule evaluate_blind:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(3000),
+        runtime=grows(30),
     shell:
         r"""
         exec &> >(tee {log:q})

@@ -19,8 +19,9 @@ rule features:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=grows(6000),
+        runtime=grows(240),
+        gpu=1,
         expected=count_option,  # not under `params:`: to check what was encoded already would encode it again
     params:
         images=reader_options,

@@ -53,8 +53,8 @@ rule fetch:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=1000,
-        runtime=1440,
+        mem_mb=grows(2000),
+        runtime=1440,  # does not grow: a retry takes over what was fetched
         manners=MANNERS,
     params:
         serving=serving,
@@ -91,8 +91,8 @@ rule fetch_retry:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=1000,
-        runtime=1440,
+        mem_mb=grows(2000),
+        runtime=1440,  # does not grow: a retry takes over what was fetched
         manners=MANNERS,
     params:
         serving=serving,
@@ -128,8 +128,8 @@ rule fetch_summary:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     shell:
         r"""
         exec &> >(tee {log:q})

@@ -29,8 +29,10 @@ rule finetune:
         "../../environment.yml"
     threads: cores(config["finetune"]["processes"])
     resources:
-        mem_mb=3000,
-        runtime=720,
+        mem_mb=grows(16000),
+        runtime=720,  # does not grow: a retry goes on from resume.pt
+        gpu=config["finetune"]["processes"],
+        nodes=1,  # torchrun starts its processes on one node, so the GPUs must be there
         # Not under params: how often the state is saved changes no result, so it must rerun nothing.
         checkpoint_every=config["finetune"]["checkpoint_every"],
     params:

@@ -30,8 +30,8 @@ rule miniature:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         folder=subpath(output.captions, parent=True),
         options=miniature_options,

@@ -27,8 +27,8 @@ rule tables:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     params:
         run=lookup("run", within=config),
         ccneg=branch(lookup("shards/released", within=config), then="released", otherwise="generated"),
@@ -67,6 +67,7 @@ rule figures:
         "<logs>/figures.log",
     benchmark:
         "<benchmarks>/figures.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     resources:
@@ -125,6 +126,7 @@ rule report_page:
         "<logs>/report_page.log",
     benchmark:
         "<benchmarks>/report_page.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     resources:

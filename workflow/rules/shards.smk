@@ -23,8 +23,8 @@ rule shards_index:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -49,6 +49,7 @@ rule crepe_triplets:
         "<logs>/crepe_triplets.log",
     benchmark:
         "<benchmarks>/crepe_triplets.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     resources:

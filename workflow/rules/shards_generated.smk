@@ -22,8 +22,8 @@ rule shards:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         options=options(config["shards"], "eval_share", "seed", "negated_commas"),
     shell:

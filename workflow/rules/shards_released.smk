@@ -22,8 +22,8 @@ rule release:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(3000),
+        runtime=grows(60),
     params:
         split=options(RELEASE, "count", "eval_last"),
         commas=options(config["shards"], "negated_commas"),
@@ -56,8 +56,8 @@ rule shards_released:
         "../../environment.yml"
     threads: cores(1)
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         parts=lookup("fetch/parts", within=config),
         missing=options(RELEASE, "most_missing"),
