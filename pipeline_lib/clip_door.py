@@ -27,7 +27,8 @@ import torch
 from torch import nn
 
 from pipeline_lib.byte_pairs import encode
-from pipeline_lib.files import atomic, sha256
+from pipeline_lib.files import sha256
+from pipeline_lib.torch_file import save_torch
 
 _torchvision = types.ModuleType("torchvision")
 _torchvision.__path__ = importlib.util.find_spec("torchvision").submodule_search_locations
@@ -189,5 +190,4 @@ def load_clip(path: str | Path) -> CLIP:
 
 def save_checkpoint(path: str | Path, model: CLIP) -> None:
     """Write ``{"model": state_dict, "activation": name}`` atomically; ``torch.load(weights_only=True)`` reads it."""
-    with atomic(path) as aside:
-        torch.save({"model": model.state_dict(), "activation": activation_of(model)}, aside)
+    save_torch(path, {"model": model.state_dict(), "activation": activation_of(model)})

@@ -1,15 +1,57 @@
-"""What every ``python -m pipeline_lib.<stage>.<verb>`` shares: mistakes in the input end in one clear line."""
+"""What every ``python -m pipeline_lib.<stage>.<verb>`` shares: how it ends when it cannot do its work.
 
+A mistake in the input, and a disk that is full or takes no change, end in one clear line. SIGTERM, by which a cluster
+ends a job, lets it remove what it was writing.
+"""
+
+import errno
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+# What a disk may answer that neither input nor code is to blame for.
+BEYOND_US = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+ENDED_BY_SIGTERM = 128 + signal.SIGTERM  # as a shell says it
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; print a user's mistake (`ValueError`, `FileNotFoundError`) as one line and exit with 1.
+    """Call `main`; print what a person can mend as one line and exit with 1, exit with 143 after SIGTERM.
 
-    Anything else is our own bug and keeps its traceback.
+    That is a mistake in the input (`ValueError`, `FileNotFoundError`) and what a disk answers (`BEYOND_US`). Anything
+    else is our own bug and keeps its traceback.
     """
+    before = signal.signal(signal.SIGTERM, leave)
     try:
         main()
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in BEYOND_US:
+            raise
+        sys.exit(f"error: {error.filename}: {error.strerror}; mend that and run the same command again")
+    except SystemExit as end:
+        if end.code == ENDED_BY_SIGTERM:
+            print("ended by SIGTERM; the same command goes on", file=sys.stderr)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def sigterm_noted() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether SIGTERM has come: for work that is to end at a place of its own choosing.
+
+    It then ends itself with `leave`; without, it goes on.
+    """
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda *_: came.append(True))
+    try:
+        yield lambda: bool(came)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def leave(*_: object) -> None:
+    """End this process as SIGTERM does, but on the way out of everything that is open."""
+    sys.exit(ENDED_BY_SIGTERM)

@@ -7,13 +7,16 @@ written aside, synced to disk and renamed.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from pipeline_lib.command import BEYOND_US
 
 
 @contextmanager
@@ -29,18 +32,66 @@ def atomic(path: str | Path) -> Iterator[Path]:
     ------
     Path
         Where to write. It has the same suffix as `path`, since some writers choose a format by it.
+
+    Raises
+    ------
+    OSError
+        One of `BEYOND_US` that names `path`, if the disk does not take the file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # One job writes a file, so the name needs no process number; what a killed job left is overwritten by the next.
-    aside = path.with_name(f".{path.stem}.tmp{path.suffix}")
+    aside = aside_of(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         with open(aside, "rb+") as written:
             os.fsync(written.fileno())
         os.replace(aside, path)
+        _sync_folder(path.parent)
+    except Exception as error:
+        if (number := _disk_answer(error)) is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # such as a file system that takes no change: it has no file to remove either
+            aside.unlink(missing_ok=True)
+
+
+def aside_of(path: str | Path) -> Path:
+    """Return where `atomic` writes what is to stand at `path`.
+
+    One job writes a file, so the name needs no process number; what a killed job left is overwritten by its next try.
+    """
+    path = Path(path)
+    return path.with_name(f".{path.stem}.tmp{path.suffix}")
+
+
+def discard(path: str | Path) -> None:
+    """Remove a file that `atomic` wrote and that is needed no more, and what a kill may have left of a newer one."""
+    for file in (Path(path), aside_of(path)):
+        file.unlink(missing_ok=True)
+
+
+def _disk_answer(error: BaseException | None) -> int | None:
+    """Return the number of the disk's answer, one of `BEYOND_US`, that a writer's error comes from; None for others.
+
+    Of a full disk safetensors says only the text, and torch something about positions while it handles the answer.
+    """
+    while error is not None:
+        said = re.search(r"\(os error (\d+)\)", str(error))
+        number = error.errno if isinstance(error, OSError) else said and int(said[1])
+        if number in BEYOND_US:
+            return number
+        error = error.__context__
+    return None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a folder's entries on disk, so that a rename outlives a power cut too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: str | Path, text: str) -> None:

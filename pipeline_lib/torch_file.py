@@ -1,8 +1,23 @@
-"""Read what others saved with ``torch.save``, without ever running code that the file may hold."""
+"""Files of ``torch.save``: ours written atomically, those of others read without running code that they may hold."""
 
 from pathlib import Path
 
 import torch
+
+from pipeline_lib.files import atomic
+
+
+def save_torch(path: str | Path, content: object) -> None:
+    """Write `content` with ``torch.save``, atomically, for ``torch.load(weights_only=True)`` to read.
+
+    Raises
+    ------
+    OSError
+        As `pipeline_lib.files.atomic`.
+    """
+    # Given a path, torch writes past Python, and of a full disk says nothing but that a position is unexpected.
+    with atomic(path) as aside, open(aside, "wb") as file:
+        torch.save(content, file)
 
 
 def load_plain(path: str | Path, expected: str) -> object:

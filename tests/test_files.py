@@ -1,13 +1,18 @@
 """Atomic writing and reproducible tars."""
 
+import errno
+import os
+import signal
 import tarfile
+import time
 
 import pandas as pd
 import pytest
 import webdataset as wds
-from conftest import jpeg_bytes
+from conftest import call, jpeg_bytes
+from safetensors import SafetensorError
 
-from pipeline_lib.files import atomic, read_json, read_parquet, write_json, write_parquet
+from pipeline_lib.files import atomic, discard, read_json, read_parquet, write_json, write_parquet
 from pipeline_lib.images import read_images
 from pipeline_lib.tars import encode_json, read_samples, write_samples
 
@@ -22,6 +27,60 @@ def test_a_failed_writer_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["out.txt"]
+
+
+def safetensors_on_a_full_disk():
+    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+def torch_on_a_full_disk():
+    try:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    finally:
+        raise RuntimeError("unexpected pos 576 vs 534")
+
+
+def parquet_on_a_full_disk():
+    raise OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+
+@pytest.mark.parametrize("fail", [safetensors_on_a_full_disk, torch_on_a_full_disk, parquet_on_a_full_disk])
+def test_a_full_disk_is_named_with_the_file_in_one_line(tmp_path, fail):
+    def write():
+        with atomic(tmp_path / "out.bin") as aside:
+            aside.write_bytes(b"half")
+            fail()
+
+    said = call(write)
+    assert said == f"error: {tmp_path}/out.bin: No space left on device; mend that and run the same command again"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_mistakes_of_a_writer_stay_what_they_are(tmp_path):
+    for mistake in (OSError(errno.EBADF, "Bad file descriptor"), RuntimeError("no such thing")):
+        with pytest.raises(type(mistake)) as found, atomic(tmp_path / "out.bin"):
+            raise mistake
+        assert found.value is mistake
+
+
+def test_sigterm_ends_a_command_on_the_way_out_of_what_is_open(tmp_path, capfd):
+    def write():
+        with atomic(tmp_path / "out.bin") as aside:
+            aside.write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+
+    assert call(write) == 143
+    assert list(tmp_path.iterdir()) == [] and "ended by SIGTERM" in capfd.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_what_is_discarded_is_gone_with_what_a_kill_left_of_it(tmp_path):
+    for name in ("out.bin", ".out.tmp.bin", "other.bin"):
+        (tmp_path / name).touch()
+    discard(tmp_path / "out.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["other.bin"]
+    discard(tmp_path / "out.bin")
 
 
 def test_samples_come_back_in_order(tmp_path):

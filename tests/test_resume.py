@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from training import command, train, write_training_files
 from pipeline_lib.clip_door import load_clip
 from pipeline_lib.features.store import tower_id
 from pipeline_lib.finetune.samples import load_samples
+from pipeline_lib.finetune.train import resume
+from pipeline_lib.finetune.train import train as train_on
 from pipeline_lib.finetune.trainer import Recipe, Trainer
 
 RECIPE = Recipe("conclip", 3, 4, 1e-3, 0.2, 2, "shuffled", 0, "fp32")
@@ -93,6 +96,35 @@ def test_a_killed_command_goes_on_and_writes_what_it_would_have(training_files, 
     resumed_at = json.loads((training_files / "killed/run.json").read_text())["resumed_at"]
     assert resumed_at > 0
     assert resumed_at % 7 == 0
+
+
+def test_sigterm_saves_the_state_and_the_run_goes_on_with_the_same_bits(trainer, tmp_path):
+    whole, state = advance(trainer(), 9), tmp_path / "resume.pt"
+    ended = trainer()
+    step = ended.step
+
+    def step_and_signal():
+        if ended.step_number == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        step()
+
+    ended.step = step_and_signal
+    with pytest.raises(SystemExit) as end:
+        train_on(ended, state, "this", 100, "fine-tune")
+    assert end.value.code == 143 and ended.step_number == 4  # the step that it came in is finished
+    resumed = trainer()
+    resume(resumed, state, "this")
+    assert resumed.step_number == 4
+    train_on(resumed, state, "this", 100, "fine-tune")
+    assert same_bits(resumed.model, whole.model) and resumed.history.read() == whole.history.read()
+
+
+def test_what_a_kill_left_of_a_state_goes_with_the_finished_run(training_files, tiny_checkpoint):
+    folder = training_files / "left"
+    folder.mkdir()
+    (folder / ".resume.tmp.pt").write_bytes(b"half")
+    assert train(training_files, tiny_checkpoint, "left").returncode == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["history.jsonl", "model.pt", "run.json"]
 
 
 def test_the_state_of_another_run_or_half_a_file_is_not_resumed(training_files, tiny_checkpoint, trainer):

@@ -59,8 +59,8 @@ def open_cache(path: str | Path) -> Iterator[AnswerCache]:
 
 def _unusable(path: Path, error: Exception) -> ValueError:
     return ValueError(
-        f"{path}: expected a SQLite file of answers that can be read and written, found a problem ({error}); "
-        "choose another path or delete the file (its answers are then asked for again)"
+        f"{path}: expected a SQLite file of answers that can be read and written, found a problem ({error}); if it is "
+        "the disk's, mend that; else choose another path or delete the file (its answers are then asked for again)"
     )
 
 

@@ -1,10 +1,10 @@
 """Feature files: the normalised image features of a pool, a file per shard, and what they were made of.
 
 A file is safetensors with ``features`` (n × d, fp32, rows of length 1), ``labels`` (n, int64; only for labelled pools)
-and the metadata
+and, in the one entry ``about`` of its metadata, as JSON,
 
 ==============  =======================================================================================================
-``keys``        JSON list of n strings
+``keys``        list of n strings
 ``tower``       `tower_id`: hash of the image tower
 ``preprocess``  how an image became pixels: resolution, transform and its version
 ``precision``   in which the tower computed: fp32, bf16 or fp16
@@ -103,10 +103,13 @@ def save_features(path: str | Path, features: Features) -> None:
     tensors = {"features": features.features.contiguous()}
     if features.labels is not None:
         tensors["labels"] = features.labels
-    keys = json.dumps(features.keys)
-    metadata = {name: getattr(features, name) for name in ("tower", "preprocess", "precision", "images", "content")}
+    about = {
+        name: getattr(features, name) for name in ("keys", "tower", "preprocess", "precision", "images", "content")
+    }
+    about["checksum"] = _checksum(features.keys, tensors)
     with atomic(path) as aside:
-        save_file(tensors, aside, metadata={**metadata, "keys": keys, "checksum": _checksum(keys, tensors)})
+        # One entry: safetensors stores several in an order that differs from time to time.
+        save_file(tensors, aside, metadata={"about": json.dumps(about)})
 
 
 def load_features(paths: Sequence[str | Path], tower: str | None = None) -> Features:
@@ -174,10 +177,10 @@ def _load_shard(path: str | Path, tower: str | None) -> Features:
         raise FileNotFoundError(f"{path}: no such feature file; the rule `features` makes it")
     try:
         with safe_open(path, framework="pt") as content:
-            said = content.metadata()
+            said = json.loads(content.metadata()["about"])
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
         made = {name: said[name] for name in ("tower", "preprocess", "precision", "images")}
-        found = Features(json.loads(said["keys"]), tensors["features"], tensors.get("labels"), **made)
+        found = Features(said["keys"], tensors["features"], tensors.get("labels"), **made)
         expected_checksum, expected_content = said["checksum"], said["content"]
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a whole feature file ({error!r:.200}); {MADE_AGAIN}") from error
@@ -199,8 +202,8 @@ def _load_shard(path: str | Path, tower: str | None) -> Features:
     return found
 
 
-def _checksum(keys: str, tensors: dict[str, Tensor]) -> str:
-    return _sha256(keys.encode(), *(tensors[name].numpy().data for name in sorted(tensors)))
+def _checksum(keys: list[str], tensors: dict[str, Tensor]) -> str:
+    return _sha256(json.dumps(keys).encode(), *(tensors[name].numpy().data for name in sorted(tensors)))
 
 
 def _sha256(*parts: bytes | memoryview) -> str:

@@ -123,8 +123,12 @@ class Journal:
         """Write a record; return its place."""
         lengths = LENGTHS.pack(len(note), len(content))
         record = b"".join((CRC.pack(_checksum(lengths, note, content)), lengths, note, content))
-        if os.write(self._file, record) != len(record):
-            raise OSError(errno.ENOSPC, "no room for another record; make some and run again", str(self._path))
+        try:
+            written = os.write(self._file, record)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
+        if written != len(record):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         place, self._end = self._end, self._end + len(record)
         return place
 

@@ -13,8 +13,8 @@ The recipe is `pipeline_lib.finetune.trainer`'s. On several GPUs, start it as ``
 
 Triplets: Parquet with ``key``, ``caption``, ``negated_caption``. Checkpoint: ``{"model": state_dict}``, loadable as
 ``clip.load(...)`` models are. History: one JSON line per step, ``{"step", "loss", "lr", "logit_scale"}``. While the run
-lasts, ``resume.pt`` beside the checkpoint holds its state: started again after whatever stopped it, it goes on from
-there, if nothing that it depends on has changed.
+lasts, ``resume.pt`` beside the checkpoint holds its state, the newest where SIGTERM ended it: started again after
+whatever stopped it, it goes on from there, if nothing that it depends on has changed.
 """
 
 import argparse
@@ -26,15 +26,16 @@ from pathlib import Path
 import torch
 
 from pipeline_lib.clip_door import load_clip, save_checkpoint
-from pipeline_lib.command import run
+from pipeline_lib.command import leave, run, sigterm_noted
 from pipeline_lib.features.store import tower_id
-from pipeline_lib.files import atomic, write_json
+from pipeline_lib.files import discard, write_json
 from pipeline_lib.finetune.processes import Processes
 from pipeline_lib.finetune.samples import ORDERS, Samples, load_samples
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.finetune.trainer import Recipe, Trainer, run_id
 from pipeline_lib.progress import progress
 from pipeline_lib.sources import code_version
+from pipeline_lib.torch_file import save_torch
 from pipeline_lib.training import MODEL_FIELDS, PRECISIONS, RunRecord, pick_device, use_threads, write_history
 
 
@@ -54,14 +55,19 @@ def resume(trainer: Trainer, path: Path, identity: str) -> None:
 
 
 def train(trainer: Trainer, state: Path, identity: str, checkpoint_every: int, what: str) -> None:
-    """Do the remaining steps, writing the state to `state` every `checkpoint_every` of them."""
+    """Do the remaining steps, writing the state to `state` every `checkpoint_every` of them, and at a SIGTERM."""
     first = trainer.processes.rank == 0
     steps = range(trainer.step_number, len(trainer.plan))
-    for number in progress(steps, what, "steps") if first else steps:
-        trainer.step()
-        if first and (number + 1) % checkpoint_every == 0 and number + 1 < len(trainer.plan):
-            with atomic(state) as aside:
-                torch.save({"run": identity, **trainer.state()}, aside)
+    with sigterm_noted() as asked_to_end:
+        for number in progress(steps, what, "steps") if first else steps:
+            trainer.step()
+            if number + 1 == len(trainer.plan):
+                return  # what is left to do takes less time than to save the state
+            ending = asked_to_end()
+            if first and (ending or (number + 1) % checkpoint_every == 0):
+                save_torch(state, {"run": identity, **trainer.state()})
+            if ending:
+                leave()
 
 
 def speed(samples: Samples, trainer: Trainer, steps: int, seconds: float) -> dict:
@@ -137,7 +143,7 @@ def main() -> None:
         ),
     )
     save_checkpoint(args.checkpoint, model.cpu())
-    state.unlink(missing_ok=True)
+    discard(state)
 
 
 if __name__ == "__main__":

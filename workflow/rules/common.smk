@@ -1,9 +1,11 @@
 # What the rules share: the checked config, the sheet of experiments, and helper functions. No rules.
+#
+# A function for `params:` that takes `input` is no reason to rerun: Snakemake holds that what it gives follows from the
+# input files. So those that tell what the config or the sheet says take `wildcards` alone.
 import json
 import os
 import shlex
 import sys
-from itertools import islice
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -172,10 +174,11 @@ def own_file(wildcards):
     return BACKBONES[wildcards.backbone].get("path", [])
 
 
-def released_options(wildcards, input):
+def released_options(wildcards):
     """Flags of pipeline_lib.backbones.openai: the backbone's name at OpenAI, and its file where you have it."""
-    flags = ["--name", BACKBONES[wildcards.backbone]["released"]]
-    return shlex.join([*flags, "--path", input.path] if input.path else flags)
+    entry = BACKBONES[wildcards.backbone]
+    flags = ["--name", entry["released"]]
+    return shlex.join([*flags, "--path", in_run(entry["path"])] if "path" in entry else flags)
 
 
 def beside(wildcards):
@@ -184,11 +187,12 @@ def beside(wildcards):
     return f"<run>/backbones/{clip}/model.pt" if clip else []
 
 
-def checkpoint_options(wildcards, input):
+def checkpoint_options(wildcards):
     """Flags of pipeline_lib.backbones.checkpoint: what the config says of the model."""
     entry = BACKBONES[wildcards.backbone]
     flags = options(entry, *(key for key in ("activation", "family", "backbone", "image_tower") if key in entry))
-    return f"{flags} {shlex.join(['--backbone-weights', input.beside])}" if input.beside else flags
+    clip = beside(wildcards)
+    return f"{flags} {shlex.join(['--backbone-weights', in_run(clip)])}" if clip else flags
 
 
 # shards
@@ -271,13 +275,13 @@ def launcher(wildcards):
     return "python" if count == 1 else f"torchrun --standalone --nproc-per-node {count}"
 
 
-def experiment_options(wildcards, input):
+def experiment_options(wildcards):
     """Flags that say which row of the sheet a model is, and where its distractors are."""
-    row = MODELS[wildcards.model]
-    flags = options(row, "family", "backbone", "loss", "negatives", "seed")
-    if needs_distractors(row["loss"]):
-        files = ["--distractors", input.distractors, "--pool-features", *input.pool_features]
-        flags += f" {shlex.join(files)}"
+    files = finetune_inputs(wildcards)
+    flags = options(MODELS[wildcards.model], "family", "backbone", "loss", "negatives", "seed")
+    if "distractors" in files:
+        paths = map(in_run, files["pool_features"])
+        flags += f" {shlex.join(['--distractors', in_run(files['distractors']), '--pool-features', *paths])}"
     return flags
 
 
@@ -306,18 +310,19 @@ def features_of(*pools):
     return paths
 
 
-def datasets(wildcards, input):
+def datasets(wildcards):
     """`--dataset NAME CLASSES FEATURES ...` for each labelled set."""
-    files = iter(input.features)
-    return " ".join(
-        shlex.join(["--dataset", name, classes, *islice(files, len(pool_parts(name)))])
-        for name, classes in zip(DATASETS, input.classes)
-    )
+    flags = []
+    for name, classes in DATASETS.items():
+        files = map(in_run, feature_files(backbone_of(wildcards.model), name))
+        flags.append(shlex.join(["--dataset", name, in_run(classes), *files]))
+    return " ".join(flags)
 
 
-def prompts(wildcards, input):
+def prompts(wildcards):
     """`--prompt NAME TEMPLATE ...` for each prompt, and `--prompt DATASET:NAME ...` where a dataset has another."""
-    flags = prompt_flags(config["evaluate"]["zeroshot"], dict(zip(TEMPLATES, input.templates)))
+    templates = {name: in_run(path) for name, path in TEMPLATES.items()}
+    flags = prompt_flags(config["evaluate"]["zeroshot"], templates)
     return " ".join(shlex.join(["--prompt", *flag]) for flag in flags)
 
 

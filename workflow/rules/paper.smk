@@ -126,12 +126,11 @@ rule report_page:
         "<logs>/report_page.log",
     benchmark:
         "<benchmarks>/report_page.tsv"
-    localrule: True
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(3000),
+        runtime=grows(30),
     params:
         tables=input_folder("tables"),
         figures=input_folder("figures"),
