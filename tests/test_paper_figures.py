@@ -176,7 +176,7 @@ def test_examples_are_drawn_without_a_look_at_their_scores(folder, tables, rows)
     for item in found:
         # The tests' images are of one colour, which says their key.
         clip = ccneg_of("mini-rn")
-        colours = np.array([[number * 37 % 256, number * 91 % 256, 90] for number in range(9)])
+        colours = np.array([[number * 37 % 256, number * 91 % 256, 90] for number in range(120)])
         place = int(np.abs(colours - item.image[5, 5].astype(int)).sum(axis=1).argmin())
         places.append(place)
         assert item.scores.score_true[0] == pytest.approx(100 * clip.score_true[place])
