@@ -1,4 +1,4 @@
-"""Time the tables of a run of the paper's size, and how much memory they take, from generated scores.
+"""Time the tables, figures and report page of a run of the paper's size, and their memory, from generated scores.
 
 ::
 
@@ -6,11 +6,13 @@
 
 with ``tests`` on the path (`make bench-results`): 20 models on CC-Neg's 40,000 items, and 12 of them (3 CLIPs, 3
 CoN-CLIPs of 3 seeds) on the paper's eight zero-shot sets (121,786 images, 1,000 to 10 classes, five prompts),
-SugarCREPE and NegBench's retrieval. Generating takes two minutes and is not timed; what is there is used again. Prints
-one line.
+SugarCREPE and NegBench's retrieval, and 40,000 images of noise. Generating takes three minutes and is not timed; what
+is there is used again. Prints one line.
 """
 
 import argparse
+import io
+import json
 import os
 import resource
 import subprocess
@@ -22,11 +24,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 from conftest import ROOT
-from papers import METRICS, PARTS, PUBLISHED, WORDS, random_of, scored
+from papers import METRICS, PARTS, PUBLISHED, WORDS, random_of, scored, write_ccneg, write_fetch_summary, write_times
+from PIL import Image
 
 from pipeline_lib.evaluate.prompts import PROMPTS
 from pipeline_lib.files import write_json, write_parquet
+from pipeline_lib.tars import encode_json, write_samples
 
 SIZES = {  # images, classes
     "imagenet-1k": (50_000, 1000), "cifar-100": (10_000, 100), "cifar-10": (10_000, 10), "stanford-cars": (8041, 196),
@@ -107,6 +112,18 @@ def generate(folder: Path) -> None:
                 write_json(path, identity | content)
 
 
+def write_images(path: Path, n: int = 40_000) -> None:
+    """Write a tar of 256-pixel images that compress badly, a hundred different ones."""
+    rng, images = np.random.default_rng(0), []
+    for _ in range(100):
+        coarse = Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8))
+        content = io.BytesIO()
+        coarse.resize((256, 256), Image.Resampling.BICUBIC).save(content, "JPEG", quality=90)
+        images.append(content.getvalue())
+    said = encode_json({"caption": "a dog on a sofa", "negated_caption": "a dog that is not on a sofa"})
+    write_samples(path, ((f"{row:09}", {"jpg": images[row % 100], "json": said}) for row in range(n)))
+
+
 def main() -> None:
     """Generate, time, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -114,19 +131,28 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=default, help="of the generated scores and the tables")
     folder = parser.parse_args().folder
     generate(folder)
-    tables, timed = folder / "tables.parquet", []
+    tables, figures, page, timed = folder / "tables.parquet", folder / "figures", folder / "report.html", []
+    data = [str(flag) for flag in write_ccneg(folder, 40_000)]
+    write_images(folder / "eval-00000.tar")
+    fetched = ("--fetch", write_fetch_summary(folder / "summary.json"))
+    scores = ("--scores", *sorted(folder.glob("evaluate/*/ccneg.parquet")))
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    provenance = ("--runs", "--weights", "--benchmarks", write_times(folder / "times"), "--config", json.dumps(config))
     python = partial(subprocess.run, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     for arguments in (
         ("tables", "--run", "bench", "--ccneg", "released", "--published", PUBLISHED, "--output", tables,
          "--folder", folder / "tables", "--metrics", *sorted(folder.glob("evaluate/*/*.json"))),
-        ("figures", "--tables", tables, "--histories", "--fetch", "--folder", folder / "figures"),
+        ("figures", "--tables", tables, *scores, *data, "--histories", *fetched, "--folder", figures),
+        ("report", "--tables", tables, "--folder", folder / "tables", "--figures", figures, *fetched, *scores, *data,
+         *provenance, "--seed", "0", "--examples", "6", "--output", page),
     ):  # fmt: skip
         started = time.perf_counter()
         python([sys.executable, "-m", f"pipeline_lib.paper.{arguments[0]}", *map(str, arguments[1:])])
         timed.append(time.perf_counter() - started)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
-        f"tables {timed[0]:.1f} s, figures {timed[1]:.1f} s ({used.ru_utime + used.ru_stime:.1f} s of processor time), "
+        f"tables {timed[0]:.1f} s, figures {timed[1]:.1f} s, report {timed[2]:.1f} s of "
+        f"{page.stat().st_size / 1e6:.1f} MB ({used.ru_utime + used.ru_stime:.1f} s of processor time), "
         f"peak {used.ru_maxrss / 2**20:.2f} GiB; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     )
 
