@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from conftest import ROOT
-from papers import METRICS, PARTS, PUBLISHED, WORDS, random_of, scored
+from papers import METRICS, PARTS, PUBLISHED, WORDS, random_of, scored, scores_of, write_ccneg
 
 from pipeline_lib.evaluate.prompts import PROMPTS
 from pipeline_lib.files import write_json, write_parquet
@@ -34,10 +34,11 @@ SIZES = {  # images, classes
 }  # fmt: skip
 EQUAL = ("imagenet-1k", "cifar-100", "cifar-10", "food-101")  # sets whose classes have as many images each
 SUGARCREPE = dict(zip(PARTS, (1652, 788, 1406, 2062, 692, 245, 666), strict=True))
+CCNEG = 40_000  # items
 BACKBONES = ("vit-b32", "vit-b16", "vit-l14")
 
 
-def ccneg(model: str, n: int = 40_000) -> pd.DataFrame:
+def ccneg(model: str, n: int = CCNEG) -> pd.DataFrame:
     """Return the items of CC-Neg as a model of 65 or 99 % has them."""
     frame = pd.DataFrame({"key": [f"{row:09}" for row in range(n)]})
     frame = frame.assign(negation_word=np.resize(WORDS, n), n_pairs=1 + np.arange(n) % 5)
@@ -115,11 +116,13 @@ def main() -> None:
     folder = parser.parse_args().folder
     generate(folder)
     tables, timed = folder / "tables.parquet", []
+    metrics = sorted(map(str, folder.glob("evaluate/*/*.json")))
     python = partial(subprocess.run, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     for arguments in (
         ("tables", "--run", "bench", "--ccneg", "released", "--published", PUBLISHED, "--output", tables,
-         "--folder", folder / "tables", "--metrics", *sorted(folder.glob("evaluate/*/*.json"))),
-        ("figures", "--tables", tables, "--histories", "--fetch", "--folder", folder / "figures"),
+         "--folder", folder / "tables", "--metrics", *metrics),
+        ("figures", "--tables", tables, *scores_of(metrics), *write_ccneg(folder, CCNEG, released=True), "--histories",
+         "--fetch", "--folder", folder / "figures"),
     ):  # fmt: skip
         started = time.perf_counter()
         python([sys.executable, "-m", f"pipeline_lib.paper.{arguments[0]}", *map(str, arguments[1:])])
