@@ -1,8 +1,12 @@
 """The paper's run from end to end on a few items of everything, in the real layouts: two minutes on two cores."""
 
+import html
+import json
 import os
+import re
 import subprocess
 import sys
+import zipfile
 
 import pandas as pd
 import pytest
@@ -13,6 +17,7 @@ from fetching import serving
 from shoebox import CAPTIONS, DEAD, MISLABELLED, pack, picture
 
 from pipeline_lib.files import read_json, read_parquet
+from pipeline_lib.paper.outputs import FIGURE_FORMATS, FIGURES, TABLE_FORMATS, TABLE_ITEMS
 from pipeline_lib.paper.schema import read_tables
 from pipeline_lib.preflight.registry import read_registry
 
@@ -100,6 +105,29 @@ def test_a_finished_run_has_nothing_to_do_and_preflight_finds_everything(run):
     assert report.returncode == 0 and " missing " not in said, said
     names = {entry.name for entry in read_registry(run / "config" / "datasets.tsv")}
     assert len([name for name in names if f" {name}:" in said]) > 15
+
+
+def test_every_item_of_snakemakes_report_has_its_caption_and_labels(run):
+    done = snakemake(run, "--report", "report.zip")
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    with zipfile.ZipFile(run / "report.zip") as archive:
+        page = archive.read("report/report.html").decode()
+    listed, _ = json.JSONDecoder().raw_decode(page, re.search(r"var results = (?={)", page).end())
+    expected = {"results/report.html", "results/shoebox/captions/quality.html"}
+    for folder, kind, items, formats in (
+        ("tables", "table", TABLE_ITEMS, TABLE_FORMATS),
+        ("figures", "figure", FIGURES, FIGURE_FORMATS),
+    ):
+        for name in items:
+            for suffix in formats:
+                path = f"results/{folder}/{name}.{suffix}"
+                expected.add(path)
+                assert listed[path]["labels"] == {kind: name, "format": suffix.upper()}
+                (caption,) = re.findall(r"^<p>(.+)</p>\s*$", listed[path]["caption"], re.DOTALL)
+                start = html.unescape(re.sub(r"<.*?>", "", caption)).replace("\n", " ")
+                assert start.startswith(items[name].caption[:60].replace("`", "")), path
+    assert set(listed) == expected
+    assert all(item["labels"]["format"] and "system-message" not in item["caption"] for item in listed.values())
 
 
 def test_a_part_of_a_dataset_that_is_gone_is_named_before_anything_runs(run):
