@@ -4,6 +4,7 @@
 # make bench    time the published fine-tuning loop and ours: a quarter of an hour on two cores
 # make bench-results   time tables and statistics of a run of the paper's size, from generated scores: five minutes
 # make bench-fetch   time img2dataset and our fetch: ten minutes on two cores
+# make faults   kill a small run in every stage, fill its disk, protect it, end it by SIGTERM: half an hour on two cores
 CORES ?= 8
 PYTHON ?= python3
 CONFIG ?=
@@ -13,7 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: tables test lint preflight bench bench-fetch bench-results readme lock clean
+.PHONY: tables test lint preflight bench bench-fetch bench-results faults readme lock clean
 
 tables: $(ENVIRONMENT)
 	snakemake --cores $(CORES) --quiet rules --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
@@ -47,6 +48,11 @@ bench-fetch: $(ENVIRONMENT)
 # FLAGS="--folder FOLDER" says where the generated scores go (0.5 GB).
 bench-results: $(ENVIRONMENT)
 	PYTHONPATH=tests python -m bench.results $(FLAGS)
+
+# FLAGS are those of tests/faults/kills.py, such as FLAGS="--kills 40 --seed 1". Mounting disks takes root.
+faults: $(ENVIRONMENT)
+	PYTHONPATH=tests python -m faults.kills $(FLAGS)
+	PYTHONPATH=tests python -m faults.disks
 
 # The README's table and figure, from the last run.
 readme: $(ENVIRONMENT)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_lib.command import run
+from pipeline_lib.origins import remedy
 from pipeline_lib.paper import fetched, plots, style
 from pipeline_lib.paper.layout import compared, displayed, loss_label
 from pipeline_lib.paper.outputs import FIGURES
@@ -102,7 +103,9 @@ def _steps(path: str) -> list[dict]:
             content = json.loads(line)
             step, loss = int(content["step"]), float(content["loss"])
         except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"{path}, line {number}: expected JSON with numbers step and loss ({error!r})") from error
+            raise ValueError(
+                f"{path}, line {number}: expected JSON with numbers step and loss ({error!r}); {remedy(path)}"
+            ) from error
         if not math.isfinite(loss):
             raise ValueError(f"{path}, line {number}: expected a finite loss, found {loss}")
         steps.append({"step": step, "loss_value": loss})
