@@ -5,6 +5,7 @@
 # make bench-results   time tables and statistics of a run of the paper's size, from generated scores: five minutes
 # make bench-fetch   time img2dataset and our fetch: ten minutes on two cores
 # make bench-scaling   time and memory of planning and loading as the data grow: two minutes
+# make faults   kill a small run in every stage, fill its disk, protect it, end it by SIGTERM: half an hour on two cores
 CORES ?= 8
 PYTHON ?= python3
 CONFIG ?=
@@ -14,7 +15,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: tables test lint preflight bench bench-fetch bench-results bench-scaling readme lock clean
+.PHONY: tables test lint preflight bench bench-fetch bench-results bench-scaling faults readme lock clean
 
 tables: $(ENVIRONMENT)
 	snakemake --cores $(CORES) --quiet rules --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
@@ -52,6 +53,11 @@ bench-results: $(ENVIRONMENT)
 # FLAGS are those of tests/bench/scaling.py, such as FLAGS="--rows 1000000".
 bench-scaling: $(ENVIRONMENT)
 	PYTHONPATH=tests python -m bench.scaling $(FLAGS)
+
+# FLAGS are those of tests/faults/kills.py, such as FLAGS="--kills 40 --seed 1". Mounting disks takes root.
+faults: $(ENVIRONMENT)
+	PYTHONPATH=tests python -m faults.kills $(FLAGS)
+	PYTHONPATH=tests python -m faults.disks
 
 # The README's table and figure, from the last run.
 readme: $(ENVIRONMENT)

@@ -28,7 +28,8 @@ from torch import nn
 
 from pipeline_lib.byte_pairs import encode
 from pipeline_lib.files import sha256
-from pipeline_lib.torch_file import save_torch
+from pipeline_lib.origins import remedy
+from pipeline_lib.torch_file import check_zip, save_torch
 
 _torchvision = types.ModuleType("torchvision")
 _torchvision.__path__ = importlib.util.find_spec("torchvision").submodule_search_locations
@@ -180,11 +181,12 @@ def load_clip(path: str | Path) -> CLIP:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
+        check_zip(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
         return build_clip(content["model"], content.get("activation", "quickgelu"))
     except Exception as error:  # torch raises a dozen unrelated types for a damaged or foreign file
         raise ValueError(
-            f'{path}: expected a checkpoint {{"model": CLIP state_dict}}, found: {error!r:.300}'
+            f'{path}: expected a whole checkpoint {{"model": CLIP state_dict}}, found: {error!r:.300}; {remedy(path)}'
         ) from error
 
 

@@ -8,7 +8,7 @@ import errno
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 # What a disk may answer that neither input nor code is to blame for.
 BEYOND_US = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
@@ -32,7 +32,8 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(f"error: {error.filename}: {error.strerror}; mend that and run the same command again")
     except SystemExit as end:
         if end.code == ENDED_BY_SIGTERM:
-            print("ended by SIGTERM; the same command goes on", file=sys.stderr)
+            with suppress(OSError):  # who reads what is printed may have been ended too
+                print("ended by SIGTERM; the same command goes on", file=sys.stderr, flush=True)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

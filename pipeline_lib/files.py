@@ -14,9 +14,13 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline_lib.command import BEYOND_US
+from pipeline_lib.origins import remedy
+
+PARQUET = {"compression": "zstd", "write_page_checksum": True}  # of every Parquet file that a stage writes
 
 
 @contextmanager
@@ -119,7 +123,7 @@ def read_json(path: str | Path) -> object:
     except _RepeatedKeyError as error:
         raise ValueError(f"{path}: the key {error.args[0]!r} stands twice in one JSON object") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: expected JSON, found something else ({error})") from error
+        raise ValueError(f"{path}: expected JSON, found something else ({error}); {remedy(path)}") from error
 
 
 class _RepeatedKeyError(Exception):
@@ -150,7 +154,7 @@ def write_parquet(path: str | Path, frame: pd.DataFrame, schema: pa.Schema | Non
     if schema is None:
         table = table.replace_schema_metadata(None)
     with atomic(path) as aside:
-        pq.write_table(table, aside, compression="zstd")
+        pq.write_table(table, aside, **PARQUET)
 
 
 def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataFrame:
@@ -161,14 +165,20 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataF
     ValueError
         If the file is not readable as Parquet or lacks a column; the message names the file.
     """
+    return read_arrow(path, columns).to_pandas()
+
+
+def read_arrow(path: str | Path, columns: list[str] | None = None, filters: pc.Expression | None = None) -> pa.Table:
+    """Read a Parquet file as an Arrow table, of the rows that `filters` lets through; raise what `read_parquet` raises.
+
+    Each page is compared with its checksum, where the file has them: ours have.
+    """
     try:
-        return pq.read_table(path, columns=columns).to_pandas()
+        return pq.read_table(path, columns=columns, filters=filters, page_checksum_verification=True)
     except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise ValueError(
-            f"{path}: expected a Parquet file, found something else ({error}); delete it and run the workflow again"
-        ) from error
+        raise ValueError(f"{path}: expected a whole Parquet file, found {error}; {remedy(path)}") from error
 
 
 def sha256(path: str | Path) -> str:

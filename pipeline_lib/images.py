@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from pipeline_lib.tars import KEY, list_samples, read_member
+from pipeline_lib.tars import KEY, Member, check_seal, list_samples, read_member
 
 FORMATS = ("JPEG", "PNG")  # by content: some files of the usual sets have another format than their name says
 
@@ -108,7 +108,11 @@ def _read_tar(tar: str | Path) -> Iterator[Sample]:
         if "jpg" not in members:
             raise ValueError(f"{tar}: expected members KEY.jpg, found no .jpg of sample {key!r} but {sorted(members)}")
         said = _metadata(read_member(tar, members["json"]), f"{tar}: sample {key}") if "json" in members else {}
-        yield Sample(tar, key, partial(read_member, tar, members["jpg"]), said)
+        yield Sample(tar, key, partial(_read_image, tar, members["jpg"], key, said), said)
+
+
+def _read_image(tar: str | Path, member: Member, key: str, said: dict) -> bytes:
+    return check_seal(read_member(tar, member), said, tar, key)
 
 
 def read_images(tars: Iterable[str | Path]) -> Iterator[tuple[str, Image.Image, dict]]:

@@ -7,10 +7,13 @@ the same samples in the same order give the same file.
 import json
 import re
 import tarfile
+import zlib
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
+
+from pipeline_lib.origins import remedy
 
 # A dot would be read as the start of the extension, a slash or ".." would leave the folder on extraction.
 KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -88,8 +91,26 @@ def list_members(path: str | Path) -> list[Member]:
             if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError(f"its end is missing at byte {tar.offset:,}")
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: not a whole tar ({error}); delete it and make or download it again") from error
+        raise ValueError(f"{path}: not a whole tar ({error}); {remedy(path)}") from error
     return members
+
+
+def sealed(image: bytes, said: dict) -> dict[str, bytes]:
+    """Return the parts of a sample whose JSON holds the image's CRC-32, by which `check_seal` knows it again."""
+    return {"jpg": image, "json": encode_json({**said, "crc32": zlib.crc32(image)})}
+
+
+def check_seal(image: bytes, said: dict, path: str | Path, key: str) -> bytes:
+    """Return the image of a sample of which `said` is the JSON.
+
+    Raises
+    ------
+    ValueError
+        If it is not the one that `sealed` was given; the message names file and key. Without a seal nothing is checked.
+    """
+    if said.get("crc32", found := zlib.crc32(image)) != found:
+        raise ValueError(f"{path}: the image of sample {key} is not what was written, by its checksum; {remedy(path)}")
+    return image
 
 
 def read_member(path: str | Path, member: Member) -> bytes:

@@ -1,5 +1,6 @@
 """Files of ``torch.save``: ours written atomically, those of others read without running code that they may hold."""
 
+import zipfile
 from pathlib import Path
 
 import torch
@@ -18,6 +19,19 @@ def save_torch(path: str | Path, content: object) -> None:
     # Given a path, torch writes past Python, and of a full disk says nothing but that a position is unexpected.
     with atomic(path) as aside, open(aside, "wb") as file:
         torch.save(content, file)
+
+
+def check_zip(path: str | Path) -> None:
+    """Compare the content of a file of `save_torch` with its checksums, which torch writes but does not read.
+
+    Raises
+    ------
+    ValueError, zipfile.BadZipFile
+        If it is another, or the file no whole zip.
+    """
+    with zipfile.ZipFile(path) as content:
+        if (broken := content.testzip()) is not None:
+            raise ValueError(f"{broken} in it is not what was written, by its checksum")
 
 
 def load_plain(path: str | Path, expected: str) -> object:

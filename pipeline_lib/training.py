@@ -7,6 +7,7 @@ import platform
 import resource
 import time
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from pipeline_lib.files import write_text
 from pipeline_lib.repository import checked_out
 
 PRECISIONS = ("fp32", "bf16", "fp16")
+PACKAGES = ("numpy", "openai-clip", "pillow", "pyarrow", "safetensors")  # that a number may depend on besides torch
 MODEL_FIELDS = ("model", "family", "backbone", "loss", "negatives", "seed")
 
 
@@ -196,7 +198,9 @@ class RunRecord:
             **checked_out()._asdict(),
             "python": platform.python_version(),
             "torch": torch.__version__,
+            "packages": {name: version(name) for name in PACKAGES},
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({platform.machine()})",
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),  # other kernels round otherwise
             "torch_threads": torch.get_num_threads(),
             "seconds": round(time.monotonic() - self.start, 1),
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

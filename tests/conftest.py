@@ -104,3 +104,14 @@ def copy_repository(folder: Path) -> Path:
 def empty_copy(tmp_path):
     """The repository as a newcomer has it."""
     return copy_repository(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory):
+    """The folder of a finished run of the small world, made once: a copy of it may be changed, it may not."""
+    from faults.small import finish, unpack
+
+    folder = unpack(tmp_path_factory.mktemp("small") / "run")
+    status, said = finish(folder)
+    assert status == 0, said[-8000:]
+    return folder

@@ -105,7 +105,7 @@ def test_files_that_are_no_negation_table_are_named(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"not parquet")
     pq.write_table(pa.table({"key": ["1"]}), tmp_path / "other.parquet")
     for name in ("bad", "other"):
-        with pytest.raises(ValueError, match=f"{name}.parquet: expected a negation table"):
+        with pytest.raises(ValueError, match=f"{name}.parquet: expected a whole negation table"):
             list(read_batches([tmp_path / f"{name}.parquet"]))
     with pytest.raises(FileNotFoundError, match=r"none\.parquet"):
         list(read_batches([tmp_path / "none.parquet"]))

@@ -179,7 +179,7 @@ def test_json_and_parquet_errors_name_the_file(tmp_path):
         (tmp_path / name).write_text("not that")
     with pytest.raises(ValueError, match=r"a\.json: expected JSON"):
         read_json(tmp_path / "a.json")
-    with pytest.raises(ValueError, match=r"a\.parquet: expected a Parquet file"):
+    with pytest.raises(ValueError, match=r"a\.parquet: expected a whole Parquet file"):
         read_parquet(tmp_path / "a.parquet")
 
 

@@ -113,6 +113,7 @@ def test_a_run_trains_the_text_tower_only_and_repeats_to_the_bit(training_files,
     assert record["model"] == "m-s0"
     assert record["recipe"]["lr"] == 1e-3
     assert record["steps"] == 9
+    assert record["torch_threads"] == 1 and record["cpu_capability"] and record["packages"]["numpy"].count(".") == 2
     tokens = 2 * (10 * 6 + 2 * 7)  # start, "a dog number" or "no dog number", one or two digits, end
     assert record["padding_spared"] == pytest.approx(1 - tokens / (2 * 12 * 77), abs=1e-4)
     assert record["tokens_per_s"] == pytest.approx(tokens / 12 * record["samples_per_s"], rel=0.01)

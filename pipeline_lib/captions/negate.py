@@ -39,7 +39,7 @@ import pyarrow.parquet as pq
 from pipeline_lib.captions.table import NEGATION_WORDS, SCHEMA
 from pipeline_lib.cc3m import Part, Row
 from pipeline_lib.command import run
-from pipeline_lib.files import atomic
+from pipeline_lib.files import PARQUET, atomic
 from pipeline_lib.progress import progress
 
 # Rows that a worker takes at once, and rows per Parquet row group: fixed, so that the bytes are.
@@ -271,7 +271,7 @@ def main(flags: list[str] | None = None) -> None:
     busy_s = 0.0
     start = time.monotonic()
     try:
-        with atomic(arguments.output) as aside, closing(pq.ParquetWriter(aside, SCHEMA, compression="zstd")) as writer:
+        with atomic(arguments.output) as aside, closing(pq.ParquetWriter(aside, SCHEMA, **PARQUET)) as writer:
             for part in negate_slices(_slices(rows), arguments.workers, arguments):
                 writer.write_table(part.table)
                 counts += part.counts

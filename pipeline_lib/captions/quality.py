@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from pipeline_lib.captions.table import NEGATION_WORDS, SCHEMA
 from pipeline_lib.command import run
 from pipeline_lib.files import write_text
+from pipeline_lib.origins import remedy
 
 SAMPLES = 100
 REFUSALS = 30
@@ -83,13 +84,15 @@ def read_batches(paths: Iterable[str | Path]) -> Iterator[pa.RecordBatch]:
     """
     for path in paths:
         try:
-            with pq.ParquetFile(path) as table:
+            with pq.ParquetFile(path, page_checksum_verification=True) as table:
                 if table.schema_arrow != SCHEMA:
                     raise ValueError(f"columns {table.schema_arrow.names}")
                 yield from table.iter_batches(BATCH_ROWS)
-        except (pa.ArrowInvalid, ValueError) as error:
+        except FileNotFoundError:
+            raise
+        except (pa.ArrowInvalid, ValueError, OSError) as error:
             raise ValueError(
-                f"{path}: expected a negation table of this version, found something else ({error}); make it again"
+                f"{path}: expected a whole negation table of this version, found {error}; {remedy(path)}"
             ) from error
 
 

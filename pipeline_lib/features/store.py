@@ -30,9 +30,9 @@ from torch import Tensor
 
 from pipeline_lib.clip_door import CLIP, activation_of
 from pipeline_lib.files import atomic
+from pipeline_lib.origins import remedy
 
 LENGTH_TOLERANCE = 1e-4  # of a row's length; normalising in fp32 leaves about 1e-7
-MADE_AGAIN = "delete it, and the rule `features` makes it again"
 
 
 @dataclass
@@ -183,7 +183,7 @@ def _load_shard(path: str | Path, tower: str | None) -> Features:
         found = Features(said["keys"], tensors["features"], tensors.get("labels"), **made)
         expected_checksum, expected_content = said["checksum"], said["content"]
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not a whole feature file ({error!r:.200}); {MADE_AGAIN}") from error
+        raise ValueError(f"{path}: not a whole feature file ({error!r:.200}); {remedy(path)}") from error
     n = len(found.keys)
     problem = None
     if len(found.features) != n or (found.labels is not None and len(found.labels) != n):
@@ -193,7 +193,7 @@ def _load_shard(path: str | Path, tower: str | None) -> Features:
     elif (row := bad_row(found.features)) is not None:
         problem = f"expected rows of length 1, found {found.features[row].norm():.6f} for key {found.keys[row]}"
     if problem:
-        raise ValueError(f"{path}: not a whole feature file ({problem}); {MADE_AGAIN}")
+        raise ValueError(f"{path}: not a whole feature file ({problem}); {remedy(path)}")
     if tower is not None and found.tower != tower:
         raise ValueError(
             f"{path}: these features come from the image tower {found.tower[:12]}, but the model has {tower[:12]}; "

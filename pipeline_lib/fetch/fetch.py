@@ -11,7 +11,8 @@
 (about 1,000 small images per second and core from a near host; on the open web the hosts set the pace). Outputs:
 
 - a WebDataset tar with ``KEY.jpg`` and ``KEY.json`` (`caption`, `url`, `status`, `width`, `height`, `original_width`,
-  `original_height`, and `sha256` of the image as downloaded) for every image that could be had, in row order;
+  `original_height`, `sha256` of the image as downloaded, and `crc32` of it as stored) for every image that could be
+  had, in row order;
 - a Parquet table with one row per row of the part, in order: `key`, `url`, `status` (``success`` or ``failed``),
   `failure` (null or one of `failures.FAILURES`), `permanent` (whether asking again is pointless), `http_code` (of the
   last answer), `attempts`, `bytes` (of a body that came whole), `final_host` (the last one that was asked), `sha256`
@@ -51,7 +52,7 @@ from pipeline_lib.fetch.outcomes import Sizes, outcome_table, read_outcomes
 from pipeline_lib.fetch.part import PartFetcher
 from pipeline_lib.fetch.settings import Settings
 from pipeline_lib.files import read_parquet
-from pipeline_lib.tars import encode_json, read_samples, write_samples
+from pipeline_lib.tars import check_seal, read_samples, sealed, write_samples
 
 # The settings that an image or a lasting refusal depends on. What was fetched under others is not taken over; the rest
 # says how patiently hosts are asked, and may change while a part is under way. workflow/rules/common.smk says the same.
@@ -98,7 +99,7 @@ def fetch_part(
                     outcome, content = journal.read(number)
                     table.add(row, outcome)
                     if outcome.status == "success":
-                        yield row.key, {"jpg": content, "json": encode_json(outcome.facts(row))}
+                        yield row.key, sealed(content, outcome.facts(row))
 
             write_samples(images, samples())
         journal.remove()
@@ -131,7 +132,8 @@ def take_over(images: Path, outcomes: Path, identity: str, journal: Journal) -> 
             if found != key:
                 raise ValueError(f"{images}: expected the image {key}, which {outcomes} has, found {found}")
             facts = json.loads(parts["json"])
-            outcome, content = outcome._replace(sizes=Sizes(*(facts[name] for name in Sizes._fields))), parts["jpg"]
+            outcome = outcome._replace(sizes=Sizes(*(facts[name] for name in Sizes._fields)))
+            content = check_seal(parts["jpg"], facts, images, key)
         if number not in journal and (outcome.status == "success" or outcome.permanent):
             journal.add(number, outcome, content)
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline_lib.cc3m import Row
-from pipeline_lib.files import atomic
+from pipeline_lib.files import PARQUET, atomic
+from pipeline_lib.origins import remedy
 
 SCHEMA = pa.schema(
     [
@@ -92,7 +93,7 @@ def outcome_table(path: Path, identity: str) -> Iterator[OutcomeTable]:
         Of the rows and the settings that it was made with, kept in the file's metadata.
     """
     schema = SCHEMA.with_metadata({IDENTITY: identity})
-    with atomic(path) as aside, pq.ParquetWriter(aside, schema, compression="zstd") as writer:
+    with atomic(path) as aside, pq.ParquetWriter(aside, schema, **PARQUET) as writer:
         table = OutcomeTable(writer)
         yield table
         table.write_group()
@@ -116,9 +117,9 @@ def read_outcomes(path: Path) -> tuple[str, Iterator[tuple[str, str, Outcome]]]:
         If it is not an outcome table.
     """
     try:
-        table = pq.ParquetFile(path)
+        table = pq.ParquetFile(path, page_checksum_verification=True)
     except pa.ArrowInvalid as error:
-        raise ValueError(f"{path}: expected a Parquet file, found something else ({error})") from error
+        raise _damaged(path, error) from error
     found = table.schema_arrow
     if found.names != SCHEMA.names or IDENTITY not in (found.metadata or {}):
         raise ValueError(
@@ -128,8 +129,15 @@ def read_outcomes(path: Path) -> tuple[str, Iterator[tuple[str, str, Outcome]]]:
 
     def lines() -> Iterator[tuple[str, str, Outcome]]:
         with table:
-            for batch in table.iter_batches(ROWS_PER_GROUP):
-                for key, url, *values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    yield key, url, Outcome(*values)
+            try:
+                for batch in table.iter_batches(ROWS_PER_GROUP):
+                    for key, url, *values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                        yield key, url, Outcome(*values)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise _damaged(path, error) from error
 
     return found.metadata[IDENTITY].decode(), lines()
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"{path}: expected a whole Parquet file, found {error}; {remedy(path)}")

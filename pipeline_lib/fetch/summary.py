@@ -26,13 +26,12 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline_lib.cc3m import Part
 from pipeline_lib.command import run
 from pipeline_lib.fetch.failures import label
 from pipeline_lib.fetch.outcomes import SCHEMA
-from pipeline_lib.files import sha256, write_json, write_parquet
+from pipeline_lib.files import read_arrow, sha256, write_json, write_parquet
 
 HOSTS = 20
 TOP = 10
@@ -66,11 +65,12 @@ def read_tables(captions: Path, outcomes: list[Path]) -> pa.Table:
     """
     tables, n_rows = [], 0
     for path in outcomes:
-        if (names := pq.read_schema(path).names) != SCHEMA.names:
+        table = read_arrow(path)
+        if table.column_names != SCHEMA.names:
             raise ValueError(
-                f"{path}: expected the columns {', '.join(SCHEMA.names)}, found {', '.join(names)}; fetch it again"
+                f"{path}: expected the columns {', '.join(SCHEMA.names)}, found {', '.join(table.column_names)}; "
+                "fetch it again"
             )
-        table = pq.read_table(path, columns=["key", *COUNTED])
         wanted = pa.array(range(n_rows, n_rows + len(table)), pa.int64())
         if not pc.cast(table["key"], pa.int64()).combine_chunks().equals(wanted):
             raise ValueError(f"{path}: expected the rows from number {n_rows} on, each once; fetch the part again")
@@ -118,9 +118,7 @@ def find_duplicates(table: pa.Table, captions: Path, outcomes: list[Path]) -> pd
     counts = table.filter(pc.is_valid(table["sha256"])).group_by("sha256").aggregate([([], "count_all")])
     shared = counts.filter(pc.field("count_all") > 1)["sha256"].combine_chunks()
     columns = ["sha256", "key", "url", "final_host"]
-    frame = pd.concat(
-        pq.read_table(path, columns=columns, filters=pc.field("sha256").isin(shared)).to_pandas() for path in outcomes
-    )
+    frame = pd.concat(read_arrow(path, columns, pc.field("sha256").isin(shared)).to_pandas() for path in outcomes)
     captions_of = dict.fromkeys(frame["key"])
     if captions_of:
         captions_of |= {row.key: row.caption for row in Part(captions) if row.key in captions_of}

@@ -21,6 +21,7 @@ import pandas as pd
 
 from pipeline_lib.command import run
 from pipeline_lib.files import write_text
+from pipeline_lib.origins import remedy
 from pipeline_lib.paper import (
     composition,
     fetched,
@@ -141,7 +142,9 @@ def _steps(path: str) -> list[dict]:
             content = json.loads(line)
             step, loss = int(content["step"]), float(content["loss"])
         except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"{path}, line {number}: expected JSON with numbers step and loss ({error!r})") from error
+            raise ValueError(
+                f"{path}, line {number}: expected JSON with numbers step and loss ({error!r}); {remedy(path)}"
+            ) from error
         if not math.isfinite(loss):
             raise ValueError(f"{path}, line {number}: expected a finite loss, found {loss}")
         steps.append({"step": step, "loss_value": loss})

@@ -203,7 +203,7 @@ def _read(path: str, model: str, benchmark: str) -> pa.Table:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file of scores; {rule}")
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path}: expected a whole Parquet file ({error}); delete it, {rule} again") from error
     for lacking in sorted({"key", "correct"} - set(table.column_names)):

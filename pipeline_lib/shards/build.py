@@ -19,6 +19,7 @@ Output: tars with ``KEY.jpg`` and ``KEY.json``; triplets, one row per sample: ``
 
 import argparse
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,7 +28,7 @@ import pandas as pd
 from pipeline_lib.command import run
 from pipeline_lib.files import read_parquet, write_json, write_parquet
 from pipeline_lib.progress import progress
-from pipeline_lib.tars import encode_json, read_samples, write_samples
+from pipeline_lib.tars import check_seal, read_samples, sealed, write_samples
 
 SPLITS = ("train", "eval")
 COMMAS = ("remove", "keep")
@@ -92,7 +93,7 @@ def count_rows(captions: pd.DataFrame, fetched: set[str], samples: int) -> dict[
 
 
 def write_split(path: Path, triplets: pd.DataFrame, images: Iterable[tuple[str, bytes]]) -> None:
-    """Write the tar of a split: ``KEY.jpg``, and ``KEY.json`` with the triplet.
+    """Write the tar of a split: ``KEY.jpg``, and ``KEY.json`` with the triplet and the image's checksum.
 
     Parameters
     ----------
@@ -104,9 +105,9 @@ def write_split(path: Path, triplets: pd.DataFrame, images: Iterable[tuple[str, 
         Key and JPEG, in the order in which they are stored; those without a triplet are passed over.
     """
     rows = triplets.drop(columns="split").set_index("key")
-    said = {key: encode_json({"key": key, **row}) for key, row in rows.to_dict("index").items()}
+    said = {key: {"key": key, **row} for key, row in rows.to_dict("index").items()}
     shown = progress(images, f"shard {path.stem}", "images")
-    write_samples(path, ((key, {"jpg": jpeg, "json": said[key]}) for key, jpeg in shown if key in said))
+    write_samples(path, ((key, sealed(jpeg, said[key])) for key, jpeg in shown if key in said))
 
 
 def say_counts(counts: dict[str, int]) -> None:
@@ -127,7 +128,10 @@ def main() -> None:
     fetched = {key for key, _ in read_samples(args.images)}
     triplets = triplets_of(captions, fetched, args.eval_share, args.seed, args.negated_commas)
     for split in SPLITS:
-        images = ((key, parts["jpg"]) for key, parts in read_samples(args.images))
+        images = (
+            (key, check_seal(parts["jpg"], json.loads(parts["json"]), args.images, key))
+            for key, parts in read_samples(args.images)
+        )
         write_split(getattr(args, split), triplets[triplets["split"] == split], images)
     write_parquet(args.triplets, triplets)
     counts = count_rows(captions, fetched, len(triplets))

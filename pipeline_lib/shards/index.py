@@ -5,8 +5,9 @@
     python -m pipeline_lib.shards.index --triplets triplets-*.parquet --counts counts-*.json \\
         --shards train-*.tar eval-*.tar --train train.parquet --eval eval.parquet --index index.json
 
-The index holds, per shard, its name, bytes and SHA-256, and in ``rows`` the parts' counts added up, with the size of
-each split and the number of evaluation samples whose caption and negated caption stand, word for word, in training too.
+The index holds, per shard, its name, samples, bytes and SHA-256, and in ``rows`` the parts' counts added up, with the
+size of each split and the number of evaluation samples whose caption and negated caption stand, word for word, in
+training too.
 """
 
 import argparse
@@ -17,7 +18,9 @@ import pandas as pd
 
 from pipeline_lib.command import run
 from pipeline_lib.files import read_json, read_parquet, sha256, write_json, write_parquet
+from pipeline_lib.origins import remedy
 from pipeline_lib.shards.build import SPLITS, say_counts
+from pipeline_lib.tars import list_samples
 
 
 def main() -> None:
@@ -48,7 +51,16 @@ def main() -> None:
         for split in SPLITS
     }
     totals["eval_with_texts_seen_in_training"] = int(texts["eval"].isin(set(texts["train"])).sum())
-    shards = [{"name": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)} for path in args.shards]
+    shards, keys = [], []
+    for path in args.shards:
+        found = [key for key, _ in list_samples(path)]
+        shards.append({"name": path.name, "samples": len(found), "bytes": path.stat().st_size, "sha256": sha256(path)})
+        keys += found
+    if set(keys) != set(triplets["key"]) or len(keys) != len(triplets):
+        raise ValueError(
+            f"{', '.join(map(str, args.shards))}: expected the {len(triplets):,} samples of the triplets, found "
+            f"{len(keys):,} others; {remedy(args.shards[0])}"
+        )
     write_json(args.index, {"rows": totals, "shards": shards})
     say_counts(totals)
 

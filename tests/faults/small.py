@@ -1,0 +1,127 @@
+"""A small run in a folder of its own, from nothing to tables, figures and report: what every fault is tried on."""
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+from conftest import copy_repository
+
+from pipeline_lib.files import read_parquet
+
+HERE = Path(__file__).parent
+# Measurements, and the page that shows them: times, speeds, memory. Of the outcomes of links it is one column.
+MEASURED = ("/logs/", "/benchmarks/", "/run.json", "results/report.html")
+OUTCOMES = re.compile(r"/fetch/\d{5}\.parquet$")
+TEMPORARY = ("*.tmp", "*.tmp.*", "*.journal", "*resume*", ".snakemake/incomplete/*", ".snakemake/locks/*")
+
+
+def unpack(folder: Path) -> Path:
+    """Make `folder` a copy of the repository with the small world's configuration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copy_repository(folder)
+    for name in ("small.yaml", "small.tsv"):
+        shutil.copy(HERE / name, folder / name)
+    return folder
+
+
+def start(folder: Path, *arguments: str, log: Path | None = None) -> subprocess.Popen:
+    """Start the engine on the small world, in a process group of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        As `unpack` made it.
+    arguments : str
+        Further ones for the engine.
+    log : Path, optional
+        Takes what it says; a pipe, ``.stdout``, where there is none.
+    """
+    command = [sys.executable, "-m", "snakemake", "--configfile", "small.yaml", "--cores", "2"]
+    command += ["--scheduler", "greedy", "--rerun-incomplete", "--nocolor", *arguments]
+    # Byte code is kept, wherever the tests are run: it halves the time that each job takes to start.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
+    with open(log, "ab") if log else open(os.devnull, "wb") as said:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=said if log else subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def finish(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run the engine on the small world to its end; return its exit status and what it said."""
+    engine = start(folder, *arguments)
+    said, _ = engine.communicate()
+    return engine.returncode, said.decode()
+
+
+def jobs_of(engine: subprocess.Popen) -> dict[str, list[psutil.Process]]:
+    """Return the processes of the jobs that run, by module, such as ``finetune.train``."""
+    found: dict[str, list[psutil.Process]] = {}
+    for process in _descendants(engine):
+        try:
+            words = process.cmdline()
+            modules = [word.removeprefix("pipeline_lib.") for word in words if word.startswith("pipeline_lib.")]
+            if words and "python" in words[0] and modules:
+                found.setdefault(modules[-1], []).append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def kill_all(engine: subprocess.Popen) -> None:
+    """SIGKILL the engine and every process below it, as a machine that is taken away does."""
+    processes = _descendants(engine)
+    os.killpg(engine.pid, signal.SIGKILL)
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    engine.wait()
+    psutil.wait_procs(processes, timeout=30)
+
+
+def _descendants(engine: subprocess.Popen) -> list[psutil.Process]:
+    try:
+        return psutil.Process(engine.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return a hash of every file under results/ that is no measurement, by path."""
+    paths = sorted(path for path in (folder / "results").rglob("*") if path.is_file())
+    names = {str(path.relative_to(folder)): path for path in paths}
+    return {name: _hash(path) for name, path in names.items() if not any(part in name for part in MEASURED)}
+
+
+def _hash(path: Path) -> str:
+    content = path.read_bytes()
+    if OUTCOMES.search(str(path)):
+        content = read_parquet(path).drop(columns="milliseconds").to_csv().encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def different(one: Path, other: Path) -> list[str]:
+    """Return the files, measurements aside, that only one of two runs has, or that are not the same to the byte."""
+    mine, theirs = hashes(one), hashes(other)
+    return sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Return what a finished run must not leave behind: files written aside, states of unfinished work, locks."""
+    places = [folder / "results", folder]
+    found = {path for pattern in TEMPORARY for place in places for path in place.glob(f"**/{pattern}")}
+    return sorted(str(path.relative_to(folder)) for path in found)

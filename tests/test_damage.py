@@ -1,0 +1,131 @@
+"""A file of a run that is damaged: whoever reads it names it, and the rule that makes it again."""
+
+import importlib
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, call
+from faults.small import finish
+
+from pipeline_lib.origins import made_by, remedy
+
+RUN = "results/small"
+MODEL = f"{RUN}/finetune/conclip-rn-s0"
+ITEMS = f"{RUN}/evaluate/conclip-rn-s0"
+# The file, and the job that reads it: its rule and the values of its wildcards.
+READ_BY = {
+    f"{RUN}/miniature/pretrain.tar": "pretrain mini-rn",
+    f"{RUN}/miniature/pool.tar": "features mini-rn,distractors,00000",
+    f"{RUN}/miniature/crepe.tar": "features mini-rn,crepe,00000",
+    f"{RUN}/miniature/sugarcrepe/swap_obj.json": "evaluate_benchmark mini-rn,sugarcrepe",
+    f"{RUN}/fetch/00000.tar": "shards 00000",
+    f"{RUN}/fetch/00001.parquet": "fetch_summary",
+    f"{RUN}/fetch/summary.json": "figures",
+    f"{RUN}/captions/00000.parquet": "shards 00000",
+    f"{RUN}/captions/00001.parquet": "captions_quality",
+    f"{RUN}/shards/train-00000.tar": "features mini-rn,ccneg-train,00000",
+    f"{RUN}/shards/eval-00001.tar": "shards_index",
+    f"{RUN}/shards/triplets-00001.parquet": "shards_index",
+    f"{RUN}/shards/counts-00000.json": "shards_index",
+    f"{RUN}/shards/train.parquet": "finetune conclip-rn-s0",
+    f"{RUN}/shards/eval.parquet": "evaluate_ccneg mini-rn",
+    f"{RUN}/shards/crepe.parquet": "finetune crepe-rn-s0",
+    f"{RUN}/backbones/mini-rn/model.pt": "distractors",
+    f"{RUN}/backbones/mini-rn/run.json": "evaluate_zeroshot mini-rn",
+    f"{RUN}/features/mini-rn/ccneg-train/00001.safetensors": "finetune conclip-rn-s0",
+    f"{RUN}/features/mini-rn/distractors/00000.safetensors": "distractors",
+    f"{RUN}/features/mini-rn/kinds/00000.safetensors": "evaluate_zeroshot mini-rn",
+    f"{RUN}/distractors/train.parquet": "finetune conclip-rn-s0",
+    f"{MODEL}/model.pt": "evaluate_ccneg conclip-rn-s0",
+    f"{MODEL}/run.json": "evaluate_benchmark conclip-rn-s0,sugarcrepe",
+    f"{MODEL}/history.jsonl": "figures",
+    f"{ITEMS}/ccneg.json": "tables",
+    f"{ITEMS}/embeddings.json": "tables",
+    f"{ITEMS}/zeroshot.parquet": "tables",
+    f"{ITEMS}/sugarcrepe.parquet": "tables",
+    "results/tables.parquet": "figures",
+}
+CHECKED = (".tar", ".parquet", ".safetensors", ".pt")  # by a checksum, which JSON has not
+
+
+@pytest.fixture(scope="module")
+def commands(small_run):
+    """The module and the arguments of every job of the small run, by rule and wildcards."""
+    status, said = finish(small_run, "--dry-run", "--forceall", "--printshellcmds")
+    assert status == 0, said[-3000:]
+    found = {}
+    for block in re.split(r"\n(?=(?:local)?rule \w+:)", said):
+        rule, named = re.match(r"(?:local)?rule (\w+):", block), re.search(r"wildcards: (.*)", block)
+        command = re.search(r"python -m ((?:.*\\\n)*.*)", block)
+        if rule and command:
+            values = ",".join(re.findall(r"=([\w-]+)", named[1])) if named else ""
+            found[f"{rule[1]} {values}".strip()] = shlex.split(command[1].replace("\\\n", " "))
+    return found
+
+
+@pytest.fixture(scope="module")
+def copy(small_run, tmp_path_factory):
+    """A copy of the finished run in which one file at a time is damaged."""
+    return shutil.copytree(small_run, tmp_path_factory.mktemp("damage") / "run")
+
+
+def truncated(content: bytes) -> bytes:
+    """All but the last third."""
+    return content[: 2 * len(content) // 3]
+
+
+def flipped(content: bytes) -> bytes:
+    """One bit in the middle is another."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [truncated, flipped])
+@pytest.mark.parametrize("name", READ_BY)
+def test_a_damaged_file_is_named_with_the_rule_that_makes_it(name, damage, copy, commands, monkeypatch):
+    path = copy / name
+    if damage is flipped and path.suffix not in CHECKED:
+        pytest.skip("without a checksum")
+    monkeypatch.chdir(copy)
+    module, *arguments = commands[READ_BY[name]]
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    try:
+        said = call(importlib.import_module(module).main, *arguments)
+    finally:
+        path.write_bytes(whole)
+    assert isinstance(said, str) and said.startswith("error: ") and name in said, said
+    assert re.search(rf"delete it.*rule {re.split(', | or ', made_by(name))[0]}", said), said
+
+
+def test_the_rules_that_make_files_are_those_of_the_workflow():
+    outputs = {}
+    for path in (ROOT / "workflow" / "rules").glob("*.smk"):
+        for block in re.split(r"\n(?=rule \w+:)", path.read_text())[1:]:
+            listed = re.search(r"^    output:\n((?:        .*\n)+)", block, re.MULTILINE)
+            for output in re.findall(r'"((?:<run>|results)/[^"]+)"', listed[1] if listed else ""):
+                outputs.setdefault(output, set()).add(re.match(r"rule (\w+)", block)[1])
+    assert len(outputs) > 30
+    sample = {
+        "part": "00000",
+        "split": "train",
+        "name": "kinds",
+        "backbone": "vit",
+        "pool": "coco",
+        "model": "vit",
+        "benchmark": "valse",
+        "blind": "blind-rule",
+    }
+    for output, makers in outputs.items():
+        if "quality.html" in output or output.endswith((".retried", "report.html")) or "figures/" in output:
+            continue  # which nobody reads
+        name = output.replace("<run>", "results/paper").format(**sample)
+        assert makers <= set(re.split(r", | or ", made_by(name) or "")), (name, makers)
+    assert made_by("data/coco/val2017.zip") is None and remedy("a.tar").startswith("delete it")
+
+
+def test_a_rule_is_named_wherever_the_run_lies():
+    assert made_by(Path("/scratch/me/results/paper/shards/train-00063.tar")) == "shards or shards_released"
