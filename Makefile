@@ -6,6 +6,7 @@
 # make bench-fetch   time img2dataset and our fetch: ten minutes on two cores
 # make bench-scaling   time and memory of planning and loading as the data grow: two minutes
 # make faults   kill a small run in every stage, fill its disk, protect it, end it by SIGTERM: half an hour on two cores
+# make audit    ask for known vulnerabilities of the locked packages; make licences   list their licences
 CORES ?= 8
 PYTHON ?= python3
 CONFIG ?=
@@ -15,7 +16,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: tables test lint preflight bench bench-fetch bench-results bench-scaling faults readme lock clean
+.PHONY: tables test lint preflight bench bench-fetch bench-results bench-scaling faults readme lock audit licences clean
 
 tables: $(ENVIRONMENT)
 	snakemake --cores $(CORES) --quiet rules --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
@@ -75,6 +76,21 @@ $(ENVIRONMENT): pyproject.toml requirements.lock
 lock: $(ENVIRONMENT)
 	{ head -n 1 requirements.lock; pip freeze --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
+
+# Both tools have an environment of their own: they would bring packages into the one that they look at.
+TOOLS := .venv-tools/.complete
+$(TOOLS): Makefile
+	$(PYTHON) -m venv .venv-tools
+	.venv-tools/bin/python -m pip install -qq --disable-pip-version-check pip-audit==2.10.1 pip-licenses==5.5.5
+	touch $@
+
+# Needs the network; a package that the database does not know is an error, not a pass.
+audit: $(TOOLS)
+	.venv-tools/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements.lock
+
+licences: $(ENVIRONMENT) $(TOOLS)
+	.venv-tools/bin/pip-licenses --python .venv/bin/python --with-system --ignore-packages conclip-pipeline pip setuptools --format markdown \
+		--output-file docs/licences.md
 
 clean:
 	find results -mindepth 1 -not -name README.md -delete

@@ -24,3 +24,10 @@ def test_the_lock_holds_every_pin():
     locked = {line.lower() for line in (ROOT / "requirements.lock").read_text().splitlines()}
     for requirement in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]:
         assert requirement.lower() in locked, requirement
+
+
+def test_the_licence_of_every_locked_package_is_listed():
+    rows = [line.split("|") for line in (ROOT / "docs" / "licences.md").read_text().splitlines()[2:]]
+    listed = {f"{row[1].strip()}=={row[2].strip().removesuffix('+cpu')}".lower() for row in rows}
+    locked = {line.lower() for line in (ROOT / "requirements.lock").read_text().splitlines() if line[0] != "#"}
+    assert listed == locked, "`make licences` lists them anew"
