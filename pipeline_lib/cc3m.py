@@ -11,10 +11,11 @@ import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 COLUMN_COUNTS = (2, 5)
+MAX_LINE_BYTES = 1 << 24  # far more than any row has; packed, a line could have any length
 
 
 class Row(NamedTuple):
@@ -25,7 +26,7 @@ class Row(NamedTuple):
     key : str
         The row's number in the file, from 0, as nine digits.
     caption, url : str
-        As in the file; empty where the line does not have them.
+        As in the file; empty where the line does not have them, or is longer than any row.
     problem : str or None
         Why the line cannot be used (``"columns"``, ``"encoding"``, ``"control-character"``), or None.
     """
@@ -109,13 +110,23 @@ class Part:
     def __iter__(self) -> Iterator[Row]:
         """Read the rows."""
         with _open(self._path) as lines:
-            for number, line in enumerate(islice(lines, self._numbers.stop)):
+            for number, line in enumerate(islice(_split(lines), self._numbers.stop)):
                 if number >= self._numbers.start:
                     yield _parse(number, line)
 
 
+def _split(lines: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines, and of one that is no row the first `MAX_LINE_BYTES`."""
+    while line := lines.readline(MAX_LINE_BYTES):
+        yield line
+        while line and not line.endswith(b"\n"):
+            line = lines.readline(MAX_LINE_BYTES)
+
+
 def _parse(number: int, line: bytes) -> Row:
     key = f"{number:09d}"
+    if len(line) == MAX_LINE_BYTES:
+        return Row(key, "", "", "columns")
     line = line.rstrip(b"\r\n")
     try:
         text, problem = line.decode("utf-8"), None

@@ -29,7 +29,7 @@ from torch import nn
 from pipeline_lib.byte_pairs import encode
 from pipeline_lib.files import sha256
 from pipeline_lib.origins import remedy
-from pipeline_lib.torch_file import check_zip, save_torch
+from pipeline_lib.torch_file import check_zip, load_weights_only, memory_for, save_torch
 
 _torchvision = types.ModuleType("torchvision")
 _torchvision.__path__ = importlib.util.find_spec("torchvision").submodule_search_locations
@@ -182,8 +182,9 @@ def load_clip(path: str | Path) -> CLIP:
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
         check_zip(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        return build_clip(content["model"], content.get("activation", "quickgelu"))
+        content = load_weights_only(path)
+        with memory_for(path):
+            return build_clip(content["model"], content.get("activation", "quickgelu"))
     except Exception as error:  # torch raises a dozen unrelated types for a damaged or foreign file
         raise ValueError(
             f'{path}: expected a whole checkpoint {{"model": CLIP state_dict}}, found: {error!r:.300}; {remedy(path)}'

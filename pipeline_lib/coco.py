@@ -5,7 +5,8 @@ Whoever counts COCO's images with torchvision or pycocotools counts them by asce
 
 from pathlib import Path
 
-from pipeline_lib.files import read_json
+from pipeline_lib.files import read_json, repeated
+from pipeline_lib.quoted import quoted
 
 
 def image_keys(path: str | Path) -> list[str]:
@@ -29,10 +30,9 @@ def image_keys(path: str | Path) -> list[str]:
     content = read_json(path)
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list) or not images:
-        raise ValueError(f"{path}: expected COCO's annotations, with a list `images`, found {content!r:.100}")
+        raise ValueError(f"{path}: expected COCO's annotations, with a list `images`, found {quoted(content, 100)}")
     ids = [_id(path, image) for image in images]
-    if len(set(ids)) < len(ids):
-        twice = next(number for number in ids if ids.count(number) > 1)
+    if (twice := repeated(ids)) is not None:
         raise ValueError(f"{path}: image {twice} occurs twice")
     return [f"{number:012d}" for number in sorted(ids)]
 
@@ -42,6 +42,6 @@ def _id(path: str | Path, image: object) -> int:
     if type(number) is not int or number < 0 or image.get("file_name") != f"{number:012d}.jpg":
         raise ValueError(
             f"{path}: expected images with an id and the file name of its 12 digits, as COCO 2017 has them, found "
-            f"{image!r:.200}"
+            f"{quoted(image)}"
         )
     return number

@@ -25,7 +25,9 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except (ValueError, FileNotFoundError) as error:
-        sys.exit(f"error: {error}")
+        # A name from an archive may hold what a terminal obeys.
+        text = "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(error))
+        sys.exit(f"error: {text}")
     except OSError as error:
         if error.errno not in BEYOND_US:
             raise

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -115,15 +115,22 @@ def read_json(path: str | Path) -> object:
     Raises
     ------
     ValueError
-        If the file is not JSON, or an object in it has a key twice, of which a reader would lose one; the message names
-        the file and the place.
+        If the file is not JSON (``NaN`` is none, nor is half a surrogate pair a text), is nested too deeply to be read,
+        or an object in it has a key twice, of which a reader would lose one; the message names the file and the place.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_without_repetition)
+        text = Path(path).read_text(encoding="utf-8")
+        content = json.loads(text, object_pairs_hook=_without_repetition, parse_constant=_no_constant)
+        if SURROGATE.search(text):
+            json.dumps(content, ensure_ascii=False).encode()
+        return content
     except _RepeatedKeyError as error:
-        raise ValueError(f"{path}: the key {error.args[0]!r} stands twice in one JSON object") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: the key {error.args[0]!r:.200} stands twice in one JSON object") from None
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected JSON, found something else ({error}); {remedy(path)}") from error
+
+
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # the escaped half of a character beyond the first 65,536
 
 
 class _RepeatedKeyError(Exception):
@@ -133,9 +140,18 @@ class _RepeatedKeyError(Exception):
 def _without_repetition(pairs: list[tuple[str, object]]) -> dict:
     content = dict(pairs)
     if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _RepeatedKeyError(next(name for name in names if names.count(name) > 1))
+        raise _RepeatedKeyError(repeated(name for name, _ in pairs))
     return content
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def repeated(values: Iterable[Hashable]) -> object:
+    """Return the first of `values` that occurred before, or None."""
+    seen = set()
+    return next((value for value in values if value in seen or seen.add(value)), None)
 
 
 def write_parquet(path: str | Path, frame: pd.DataFrame, schema: pa.Schema | None = None) -> None:
@@ -165,20 +181,33 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataF
     ValueError
         If the file is not readable as Parquet or lacks a column; the message names the file.
     """
-    return read_arrow(path, columns).to_pandas()
+    with parquet_errors(path):
+        return _read_table(path, columns=columns).to_pandas()
 
 
 def read_arrow(path: str | Path, columns: list[str] | None = None, filters: pc.Expression | None = None) -> pa.Table:
-    """Read a Parquet file as an Arrow table, of the rows that `filters` lets through; raise what `read_parquet` raises.
+    """Read those rows of a Parquet file that `filters` lets through, as Arrow has them; raise what `read_parquet` raises."""
+    with parquet_errors(path):
+        return _read_table(path, columns=columns, filters=filters)
 
-    Each page is compared with its checksum, where the file has them: ours have.
-    """
+
+def _read_table(path: str | Path, **options: object) -> pa.Table:
+    """Read a table; each page is compared with its checksum, where the file has them: ours have."""
+    return pq.read_table(path, page_checksum_verification=True, **options)
+
+
+@contextmanager
+def parquet_errors(path: str | Path) -> Iterator[None]:
+    """Turn whatever Arrow and pandas raise for a damaged or foreign file into a `ValueError` that names it."""
     try:
-        return pq.read_table(path, columns=columns, filters=filters, page_checksum_verification=True)
-    except (pa.ArrowInvalid, pa.ArrowKeyError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise ValueError(f"{path}: expected a whole Parquet file, found {error}; {remedy(path)}") from error
+        yield
+    except FileNotFoundError:
+        raise
+    # Damaged bytes, columns of other types, and damaged notes on them.
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path}: expected a whole Parquet file, found {' '.join(str(error).split())}; {remedy(path)}"
+        ) from error
 
 
 def sha256(path: str | Path) -> str:

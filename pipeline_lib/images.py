@@ -6,8 +6,6 @@ without being read, and several images be read and decoded at the same time.
 
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,9 +13,11 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from pipeline_lib.quoted import quoted
 from pipeline_lib.tars import KEY, Member, check_seal, list_samples, read_member
 
 FORMATS = ("JPEG", "PNG")  # by content: some files of the usual sets have another format than their name says
+MAX_PIXELS = 1 << 26  # of an image: 200 MB decoded. Pillow warns of those with a third more
 
 
 class Sample(NamedTuple):
@@ -50,7 +50,7 @@ class Sample(NamedTuple):
         """
         try:
             return self.load()
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except Exception as error:  # archives raise many types for damaged members
             raise ValueError(f"{self.source}: the image of sample {self.key} cannot be read ({error})") from error
 
     def decode(self, encoded: bytes) -> Image.Image:
@@ -59,11 +59,14 @@ class Sample(NamedTuple):
         Raises
         ------
         ValueError
-            If it is not a whole JPEG or PNG; the message names file and key.
+            If it is not a whole JPEG or PNG, or has more than `MAX_PIXELS`; the message names file and key.
         """
         try:
-            return Image.open(io.BytesIO(encoded), formats=FORMATS).convert("RGB")
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            image = Image.open(io.BytesIO(encoded), formats=FORMATS)
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"{image.width} × {image.height} pixels, expected {MAX_PIXELS:,} at most")
+            return image.convert("RGB")
+        except Exception as error:  # Pillow raises nearly anything for hostile bytes
             raise ValueError(f"{self.source}: the image of sample {self.key} does not decode ({error})") from error
 
 
@@ -126,11 +129,11 @@ def read_images(tars: Iterable[str | Path]) -> Iterator[tuple[str, Image.Image, 
 def _metadata(content: bytes, where: str) -> dict:
     try:
         said = json.loads(content)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: its .json member is not JSON ({error})") from error
     if not isinstance(said, dict):
-        raise ValueError(f"{where}: expected a JSON object, found {said!r:.80}")
+        raise ValueError(f"{where}: expected a JSON object, found {quoted(said, 80)}")
     label = said.get("label", 0)
     if type(label) is not int or label < 0:
-        raise ValueError(f"{where}: expected a label that is a whole number from 0, found {label!r}")
+        raise ValueError(f"{where}: expected a label that is a whole number from 0, found {quoted(label)}")
     return said

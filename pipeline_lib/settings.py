@@ -4,56 +4,22 @@ A misspelt key is an error that names it, the nearest legal key and all legal on
 """
 
 import csv
-import difflib
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import jsonschema
 import yaml
 
 from pipeline_lib.backbones.entries import clip_backbones, entry_problems
 from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.evaluate.prompts import class_problems, prompt_problems
 from pipeline_lib.readers.catalogue import READERS
+from pipeline_lib.schema_errors import mistakes, nearest
 
 
+@cache
 def _load_schema(path: str | Path) -> dict:
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-
-
-def _explain(error: jsonschema.ValidationError) -> str:
-    """Return what is wrong at which key, what was found and what is allowed."""
-    place = "/".join(map(str, error.absolute_path)) or "the top level"
-    if error.validator == "additionalProperties":
-        allowed = sorted(error.schema.get("properties", {}))
-        lines = []
-        for key in sorted(set(error.instance) - set(allowed), key=str):
-            near = difflib.get_close_matches(str(key), allowed, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            lines.append(f"{place}: unknown key {key!r}{hint} Allowed: {', '.join(allowed)}")
-        return "\n".join(lines)
-    if error.validator == "required":
-        missing = sorted(set(error.validator_value) - set(error.instance))
-        return f"{place}: missing {', '.join(missing)}"
-    if error.validator in ("anyOf", "oneOf"):
-        best = jsonschema.exceptions.best_match(error.context)
-        return _explain(best) if best else f"{place}: {error.message}"
-    expected = {
-        "type": "a value of type {}",
-        "enum": "one of {}",
-        "minimum": "at least {}",
-        "exclusiveMinimum": "more than {}",
-        "maximum": "at most {}",
-        "exclusiveMaximum": "less than {}",
-        "pattern": "a text that matches {}",
-        "minItems": "at least {} entries",
-        "minLength": "a text of at least {} characters",
-        "multipleOf": "a multiple of {}",
-    }.get(error.validator, f"{error.validator} {{}}")
-    hint = ""
-    if error.validator == "type" and isinstance(error.instance, str) and "number" in str(error.validator_value):
-        hint = " (YAML reads 1e-6 as a text: write 1.0e-6)"
-    return f"{place}: expected {expected.format(error.validator_value)}, found {error.instance!r}{hint}"
 
 
 def check_config(config: dict, schema: str | Path) -> None:
@@ -71,9 +37,7 @@ def check_config(config: dict, schema: str | Path) -> None:
     ValueError
         If a key is unknown, missing or has an illegal value, or entries contradict each other; one line per problem.
     """
-    validator = jsonschema.Draft202012Validator(_load_schema(schema))
-    errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
-    problems = [_explain(error) for error in errors] or _contradictions(config)
+    problems = mistakes(config, _load_schema(schema)) or _contradictions(config)
     if problems:
         raise ValueError("the configuration has mistakes:\n" + "\n".join(problems))
 
@@ -117,21 +81,38 @@ def _contradictions(config: dict) -> list[str]:
         for name in lists["evaluate/transformers"]
         if name in backbones
     ]
+    fetch = config["fetch"]
+    if fetch["deadline_s"] < fetch["timeout_s"]:
+        problems.append(
+            f"fetch/deadline_s: expected at least timeout_s, {fetch['timeout_s']}, since it is for all attempts "
+            f"together; found {fetch['deadline_s']}"
+        )
     recipe = config["backbones"]["pretrain"]
     if recipe["warmup_steps"] >= recipe["steps"]:
-        problems.append(f"backbones/pretrain/warmup_steps: expected less than steps, {recipe['steps']}")
+        problems.append(
+            f"backbones/pretrain/warmup_steps: expected less than steps, {recipe['steps']}, found "
+            f"{recipe['warmup_steps']}"
+        )
     if config["shards"]["eval_share"] in (0, 1):
-        problems.append("shards/eval_share: expected a share between 0 and 1, so that both splits have samples")
+        problems.append(
+            "shards/eval_share: expected a share between 0 and 1, so that both splits have samples, found "
+            f"{config['shards']['eval_share']}"
+        )
     release = config["shards"]["released"]
     if release is not None and release["eval_last"] >= release["count"]:
-        problems.append(f"shards/released/eval_last: expected less than count, {release['count']}")
+        problems.append(
+            f"shards/released/eval_last: expected less than count, {release['count']}, found {release['eval_last']}"
+        )
     if release is None and config["distractors"]["released"] is not None:
         problems.append(
             "distractors/released: the mapping counts the rows of the released CC-Neg; expected it under "
             "shards/released, found null"
         )
     if config["miniature"] is not None and sum(config["miniature"]["answers"].values()) >= 1:
-        problems.append("miniature/answers: expected shares with a sum below 1, so that some images are served well")
+        problems.append(
+            "miniature/answers: expected shares with a sum below 1, so that some images are served well, found "
+            f"{sum(config['miniature']['answers'].values()):g}"
+        )
     return problems
 
 
@@ -237,23 +218,40 @@ def read_experiments(path: str | Path, schema: str | Path, backbones: list[str],
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such sheet of experiments (config key finetune/experiments)")
-    validator = jsonschema.Draft202012Validator(_load_schema(schema))
-    with open(path, encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t"))
+    rules = _load_schema(schema)
+    columns = rules["required"]
+    try:
+        with open(path, encoding="utf-8", newline="") as lines:
+            reader = csv.reader(lines, delimiter="\t", strict=True)
+            header, *rows = [(reader.line_num, cells) for cells in reader if cells] or [(1, [])]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: expected a table in UTF-8 with tabs between its columns ({error})") from error
+    if sorted(header[1]) != sorted(columns):
+        hints = [f"; {name!r:.50} is none{nearest(name, columns)}" for name in header[1] if name not in columns]
+        raise ValueError(
+            f"{path}, line 1: expected the columns {', '.join(columns)}, each once, found "
+            f"{', '.join(header[1]):.300}{''.join(hints):.300}"
+        )
     if not rows:
         raise ValueError(f"{path}: expected at least one experiment, found none")
-    problems, seen = [], {}
-    for line, row in enumerate(rows, 2):
+    problems, seen, experiments = [], {}, []
+    for line, cells in rows:
         where = f"{path}, line {line}"
-        problems += [f"{where}, {_explain(error)}" for error in validator.iter_errors(row)]
+        if len(cells) != len(columns):
+            problems.append(f"{where}: expected {len(columns)} cells as in the header, found {len(cells)}")
+            continue
+        row = dict(zip(header[1], cells, strict=True))
+        experiments.append(row)
+        problems += [f"{where}, {mistake}" for mistake in mistakes(row, rules)]
         for column, legal in (("backbone", backbones), ("loss", losses)):
-            if row.get(column) not in legal:
-                problems.append(f"{where}, {column}: expected one of {', '.join(legal)}, found {row.get(column)!r}")
-        if row.get("experiment") in seen:
+            if row[column] not in legal:
+                near = nearest(row[column], legal)
+                problems.append(f"{where}, {column}: expected one of {', '.join(legal)}, found {row[column]!r}{near}")
+        if row["experiment"] in seen:
             problems.append(
                 f"{where}: experiment {row['experiment']!r} stands in line {seen[row['experiment']]} already"
             )
-        seen.setdefault(row.get("experiment"), line)
+        seen.setdefault(row["experiment"], line)
     if problems:
         raise ValueError("the sheet of experiments has mistakes:\n" + "\n".join(problems))
     return [
@@ -262,7 +260,7 @@ def read_experiments(path: str | Path, schema: str | Path, backbones: list[str],
             "seeds": [int(seed) for seed in row["seeds"].split(",")],
             "benchmarks": None if row["benchmarks"] == "all" else row["benchmarks"].split(","),
         }
-        for row in rows
+        for row in experiments
     ]
 
 
@@ -295,9 +293,7 @@ def _pool_problems(place: str, pool: dict) -> list[str]:
     """Return why no reader can read a pool as its entry says."""
     name, paths = pool.get("reader", "tar"), pool_paths(pool)
     if name not in READERS:
-        near = difflib.get_close_matches(name, READERS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return [f"{place}/reader: expected one of {', '.join(READERS)}, found {name!r}{hint}"]
+        return [f"{place}/reader: expected one of {', '.join(READERS)}, found {name!r}{nearest(name, list(READERS))}"]
     if not READERS[name].accepts(paths):
         return [f"{place}/images: the reader {name} does not take {len(paths)} paths; expected {READERS[name].layout}"]
     if name == "tar" and len(paths) > 1:

@@ -4,6 +4,7 @@ A sample is a key and its parts, stored as members ``KEY.jpg``, ``KEY.json``. Ti
 the same samples in the same order give the same file.
 """
 
+import gzip
 import json
 import re
 import tarfile
@@ -17,6 +18,11 @@ from pipeline_lib.origins import remedy
 
 # A dot would be read as the start of the extension, a slash or ".." would leave the folder on extraction.
 KEY = re.compile(r"[A-Za-z0-9_-]+")
+MAX_NAME_BYTES = 1 << 16  # of an extended header, which holds a name and a few times
+EXTENDED = (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE)
+FILES_AND_FOLDERS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
+# What a damaged or hostile tar makes of `tarfile`; a RecursionError where extended headers follow each other.
+DAMAGED = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
 
 
 def write_samples(path: str | Path, samples: Iterable[tuple[str, dict[str, bytes]]]) -> int:
@@ -70,6 +76,38 @@ class Member(NamedTuple):
     size: int
 
 
+class _Header(tarfile.TarInfo):
+    """A header that has been looked at before `tarfile` acts on it."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:  # which `tarfile` offers to be overridden
+        if self.size < 0:  # would lead `tarfile` back to where it was, for ever
+            raise tarfile.ReadError(f"the size of {self.name!r:.200} is negative")
+        if self.type in EXTENDED and self.size > MAX_NAME_BYTES:
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes, expected {MAX_NAME_BYTES:,} at most")
+        if self.type not in (*EXTENDED, *FILES_AND_FOLDERS):
+            raise tarfile.ReadError(f"{self.name!r:.200} is a link, a device or the like, expected files and folders")
+        return super()._proc_member(tar)
+
+
+def check_name(name: str) -> None:
+    """Raise a `ValueError` if a name in an archive would lead out of the folder into which it is unpacked.
+
+    Nothing here unpacks one; but what has such a name was made to do harm, or by a mistake.
+    """
+    if name.startswith("/") or ".." in name.split("/"):
+        raise ValueError(f"{name!r:.200} leads out of the archive's folder")
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the files of an open tar; raise one of `DAMAGED` for what an archive of data does not have."""
+    for member in tar:
+        if member.size < 0 or member.issparse():  # as an extended header may say
+            raise tarfile.ReadError(f"the size of {member.name!r:.200} is not that of its bytes")
+        check_name(member.name)
+        if member.isreg():
+            yield member
+
+
 def list_members(path: str | Path) -> list[Member]:
     """Return the files in a tar in stored order, reading their headers only.
 
@@ -78,21 +116,47 @@ def list_members(path: str | Path) -> list[Member]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is truncated, damaged or not a plain tar; the message names it.
+        If the file is truncated, damaged or not a plain tar, or holds anything but files and folders, or a name that
+        leads out of it; the message names it.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such tar")
     try:
-        with open(path, "rb") as content, tarfile.open(fileobj=content, mode="r:") as tar:
-            members = [Member(member.name, member.offset_data, member.size) for member in tar if member.isreg()]
+        with open(path, "rb") as content, tarfile.open(fileobj=content, mode="r:", tarinfo=_Header) as tar:
+            members = [Member(member.name, member.offset_data, member.size) for member in _members(tar)]
             # A tar cut between two members, or with a broken header, reads like a shorter one; only the missing end
             # mark gives it away.
             content.seek(tar.offset)
             if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError(f"its end is missing at byte {tar.offset:,}")
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except DAMAGED as error:
         raise ValueError(f"{path}: not a whole tar ({error}); {remedy(path)}") from error
     return members
+
+
+def read_packed(path: str | Path, name: str, max_bytes: int) -> bytes:
+    """Return the content of a file in a ``.tar.gz``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such archive.
+    ValueError
+        If the archive is truncated, damaged or as `list_members` refuses it, does not hold the file, or holds one of
+        more than `max_bytes`; the message names it.
+    """
+    try:
+        with gzip.open(path, "rb") as content, tarfile.open(fileobj=content, mode="r|", tarinfo=_Header) as tar:
+            for member in _members(tar):
+                if member.name.removeprefix("./") == name:
+                    if member.size > max_bytes:
+                        raise ValueError(f"{name} has {member.size:,} bytes, expected {max_bytes:,} at most")
+                    return tar.extractfile(member).read()
+    except FileNotFoundError:
+        raise
+    except DAMAGED as error:
+        raise ValueError(f"{path}: expected a whole .tar.gz with {name} ({error}); download it again") from error
+    raise ValueError(f"{path}: expected {name} in it, found no such file")
 
 
 def sealed(image: bytes, said: dict) -> dict[str, bytes]:
@@ -135,7 +199,7 @@ def list_samples(path: str | Path) -> Iterator[tuple[str, dict[str, Member]]]:
         for member in members:
             extension = _split(member.name)[1]
             if extension in parts:
-                raise ValueError(f"{path}: sample {key} has a second .{extension} member; keys must be unique")
+                raise ValueError(f"{path}: sample {key!r} has a second .{extension} member; keys must be unique")
             parts[extension] = member
         yield key, parts
 

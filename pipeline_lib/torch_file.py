@@ -6,6 +6,9 @@ from pathlib import Path
 import torch
 
 from pipeline_lib.files import atomic
+from pipeline_lib.spare_memory import SPARE_BYTES, spare_memory
+
+COPIES = 4  # of a file's bytes, which reading it and building a model of it take at most
 
 
 def save_torch(path: str | Path, content: object) -> None:
@@ -34,6 +37,33 @@ def check_zip(path: str | Path) -> None:
             raise ValueError(f"{broken} in it is not what was written, by its checksum")
 
 
+def load_weights_only(path: str | Path, *classes: type) -> object:
+    """Return what ``torch.load`` makes of a file: the one place of this package where it is called.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    classes : type
+        What may be rebuilt beside tensors, numbers, texts, lists and dictionaries.
+
+    Raises
+    ------
+    Exception
+        Of a dozen unrelated types, for a damaged or foreign file, or one that asks for much more memory than it has
+        bytes; `pickle.UnpicklingError` if it holds anything else, which is never loaded.
+    """
+    with torch.serialization.safe_globals(list(classes)), memory_for(path):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def memory_for(path: str | Path):
+    """Return a context that lets this process take as much memory as weights of a file or folder may need."""
+    path = Path(path)
+    files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
+    return spare_memory(COPIES * sum(file.stat().st_size for file in files) + SPARE_BYTES)
+
+
 def load_plain(path: str | Path, expected: str) -> object:
     """Return the content of a torch-saved file of numbers, texts, lists, dictionaries and tensors.
 
@@ -54,8 +84,8 @@ def load_plain(path: str | Path, expected: str) -> object:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; expected {expected}")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen unrelated types for a damaged or foreign file
+        return load_weights_only(path)
+    except Exception as error:
         raise ValueError(
             f"{path}: expected {expected}, saved by torch without any code in it; found {error!r:.300}. "
             "Compare its size and hash with the published file, and get it again"

@@ -346,5 +346,5 @@ def test_an_image_that_is_missing_or_does_not_decode_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"boxes\.json, item 0: expected the image a\.jpg in .*images, found none"):
         cut_out(path, folder)
     (folder / "a.jpg").write_bytes(b"\xff\xd8 not a photo")
-    with pytest.raises(ValueError, match=r"boxes\.json, item 0, a\.jpg: the image does not decode"):
+    with pytest.raises(ValueError, match=r"boxes\.json, item 0, a\.jpg: the image of sample a does not decode"):
         cut_out(path, folder)

@@ -131,7 +131,7 @@ def test_a_tar_with_a_damaged_header_is_named_and_not_read_as_a_shorter_one(tmp_
 
 def test_two_samples_with_one_key_in_a_row_are_named(tmp_path):
     write_samples(tmp_path / "a.tar", [SAMPLES[0], SAMPLES[0]])
-    with pytest.raises(ValueError, match=r"a\.tar: sample 000000000 has a second \.jpg member"):
+    with pytest.raises(ValueError, match=r"a\.tar: sample '000000000' has a second \.jpg member"):
         list(read_samples(tmp_path / "a.tar"))
 
 

@@ -53,7 +53,7 @@ BROKEN = {
     "an unknown loss": (lambda path: change(path, loss="l4"), "'l4' is not one of"),
     "not a number": (
         lambda path: change_first_metric(path, value=float("nan")),
-        "expected a number from 0 to 100, found nan",
+        "expected JSON, found something else .NaN is no number of JSON",
     ),
     "no percentage": (lambda path: change_first_metric(path, value=101), "expected a number from 0 to 100, found 101"),
     "no items": (lambda path: change_first_metric(path, n=0), "less than the minimum of 1"),

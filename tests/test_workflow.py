@@ -164,9 +164,12 @@ def test_both_configurations_fit_the_schema(name):
             r"finetune: unknown key 'epoch'; did you mean 'epochs'\? Allowed: batch_size, .*epochs",
         ),
         ({"finetun": {}}, r"the top level: unknown key 'finetun'; did you mean 'finetune'\?"),
-        ({"finetune": {"lr": "1e-6"}}, r"finetune/lr: expected a value of type number, found '1e-6' \(YAML reads 1e-6"),
-        ({"finetune": {"epochs": 0}}, "finetune/epochs: expected at least 1, found 0"),
-        ({"finetune": {"order": "random"}}, r"finetune/order: expected one of \['shuffled', 'paper'\], found 'random'"),
+        (
+            {"finetune": {"lr": "1e-6"}},
+            r"finetune/lr: expected a number more than 0 and at most 1,000, found '1e-6' \(YAML reads 1e-6",
+        ),
+        ({"finetune": {"epochs": 0}}, "finetune/epochs: expected a whole number at least 1 .*, found 0"),
+        ({"finetune": {"order": "random"}}, r"finetune/order: expected one of shuffled, paper, found 'random'"),
         ({"run": "tables"}, "run: "),
         ({"backbones": {"pretrain": {"warmup_steps": 600}}}, "warmup_steps: expected less than steps, 600"),
         ({"run": "My Run"}, "run: expected a text that matches .*, found 'My Run'"),
@@ -177,15 +180,15 @@ def test_both_configurations_fit_the_schema(name):
             {"evaluate": {"zeroshot": {"prompts": {"foto": ["a {}"]}}}},
             r"prompts: unknown key 'foto'; did you mean 'photo'\? Allowed: bare, ensemble, negated, photo, plain",
         ),
-        ({"evaluate": {"zeroshot": {"prompts": {"photo": "set"}}}}, r"prompts/photo: expected one of \['dataset'\]"),
+        ({"evaluate": {"zeroshot": {"prompts": {"photo": "set"}}}}, r"prompts/photo: expected one of dataset"),
         (
             {"evaluate": {"zeroshot": {"prompts": {"ensemble": "dataset"}}}},
             "datasets/kinds: the prompt 'ensemble' takes the dataset's own templates; name a file of them",
         ),
-        ({"features": {"pools": []}}, "features/pools: expected at least 1 entries"),
+        ({"features": {"pools": []}}, "features/pools: expected a list of at least 1 entries, found"),
         (
             {"features": {"pools": [{"name": "a", "images": []}]}},
-            "features/pools/0/images: expected at least 1 entries",
+            "features/pools/0/images: expected a text .* or a list of at least 1 entries",
         ),
         ({"features": {"pools": [{"name": "ccneg-eval", "images": "a.tar"}]}}, "features/pools/0/name: "),
         (benchmark(name="zeroshot"), "evaluate/benchmarks/0/name: "),
@@ -193,7 +196,10 @@ def test_both_configurations_fit_the_schema(name):
         (benchmark(kind="mqc"), r"evaluate/benchmarks/a/kind: expected one of mcq, retrieval, .*, found 'mqc'"),
         (benchmark(pool="kitchens"), "features/pools: the pool 'kitchens' is missing"),
         (benchmark(count={"one": 1}), r"evaluate/benchmarks/a/count: expected null or a number, found \{'one': 1\}"),
-        (benchmark(count=0), "evaluate/benchmarks/0/count: expected at least 1, found 0"),
+        (
+            benchmark(count=0),
+            "evaluate/benchmarks/0/count: expected a whole number at least 1 .* or a dictionary or null, found 0",
+        ),
         (
             benchmark(kind="sugarcrepe-plus", count=4757),
             r"evaluate/benchmarks/a/count: expected null or a number for each of replace_obj, .*, found 4757",
@@ -216,7 +222,7 @@ def test_both_configurations_fit_the_schema(name):
         ),
         (
             {"features": {"precision": "fp8"}},
-            r"features/precision: expected one of \['fp32', 'bf16', 'fp16'\], found 'fp8'",
+            r"features/precision: expected one of fp32, bf16, fp16, found 'fp8'",
         ),
     ],
 )
@@ -326,9 +332,9 @@ def test_an_architecture_that_cannot_be_built_is_refused(changes, message):
             "extra: backbone: expected a CLIP among mini-rn, mini-slim, found 'other'",
         ),
         ({**CHECKPOINT, "family": "CLIP"}, "extra: family: expected the name of its method"),
-        ({**CHECKPOINT, "activation": "relu"}, r"activation: expected one of \['quickgelu', 'gelu'\], found 'relu'"),
+        ({**CHECKPOINT, "activation": "relu"}, r"activation: expected one of quickgelu, gelu, found 'relu'"),
         ({**CHECKPOINT, "benchmarks": ["ccneg", "valse2"]}, "extra/benchmarks: expected some of .* found 'valse2'"),
-        ({**CHECKPOINT, "benchmarks": []}, "benchmarks: expected at least 1 entries"),
+        ({**CHECKPOINT, "benchmarks": []}, "benchmarks: expected a list of at least 1 entries"),
         (
             {"source": "checkpoint", "path": "a.pt", "activation": "gelu", "image_tower": "backbone"},
             "extra: the key 'image_tower' needs the key 'backbone'",

@@ -27,6 +27,7 @@ from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.clip_door import ACTIVATIONS, CLIP, activation_of, build_clip, load_clip, save_checkpoint
 from pipeline_lib.command import run
 from pipeline_lib.files import sha256, write_json
+from pipeline_lib.torch_file import memory_for
 from pipeline_lib.training import RunRecord, baseline
 
 DERIVED = 0.5  # cosine of two image towers' weights: about 0 if trained apart, above 0.9 if one is fine-tuned
@@ -132,7 +133,8 @@ def main() -> None:
                     f"{args.path}: the image tower was not fine-tuned from that of {args.backbone}; nothing but the "
                     f"configuration says that its activation is {args.activation}. See how its authors load it."
                 )
-        model = _build(found.state_dict, args.activation)
+        with memory_for(args.path):
+            model = _build(found.state_dict, args.activation)
     except ValueError as error:
         raise ValueError(f"{args.path}: {error}") from error
     save_checkpoint(args.checkpoint, model)
@@ -144,7 +146,7 @@ def main() -> None:
 def _build(state_dict: dict[str, Tensor], activation: str) -> CLIP:
     try:
         return build_clip(state_dict, activation)
-    except (KeyError, RuntimeError, AssertionError) as error:  # what clip and torch raise for foreign names or shapes
+    except Exception as error:  # what clip and torch raise for foreign names, shapes and sizes
         raise ValueError(f"not the weights of a CLIP ({error!r:.300})") from error
 
 

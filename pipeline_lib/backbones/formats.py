@@ -19,7 +19,6 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import NamedTuple
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -27,6 +26,7 @@ from torch import Tensor
 from pipeline_lib.backbones.huggingface import HEAD_WIDTH, activation_in, from_huggingface
 from pipeline_lib.clip_door import pixel_statistics
 from pipeline_lib.files import read_json
+from pipeline_lib.torch_file import load_weights_only, memory_for
 
 NO_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # OpenAI's archives list these three among them
 
@@ -61,15 +61,20 @@ def read_weights(path: str | Path) -> Weights:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
-        if not path.is_dir():
-            found = _read_checkpoint(path)
-        elif (path / "open_clip_config.json").is_file():
-            found = _read_open_clip(path)
-        else:
-            found = _read_huggingface(path)
-        return Weights(_checked(found.state_dict), found.activation)
+        with memory_for(path):
+            if not path.is_dir():
+                found = _read_checkpoint(path)
+            elif (path / "open_clip_config.json").is_file():
+                found = _read_open_clip(path)
+            else:
+                found = _read_huggingface(path)
+            return Weights(_checked(found.state_dict), found.activation)
+    except FileNotFoundError:
+        raise
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    except Exception as error:  # a description may have anything in any place, and a tensor any shape and type
+        raise ValueError(f"{path}: not the weights and description of a CLIP ({error!r:.300})") from error
 
 
 def _read_checkpoint(path: Path) -> Weights:
@@ -77,15 +82,15 @@ def _read_checkpoint(path: Path) -> Weights:
     keys = sorted(map(str, content)) if isinstance(content, dict) else [type(content).__name__]
     for key in ("model", "state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
-            return Weights(content[key], content.get("activation"))
+            said = content.get("activation")
+            return Weights(content[key], said if isinstance(said, str) else None)
     raise ValueError(f"expected weights under the key `model` or `state_dict`, found {', '.join(keys)[:200]}")
 
 
 def _load(path: Path) -> object:
     """Return the content of a file of ``torch.save``; of all classes but torch's own, a Namespace alone is let in."""
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        return load_weights_only(path, argparse.Namespace)
     except UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
         inside = f"`{named[1]}`" if named else "something else"
@@ -149,6 +154,10 @@ def _checked(state_dict: dict) -> dict[str, Tensor]:
     """Return the weights in fp32, without prefix and without what is not a weight."""
     if others := [name for name, value in state_dict.items() if not isinstance(value, Tensor)]:
         raise ValueError(f"expected a tensor under each name, found {type(state_dict[others[0]]).__name__} {others[0]}")
+    if empty := [name for name, value in state_dict.items() if not value.numel()]:
+        raise ValueError(
+            f"expected numbers under each name, found none under {empty[0]}, {tuple(state_dict[empty[0]].shape)}"
+        )
     if all(name.startswith("module.") for name in state_dict):
         state_dict = {name.removeprefix("module."): value for name, value in state_dict.items()}
     state_dict = {

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline_lib.clip_door import CONTEXT_LENGTH, END_TOKEN, START_TOKEN, TOKENIZER
+from pipeline_lib.quoted import quoted
 
 HIDDEN_ACT = {"quickgelu": "quick_gelu", "gelu": "gelu"}
 HEAD_WIDTH = 64
@@ -154,7 +155,7 @@ def activation_in(config: dict, state_dict: dict[str, Tensor]) -> str:
         If `config` describes something that `clip.model.CLIP` does not compute and that no shape gives away.
     """
     if config.get("model_type") != "clip":
-        raise ValueError(f"expected model_type clip in config.json, found {config.get('model_type')!r}")
+        raise ValueError(f"expected model_type clip in config.json, found {quoted(config.get('model_type'))}")
     widths = {
         "text_config": state_dict["ln_final.weight"].shape[0],
         "vision_config": state_dict["visual.ln_post.weight"].shape[0],
@@ -165,7 +166,9 @@ def activation_in(config: dict, state_dict: dict[str, Tensor]) -> str:
         expected = {"layer_norm_eps": LAYER_NORM_EPS, "num_attention_heads": widths[tower] // HEAD_WIDTH}
         for key, value in expected.items():
             if said[key] != value:
-                raise ValueError(f"expected {tower}/{key} {value} in config.json, as CLIP has, found {said[key]!r}")
+                raise ValueError(
+                    f"expected {tower}/{key} {value} in config.json, as CLIP has, found {quoted(said[key])}"
+                )
         found.add(said["hidden_act"])
     known = {theirs: ours for ours, theirs in HIDDEN_ACT.items()}
     if len(found) > 1 or not found <= set(known):

@@ -24,6 +24,7 @@ import pyarrow as pa
 from pipeline_lib.coco import image_keys
 from pipeline_lib.command import run
 from pipeline_lib.files import read_parquet, write_parquet
+from pipeline_lib.quoted import quoted
 from pipeline_lib.torch_file import load_plain
 
 SCHEMA = pa.schema([("key", pa.string()), ("distractor", pa.string()), ("score", pa.float32())])
@@ -56,11 +57,11 @@ def read_mapping(path: str | Path, lengths: tuple[int, ...], images: int) -> lis
         raise ValueError(f"{path}: expected a list with {expected} entries, one per row of the release, found {found}")
     for row, entry in enumerate(entries):
         if not isinstance(entry, list) or not entry or not all(type(place) is int for place in entry):
-            raise ValueError(f"{path}, row {row}: expected a list of whole numbers, found {entry!r:.100}")
+            raise ValueError(f"{path}, row {row}: expected a list of whole numbers, found {quoted(entry, 100)}")
         if not all(0 <= place < images for place in entry):
             raise ValueError(
                 f"{path}, row {row}: expected positions among the {images:,} images of the captions file, found "
-                f"{entry!r:.100}; the mapping counts those of captions_train2017.json, 118,287"
+                f"{quoted(entry, 100)}; the mapping counts those of captions_train2017.json, 118,287"
             )
     return [entry[0] for entry in entries]
 

@@ -9,6 +9,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from pipeline_lib.quoted import quoted
 from pipeline_lib.tars import KEY
 
 
@@ -68,7 +69,8 @@ def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, d
             wrong = [column for column in columns if header.count(column) != 1]
             if wrong:
                 raise ValueError(
-                    f"{path}, line 1: expected the columns {', '.join(columns)}, each once, found {', '.join(header)}"
+                    f"{path}, line 1: expected the columns {', '.join(columns)}, each once, found "
+                    f"{', '.join(header):.300}"
                 )
             for cells in rows:
                 if not cells:  # an empty line, as some editors leave at the end
@@ -104,7 +106,7 @@ def _items(path: str | Path, kind: type) -> dict | list:
         raise ValueError(f"{path}: expected a JSON {word} of items, found {type(content).__name__}{size}")
     for name, item in content.items() if kind is dict else enumerate(content):
         if not isinstance(item, dict):
-            raise ValueError(f"{path}, item {name}: expected a JSON object, found {item!r:.100}")
+            raise ValueError(f"{path}, item {name}: expected a JSON object, found {quoted(item, 100)}")
     return content
 
 
@@ -112,7 +114,7 @@ def texts(item: dict, fields: Sequence[str], where: str) -> list[str]:
     """Return the texts of `fields`; raise a `ValueError` that quotes the item if one is missing, empty or no text."""
     found = [item.get(field) for field in fields]
     if not all(isinstance(text, str) and text.strip() for text in found):
-        raise ValueError(f"{where}: expected the texts {', '.join(fields)}, found {item!r:.200}")
+        raise ValueError(f"{where}: expected the texts {', '.join(fields)}, found {quoted(item)}")
     return found
 
 

@@ -16,7 +16,10 @@ def _read_lines(path: str | Path, what: str) -> list[str]:
     """Return the lines of a file, none of them empty; `what` says in a message what a line should be."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; expected one with {what} per line")
-    lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected UTF-8 with {what} per line ({error})") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             raise ValueError(f"{path}, line {number}: expected {what}, found an empty line")

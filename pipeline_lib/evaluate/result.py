@@ -68,7 +68,7 @@ def read_model(record: Path) -> dict:
         If it lacks one.
     """
     content = read_json(record)
-    missing = [field for field in MODEL_FIELDS if field not in content]
+    missing = [field for field in MODEL_FIELDS if not isinstance(content, dict) or field not in content]
     if missing:
         raise ValueError(f"{record}: expected the fields {', '.join(MODEL_FIELDS)}; {', '.join(missing)} missing")
     return {field: content[field] for field in MODEL_FIELDS}

@@ -22,6 +22,7 @@ from pipeline_lib.command import run
 from pipeline_lib.evaluate.annotations import check_count, image_key, read_object, texts
 from pipeline_lib.evaluate.metrics import accuracy, strictly_prefers_caption
 from pipeline_lib.evaluate.result import benchmark_parser, load_model, load_pool, metric, write_result
+from pipeline_lib.quoted import quoted
 from pipeline_lib.text_tower import encode_captions
 
 VOTES = 2  # of three annotators, for an item to count
@@ -55,7 +56,7 @@ def read_valse(path: str | Path, count: int | None = None) -> pd.DataFrame:
         image, caption, foil = texts(item, ("image_file", "caption", "foil"), where)
         votes = item["mturk"].get("caption") if isinstance(item.get("mturk"), dict) else None
         if type(votes) is not int:
-            raise ValueError(f"{where}: expected the number of votes mturk.caption, found {votes!r}")
+            raise ValueError(f"{where}: expected the number of votes mturk.caption, found {quoted(votes)}")
         if votes >= VOTES:
             rows.append((name, image_key(image, where), caption, foil))
     check_count(path, len(rows), count, "valid items")

@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline_lib.cc3m import Row
-from pipeline_lib.files import PARQUET, atomic
-from pipeline_lib.origins import remedy
+from pipeline_lib.files import PARQUET, atomic, parquet_errors
 
 SCHEMA = pa.schema(
     [
@@ -116,11 +115,9 @@ def read_outcomes(path: Path) -> tuple[str, Iterator[tuple[str, str, Outcome]]]:
     ValueError
         If it is not an outcome table.
     """
-    try:
+    with parquet_errors(path):
         table = pq.ParquetFile(path, page_checksum_verification=True)
-    except pa.ArrowInvalid as error:
-        raise _damaged(path, error) from error
-    found = table.schema_arrow
+        found = table.schema_arrow
     if found.names != SCHEMA.names or IDENTITY not in (found.metadata or {}):
         raise ValueError(
             f"{path}: expected an outcome table with the columns {', '.join(SCHEMA.names)}, found "
@@ -128,16 +125,9 @@ def read_outcomes(path: Path) -> tuple[str, Iterator[tuple[str, str, Outcome]]]:
         )
 
     def lines() -> Iterator[tuple[str, str, Outcome]]:
-        with table:
-            try:
-                for batch in table.iter_batches(ROWS_PER_GROUP):
-                    for key, url, *values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                        yield key, url, Outcome(*values)
-            except (pa.ArrowInvalid, OSError) as error:
-                raise _damaged(path, error) from error
+        with table, parquet_errors(path):
+            for batch in table.iter_batches(ROWS_PER_GROUP):
+                for key, url, *values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    yield key, url, Outcome(*values)
 
-    return found.metadata[IDENTITY].decode(), lines()
-
-
-def _damaged(path: Path, error: Exception) -> ValueError:
-    return ValueError(f"{path}: expected a whole Parquet file, found {error}; {remedy(path)}")
+    return found.metadata[IDENTITY].decode(errors="replace"), lines()

@@ -35,7 +35,7 @@ from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.finetune.trainer import Recipe, Trainer, run_id
 from pipeline_lib.progress import progress
 from pipeline_lib.sources import code_version
-from pipeline_lib.torch_file import save_torch
+from pipeline_lib.torch_file import load_weights_only, save_torch
 from pipeline_lib.training import MODEL_FIELDS, PRECISIONS, RunRecord, pick_device, use_threads, write_history
 
 
@@ -44,7 +44,7 @@ def resume(trainer: Trainer, path: Path, identity: str) -> None:
     if not path.is_file():
         return
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        found = load_weights_only(path)
         if found["run"] == identity:
             trainer.restore(found)
             print(f"{path}: going on from step {trainer.step_number:,}", flush=True)

@@ -101,9 +101,12 @@ def read_published(path: str | Path) -> Published:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file of published numbers")
-    frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8")
+    try:
+        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8", index_col=False)
+    except ValueError as error:  # of pandas' own, where it is no table
+        raise ValueError(f"{path}: expected a table in UTF-8 with tabs between its columns ({error})") from error
     if list(frame.columns) != COLUMNS:
-        raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(frame.columns)}")
+        raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(frame.columns):.300}")
     best: Published = {}
     seen = set()
     for line, (*cell, value, provenance) in enumerate(frame.itertuples(index=False, name=None), start=2):

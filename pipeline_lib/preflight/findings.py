@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from pipeline_lib.cc3m import count_rows
 from pipeline_lib.preflight.registry import Download, Expected
+from pipeline_lib.readers.containers import walk
 
 PRESENT, MISSING, WRONG = "present", "missing", "wrong"
 FETCHED = "to fetch"  # missing, but the run gets it by itself
@@ -68,15 +69,15 @@ def inspect(path: str | Path, expected: Expected | None = None, hashes: bool = F
             seen.append(_counted(path, expected.items))
         if expected and expected.download:
             seen.append(_as_published(path, expected.download, hashes))
-    except (ValueError, OSError, csv.Error) as error:
-        return Finding(WRONG, f"{path}: {error}" if isinstance(error, csv.Error) else str(error))
+    except Exception as error:  # what lies there may be anything, and the next file wants to be looked at too
+        return Finding(WRONG, str(error) if str(path) in str(error) else f"{path}: {error}")
     return Finding(PRESENT, ", ".join(word for word in seen if word))
 
 
 def _check_filled(folder: Path) -> None:
     """Raise a `ValueError` if a folder holds nothing but archives, which nobody looks into, or nothing at all."""
     archives = []
-    for _, _, names in os.walk(folder, followlinks=True):
+    for _, names in walk(folder):
         for name in names:
             if not name.endswith(ARCHIVES) and not name.startswith("."):
                 return
@@ -179,12 +180,4 @@ def _is_image(name: str) -> bool:
 
 
 def _images_below(folder: Path) -> int:
-    found, todo = 0, [str(folder)]
-    while todo:
-        with os.scandir(todo.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    todo.append(entry.path)
-                else:
-                    found += _is_image(entry.name)
-    return found
+    return sum(_is_image(name) for _, names in walk(folder) for name in names)

@@ -107,12 +107,14 @@ def read_registry(path: str | Path) -> list[Dataset]:
     ValueError
         If a column is missing or unknown, a cell is illegal or a name occurs twice; one line per problem.
     """
-    with open(path, encoding="utf-8", newline="") as lines:
-        rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-        header = tuple(next(rows, ()))
-        if header != COLUMNS:
-            raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(header)}")
-        rows = list(enumerate(rows, 2))
+    try:
+        with open(path, encoding="utf-8", newline="") as lines:
+            rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)) or [[]]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: expected a table in UTF-8 with tabs between its columns ({error})") from error
+    if (header := tuple(rows[0])) != COLUMNS:
+        raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(header):.300}")
+    rows = list(enumerate(rows[1:], 2))
     problems, datasets = [], []
     for line, cells in rows:
         if len(cells) != len(COLUMNS):

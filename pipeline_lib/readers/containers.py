@@ -1,19 +1,25 @@
 """The files of a dataset where they lie: in a folder, in a zip or in a tar, read in place and never unpacked.
 
-Names serve to recognise files and to make keys. Nothing is written, so a name in an archive cannot lead anywhere.
+Names serve to recognise files and to make keys. Nothing is written, so a name in an archive cannot lead anywhere; one
+that would is refused all the same. A file is read whole, so none may have more than `MAX_FILE_BYTES`.
 """
 
 import os
 import posixpath  # on texts, since Path objects would take seconds of a hundred thousand names
+import stat
+import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline_lib.tars import list_members, read_member
+from pipeline_lib.tars import check_name, list_members, read_member
 
 IMAGES = {".jpg", ".jpeg", ".png"}  # suffixes, in any case
+MAX_FILE_BYTES = 1 << 28  # ten times the largest image of the usual sets
+ZIP_HEADER_BYTES = 30  # the least before a file's bytes
 
 
 class File(NamedTuple):
@@ -49,7 +55,8 @@ def list_files(path: str | Path) -> list[File]:
     FileNotFoundError
         If there is no such file or folder.
     ValueError
-        If an archive is truncated or none; the message names it.
+        If an archive is truncated, none, or made to do harm, a file is too large or stands twice in an archive, or
+        links lead a folder into itself; the message names it.
     """
     if Path(path).is_dir():
         found = _in_folder(str(path))
@@ -58,8 +65,12 @@ def list_files(path: str | Path) -> list[File]:
     elif Path(path).suffix.lower() == ".zip":
         found = _in_zip(path)
     else:
-        found = (File(path, member.name, partial(read_member, path, member)) for member in list_members(path))
-    return sorted((file for file in found if not _is_left_behind(file.name)), key=lambda file: file.name)
+        found = _in_tar(path)
+    files = sorted((file for file in found if not _is_left_behind(file.name)), key=lambda file: file.name)
+    for file, following in pairwise(files):
+        if file.name == following.name:
+            raise ValueError(f"{path}: {file.name!r:.200} stands in it twice; download it again")
+    return files
 
 
 def list_images(path: str | Path) -> list[File]:
@@ -76,29 +87,105 @@ def list_images(path: str | Path) -> list[File]:
     return images
 
 
+def images_by_name(places: Iterable[str | Path]) -> dict[str, File]:
+    """Return the images of folders or archives by their names without folder and suffix.
+
+    Raises
+    ------
+    ValueError
+        As `list_images`, or if two images have one name, of which one would be lost.
+    """
+    found: dict[str, File] = {}
+    for place in places:
+        for file in list_images(place):
+            if file.stem in found:
+                other = found[file.stem]
+                raise ValueError(
+                    f"{place}: expected one image of each name, found {file.name!r:.200} beside {other.name!r:.200} of "
+                    f"{other.source}"
+                )
+            found[file.stem] = file
+    return found
+
+
 def _is_left_behind(name: str) -> bool:
     parts = name.split("/")
     return "__MACOSX" in parts or any(part.startswith(".") and part not in (".", "..") for part in parts)
 
 
-def _in_folder(folder: str) -> Iterator[File]:
+def walk(folder: str | Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder below a folder, and itself, with the names of the files in it; links are followed.
+
+    Raises
+    ------
+    ValueError
+        If a link leads to a folder that was there already: followed, it might never end.
+    """
+    seen = set()
     for parent, _, names in os.walk(folder, followlinks=True):
+        about = os.stat(parent)
+        if (about.st_dev, about.st_ino) in seen:
+            raise ValueError(f"{parent!r:.300}: a link leads to a folder that is listed already; remove the link")
+        seen.add((about.st_dev, about.st_ino))
+        yield parent, names
+
+
+def _in_folder(folder: str) -> Iterator[File]:
+    for parent, names in walk(folder):
         below = "" if parent == folder else f"{os.path.relpath(parent, folder)}/"
         for name in names:
             path = os.path.join(parent, name)
             yield File(path, below + name, partial(_read, path))
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a named pipe would be waited for, for ever
+
+
 def _read(path: str) -> bytes:
-    with open(path, "rb") as content:
+    with open(path, "rb", opener=_without_waiting) as content:
+        about = os.fstat(content.fileno())
+        if not stat.S_ISREG(about.st_mode) or about.st_size > MAX_FILE_BYTES:
+            raise OSError(
+                f"expected a file of {MAX_FILE_BYTES:,} bytes at most, found {stat.filemode(about.st_mode)} "
+                f"of {about.st_size:,} bytes"
+            )
         return content.read()
+
+
+def _in_tar(path: str | Path) -> Iterator[File]:
+    for member in list_members(path):
+        _check_size(path, member.name, member.size)
+        yield File(path, member.name, partial(read_member, path, member))
+
+
+def _check_size(path: str | Path, name: str, size: int) -> None:
+    if size > MAX_FILE_BYTES:
+        raise ValueError(f"{path}: expected files of {MAX_FILE_BYTES:,} bytes at most, found {name!r:.200} of {size:,}")
 
 
 def _in_zip(path: str | Path) -> Iterator[File]:
     try:
         archive = zipfile.ZipFile(path)  # stays open as long as one of its files can be read; threads may share it
-    except (zipfile.BadZipFile, OSError) as error:
+        members = archive.infolist()
+        for member in members:
+            check_name(member.filename)
+            # Others are decompressed by `zipfile` without a bound, and no set has them.
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise zipfile.BadZipFile(f"{member.filename!r:.200} is compressed in another way than by deflate")
+        for member, following in pairwise(sorted(members, key=lambda member: member.header_offset)):
+            if member.header_offset + ZIP_HEADER_BYTES + member.compress_size > following.header_offset:
+                raise zipfile.BadZipFile(f"{member.filename!r:.200} and {following.filename!r:.200} overlap")
+    # What `zipfile` raises beside its own errors: for versions, numbers and names that it does not know.
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
         raise ValueError(f"{path}: not a whole zip ({error}); download it again") from error
-    for member in archive.infolist():
+    for member in members:
         if not member.is_dir():
-            yield File(path, member.filename, partial(archive.read, member))
+            _check_size(path, member.filename, member.file_size)
+            yield File(path, member.filename, partial(_unzip, archive, member))
+
+
+def _unzip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    with archive.open(member) as content:
+        # Asked for a number of bytes, it inflates no more than these, whatever the member would become.
+        return content.read(member.file_size + 1)

@@ -10,7 +10,7 @@ from functools import partial
 from pipeline_lib.crepe import Region, read_crepe
 from pipeline_lib.crepe_layout import captions_files
 from pipeline_lib.images import Sample
-from pipeline_lib.readers.containers import File, list_images
+from pipeline_lib.readers.containers import File, images_by_name
 from pipeline_lib.readers.reader import Reader
 
 
@@ -21,7 +21,7 @@ def needs(captions: str, *images: str) -> list[str]:
 
 def read(captions: str, image_folder: str, *more_images: str) -> Iterator[Sample]:
     """Yield a sample for each row of the captions, as PNG: a crop is what was cut out, to the bit."""
-    files = {file.stem: file for folder in (image_folder, *more_images) for file in list_images(folder)}
+    files = images_by_name((image_folder, *more_images))
     for region in read_crepe(captions):
         if region.image_id not in files:
             places = ", ".join((image_folder, *more_images))
@@ -32,7 +32,8 @@ def read(captions: str, image_folder: str, *more_images: str) -> Iterator[Sample
 
 def _crop(file: File, region: Region) -> bytes:
     x, y, width, height = region.box
-    image = Sample(file.source, region.image_id, file.load, {}).decode(file.load())
+    sample = Sample(file.source, region.image_id, file.load, {})
+    image = sample.decode(sample.read())
     off = x >= image.width or y >= image.height or x + width <= 0 or y + height <= 0
     if off or width > 2 * image.width or height > 2 * image.height:  # a crop that reaches outside is padded with black
         raise ValueError(

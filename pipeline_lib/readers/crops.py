@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
 from pipeline_lib.evaluate.annotations import image_key, read_list, texts
-from pipeline_lib.images import FORMATS, Sample
+from pipeline_lib.images import Sample
+from pipeline_lib.quoted import quoted
 from pipeline_lib.readers import coco
-from pipeline_lib.readers.containers import File, list_images
+from pipeline_lib.readers.containers import File, images_by_name
 from pipeline_lib.readers.reader import Reader
 
 OUTSIDE_PX = 1.0  # a box may end so far outside its image: annotators' boxes are rounded
@@ -51,7 +50,9 @@ def read_boxes(path: str | Path) -> list[dict]:
         image, phrase = texts(item, ("image", "phrase"), where)
         listed = item.get("bbox_list")
         if not isinstance(listed, list) or len(listed) < 2:
-            raise ValueError(f"{where}: expected bbox_list to be a list of two boxes or more, found {listed!r:.100}")
+            raise ValueError(
+                f"{where}: expected bbox_list to be a list of two boxes or more, found {quoted(listed, 100)}"
+            )
         boxes, right = [_box(box, where) for box in listed], _box(item.get("ref_bbox"), where)
         if boxes.count(right) != 1:
             raise ValueError(f"{where}: expected ref_bbox once in bbox_list, found it {boxes.count(right)} times")
@@ -64,7 +65,7 @@ def read_boxes(path: str | Path) -> list[dict]:
 def _box(box: object, where: str) -> Box:
     numbers = isinstance(box, list) and len(box) == 4 and all(type(side) in (int, float) for side in box)
     if not numbers or not all(map(math.isfinite, box)) or min(box[2:]) <= 0:
-        raise ValueError(f"{where}: expected a box of x, y, width and height in pixels, found {box!r:.100}")
+        raise ValueError(f"{where}: expected a box of x, y, width and height in pixels, found {quoted(box, 100)}")
     return tuple(map(float, box))
 
 
@@ -76,7 +77,7 @@ def needs(annotations: str, images: str) -> list[str]:
 def read(annotations: str, images: str) -> Iterator[Sample]:
     """Yield a crop for each item and box, in the order of the annotations; it is cut out when it is read."""
     _, folder = needs(annotations, images)
-    files = {file.stem: file for file in list_images(folder)}
+    files = images_by_name([folder])
     for number, item in enumerate(read_boxes(annotations)):
         where = f"{annotations}, item {number}"
         if item["image"] not in files:
@@ -95,10 +96,8 @@ def cut(file: File, box: Box, where: str) -> bytes:
         If the image does not decode, is smaller than the box says, as a resized copy would be, or the box has no pixel;
         the message begins with `where`.
     """
-    try:
-        image = Image.open(io.BytesIO(file.load()), formats=FORMATS).convert("RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{where}: the image does not decode ({error})") from error
+    sample = Sample(where, file.stem, file.load, {})
+    image = sample.decode(sample.read())
     x, y, width, height = box
     right, bottom = x + width, y + height
     outside = max(-x, -y, right - image.width, bottom - image.height)

@@ -8,17 +8,15 @@ in sorted order, as CLIP's class names are. Keys, order and labels are the same 
   (ILSVRC2012_devkit_t12.tar.gz, or its folder), whose list names each image's class by a number of its own.
 """
 
-import gzip
-import io
 import re
-import tarfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline_lib.images import Sample
 from pipeline_lib.readers.containers import list_images
-from pipeline_lib.readers.reader import Reader, present
+from pipeline_lib.readers.mat import read_mat
+from pipeline_lib.readers.reader import MAX_TABLE_BYTES, Reader, present
+from pipeline_lib.tars import read_packed
 
 IMAGES = "ILSVRC2012_img_val.tar"
 KIT = "ILSVRC2012_devkit_t12"
@@ -64,15 +62,15 @@ def _labels_of_folders(folder: str, files: list) -> list[int]:
 
 def _labels_of_numbers(kit: str, images: str, count: int) -> list[int]:
     """Return labels by the development kit: image number -> the kit's class number -> WordNet number -> position."""
-    from scipy.io import loadmat
-
-    truth = [int(line) for line in _kit_file(kit, TRUTH).decode("ascii").split()]
+    truth, meta = _kit_file(kit, TRUTH), _kit_file(kit, META)
+    try:
+        truth = [int(line) for line in truth.decode("ascii").split()]
+        wnid_of = _wnids(meta)
+    except (ValueError, KeyError, TypeError, IndexError) as error:  # damaged, or with other fields or types
+        raise ValueError(f"{kit}: expected whole files {TRUTH} and {META}, found others ({error!r:.200})") from error
     if len(truth) != count:
         raise ValueError(f"{images}: {count:,} images, but {TRUTH} of {kit} has labels for {len(truth):,}")
-    synsets = loadmat(io.BytesIO(_kit_file(kit, META)), squeeze_me=True)["synsets"]
-    leaves = synsets[synsets["num_children"] == 0]
-    wnid_of = dict(zip(leaves["ILSVRC2012_ID"].tolist(), leaves["WNID"].tolist(), strict=True))
-    if len(wnid_of) != CLASSES:
+    if len(wnid_of) != CLASSES or len(set(wnid_of.values())) != CLASSES:
         raise ValueError(f"{kit}: expected {CLASSES:,} classes without children in {META}, found {len(wnid_of):,}")
     if strange := set(truth) - set(wnid_of):
         raise ValueError(f"{kit}: {TRUTH} has the class {min(strange)}, which {META} has not")
@@ -80,15 +78,20 @@ def _labels_of_numbers(kit: str, images: str, count: int) -> list[int]:
     return [place[wnid_of[number]] for number in truth]
 
 
+def _wnids(meta: bytes) -> dict[int, str]:
+    """Return the WordNet numbers of the classes without children by the kit's class number."""
+    synsets = read_mat(meta, "synsets", MAX_TABLE_BYTES)
+    leaves = [synset for synset in synsets if synset["num_children"] == [0]]
+    return {int(synset["ILSVRC2012_ID"][0]): str(synset["WNID"]) for synset in leaves}
+
+
 def _kit_file(kit: str, name: str) -> bytes:
     """Return a file of the development kit, unpacked or not."""
-    try:
-        if Path(kit).is_dir():
-            return Path(kit, name).read_bytes()
-        with tarfile.open(kit, "r:gz") as archive:
-            return archive.extractfile(f"{KIT}/{name}").read()
-    except (OSError, KeyError, EOFError, tarfile.TarError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{kit}: expected the development kit with {name} ({error})") from error
+    if not Path(kit).is_dir():
+        return read_packed(kit, f"{KIT}/{name}", MAX_TABLE_BYTES)
+    if not Path(kit, name).is_file():
+        raise ValueError(f"{kit}: expected the development kit with {name}, which is not there")
+    return Path(kit, name).read_bytes()
 
 
 READER = Reader(

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pipeline_lib.images import Sample
 
+MAX_TABLE_BYTES = 1 << 28  # of a file of labels; the largest of the usual sets, CIFAR's, has 31 MB
+
 
 def as_given(*paths: str) -> list[str]:
     """Return the paths: a reader's files are those that it is given."""

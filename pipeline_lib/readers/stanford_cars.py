@@ -3,11 +3,14 @@
 Labels are the numbers of the development kit's classes, from 0.
 """
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from pipeline_lib.images import Sample
-from pipeline_lib.readers.reader import Reader
-from pipeline_lib.readers.torchvision_sets import list_test_split
+from pipeline_lib.quoted import quoted
+from pipeline_lib.readers.mat import read_mat
+from pipeline_lib.readers.reader import MAX_TABLE_BYTES, Reader
 
 FOLDER = "stanford_cars"
 CLASSES = 196
@@ -24,8 +27,35 @@ def needs(root: str) -> list[str]:
 
 def read(root: str) -> Iterator[Sample]:
     """Yield the test images with their labels."""
-    for file, label in list_test_split("StanfordCars", root, CLASSES):
-        yield Sample(file, file.stem, file.read_bytes, {"label": label})
+    folder, annotations, kit = (Path(path) for path in needs(root))
+    classes = _read(kit, "class_names")
+    if len(classes) != CLASSES:
+        raise ValueError(f"{kit}: expected {CLASSES} classes, found {len(classes)}")
+    found = []
+    for row, entry in enumerate(_read(annotations, "annotations")):
+        name, label = (entry.get(field) if isinstance(entry, dict) else None for field in ("fname", "class"))
+        if (
+            not isinstance(name, str)
+            or not re.fullmatch(r"[\w-]+\.jpg", name)
+            or not isinstance(label, list)
+            or len(label) != 1
+        ):
+            raise ValueError(f"{annotations}, row {row}: expected a file's name and a class, found {quoted(entry)}")
+        found.append((folder / name, int(label[0]) - 1))
+    if missing := [path for path, _ in found if not path.is_file()]:
+        raise ValueError(
+            f"{folder}: {len(missing):,} of {len(found):,} images that {annotations.name} lists are missing, such as "
+            f"{missing[0]}"
+        )
+    for path, label in found:
+        yield Sample(path, path.stem, path.read_bytes, {"label": label})
+
+
+def _read(path: Path, name: str) -> list | str:
+    try:
+        return read_mat(path.read_bytes(), name, MAX_TABLE_BYTES)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; download it again") from error
 
 
 READER = Reader(

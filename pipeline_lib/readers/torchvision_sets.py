@@ -4,8 +4,11 @@ torchvision says which images belong to the split and what their labels are; the
 names. Nothing is downloaded.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from pipeline_lib.spare_memory import spare_memory
 
 
 def list_test_split(dataset: str, root: str, classes: int) -> Iterator[tuple[Path, int]]:
@@ -28,17 +31,22 @@ def list_test_split(dataset: str, root: str, classes: int) -> Iterator[tuple[Pat
     """
     from pipeline_lib.torchvision_door import load_torchvision
 
+    datasets = load_torchvision().datasets
     try:
-        found = getattr(load_torchvision().datasets, dataset)(root, split="test")
+        with spare_memory():
+            found = getattr(datasets, dataset)(root, split="test")
         names = found.classes
     except Exception as error:  # torchvision raises what its parsers raise for a damaged file
         raise ValueError(f"{root}: torchvision's {dataset} does not take this copy ({error!r:.300})") from error
     if len(names) != classes:
         raise ValueError(f"{root}: expected {classes} classes of {dataset}, found {len(names)}")
     files, labels = _listed(found)
-    if missing := [file for file in files if not file.is_file()]:
+    if outside := [file for file in files if ".." in file.parts]:
+        raise ValueError(f"{root}: {dataset} lists an image that is not in its folder, {str(outside[0])!r:.200}")
+    if missing := [file for file in files if not os.path.isfile(file)]:  # false too for what cannot be a file's name
         raise ValueError(
-            f"{root}: {len(missing):,} of {len(files):,} images that {dataset} lists are missing, such as {missing[0]}"
+            f"{root}: {len(missing):,} of {len(files):,} images that {dataset} lists are missing, such as "
+            f"{missing[0]!s:.300}"
         )
     yield from zip(files, map(int, labels), strict=True)
 

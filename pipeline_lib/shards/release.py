@@ -35,6 +35,7 @@ import pyarrow as pa
 from pipeline_lib.captions.clip_length import fits_clip
 from pipeline_lib.command import run
 from pipeline_lib.files import write_parquet
+from pipeline_lib.quoted import quoted
 from pipeline_lib.shards.build import COMMAS, remove_commas
 from pipeline_lib.torch_file import load_plain
 
@@ -116,7 +117,7 @@ def _lists(path: str | Path, count: int) -> tuple[list, list]:
     content = load_plain(path, "the released CC-Neg annotations")
     lists = [content.get(name) if isinstance(content, dict) else None for name in ("image_paths", "annotations")]
     if not all(isinstance(entry, list) for entry in lists):
-        found = f"the keys {list(content)!r:.200}" if isinstance(content, dict) else f"a {type(content).__name__}"
+        found = f"the keys {quoted(list(content))}" if isinstance(content, dict) else f"a {type(content).__name__}"
         raise ValueError(f"{path}: expected a dictionary with lists image_paths and annotations, found {found}")
     sizes = [len(entry) for entry in lists]
     if sizes != [count, count]:
@@ -130,12 +131,12 @@ def _lists(path: str | Path, count: int) -> tuple[list, list]:
 def _key(where: str, image_path: object, annotation: object) -> str:
     found = IMAGE_PATH.fullmatch(image_path) if isinstance(image_path, str) else None
     if found is None:
-        raise ValueError(f"{where}: expected a path to <nine digits>.jpg, found {image_path!r:.200}")
+        raise ValueError(f"{where}: expected a path to <nine digits>.jpg, found {quoted(image_path)}")
     said = _at(annotation, "json", "key")
     if said is not None and said != found[1]:
         raise ValueError(
-            f"{where}: the image is {found[1]}.jpg, but the annotation is of {said!r:.50}; the two lists do not belong "
-            "together"
+            f"{where}: the image is {found[1]}.jpg, but the annotation is of {quoted(said, 50)}; the two lists do not "
+            "belong together"
         )
     return found[1]
 
