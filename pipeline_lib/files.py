@@ -186,7 +186,7 @@ def read_parquet(path: str | Path, columns: list[str] | None = None) -> pd.DataF
 
 
 def read_arrow(path: str | Path, columns: list[str] | None = None, filters: pc.Expression | None = None) -> pa.Table:
-    """Read those rows of a Parquet file that `filters` lets through, as Arrow has them; raise what `read_parquet` raises."""
+    """Read rows of a Parquet file that `filters` lets through, as Arrow has them; raise what `read_parquet` raises."""
     with parquet_errors(path):
         return _read_table(path, columns=columns, filters=filters)
 
