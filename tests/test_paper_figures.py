@@ -1,16 +1,20 @@
 """What the figures show: intervals, margins, examples, the composition of CC-Neg; and that nothing is cut off."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.text import Text
 from papers import MODELS, ccneg_of, make_tables, scores_of, value, write_ccneg, write_metrics
+from PIL import Image
 
 from pipeline_lib.files import read_json, write_json, write_parquet
 from pipeline_lib.paper import composition, margins, plots_ccneg, plots_losses, plots_zeroshot, style
 from pipeline_lib.paper.layout import compared, displayed
 from pipeline_lib.paper.schema import read_tables
+from pipeline_lib.tars import read_samples
 
 NAMES = ("RN50", "RN101", "ViT-B/32", "ViT-B/16", "ViT-L/14")
 SETS = (
@@ -146,6 +150,19 @@ def test_no_text_is_cut_off_with_the_papers_backbones_and_datasets(papers_rows, 
         assert cut_off(drawn) == []
 
 
+@pytest.mark.parametrize("name", FROM_ROWS)
+def test_no_text_is_cut_off_with_models_that_others_released(papers_rows, name):
+    clip = papers_rows[(papers_rows.backbone == "ViT-B/32") & (papers_rows.family == "CLIP")]
+    others = [
+        clip.assign(family=family, label=family, model=family)
+        for family in ("CoN-CLIP (released)", "Neg-CLIP", "LaCLIP")
+    ]
+    draw, height = FROM_ROWS[name]
+    with style.figure(height) as drawn:
+        draw(drawn, pd.concat([papers_rows, *others], ignore_index=True))
+        assert cut_off(drawn) == []
+
+
 def test_no_text_of_scores_and_data_is_cut_off(folder, tables, rows):
     shown = read(folder, tables, rows)
     many = [(name, label, label, found) for name in NAMES for _, label, _, found in shown.models[:2]]
@@ -172,15 +189,14 @@ def test_margins_say_the_accuracy_and_take_all_seeds(folder, tables, rows):
 def test_examples_are_drawn_without_a_look_at_their_scores(folder, tables, rows):
     found = read(folder, tables, rows).examples
     assert len(found) == margins.EXAMPLES and all(list(item.scores.family) == ["CLIP", "CoN-CLIP"] for item in found)
-    places = []
-    for item in found:
-        # The tests' images are of one colour, which says their key.
-        clip = ccneg_of("mini-rn")
-        colours = np.array([[number * 37 % 256, number * 91 % 256, 90] for number in range(120)])
-        place = int(np.abs(colours - item.image[5, 5].astype(int)).sum(axis=1).argmin())
-        places.append(place)
-        assert item.scores.score_true[0] == pytest.approx(100 * clip.score_true[place])
-    assert len(set(places)) == margins.EXAMPLES and places != sorted(places)
+    images = {
+        key: np.asarray(Image.open(io.BytesIO(parts["jpg"]))) for key, parts in read_samples(folder / "eval-00000.tar")
+    }
+    clip = ccneg_of("mini-rn").set_index("key").score_true
+    keys = [next(key for key, image in images.items() if np.array_equal(image, item.image)) for item in found]
+    assert len(set(keys)) == margins.EXAMPLES and keys != sorted(keys)
+    for key, item in zip(keys, found, strict=True):
+        assert item.scores.score_true[0] == pytest.approx(100 * clip[key])
 
 
 def test_scores_of_strangers_and_scores_without_the_examples_are_named(folder, tables, rows, tmp_path):
@@ -189,7 +205,7 @@ def test_scores_of_strangers_and_scores_without_the_examples_are_named(folder, t
     with pytest.raises(ValueError, match=r"stranger/ccneg\.parquet: expected a folder named like a model"):
         margins.read_margins([str(path)], images, tables, rows)
     few = tmp_path / "mini-rn" / "ccneg.parquet"
-    write_parquet(few, ccneg_of("mini-rn").iloc[20:])
+    write_parquet(few, ccneg_of("mini-rn").iloc[[0]])
     with pytest.raises(ValueError, match="expected a score of each sample, found none of 0000"):
         margins.read_margins([str(few), str(folder / "evaluate/conclip-rn-s0/ccneg.parquet")], images, tables,
                              rows[rows.backbone == "mini-rn"])  # fmt: skip

@@ -70,7 +70,7 @@ def main() -> None:
     figures = {
         "intro": (PANEL_HEIGHT_IN, plots_zeroshot.intro, rows),
         "negated-prompt": (
-            FRAME_IN + panels * asked.dataset.nunique() * (0.05 + 0.08 * asked.family.nunique()),
+            FRAME_IN + panels * asked.dataset.nunique() * (0.06 + 0.06 * asked.family.nunique()),
             plots_zeroshot.negated_prompt, rows,
         ),
         "score-examples": (scores.height_in, margins.score_examples, scores),

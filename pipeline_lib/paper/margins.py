@@ -26,6 +26,7 @@ from pipeline_lib.paper.metrics import BASELINE
 from pipeline_lib.paper.tidy import stem
 from pipeline_lib.tars import list_samples, read_member
 
+SCORES = ["score_true", "score_negated"]
 EXAMPLES = 4
 COSINE_SCALE = 100
 BINS = 100
@@ -98,7 +99,7 @@ def read_margins(paths: list[str], images: str, tables: pd.DataFrame, rows: pd.D
     """
     models = tables[tables.seeds == 1].drop_duplicates("model").set_index("model")
     shown = rows[~rows.variant & (rows.table == "ccneg")].drop_duplicates("model").set_index("model")
-    read: dict[str, list[pd.DataFrame]] = {}
+    files: dict[str, list[str]] = {}  # a file per seed
     for path in paths:
         model = Path(path).parent.name
         if model not in models.index:
@@ -106,36 +107,41 @@ def read_margins(paths: list[str], images: str, tables: pd.DataFrame, rows: pd.D
         name = stem(model, models.seed[model])
         name = name if name in shown.index else model
         if name in shown.index:
-            items = read_parquet(path, ["key", "score_true", "score_negated"]).set_index("key")
-            read.setdefault(name, []).append(items * COSINE_SCALE)
-    found = [
-        (row.backbone, row.label, row.family, np.concatenate([np.subtract(*seed.to_numpy().T) for seed in read[name]]))
-        for name, row in shown.iterrows()
-        if name in read
-    ]
+            files.setdefault(name, []).append(path)
+    found = []
+    for name, row in shown[shown.index.isin(files)].iterrows():
+        seeds = [COSINE_SCALE * read_parquet(path, SCORES) for path in files[name]]
+        margins = np.concatenate([scores.score_true - scores.score_negated for scores in seeds])
+        found.append((row.backbone, row.label, row.family, margins))
     trained = shown.backbone[shown.loss.notna()]
     if trained.empty:
         return Margins(found, [])
     # CLIP, and what was fine-tuned from it: others that were released may be too many for the room.
     beside = shown[(shown.backbone == trained.iloc[0]) & ((shown.family == BASELINE) | shown.loss.notna())]
-    scores = {row.family: read[name] for name, row in beside.iterrows() if name in read}
-    return Margins(found, _examples(images, scores))
+    beside = beside[beside.index.isin(files)]
+    return Margins(found, _examples(images, {row.family: files[name] for name, row in beside.iterrows()}))
 
 
-def _examples(path: str, scores: dict[str, list[pd.DataFrame]]) -> list[Example]:
+def _examples(path: str, files: dict[str, list[str]]) -> list[Example]:
     """Return items of the tar with the scores, of several seeds their mean, that each family gives them."""
-    samples = sorted(list_samples(path), key=lambda sample: hashlib.blake2b(sample[0].encode()).digest())
+    samples = sorted(list_samples(path), key=lambda sample: hashlib.blake2b(sample[0].encode()).digest())[:EXAMPLES]
+    keys = [key for key, _ in samples]
+    scores = {}
+    for family, seeds in files.items():
+        read = [read_parquet(seed, ["key", *SCORES]).set_index("key").reindex(keys) for seed in seeds]
+        scores[family] = COSINE_SCALE * sum(read) / len(read)
+        lacking = scores[family].index[scores[family].isna().any(axis="columns")]
+        if len(lacking):
+            raise ValueError(f"{path}: expected a score of each sample, found none of {lacking[0]} in {seeds[0]}")
     found = []
-    for key, members in samples[:EXAMPLES]:
-        if not all(key in seed.index for seeds in scores.values() for seed in seeds):
-            raise ValueError(f"{path}: expected a score of each sample, found none of {key}; evaluate again")
+    for key, members in samples:
         said = json.loads(read_member(path, members["json"]))
         with Image.open(io.BytesIO(read_member(path, members["jpg"]))) as opened:
             image = opened.convert("RGB")
         image.thumbnail((THUMBNAIL, THUMBNAIL))
-        means = [(family, *sum(seed.loc[key] for seed in seeds) / len(seeds)) for family, seeds in scores.items()]
-        frame = pd.DataFrame(means, columns=["family", "score_true", "score_negated"])
-        found.append(Example(said["caption"], said["negated_caption"], np.asarray(image), frame))
+        of_all = pd.DataFrame({family: of.loc[key] for family, of in scores.items()}).T
+        of_all = of_all.rename_axis("family").reset_index()
+        found.append(Example(said["caption"], said["negated_caption"], np.asarray(image), of_all))
     return found
 
 

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pipeline_lib.paper import style
+from pipeline_lib.paper.metrics import BASELINE
 from pipeline_lib.paper.tidy import PAPER_PROMPT
 
 RADAR_COLUMNS = 2
@@ -22,9 +23,9 @@ NEGATED_PROMPT_MARKERS = {"plain": "o", "negated": "X"}
 
 
 def intro(drawn: Figure, rows: pd.DataFrame) -> None:
-    """Draw mean top-1 with plain and negated prompt as bars, grouped by backbone."""
+    """Draw mean top-1 with plain and negated prompt as bars, grouped by backbone, of CLIP and what was trained here."""
     means = _top1_by_prompt(rows)
-    means = means[means.dataset == "mean"]
+    means = means[(means.dataset == "mean") & ((means.family == BASELINE) | means.loss.notna())]
     axes = drawn.add_subplot()
     backbones, labels = means.backbone.unique().tolist(), means.label.unique()
     colours = style.family_colours(means.family)

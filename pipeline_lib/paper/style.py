@@ -140,8 +140,14 @@ def chance_line(axes: Axes, value: float, label: str = "chance") -> None:
 
 
 def legend_above(drawn: Figure, handles: list, columns: int) -> None:
-    """Put one legend for all panels above them."""
-    drawn.legend(handles=handles, loc="outside upper center", ncols=columns, handlelength=1.4, columnspacing=1.2)
+    """Put one legend for all panels above them, in up to so many columns as there is room for."""
+    for number in range(columns, 0, -1):
+        legend = drawn.legend(
+            handles=handles, loc="outside upper center", ncols=number, handlelength=1.4, columnspacing=1.2
+        )
+        if number == 1 or legend.get_window_extent().width <= drawn.bbox.width:
+            return
+        legend.remove()
 
 
 def panel_lines(count: int) -> int:
