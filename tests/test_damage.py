@@ -6,11 +6,13 @@ import shlex
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, call
 from faults.small import finish
 
 from pipeline_lib.origins import made_by, remedy
+from pipeline_lib.tars import list_members, read_samples, write_samples
 
 RUN = "results/small"
 MODEL = f"{RUN}/finetune/conclip-rn-s0"
@@ -27,7 +29,7 @@ READ_BY = {
     f"{RUN}/captions/00000.parquet": "shards 00000",
     f"{RUN}/captions/00001.parquet": "captions_quality",
     f"{RUN}/shards/train-00000.tar": "features mini-rn,ccneg-train,00000",
-    f"{RUN}/shards/eval-00001.tar": "shards_index",
+    f"{RUN}/shards/eval-00001.tar": "features mini-rn,ccneg-eval,00001",
     f"{RUN}/shards/triplets-00001.parquet": "shards_index",
     f"{RUN}/shards/counts-00000.json": "shards_index",
     f"{RUN}/shards/train.parquet": "finetune conclip-rn-s0",
@@ -49,6 +51,7 @@ READ_BY = {
     "results/tables.parquet": "figures",
 }
 CHECKED = (".tar", ".parquet", ".safetensors", ".pt")  # by a checksum, which JSON has not
+UNCHECKED = f"{RUN}/miniature/crepe.tar"  # read like the photos of others, which have none
 
 
 @pytest.fixture(scope="module")
@@ -72,27 +75,35 @@ def copy(small_run, tmp_path_factory):
     return shutil.copytree(small_run, tmp_path_factory.mktemp("damage") / "run")
 
 
-def truncated(content: bytes) -> bytes:
+def truncated(path: Path) -> bytes:
     """All but the last third."""
+    content = path.read_bytes()
     return content[: 2 * len(content) // 3]
 
 
-def flipped(content: bytes) -> bytes:
-    """One bit in the middle is another."""
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
+def flipped(path: Path) -> bytes:
+    """One bit in the middle of an image, a column that is read, or the file is another."""
+    content = path.read_bytes()
+    place = len(content) // 2
+    if path.suffix == ".parquet":
+        column = pq.ParquetFile(path).metadata.row_group(0).column(0)
+        place = (column.dictionary_page_offset or column.data_page_offset) + column.total_compressed_size // 2
+    elif path.suffix == ".tar":
+        image = next(member for member in list_members(path) if member.name.endswith(".jpg"))
+        place = image.offset + image.size // 2
+    return content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
 
 
 @pytest.mark.parametrize("damage", [truncated, flipped])
 @pytest.mark.parametrize("name", READ_BY)
 def test_a_damaged_file_is_named_with_the_rule_that_makes_it(name, damage, copy, commands, monkeypatch):
     path = copy / name
-    if damage is flipped and path.suffix not in CHECKED:
+    if damage is flipped and (path.suffix not in CHECKED or name == UNCHECKED):
         pytest.skip("without a checksum")
     monkeypatch.chdir(copy)
     module, *arguments = commands[READ_BY[name]]
     whole = path.read_bytes()
-    path.write_bytes(damage(whole))
+    path.write_bytes(damage(path))
     try:
         said = call(importlib.import_module(module).main, *arguments)
     finally:
@@ -125,6 +136,20 @@ def test_the_rules_that_make_files_are_those_of_the_workflow():
         name = output.replace("<run>", "results/paper").format(**sample)
         assert makers <= set(re.split(r", | or ", made_by(name) or "")), (name, makers)
     assert made_by("data/coco/val2017.zip") is None and remedy("a.tar").startswith("delete it")
+
+
+def test_the_index_holds_the_samples_of_the_shards_against_the_triplets(copy, commands, monkeypatch):
+    monkeypatch.chdir(copy)
+    path = Path(RUN) / "shards" / "train-00000.tar"
+    whole = path.read_bytes()
+    samples = list(read_samples(path))
+    write_samples(path, samples[:-1])
+    module, *arguments = commands["shards_index"]
+    try:
+        said = call(importlib.import_module(module).main, *arguments)
+    finally:
+        path.write_bytes(whole)
+    assert "samples of the triplets" in said and "the rule shards" in said
 
 
 def test_a_rule_is_named_wherever_the_run_lies():

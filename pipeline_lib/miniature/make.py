@@ -37,7 +37,7 @@ from pipeline_lib.miniature.draw import CANVAS_PX, draw, jpeg
 from pipeline_lib.miniature.scenes import Scene, sample_scene
 from pipeline_lib.miniature.serve import ANSWERS
 from pipeline_lib.progress import progress
-from pipeline_lib.tars import encode_json, write_samples
+from pipeline_lib.tars import sealed, write_samples
 
 Describe = Callable[[Scene, Random], dict | None]
 
@@ -87,7 +87,7 @@ class World:
                     said = describe(scene, rng)
                 key = f"{number:09d}"
                 drawn.append((key, scene, said))
-                yield key, {"jpg": jpeg(draw(scene, rng)), "json": encode_json(said)}
+                yield key, sealed(jpeg(draw(scene, rng)), said)
 
         write_samples(self.folder / f"{name}.tar", samples())
         self.truth += [

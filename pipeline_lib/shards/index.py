@@ -59,7 +59,7 @@ def main() -> None:
     if set(keys) != set(triplets["key"]) or len(keys) != len(triplets):
         raise ValueError(
             f"{', '.join(map(str, args.shards))}: expected the {len(triplets):,} samples of the triplets, found "
-            f"{len(keys):,} others; {remedy(args.shards[0])}"
+            f"{len(keys):,}, not the same; {remedy(args.shards[0])}"
         )
     write_json(args.index, {"rows": totals, "shards": shards})
     say_counts(totals)

@@ -44,6 +44,7 @@ STAGES = {
     "paper.figures": "figures",
     "paper.report": "report_page",
 }
+ANY = "any stage"  # of a kill that came too late for its own
 
 
 @dataclass
@@ -91,7 +92,7 @@ def await_job(engine: subprocess.Popen, wanted: Counter) -> str | None:
     """Return the module of a job that runs, of those that are `wanted`; None when the engine comes to its end first."""
     while engine.poll() is None:
         for module in jobs_of(engine):
-            if wanted[module] > 0:
+            if module in STAGES and (wanted[module] > 0 or wanted[ANY] > 0):
                 return module
         time.sleep(0.02)
     return None
@@ -135,17 +136,18 @@ def kill_and_finish(folder: Path, kills: Counter, rng: random.Random, seconds: d
         engine, killed = start(folder, log=log), False
         while module := await_job(engine, left):
             whole = rng.random() < 0.5
-            time.sleep(rng.uniform(0, 0.9) * seconds[STAGES[module]])
+            time.sleep(rng.uniform(0, 0.8) * seconds[STAGES[module]])
             targets = jobs_of(engine).get(module, [])
+            left[module if left[module] else ANY] -= 1
             if engine.poll() is not None or not (whole or targets):
-                continue  # this job was quicker than drawn
+                left[ANY] += 1  # this job was quicker than drawn
+                continue
             if whole:
                 kill_all(engine)
             else:
                 for process in targets:
                     process.kill()
             seen.kills[module, "everything" if whole else "job"] += 1
-            left[module] -= 1
             killed = True
             if whole or module != "fetch.fetch":  # which has retries: the same engine goes on
                 break
