@@ -82,6 +82,7 @@ def negated_prompt(drawn: Figure, rows: pd.DataFrame) -> None:
 def zeroshot_gain(drawn: Figure, rows: pd.DataFrame) -> None:
     """Draw the largest, mean and smallest gain over the datasets as bars, grouped by backbone."""
     gains = _under_the_papers_prompt(rows, "gain")
+    gains = gains[gains.loss.notna()]  # trained here; the dot plot has the others
     if gains.empty:
         style.say_nothing_to_show(drawn, "No model of this run was fine-tuned.")
         return
