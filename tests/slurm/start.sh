@@ -2,30 +2,32 @@
 # A SLURM of one node on this machine: munge, slurmctld and slurmd from Debian's packages, for tests/test_slurm.py.
 #
 #   sudo tests/slurm/start.sh FOLDER             start it; FOLDER holds its state and logs, and is made
-#   sudo tests/slurm/start.sh FOLDER --install   the same, with apt-get for the packages that are lacking
+#   sudo tests/slurm/start.sh FOLDER --install   the same, after apt-get for the packages that are lacking
 #   sudo tests/slurm/stop.sh FOLDER              stop it, and leave /etc/slurm as it was
 #
 # The node has this machine's cores and most of its memory, and two GPUs that are none (/dev/null): enough to see who
 # asks for one. There are no cgroups and no accounting: memory limits hold by polling (OverMemoryKill, every second),
 # time limits to the minute, and `squeue` alone says what became of a job. It refuses a machine that has a slurm.conf.
 set -euo pipefail
+export PATH=$PATH:/usr/sbin
 
 die() {
     echo "start.sh: $*" >&2
     exit 1
 }
 
-PACKAGES=(munge slurm-client slurmctld slurmd)
 [[ $# -ge 1 ]] || die "expected the folder for state and logs: start.sh FOLDER [--install]"
 [[ $(id -u) == 0 ]] || die "expected root, found $(id -un): the daemons switch users and read /etc/slurm"
-lacking() { dpkg-query --show --showformat='${db:Status-Status} ${Package}\n' "${PACKAGES[@]}" 2>&1 | grep -vc '^installed '; }
-if [[ ${2:-} == --install && $(lacking) != 0 ]]; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "${PACKAGES[@]}" >/dev/null
-fi
-for tool in munged sbatch slurmctld slurmd; do
-    PATH=$PATH:/usr/sbin command -v "$tool" >/dev/null || die "no $tool here; apt-get install ${PACKAGES[*]}, or --install"
+lacking=()
+for package in munge slurm-client slurmctld slurmd; do
+    [[ $(dpkg-query --show --showformat='${db:Status-Status}' $package 2>/dev/null) == installed ]] || lacking+=($package)
 done
+if [[ ${#lacking[@]} != 0 && ${2:-} == --install ]]; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "${lacking[@]}" >/dev/null
+elif [[ ${#lacking[@]} != 0 ]]; then
+    die "packages are lacking: apt-get install ${lacking[*]}, or start.sh FOLDER --install"
+fi
 [[ ! -e /etc/slurm/slurm.conf ]] || die "/etc/slurm/slurm.conf exists: this machine has a SLURM (or stop.sh was forgotten)"
 
 mkdir -p "$1"/{state,spool,log} /etc/slurm
@@ -43,7 +45,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 MpiDefault=none
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
@@ -61,7 +63,7 @@ SlurmctldPidFile=$folder/slurmctld.pid
 SlurmdPidFile=$folder/slurmd.pid
 SlurmctldLogFile=$folder/log/slurmctld.log
 SlurmdLogFile=$folder/log/slurmd.log
-ReturnToService=2
+ReturnToService=1
 MinJobAge=3600
 KillWait=5
 SlurmctldTimeout=30
