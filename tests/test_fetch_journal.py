@@ -1,5 +1,8 @@
 """The journal: what was written whole comes back, and nothing that was not."""
 
+import errno
+import os
+
 import pytest
 
 from pipeline_lib.fetch.journal import Journal
@@ -77,3 +80,18 @@ def test_two_processes_do_not_share_a_journal(path):
     with Journal(path, "one", 4) as journal:
         journal.remove()
     assert not path.exists()
+
+
+def test_a_record_that_does_not_fit_on_the_disk_leaves_no_trace(tmp_path, monkeypatch):
+    write = os.write
+    with Journal(tmp_path / "j", "a", 3) as journal:
+        journal.add(0, LOST, b"one")
+        monkeypatch.setattr(os, "write", lambda file, record: write(file, record[: len(record) // 2]))
+        with pytest.raises(OSError, match="No space left on device") as found:
+            journal.add(1, LOST, b"two")
+        assert found.value.errno == errno.ENOSPC and 1 not in journal
+        monkeypatch.undo()
+        journal.add(2, LOST, b"three")
+        assert journal.read(2) == (LOST, b"three") and journal.read(0) == (LOST, b"one")
+    with Journal(tmp_path / "j", "a", 3) as journal:
+        assert [row in journal for row in range(3)] == [True, False, True]

@@ -1,6 +1,7 @@
 """Fetching again: after a kill only what is not settled, and on request what failed transiently."""
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -41,6 +42,27 @@ def test_killed_while_it_writes_it_asks_nothing_again(tmp_path, monkeypatch):
         monkeypatch.undo()
         frame = fetch_into(tmp_path, urls, port)
     assert (frame["status"] == "success").all() and len(site.log) == 5
+
+
+def test_a_full_disk_ends_a_fetch_in_one_line_and_no_row_is_lost(tmp_path, monkeypatch):
+    site, write = Site(), os.write
+    urls = [f"http://a.test/{number}" for number in range(9)] + ["no address"]
+    full = []
+
+    def half(file, record):
+        if b'[4, "success"' in record or b'[9, "failed"' in record:  # the second is settled in a callback of asyncio
+            full.append(record)
+            return write(file, record[:20])
+        return write(file, record)
+
+    with serving(site.handle) as port:
+        monkeypatch.setattr(os, "write", half)
+        with pytest.raises((OSError, ValueError)):
+            fetch_into(tmp_path, urls, port)
+        assert full and [path.name for path in tmp_path.iterdir()] == ["out.journal"]
+        monkeypatch.undo()
+        frame = fetch_into(tmp_path, urls, port)
+    assert list(frame["status"]) == ["success"] * 9 + ["failed"]
 
 
 def test_retry_failed_asks_for_transient_failures_alone_and_takes_over_the_rest_as_it_is(tmp_path):

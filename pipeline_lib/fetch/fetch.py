@@ -91,7 +91,15 @@ def fetch_part(
     with Journal(outcomes.with_suffix(".journal"), identity, len(rows)) as journal:
         if retry_failed and len(journal) < len(rows):
             take_over(images, outcomes, identity, journal)
-        asyncio.run(PartFetcher(rows, settings, journal, what).fetch())
+        try:
+            asyncio.run(PartFetcher(rows, settings, journal, what).fetch())
+        except ExceptionGroup as group:  # of tasks that ended by one cause, such as a full disk
+            raise group.exceptions[0] from group
+        if len(journal) < len(rows):  # asyncio only logs what goes wrong in a callback, such as a full disk
+            raise ValueError(
+                f"{outcomes}: {len(rows) - len(journal):,} of {len(rows):,} rows are not settled (see above); "
+                "mend that and run the same command again"
+            )
         with outcome_table(outcomes, identity) as table:
 
             def samples() -> Iterator[tuple[str, dict[str, bytes]]]:

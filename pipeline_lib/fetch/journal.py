@@ -128,6 +128,7 @@ class Journal:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self._path)) from error
         if written != len(record):
+            os.ftruncate(self._file, self._end)  # or the next record would not be where it is looked for
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         place, self._end = self._end, self._end + len(record)
         return place
