@@ -16,6 +16,7 @@ from test_fetch_commands import fetch_command
 
 from pipeline_lib.fetch import fetch as command
 from pipeline_lib.fetch.fetch import fetch_part
+from pipeline_lib.fetch.part import BATCH
 from pipeline_lib.files import read_parquet
 from pipeline_lib.tars import read_samples
 
@@ -44,25 +45,24 @@ def test_killed_while_it_writes_it_asks_nothing_again(tmp_path, monkeypatch):
     assert (frame["status"] == "success").all() and len(site.log) == 5
 
 
-def test_a_full_disk_ends_a_fetch_in_one_line_and_no_row_is_lost(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("settled", "mistake"),
+    [
+        (b'[4, "success"', OSError),
+        (b'[%d, "failed"' % (BATCH + 5), ValueError),  # which happens in a callback of asyncio
+    ],
+)
+def test_a_full_disk_ends_a_fetch_and_no_row_is_lost(tmp_path, monkeypatch, settled, mistake):
     site, write = Site(), os.write
-    urls = [f"http://a.test/{number}" for number in range(9)] + ["no address"]
-    full = []
-
-    def half(file, record):
-        if b'[4, "success"' in record or b'[9, "failed"' in record:  # the second is settled in a callback of asyncio
-            full.append(record)
-            return write(file, record[:20])
-        return write(file, record)
-
+    urls = [f"http://a.test/{number}" for number in range(BATCH + 5)] + ["no address"]
     with serving(site.handle) as port:
-        monkeypatch.setattr(os, "write", half)
-        with pytest.raises((OSError, ValueError)):
+        monkeypatch.setattr(os, "write", lambda file, record: write(file, record[:20] if settled in record else record))
+        with pytest.raises(mistake, match=r"out\.(journal|parquet)"):
             fetch_into(tmp_path, urls, port)
-        assert full and [path.name for path in tmp_path.iterdir()] == ["out.journal"]
+        assert [path.name for path in tmp_path.iterdir()] == ["out.journal"]
         monkeypatch.undo()
         frame = fetch_into(tmp_path, urls, port)
-    assert list(frame["status"]) == ["success"] * 9 + ["failed"]
+    assert list(frame["status"]) == ["success"] * (BATCH + 5) + ["failed"]
 
 
 def test_retry_failed_asks_for_transient_failures_alone_and_takes_over_the_rest_as_it_is(tmp_path):

@@ -136,7 +136,7 @@ def kill_and_finish(folder: Path, kills: Counter, rng: random.Random, seconds: d
         engine, killed = start(folder, log=log), False
         while module := await_job(engine, left):
             whole = rng.random() < 0.5
-            time.sleep(rng.uniform(0, 0.8) * seconds[STAGES[module]])
+            time.sleep(rng.uniform(0, 0.8 if left[module] else 0.3) * seconds[STAGES[module]])
             targets = jobs_of(engine).get(module, [])
             left[module if left[module] else ANY] -= 1
             if engine.poll() is not None or not (whole or targets):
