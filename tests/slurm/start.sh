@@ -72,6 +72,8 @@ NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory Gres=gpu:2 St
 PartitionName=main Nodes=$host Default=YES MaxTime=INFINITE State=UP
 END
 
+trap '"$(dirname "$0")"/stop.sh "$folder"' EXIT # unless all goes well
+
 if ! pgrep -x munged >/dev/null; then
     mkdir -p /run/munge
     chown munge:munge /run/munge
@@ -81,7 +83,10 @@ fi
 slurmctld
 slurmd
 for _ in $(seq 60); do
-    [[ $(sinfo --noheader --format=%t 2>/dev/null) == idle ]] && exit 0
+    if [[ $(sinfo --noheader --format=%t 2>/dev/null) == idle ]]; then
+        trap - EXIT
+        exit 0
+    fi
     sleep 0.5
 done
 die "the node is not idle after 30 s: $(sinfo 2>&1 | tail -1); see $folder/log"
