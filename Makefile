@@ -7,6 +7,7 @@
 # make bench-scaling   time and memory of planning and loading as the data grow: two minutes
 # make faults   kill a small run in every stage, fill its disk, protect it, end it by SIGTERM: half an hour on two cores
 # make audit    ask for known vulnerabilities of the locked packages; make licences   list their licences
+# make fuzz COUNT=10000   throw so many damaged files at every reader: FLAGS="--doors tar zip" for some
 CORES ?= 8
 PYTHON ?= python3
 CONFIG ?=
@@ -16,7 +17,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: tables test lint preflight bench bench-fetch bench-results bench-scaling faults readme lock audit licences clean
+.PHONY: tables test lint preflight bench bench-fetch bench-results bench-scaling faults fuzz readme lock audit licences clean
 
 tables: $(ENVIRONMENT)
 	snakemake --cores $(CORES) --quiet rules --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
@@ -59,6 +60,8 @@ bench-scaling: $(ENVIRONMENT)
 faults: $(ENVIRONMENT)
 	PYTHONPATH=tests python -m faults.kills $(FLAGS)
 	PYTHONPATH=tests python -m faults.disks
+fuzz: $(ENVIRONMENT)
+	PYTHONPATH=tests python -m fuzz.run --count $(or $(COUNT),10000) $(FLAGS)
 
 # The README's table and figure, from the last run.
 readme: $(ENVIRONMENT)

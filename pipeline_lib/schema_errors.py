@@ -22,6 +22,7 @@ WORDS = {
     "boolean": "true or false",
     "null": "null",
 }
+MOST_VALUES = 100_000  # of a configuration, a hundred times ours
 NUMBERS = {
     "minimum": "at least {:,}",
     "exclusiveMinimum": "more than {:,}",
@@ -70,8 +71,21 @@ def mistakes(value: object, schema: dict) -> list[str]:
     schema : dict
         A JSON schema.
     """
+    if _is_endless(value):
+        return [
+            f"expected at most {MOST_VALUES:,} values, found more: are there aliases of YAML that repeat each other?"
+        ]
     errors = sorted(_Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
     return list(dict.fromkeys(line for error in errors for line in _explain(error, schema)))
+
+
+def _is_endless(value: object) -> bool:
+    """Whether a tree has more than `MOST_VALUES` values; jsonschema would write each of them into a message."""
+    todo, left = [value], MOST_VALUES
+    while todo and left:
+        node, left = todo.pop(), left - 1
+        todo += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return bool(todo)
 
 
 def allowed(schema: dict, root: dict) -> str:

@@ -13,6 +13,7 @@ import yaml
 from pipeline_lib.backbones.entries import clip_backbones, entry_problems
 from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.evaluate.prompts import class_problems, prompt_problems
+from pipeline_lib.quoted import quoted
 from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.schema_errors import mistakes, nearest
 
@@ -128,6 +129,9 @@ def _benchmark_problems(benchmark: dict) -> list[str]:
     parts = KINDS[kind]
     fits = sorted(count) == sorted(parts) if isinstance(count, dict) else count is None or not parts
     wanted = f"a number for each of {', '.join(parts)}" if parts else "a number"
+    if parts and isinstance(count, dict) and (unknown := [part for part in count if part not in parts]):
+        near = nearest(unknown[0], list(parts))
+        return [f"{place}/count: unknown key {unknown[0]!r}{near} Allowed: {', '.join(parts)}"]
     return [] if fits else [f"{place}/count: expected null or {wanted}, found {count!r}"]
 
 
@@ -295,7 +299,10 @@ def _pool_problems(place: str, pool: dict) -> list[str]:
     if name not in READERS:
         return [f"{place}/reader: expected one of {', '.join(READERS)}, found {name!r}{nearest(name, list(READERS))}"]
     if not READERS[name].accepts(paths):
-        return [f"{place}/images: the reader {name} does not take {len(paths)} paths; expected {READERS[name].layout}"]
+        return [
+            f"{place}/images: the reader {name} does not take {len(paths)} paths; expected {READERS[name].layout}, "
+            f"found {quoted(paths)}"
+        ]
     if name == "tar" and len(paths) > 1:
         given = {"parts": pool.get("parts", 1) > 1, "count": pool.get("count") is not None}
         return [

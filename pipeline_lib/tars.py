@@ -146,7 +146,8 @@ def read_packed(path: str | Path, name: str, max_bytes: int) -> bytes:
         more than `max_bytes`; the message names it.
     """
     try:
-        with gzip.open(path, "rb") as content, tarfile.open(fileobj=content, mode="r|", tarinfo=_Header) as tar:
+        # Not as a stream, in which `tarfile` would read on for ever to where a size beyond the end points.
+        with gzip.open(path, "rb") as content, tarfile.open(fileobj=content, mode="r:", tarinfo=_Header) as tar:
             for member in _members(tar):
                 if member.name.removeprefix("./") == name:
                     if member.size > max_bytes:

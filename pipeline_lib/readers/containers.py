@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline_lib.cc3m import CONTROL_CHARACTER
 from pipeline_lib.tars import check_name, list_members, read_member
 
 IMAGES = {".jpg", ".jpeg", ".png"}  # suffixes, in any case
@@ -55,8 +56,8 @@ def list_files(path: str | Path) -> list[File]:
     FileNotFoundError
         If there is no such file or folder.
     ValueError
-        If an archive is truncated, none, or made to do harm, a file is too large or stands twice in an archive, or
-        links lead a folder into itself; the message names it.
+        If an archive is truncated, none, or made to do harm, a file is too large, stands twice in an archive or has a
+        control character in its name, or links lead a folder into itself; the message names it.
     """
     if Path(path).is_dir():
         found = _in_folder(str(path))
@@ -67,6 +68,8 @@ def list_files(path: str | Path) -> list[File]:
     else:
         found = _in_tar(path)
     files = sorted((file for file in found if not _is_left_behind(file.name)), key=lambda file: file.name)
+    if odd := next((file.name for file in files if CONTROL_CHARACTER.search(file.name)), None):
+        raise ValueError(f"{path}: expected names of files without control characters, found {odd!r:.200}; rename it")
     for file, following in pairwise(files):
         if file.name == following.name:
             raise ValueError(f"{path}: {file.name!r:.200} stands in it twice; download it again")
