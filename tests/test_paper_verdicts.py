@@ -247,11 +247,3 @@ def test_pandas_and_pyarrow_read_the_table_alike(made):
     plain = {"string", "int64", "double"}
     assert {str(type_) for type_ in table.schema.types} == plain  # which every reader of Parquet knows
     assert frame.verdict.eq("not comparable").all() and frame.reason.eq("other backbone").all()
-
-
-def test_polars_and_duckdb_read_the_table_where_they_are_installed(made):
-    path = made / "tables.parquet"
-    mean = pd.read_parquet(path)["value"].mean()
-    polars, duckdb = (pytest.importorskip(name, reason=f"{name} is not installed") for name in ("polars", "duckdb"))
-    assert polars.read_parquet(path)["value"].mean() == pytest.approx(mean)
-    assert duckdb.sql(f"select avg(value) from '{path}'").fetchone()[0] == pytest.approx(mean)
