@@ -124,7 +124,8 @@ def test_a_missing_key_is_named_with_what_it_may_be(config, path):
     place, key = "/".join(map(str, path[:-1])) or "the top level", path[-1]
     message = mistake(config, path, lambda parent: parent.pop(key))
     if message is None:
-        assert key in OPTIONAL or path[:2] == ("miniature", "answers") or path[:2] == ("fetch", "connect_to")
+        own_prompt = path[-2] == "prompts" and "datasets" in path  # which a set may have beside the ones of all sets
+        assert key in OPTIONAL or own_prompt or path[:2] in (("miniature", "answers"), ("fetch", "connect_to"))
     elif f"{place}: missing {key}" in message:
         assert f"{place}: missing {key}; expected " in message
     else:  # of which only some kinds of entries have need
