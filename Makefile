@@ -70,7 +70,7 @@ readme: $(ENVIRONMENT)
 
 # Byte code is compiled once here: every job of the pipeline starts a Python, and without it imports take twice as long.
 $(ENVIRONMENT): pyproject.toml requirements.lock
-	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed, found {v.major}.{v.minor}; name one: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; (3, 11) <= v < (3, 14) or sys.exit(f"Python 3.11, 3.12 or 3.13 is needed, found {v.major}.{v.minor}; name one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install -qq --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
 	.venv/bin/python -m compileall -q .venv/lib > /dev/null || true
