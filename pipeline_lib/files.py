@@ -197,8 +197,11 @@ def _read_table(path: str | Path, **options: object) -> pa.Table:
 
 
 @contextmanager
-def parquet_errors(path: str | Path) -> Iterator[None]:
-    """Turn whatever Arrow and pandas raise for a damaged or foreign file into a `ValueError` that names it."""
+def parquet_errors(path: str | Path, expected: str = "Parquet file") -> Iterator[None]:
+    """Turn whatever Arrow and pandas raise for a damaged or foreign file into a `ValueError` that names it.
+
+    `expected` says what the file should be.
+    """
     try:
         yield
     except FileNotFoundError:
@@ -206,7 +209,7 @@ def parquet_errors(path: str | Path) -> Iterator[None]:
     # Damaged bytes, columns of other types, and damaged notes on them.
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{path}: expected a whole Parquet file, found {' '.join(str(error).split())}; {remedy(path)}"
+            f"{path}: expected a whole {expected}, found {' '.join(str(error).split())}; {remedy(path)}"
         ) from error
 
 

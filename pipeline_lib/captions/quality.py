@@ -21,8 +21,7 @@ import pyarrow.parquet as pq
 
 from pipeline_lib.captions.table import NEGATION_WORDS, SCHEMA
 from pipeline_lib.command import run
-from pipeline_lib.files import write_text
-from pipeline_lib.origins import remedy
+from pipeline_lib.files import parquet_errors, write_text
 
 SAMPLES = 100
 REFUSALS = 30
@@ -83,17 +82,13 @@ def read_batches(paths: Iterable[str | Path]) -> Iterator[pa.RecordBatch]:
         If a file is not there, or is no negation table; the message names it.
     """
     for path in paths:
-        try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as table:
-                if table.schema_arrow != SCHEMA:
-                    raise ValueError(f"columns {table.schema_arrow.names}")
-                yield from table.iter_batches(BATCH_ROWS)
-        except FileNotFoundError:
-            raise
-        except (pa.ArrowInvalid, ValueError, OSError) as error:
-            raise ValueError(
-                f"{path}: expected a whole negation table of this version, found {error}; {remedy(path)}"
-            ) from error
+        with (
+            parquet_errors(path, "negation table of this version"),
+            pq.ParquetFile(path, page_checksum_verification=True) as table,
+        ):
+            if table.schema_arrow != SCHEMA:
+                raise ValueError(f"columns {table.schema_arrow.names}")
+            yield from table.iter_batches(BATCH_ROWS)
 
 
 def measure(batches: Iterable[pa.RecordBatch], seed: int) -> Quality:

@@ -26,12 +26,13 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline_lib.cc3m import Part
 from pipeline_lib.command import run
 from pipeline_lib.fetch.failures import label
 from pipeline_lib.fetch.outcomes import SCHEMA
-from pipeline_lib.files import read_arrow, sha256, write_json, write_parquet
+from pipeline_lib.files import parquet_errors, read_arrow, sha256, write_json, write_parquet
 
 HOSTS = 20
 TOP = 10
@@ -65,12 +66,13 @@ def read_tables(captions: Path, outcomes: list[Path]) -> pa.Table:
     """
     tables, n_rows = [], 0
     for path in outcomes:
-        table = read_arrow(path)
-        if table.column_names != SCHEMA.names:
+        with parquet_errors(path):
+            names = pq.read_schema(path).names
+        if names != SCHEMA.names:
             raise ValueError(
-                f"{path}: expected the columns {', '.join(SCHEMA.names)}, found {', '.join(table.column_names)}; "
-                "fetch it again"
+                f"{path}: expected the columns {', '.join(SCHEMA.names)}, found {', '.join(names)}; fetch it again"
             )
+        table = read_arrow(path, ["key", *COUNTED])
         wanted = pa.array(range(n_rows, n_rows + len(table)), pa.int64())
         if not pc.cast(table["key"], pa.int64()).combine_chunks().equals(wanted):
             raise ValueError(f"{path}: expected the rows from number {n_rows} on, each once; fetch the part again")

@@ -19,7 +19,6 @@ Output: tars with ``KEY.jpg`` and ``KEY.json``; triplets, one row per sample: ``
 
 import argparse
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,8 +26,9 @@ import pandas as pd
 
 from pipeline_lib.command import run
 from pipeline_lib.files import read_parquet, write_json, write_parquet
+from pipeline_lib.images import read_tars
 from pipeline_lib.progress import progress
-from pipeline_lib.tars import check_seal, read_samples, sealed, write_samples
+from pipeline_lib.tars import sealed, write_samples
 
 SPLITS = ("train", "eval")
 COMMAS = ("remove", "keep")
@@ -125,13 +125,10 @@ def main() -> None:
     parser.add_argument("--negated-commas", choices=COMMAS, required=True)
     args = parser.parse_args()
     captions = read_parquet(args.captions)
-    fetched = {key for key, _ in read_samples(args.images)}
+    fetched = {sample.key for sample in read_tars([args.images])}
     triplets = triplets_of(captions, fetched, args.eval_share, args.seed, args.negated_commas)
     for split in SPLITS:
-        images = (
-            (key, check_seal(parts["jpg"], json.loads(parts["json"]), args.images, key))
-            for key, parts in read_samples(args.images)
-        )
+        images = ((sample.key, sample.read()) for sample in read_tars([args.images]))
         write_split(getattr(args, split), triplets[triplets["split"] == split], images)
     write_parquet(args.triplets, triplets)
     counts = count_rows(captions, fetched, len(triplets))
