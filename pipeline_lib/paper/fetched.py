@@ -34,16 +34,16 @@ def read_summary(path: str) -> dict:
     return content
 
 
-def failure_rows(summary: dict) -> list[list[str]]:
-    """Return the table's rows as text, under `HEADINGS`."""
+def failure_rows(summary: dict) -> list[tuple[str, str, str, int, float]]:
+    """Return the table's rows, under `HEADINGS`."""
     return [
-        [
+        (
             found["label"],
             FAILURES[found["failure"]],
             "pointless" if found["permanent"] else "may help",
-            f"{found['rows']:,}",
-            f"{100 * found['rows'] / summary['rows']:.2f}",
-        ]
+            found["rows"],
+            100 * found["rows"] / summary["rows"],
+        )
         for found in summary["failures"]
     ]
 

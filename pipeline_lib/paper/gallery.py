@@ -13,7 +13,6 @@ Which items of a group are shown depends on the seed and the items' keys alone; 
 at random, so that nobody picks the telling ones. Beside an item stand the two scores of every model of the backbone.
 """
 
-import base64
 import io
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,7 +25,8 @@ from pipeline_lib.files import read_parquet
 from pipeline_lib.images import Sample, read_tars
 from pipeline_lib.paper.layout import loss_label
 from pipeline_lib.paper.metrics import BASELINE
-from pipeline_lib.paper.tidy import MAIN
+from pipeline_lib.paper.page import data_uri
+from pipeline_lib.paper.tidy import MAIN, is_ablation
 
 GROUPS = {
     "wins": "CLIP is wrong, CoN-CLIP right",
@@ -111,8 +111,10 @@ def compared_models(tables: pd.DataFrame) -> dict[str, tuple[str, str, dict[str,
         main = first[(first.loss == MAIN[0]) & (first.negatives == MAIN[1])]
         clip = first[first.family == BASELINE]
         if len(main) and len(clip):
-            labels = {row.model: row.family if row.model in (clip.model.iloc[0], main.model.iloc[0]) or not row.loss
-                      else loss_label(row) for row in first.itertuples(index=False)}  # fmt: skip
+            labels = {
+                row.model: loss_label(row) if is_ablation(row.loss, row.negatives) else row.family
+                for row in first.itertuples(index=False)
+            }
             found[backbone] = clip.model.iloc[0], main.model.iloc[0], labels
     return found
 
@@ -234,4 +236,4 @@ def thumbnail(sample: Sample) -> str:
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     content = io.BytesIO()
     image.save(content, "JPEG", quality=JPEG_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
+    return data_uri(content.getvalue(), "image/jpeg")

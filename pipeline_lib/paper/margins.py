@@ -6,8 +6,6 @@ evaluation's first shard: they are no choice of good ones.
 """
 
 import hashlib
-import io
-import json
 import textwrap
 from pathlib import Path
 from typing import NamedTuple
@@ -18,13 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
-from PIL import Image
 
 from pipeline_lib.files import read_parquet
+from pipeline_lib.images import read_tars
 from pipeline_lib.paper import style
 from pipeline_lib.paper.metrics import BASELINE
 from pipeline_lib.paper.tidy import stem
-from pipeline_lib.tars import list_samples, read_member
 
 SCORES = ["score_true", "score_negated"]
 EXAMPLES = 4
@@ -124,8 +121,8 @@ def read_margins(paths: list[str], images: str, tables: pd.DataFrame, rows: pd.D
 
 def _examples(path: str, files: dict[str, list[str]]) -> list[Example]:
     """Return items of the tar with the scores, of several seeds their mean, that each family gives them."""
-    samples = sorted(list_samples(path), key=lambda sample: hashlib.blake2b(sample[0].encode()).digest())[:EXAMPLES]
-    keys = [key for key, _ in samples]
+    samples = sorted(read_tars([path]), key=lambda sample: hashlib.blake2b(sample.key.encode()).digest())[:EXAMPLES]
+    keys = [sample.key for sample in samples]
     scores = {}
     for family, seeds in files.items():
         read = [read_parquet(seed, ["key", *SCORES]).set_index("key").reindex(keys) for seed in seeds]
@@ -134,14 +131,12 @@ def _examples(path: str, files: dict[str, list[str]]) -> list[Example]:
         if len(lacking):
             raise ValueError(f"{path}: expected a score of each sample, found none of {lacking[0]} in {seeds[0]}")
     found = []
-    for key, members in samples:
-        said = json.loads(read_member(path, members["json"]))
-        with Image.open(io.BytesIO(read_member(path, members["jpg"]))) as opened:
-            image = opened.convert("RGB")
+    for sample in samples:
+        image = sample.decode(sample.read())
         image.thumbnail((THUMBNAIL, THUMBNAIL))
-        of_all = pd.DataFrame({family: of.loc[key] for family, of in scores.items()}).T
+        of_all = pd.DataFrame({family: of.loc[sample.key] for family, of in scores.items()}).T
         of_all = of_all.rename_axis("family").reset_index()
-        found.append(Example(said["caption"], said["negated_caption"], np.asarray(image), of_all))
+        found.append(Example(sample.said["caption"], sample.said["negated_caption"], np.asarray(image), of_all))
     return found
 
 

@@ -57,7 +57,7 @@ def number(value: float, pattern: str = "{:,.0f}", **more: object) -> Cell:
     """Return the cell of a number; empty where it is NaN."""
     if pd.isna(value):
         return Cell("")
-    return Cell(_write(pattern, value), float(value), **more)
+    return Cell(write(pattern, value), float(value), **more)
 
 
 def plain(headings: list[str], texts: int, rows: list[list[object]]) -> Table:
@@ -92,7 +92,7 @@ def from_layout(arranged: Layout) -> Table:
                     pattern,
                     bold=bool(best),
                     interval=interval(low, high, pattern),
-                    published="" if pd.isna(published) else _write(pattern, published),
+                    published="" if pd.isna(published) else write(pattern, published),
                     verdict="" if pd.isna(verdict) else verdict,
                 )
             )
@@ -102,10 +102,11 @@ def from_layout(arranged: Layout) -> Table:
 
 def interval(low: float, high: float, pattern: str) -> str:
     """Return an interval as text; empty where there is none."""
-    return "" if pd.isna(low) or pd.isna(high) else f"{_write(pattern, low)} to {_write(pattern, high)}"
+    return "" if pd.isna(low) or pd.isna(high) else f"{write(pattern, low)} to {write(pattern, high)}"
 
 
-def _write(pattern: str, value: float) -> str:
+def write(pattern: str, value: float) -> str:
+    """Return a number as text, with a minus sign that is one."""
     return pattern.format(value).replace("-", MINUS)
 
 
@@ -118,6 +119,7 @@ def render(**content: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["written"] = write
     style, script = (environment.get_template(name).render() for name in (STYLE, SCRIPT))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return environment.get_template(PAGE).render(style=style, script=script, script_hash=digest, **content)

@@ -1,5 +1,7 @@
 """Draw what the training loss does: the ablation, the spread of the text embeddings, the training curves."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,6 +26,20 @@ def model_lines(rows: pd.DataFrame) -> pd.Series:
     return rows.label + (", " + rows.backbone if rows.backbone.nunique() > 1 else "")
 
 
+def _panels(drawn: Figure, rows: pd.DataFrame, widths: list[float]) -> tuple[Sequence[Axes], pd.Series]:
+    """Return panels side by side that share a line per model, and for each row the place of its line."""
+    names = model_lines(rows)
+    lines = names.unique().tolist()
+    panels = drawn.subplots(1, len(widths), sharey=True, width_ratios=widths)
+    panels[0].set_yticks(range(len(lines)), lines)
+    panels[0].set_ylim(len(lines) - 0.4, -0.6)
+    return panels, names.map(lines.index)
+
+
+def _colour(family: str) -> str:
+    return style.GREY if family == BASELINE else style.BLUE
+
+
 def ablation(drawn: Figure, rows: pd.DataFrame) -> None:
     """Draw CC-Neg, SugarCREPE and mean zero-shot top-1 as dots, a line per training loss.
 
@@ -38,10 +54,7 @@ def ablation(drawn: Figure, rows: pd.DataFrame) -> None:
     if rows.empty:
         style.say_nothing_to_show(drawn, "No model of this run was trained with another loss.")
         return
-    names = model_lines(rows)
-    lines = names.unique().tolist()
-    places = names.map(lines.index)
-    panels = drawn.subplots(1, 3, sharey=True, width_ratios=[1, 1.25, 1])
+    panels, places = _panels(drawn, rows, [1, 1.25, 1])
     markers = dict(zip(CATEGORIES, "s^v", strict=True))
     heights = dict(zip(CATEGORIES, (-0.25, 0, 0.25), strict=True))  # replace and add often coincide
     for axes, title, datasets in (
@@ -58,17 +71,15 @@ def ablation(drawn: Figure, rows: pd.DataFrame) -> None:
             at = places[chosen.index] + heights.get(dataset, 0)
             size, marker = (7, markers[dataset]) if dataset in markers else (14, "o")
             for family, dots in chosen.groupby("family", sort=False):
-                colour = style.GREY if family == BASELINE else style.BLUE
+                colour = _colour(family)
                 fill = style.face(family, colour)
                 axes.hlines(at[dots.index], dots.low, dots.high, zorder=2, **style.WHISKER)
                 axes.scatter(
                     dots.value, at[dots.index], s=size, marker=marker, facecolors=fill, edgecolors=colour,
                     linewidths=0.8, zorder=3, clip_on=False,
                 )  # fmt: skip
-        axes.set_yticks(range(len(lines)), lines)
         if title != "zero-shot":
             axes.axvline(CHANCE, zorder=1, **CHANCE_LINE)
-    panels[0].set_ylim(len(lines) - 0.4, -0.6)
     handles = [
         Line2D([], [], linestyle="", marker=marker, color=style.INK, label=dataset.removeprefix("sugarcrepe/"))
         for dataset, marker in markers.items()
@@ -102,24 +113,21 @@ def embeddings(drawn: Figure, rows: pd.DataFrame) -> None:
     if rows.empty:
         style.say_nothing_to_show(drawn, "No model of this run was evaluated on CC-Neg.")
         return
-    names = model_lines(rows)
-    lines = names.unique().tolist()
-    panels = drawn.subplots(1, 2, sharey=True, width_ratios=[1.4, 1])
+    panels, places = _panels(drawn, rows, [1.4, 1])
     for axes, metric, heading in ((panels[0], "cosine", "mean cosine"), (panels[1], "dimensions", "dimensions")):
         for dataset, (marker, _) in SPREADS.items():
             chosen = rows[(rows.dataset == dataset) & (rows.metric == metric)]
             for family, dots in chosen.groupby("family", sort=False):
-                colour = style.GREY if family == BASELINE else style.BLUE
+                colour = _colour(family)
                 # Hollow is the caption, filled its negation: two dots of one model often coincide.
                 look = {"color": colour} if marker != "o" else {"facecolors": "none", "edgecolors": colour}
-                at = names[dots.index].map(lines.index)
-                axes.scatter(dots.value, at, s=14, marker=marker, linewidths=0.9, zorder=3, clip_on=False, **look)
+                axes.scatter(
+                    dots.value, places[dots.index], s=14, marker=marker, linewidths=0.9, zorder=3, clip_on=False, **look
+                )
         axes.set_xlabel(heading)
-        axes.set_yticks(range(len(lines)), lines)
     lowest = rows.value[rows.metric == "cosine"].min()
     panels[0].set_xlim(min(0, lowest), 1)
     panels[1].set_xlim(0, 1.06 * rows.value[rows.metric == "dimensions"].max())
-    panels[0].set_ylim(len(lines) - 0.4, -0.6)
     handles = [
         Line2D([], [], linestyle="", marker=marker, color=style.INK, label=label,
                markerfacecolor="none" if marker == "o" else None)

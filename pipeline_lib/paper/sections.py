@@ -209,10 +209,9 @@ def data_section(splits: dict[str, str], index: str, captions: list[str], figure
 def fetch_section(summary: dict, figures: str) -> Section:
     """Return what became of the links."""
     rows = [
-        [*(Cell(text, heading=place < 3) for place, text in enumerate(row[:3])),
-         *(Cell(text, float(text.replace(",", ""))) for text in row[3:])]
-        for row in fetched.failure_rows(summary)
-    ]  # fmt: skip
+        [*(Cell(text, heading=True) for text in texts), number(count), number(share, "{:.2f}")]
+        for *texts, count, share in fetched.failure_rows(summary)
+    ]
     content = Table(fetched.HEADINGS, 3, rows)
     return Section(
         "fetch",
