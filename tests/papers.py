@@ -271,3 +271,21 @@ def write_ccneg(folder: Path, n: int = 120, released: bool = False) -> list[obje
 def scores_of(metrics: list[str]) -> list[str]:
     """Return the files of CC-Neg's items beside the metrics."""
     return ["--scores", *(path.removesuffix("json") + "parquet" for path in metrics if path.endswith("/ccneg.json"))]
+
+
+def write_histories(folder: Path) -> list[Path]:
+    """Write a training history of every model of `MODELS` that was fine-tuned; return the files."""
+    paths = [folder / "finetune" / model / "history.jsonl" for model, _, _, loss, *_ in MODELS if loss is not None]
+    lines = [{"step": step, "loss": 4 / step, "lr": 1e-4, "logit_scale": 4.6} for step in range(1, 6)]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return paths
+
+
+def make_figures(folder: Path, metrics: list[str], histories: list[Path] = ()) -> subprocess.CompletedProcess:
+    """Draw the figures of the tables in a folder, with a made-up CC-Neg and fetch summary."""
+    return command(
+        "figures", "--tables", folder / "tables.parquet", *scores_of(metrics), *write_ccneg(folder), "--histories",
+        *histories, "--fetch", write_fetch_summary(folder / "summary.json"), "--folder", folder / "figures",
+    )  # fmt: skip

@@ -15,11 +15,9 @@ from papers import (
     MODELS,
     PROMPTS,
     command,
+    make_figures,
     make_tables,
-    scores_of,
     value,
-    write_ccneg,
-    write_fetch_summary,
     write_metrics,
 )
 
@@ -44,14 +42,6 @@ def made(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def tables(made) -> pd.DataFrame:
     return read_tables(made / "tables.parquet")[0]
-
-
-def draw(folder: Path, metrics: list[str]):
-    """Draw the figures of the tables in a folder, of a run in which nothing was trained."""
-    data = (*scores_of(metrics), *write_ccneg(folder), "--fetch", write_fetch_summary(folder / "summary.json"))
-    return command(
-        "figures", "--tables", folder / "tables.parquet", *data, "--histories", "--folder", folder / "figures"
-    )
 
 
 def cell(tables: pd.DataFrame, table: str, model: str, dataset: str, metric: str, prompt: str | None = None) -> float:
@@ -160,7 +150,7 @@ def test_a_run_without_the_later_benchmarks_has_an_empty_table_and_no_sugarcrepe
     assert layout(tables, "negation").values.empty and layout(tables, "sugarcrepe").values.empty
     assert "no model for this table" in (tmp_path / "tables" / "negation.md").read_text()
     assert list(headline(tables).values.columns) == ["CC-Neg ↑", "zero-shot ↑", "negated prompt ↓"]
-    drawn = draw(tmp_path, paths)
+    drawn = make_figures(tmp_path, paths)
     assert drawn.returncode == 0, drawn.stderr
 
 
@@ -329,7 +319,7 @@ def test_models_of_other_origin_stand_beside_with_the_benchmarks_that_they_have(
     assert set(found.model[found.table == "sugarcrepe"]) == {model for model, *_ in models if model not in few}
     rows = {row["model"]: row for row in read_csv(tmp_path / "tables" / "headline.csv") if row["backbone"] == "vit-b32"}
     assert rows["Neg-CLIP"]["SugarCREPE ↑"] == "" and rows["Neg-CLIP"]["CC-Neg ↑"] != ""
-    drawn = draw(tmp_path, metrics)
+    drawn = make_figures(tmp_path, metrics)
     assert drawn.returncode == 0, drawn.stderr
 
 

@@ -1,6 +1,5 @@
 """The paper stage's figures."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +9,11 @@ from papers import (
     MODELS,
     ROOT,
     command,
+    make_figures,
     make_tables,
     scores_of,
     write_ccneg,
-    write_fetch_summary,
+    write_histories,
     write_metrics,
 )
 from PIL import Image
@@ -23,22 +23,10 @@ from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURES
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """A folder in which tables, figures were made."""
+    """A folder in which tables and figures were made."""
     folder = tmp_path_factory.mktemp("made")
     metrics = write_metrics(folder)
-    steps = [make_tables(folder, metrics)]
-    histories = []
-    for model, _, _, loss, *_ in MODELS:
-        if loss is None:
-            continue
-        trained = folder / "finetune" / model
-        trained.mkdir(parents=True)
-        lines = [{"step": step, "loss": 4 / step, "lr": 1e-4, "logit_scale": 4.6} for step in range(1, 6)]
-        (trained / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        histories.append(trained / "history.jsonl")
-    tables, fetch = folder / "tables.parquet", ("--fetch", write_fetch_summary(folder / "summary.json"))
-    figures, data = folder / "figures", (*scores_of(metrics), *write_ccneg(folder))
-    steps.append(command("figures", "--tables", tables, *data, "--histories", *histories, *fetch, "--folder", figures))
+    steps = [make_tables(folder, metrics), make_figures(folder, metrics, write_histories(folder))]
     for step in steps:
         assert step.returncode == 0, step.stderr
         assert step.stderr == ""

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from conftest import call
 from papers import (
-    MODELS,
     ccneg_of,
     command,
+    make_figures,
     make_tables,
     scores_of,
     write_ccneg,
-    write_fetch_summary,
+    write_histories,
     write_metrics,
     write_times,
 )
@@ -41,27 +41,19 @@ def made(tmp_path_factory) -> dict:
     """The flags of the report command on made-up results, with which it was made."""
     folder = tmp_path_factory.mktemp("made")
     metrics = write_metrics(folder)
-    steps, data = [make_tables(folder, metrics)], [*scores_of(metrics), *write_ccneg(folder)]
-    histories, runs, weights = [], [], []
-    for model, _, _, loss, _, seed in MODELS:
-        if loss is None:
-            continue
-        trained = folder / "finetune" / model
-        trained.mkdir(parents=True)
-        (trained / "history.jsonl").write_text('{"step": 1, "loss": 4}\n{"step": 2, "loss": 2}\n')
-        run = {"seed": seed, "recipe": {"lr": 1e-4, "note": "<script>alert(1)</script>"}, "backbones": ["a", "b"]}
-        (trained / "run.json").write_text(json.dumps(run))
-        (trained / "model.pt").write_bytes(model.encode())
-        histories.append(trained / "history.jsonl")
-        runs.append(trained / "run.json")
-        weights.append(trained / "model.pt")
-    summary, figures = write_fetch_summary(folder / "summary.json"), folder / "figures"
+    histories = write_histories(folder)
+    steps = [make_tables(folder, metrics), make_figures(folder, metrics, histories)]
+    runs, weights = ([path.with_name(name) for path in histories] for name in ("run.json", "model.pt"))
+    for run, file in zip(runs, weights, strict=True):
+        content = {"seed": 0, "recipe": {"lr": 1e-4, "note": "<script>alert(1)</script>"}, "backbones": ["a", "b"]}
+        run.write_text(json.dumps(content))
+        file.write_bytes(file.parent.name.encode())
     flags = {
         "tables": [folder / "tables.parquet"],
         "folder": [folder / "tables"],
-        "figures": [figures],
-        "fetch": [summary],
-        **flags_of(data),
+        "figures": [folder / "figures"],
+        "fetch": [folder / "summary.json"],
+        **flags_of([*scores_of(metrics), *write_ccneg(folder)]),
         "runs": runs,
         "weights": weights,
         "benchmarks": [write_times(folder / "benchmarks")],
@@ -70,10 +62,6 @@ def made(tmp_path_factory) -> dict:
         "examples": [4],
         "output": [folder / "report.html"],
     }
-    steps.append(
-        command("figures", "--tables", folder / "tables.parquet", *data, "--histories", *histories,
-                "--fetch", summary, "--folder", figures)
-    )  # fmt: skip
     steps.append(report(flags))
     for step in steps:
         assert step.returncode == 0, step.stderr
