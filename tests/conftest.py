@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline_lib.tars import encode_json, write_samples
+from pipeline_lib.formats.tars import encode_json, write_samples
 
 ROOT = Path(__file__).parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data"
@@ -38,7 +38,7 @@ def tiny_clip():
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tiny_clip, tmp_path_factory):
     """The checkpoint file of `tiny_clip`."""
-    from pipeline_lib.clip_door import save_checkpoint
+    from pipeline_lib.clip.load import save_checkpoint
 
     path = tmp_path_factory.mktemp("tiny") / "model.pt"
     save_checkpoint(path, tiny_clip)
@@ -47,7 +47,7 @@ def tiny_checkpoint(tiny_clip, tmp_path_factory):
 
 def call(main, *arguments):
     """Run a command's `main` in this process; return the message of the mistake that it ends with, or None."""
-    from pipeline_lib.command import run
+    from pipeline_lib.jobs.cli import run
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", [main.__module__, *map(str, arguments)])

@@ -10,10 +10,10 @@ import pandas as pd
 from aiohttp import web
 from PIL import Image
 
-from pipeline_lib.cc3m import Row
 from pipeline_lib.fetch.fetch import fetch_part
 from pipeline_lib.fetch.settings import Settings
-from pipeline_lib.files import read_parquet
+from pipeline_lib.formats.cc3m import Row
+from pipeline_lib.jobs.files import read_parquet
 
 AGENT = "conclip-test/1.0 (+mailto:test@example.org)"
 

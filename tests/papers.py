@@ -19,7 +19,7 @@ from pipeline_lib.evaluate.retrieval import retrieval_metrics
 from pipeline_lib.evaluate.sugarcrepe import sugarcrepe_metrics
 from pipeline_lib.evaluate.sugarcrepe_plus import sugarcrepe_plus_metrics
 from pipeline_lib.evaluate.zeroshot import zeroshot_metrics
-from pipeline_lib.files import write_json, write_parquet
+from pipeline_lib.jobs.files import write_json, write_parquet
 
 PUBLISHED = ROOT / "config" / "published.tsv"
 DATASETS = ("kinds", "colours", "counts")

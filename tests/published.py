@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from pipeline_lib.clip_door import CLIP, clip, preprocess
+from pipeline_lib.clip.load import CLIP, clip, preprocess
 
 
 class Triplets(Dataset):

@@ -18,9 +18,9 @@ from test_benchmarks import write_csv
 from test_crepe import write_captions
 
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip_door import save_checkpoint
+from pipeline_lib.clip.load import save_checkpoint
 from pipeline_lib.evaluate.kinds import KINDS
-from pipeline_lib.tars import write_samples
+from pipeline_lib.formats.tars import write_samples
 
 SUFFIX = "shoebox.test"
 CAPTIONS = [

@@ -71,7 +71,7 @@ def test_a_loss_with_a_term_of_its_own(empty_copy, before):
     code = (
         "import torch; from pipeline_lib.finetune.loss import loss_value as loss; i, c = torch.eye(3), torch.eye(3); "
         "one, both = (loss(name, i, c, c, None, torch.tensor(2.0)) for name in ('l1', 'l1+l4')); "
-        "print(round(float(2 * both - one), 4)); from pipeline_lib.paper.metrics import read_metrics"
+        "print(round(float(2 * both - one), 4)); from pipeline_lib.paper.tables.metrics import read_metrics"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=empty_copy, capture_output=True, text=True)
     assert done.stdout.strip() == "2.0", done.stderr  # the scale times the cosine of a caption with itself
@@ -81,7 +81,7 @@ def test_a_reader_is_added_as_the_readme_says(empty_copy):
     (recipe,) = re.findall(r"```python\n(def read.*?)```", (ROOT / "config" / "README.md").read_text(), re.DOTALL)
     header = """from collections.abc import Iterator
 
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.images import Sample
 from pipeline_lib.readers.containers import list_images
 from pipeline_lib.readers.reader import Reader
 

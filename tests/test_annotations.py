@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from pipeline_lib.evaluate.annotations import parse_count, read_rows, string_list
 from pipeline_lib.evaluate.mcq import read_mcq
 from pipeline_lib.evaluate.retrieval import read_retrieval
 from pipeline_lib.evaluate.sugarcrepe_plus import PARTS, read_sugarcrepe_plus
 from pipeline_lib.evaluate.valse import read_valse
+from pipeline_lib.formats.annotations import parse_count, read_rows, string_list
 
 MCQ = "correct_answer,caption_0,caption_1,caption_2,caption_3,correct_answer_template,image_path"
 

@@ -11,7 +11,7 @@ import torch
 from conftest import ROOT, TINY, TINY_RESNET, write_pool
 
 from pipeline_lib.backbones.pretrain import contrastive_loss
-from pipeline_lib.clip_door import load_clip, load_openai_clip
+from pipeline_lib.clip.load import load_clip, load_openai_clip
 
 
 def test_the_loss_is_the_mean_of_both_directions():

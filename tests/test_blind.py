@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from pipeline_lib.evaluate import blind
-from pipeline_lib.files import read_json, read_parquet, write_parquet
+from pipeline_lib.jobs.files import read_json, read_parquet, write_parquet
 
 TRIPLETS = [  # caption, negated caption, negation word, pairs
     ("a dog on a sofa, at night", "a dog not on a sofa at night", "not", 2),

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline_lib.captions.checks import Reason
 from pipeline_lib.captions.explain import explain
 from pipeline_lib.captions.negate import SCHEMA, main
-from pipeline_lib.captions.phrases import INDEFINITES
-from pipeline_lib.captions.rules import RuleBackend, load_tagger, parse_weights
-from pipeline_lib.cc3m import Row
-from pipeline_lib.files import sha256
+from pipeline_lib.captions.rules.backend import RuleBackend, load_tagger, parse_weights
+from pipeline_lib.captions.rules.checks import Reason
+from pipeline_lib.captions.rules.phrases import INDEFINITES
+from pipeline_lib.formats.cc3m import Row
+from pipeline_lib.jobs.files import sha256
 
 WEIGHTS = {"no": 1.0, "not": 1.0, "without": 1.0}
 BACKEND = RuleBackend("lexicon", 0, WEIGHTS)

@@ -6,9 +6,9 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from pipeline_lib.captions import tagger
-from pipeline_lib.captions.attachment import governor
-from pipeline_lib.captions.relations import parse
+from pipeline_lib.captions.rules.attachment import governor
+from pipeline_lib.captions.rules.relations import parse
+from pipeline_lib.captions.tagger import component as tagger
 
 TREEBANK = Path(__file__).parents[2] / "shared" / "data" / "ud_ewt_dev.conllu"
 VOCAB = spacy.blank("en").vocab

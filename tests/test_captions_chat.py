@@ -14,14 +14,14 @@ import pytest
 from aiohttp import web
 from conftest import ROOT
 
-from pipeline_lib.captions.chat import ChatBackend
-from pipeline_lib.captions.chat_answers import Unusable, read_pairs, read_sentences
-from pipeline_lib.captions.chat_cache import open_cache
-from pipeline_lib.captions.chat_client import ChatSettings, retry_after_s
-from pipeline_lib.captions.checks import Reason
+from pipeline_lib.captions.chat.answers import Unusable, read_pairs, read_sentences
+from pipeline_lib.captions.chat.backend import ChatBackend
+from pipeline_lib.captions.chat.cache import open_cache
+from pipeline_lib.captions.chat.client import ChatSettings, retry_after_s
 from pipeline_lib.captions.negate import SCHEMA, main
-from pipeline_lib.captions.rules import load_tagger
-from pipeline_lib.cc3m import Row
+from pipeline_lib.captions.rules.backend import load_tagger
+from pipeline_lib.captions.rules.checks import Reason
+from pipeline_lib.formats.cc3m import Row
 
 KEY = "sk-very-secret-4711"
 TAGGER = load_tagger("lexicon")
@@ -396,16 +396,16 @@ def test_a_retry_after_to_come_is_waited_for():
 
 def examples(name):
     """The captions and answers that a prompt shows to the model."""
-    text = (ROOT / "pipeline_lib" / "captions" / name).read_text()
+    text = (ROOT / "pipeline_lib" / "captions" / "chat" / name).read_text()
     return re.findall(r'^Caption: "(.*?)"(.*)\n(\{.*\})$', text, re.MULTILINE)
 
 
 def test_the_examples_of_the_prompts_are_answers_that_we_take():
     taken = []
-    for caption, _, answer in examples("chat_decompose.txt"):
+    for caption, _, answer in examples("decompose.txt"):
         taken.append(len(read_pairs(answer, TAGGER(caption), TAGGER).pairs))
     assert taken == [2, 1, 0]
-    for caption, given, answer in examples("chat_form.txt"):
+    for caption, given, answer in examples("form.txt"):
         predicate, thing = re.findall(r': "(.*?)"', given)
         pairs = json.dumps({"subject": None, "pairs": [{"predicate": predicate, "object": thing}]})
         doc = TAGGER(caption)

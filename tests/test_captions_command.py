@@ -12,12 +12,12 @@ from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline_lib.captions import clip_length
-from pipeline_lib.captions.checks import Reason
 from pipeline_lib.captions.negate import main
+from pipeline_lib.captions.rules.checks import Reason
 from pipeline_lib.captions.table import MODULE, SCHEMA
-from pipeline_lib.cc3m import Part, count_rows
-from pipeline_lib.sources import code_version
+from pipeline_lib.clip import length as clip_length
+from pipeline_lib.formats.cc3m import Part, count_rows
+from pipeline_lib.jobs.code_version import code_version
 
 FLAGS = ["--spacy-model", "lexicon", "--seed", "0", "--word-weights", "no=1,not=1,without=1"]
 GOOD = b"a dog on a mat\thttp://a/1.jpg"

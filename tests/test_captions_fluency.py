@@ -2,13 +2,13 @@
 
 import pytest
 
-from pipeline_lib.captions.checks import Reason, quantified, refuse_tagged
-from pipeline_lib.captions.depictable import depictable, head_of
-from pipeline_lib.captions.exclusion import exclusion
-from pipeline_lib.captions.items import cut
-from pipeline_lib.captions.relations import parse
-from pipeline_lib.captions.rules import RuleBackend
-from pipeline_lib.captions.sentences import sentences
+from pipeline_lib.captions.rules.backend import RuleBackend
+from pipeline_lib.captions.rules.checks import Reason, quantified, refuse_tagged
+from pipeline_lib.captions.rules.depictable import depictable, head_of
+from pipeline_lib.captions.rules.exclusion import exclusion
+from pipeline_lib.captions.rules.items import cut
+from pipeline_lib.captions.rules.relations import parse
+from pipeline_lib.captions.rules.sentences import sentences
 
 BACKEND = RuleBackend("lexicon", 0, {"no": 1.0, "not": 1.0, "without": 1.0})
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from pipeline_lib.captions import checks
-from pipeline_lib.captions.exclusion import exclusion
-from pipeline_lib.captions.relations import parse
-from pipeline_lib.captions.rules import RuleBackend
-from pipeline_lib.captions.sentences import sentences
-from pipeline_lib.cc3m import Row
+from pipeline_lib.captions.rules import checks
+from pipeline_lib.captions.rules.backend import RuleBackend
+from pipeline_lib.captions.rules.exclusion import exclusion
+from pipeline_lib.captions.rules.relations import parse
+from pipeline_lib.captions.rules.sentences import sentences
+from pipeline_lib.formats.cc3m import Row
 
 WEIGHTS = {"no": 1.0, "not": 1.0, "without": 1.0}
 

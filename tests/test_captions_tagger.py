@@ -3,9 +3,9 @@
 import pytest
 import spacy
 
-from pipeline_lib.captions import lexicon, words
-from pipeline_lib.captions.costs import COSTS, FOLLOWS
-from pipeline_lib.captions.universal import POS_OF_TAG
+from pipeline_lib.captions.tagger import lexicon, words
+from pipeline_lib.captions.tagger.costs import COSTS, FOLLOWS
+from pipeline_lib.captions.tagger.universal import POS_OF_TAG
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from pipeline_lib.captions import tagger
+from pipeline_lib.captions.tagger import component as tagger
 
 TREEBANK = Path(__file__).parents[2] / "shared" / "data" / "ud_ewt_dev.conllu"
 CODES = {

@@ -4,7 +4,8 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from pipeline_lib.captions import context, tagger, universal
+from pipeline_lib.captions.tagger import component as tagger
+from pipeline_lib.captions.tagger import context, universal
 
 # Rule to a sentence, a word of it, and the tag that the rule gives to the word.
 CONTEXT = {

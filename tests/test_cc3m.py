@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline_lib.cc3m import Part, Row, count_rows, part_range
+from pipeline_lib.formats.cc3m import Part, Row, count_rows, part_range
 
 REAL = Path(__file__).parents[1] / "../shared/data/cc3m_captions.tsv"
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from conftest import call, write_pool
 
+from pipeline_lib.clip.torchvision_shim import load_torchvision
 from pipeline_lib.evaluate import ccneg_transformers
 from pipeline_lib.evaluate.ccneg_transformers import score_triplets
 from pipeline_lib.evaluate.image_text_models import load_image_text_model
-from pipeline_lib.files import write_parquet
-from pipeline_lib.images import read_images
-from pipeline_lib.torchvision_door import load_torchvision
+from pipeline_lib.formats.images import read_images
+from pipeline_lib.jobs.files import write_parquet
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "no", "not", "number", "##s", *map(str, range(10))]
 TOWER = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}

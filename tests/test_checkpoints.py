@@ -14,10 +14,10 @@ from pipeline_lib.backbones.checkpoint import check_architecture, check_origin, 
 from pipeline_lib.backbones.export import export_huggingface
 from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip_door import activation_of, build_clip, load_clip, load_openai_clip, save_checkpoint, tokenize
+from pipeline_lib.clip.load import activation_of, build_clip, load_clip, load_openai_clip, save_checkpoint, tokenize
+from pipeline_lib.clip.text_tower import encode_text
 from pipeline_lib.features.store import tower_id
-from pipeline_lib.files import sha256
-from pipeline_lib.text_tower import encode_text
+from pipeline_lib.jobs.files import sha256
 
 
 def fine_tuned(model, text_only=True):
@@ -274,7 +274,7 @@ def archive(path, model):
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_openais_file_is_taken_from_a_path_if_its_digest_fits(tmp_path, monkeypatch, tiny_clip):
-    from pipeline_lib.clip_door import clip
+    from pipeline_lib.clip.load import clip
 
     path = tmp_path / "my copy.pt"
     archive(path, tiny_clip)

@@ -7,8 +7,8 @@ import pytest
 from conftest import ROOT
 from test_workflow import CONFIG_SCHEMA, SHEET_SCHEMA, load, merged, snakemake
 
+from pipeline_lib.config.checks import check_config, read_experiments
 from pipeline_lib.finetune.terms import LOSSES
-from pipeline_lib.settings import check_config, read_experiments
 
 BASE = load("config.yaml")
 PAPER = merged(load("paper.yaml"), BASE)

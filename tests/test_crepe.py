@@ -8,9 +8,9 @@ import pytest
 from conftest import jpeg_bytes
 from PIL import Image
 
-from pipeline_lib.crepe import read_crepe
-from pipeline_lib.crepe_layout import captions_files
-from pipeline_lib.files import read_parquet
+from pipeline_lib.formats.crepe import read_crepe
+from pipeline_lib.formats.crepe_layout import captions_files
+from pipeline_lib.jobs.files import read_parquet
 from pipeline_lib.readers.crepe import READER
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.shards import crepe

@@ -11,8 +11,8 @@ import pytest
 from conftest import ROOT, call
 from faults.small import finish
 
-from pipeline_lib.origins import made_by, remedy
-from pipeline_lib.tars import list_members, read_samples, write_samples
+from pipeline_lib.formats.tars import list_members, read_samples, write_samples
+from pipeline_lib.jobs.rule_of_file import made_by, remedy
 
 RUN = "results/small"
 MODEL = f"{RUN}/finetune/conclip-rn-s0"

@@ -8,12 +8,12 @@ import torch
 from conftest import write_pool
 from torch.nn import functional
 
-from pipeline_lib.clip_door import tokenize
+from pipeline_lib.clip.load import tokenize
 from pipeline_lib.distractors import choose
 from pipeline_lib.distractors.choose import best_images
 from pipeline_lib.features import encode
 from pipeline_lib.features.store import load_features
-from pipeline_lib.files import read_parquet, write_parquet
+from pipeline_lib.jobs.files import read_parquet, write_parquet
 
 
 def test_the_distractor_has_the_highest_difference_of_cosines():

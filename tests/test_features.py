@@ -10,13 +10,13 @@ from PIL import Image
 from torch.nn import functional
 
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip_door import load_clip, preprocess, save_checkpoint
+from pipeline_lib.clip.load import load_clip, preprocess, save_checkpoint
 from pipeline_lib.features.encode import encode_pool, prepare_ahead
 from pipeline_lib.features.store import Features, load_features, save_features, tower_id
-from pipeline_lib.images import read_images, read_tars
+from pipeline_lib.formats.images import read_images, read_tars
+from pipeline_lib.formats.tars import write_samples
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
-from pipeline_lib.tars import write_samples
 
 
 @pytest.fixture(scope="module")

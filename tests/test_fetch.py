@@ -13,7 +13,7 @@ from fetching import AGENT, fetch, jpeg, serving
 
 from pipeline_lib.fetch.client import opted_out
 from pipeline_lib.fetch.fetch import summary
-from pipeline_lib.tars import read_samples
+from pipeline_lib.formats.tars import read_samples
 
 
 def png_header(width: int, height: int) -> bytes:

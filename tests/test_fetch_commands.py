@@ -14,10 +14,10 @@ import pytest
 from fetching import AGENT, fetch, jpeg, serving
 from PIL import Image
 
-from pipeline_lib.cc3m import Part
-from pipeline_lib.files import read_parquet, write_parquet
+from pipeline_lib.formats.cc3m import Part
+from pipeline_lib.formats.tars import read_samples, write_samples
+from pipeline_lib.jobs.files import read_parquet, write_parquet
 from pipeline_lib.miniature.serve import ANSWERS, read_web
-from pipeline_lib.tars import read_samples, write_samples
 
 
 def fetch_command(captions: Path, out: Path, **changes) -> list[str]:

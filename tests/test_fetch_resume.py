@@ -17,8 +17,8 @@ from test_fetch_commands import fetch_command
 from pipeline_lib.fetch import fetch as command
 from pipeline_lib.fetch.fetch import fetch_part
 from pipeline_lib.fetch.part import BATCH
-from pipeline_lib.files import read_parquet
-from pipeline_lib.tars import read_samples
+from pipeline_lib.formats.tars import read_samples
+from pipeline_lib.jobs.files import read_parquet
 
 
 def fetch_into(folder: Path, urls: list[str], port: int, retry_failed: bool = False, **changes) -> pd.DataFrame:

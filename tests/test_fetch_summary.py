@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from pipeline_lib.cc3m import Part
 from pipeline_lib.fetch.outcomes import Outcome, outcome_table
-from pipeline_lib.files import read_parquet
+from pipeline_lib.formats.cc3m import Part
+from pipeline_lib.jobs.files import read_parquet
 
 ROWS = [
     # host, image or failure, caption

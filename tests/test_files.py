@@ -12,9 +12,9 @@ import webdataset as wds
 from conftest import call, jpeg_bytes
 from safetensors import SafetensorError
 
-from pipeline_lib.files import atomic, discard, read_json, read_parquet, write_json, write_parquet
-from pipeline_lib.images import read_images
-from pipeline_lib.tars import encode_json, read_samples, write_samples
+from pipeline_lib.formats.images import read_images
+from pipeline_lib.formats.tars import encode_json, read_samples, write_samples
+from pipeline_lib.jobs.files import atomic, discard, read_json, read_parquet, write_json, write_parquet
 
 SAMPLES = [("000000000", {"jpg": b"one", "json": b"{}"}), ("000000001", {"jpg": b"two", "json": b"{}"})]
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from training import train, write_training_files
 
-from pipeline_lib.clip_door import load_clip
+from pipeline_lib.clip.load import load_clip
+from pipeline_lib.clip.training import warmup_cosine
 from pipeline_lib.features.store import Features, save_features, tower_id
 from pipeline_lib.finetune.loss import loss_value
 from pipeline_lib.finetune.processes import Processes
 from pipeline_lib.finetune.samples import Samples, batches
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.finetune.trainer import Recipe, Trainer
-from pipeline_lib.training import warmup_cosine
 
 
 def slow_cross_entropy(queries, matches, others, scale):

@@ -16,10 +16,10 @@ from hostile import SVG, jpeg, member, png, tarred, zipped
 from PIL import Image
 
 from pipeline_lib.features import encode
-from pipeline_lib.images import read_images
+from pipeline_lib.formats.images import read_images
+from pipeline_lib.formats.tars import list_members, read_packed
 from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.readers.pool import read_pool
-from pipeline_lib.tars import list_members, read_packed
 
 NASTY = "a\nb'\"$(touch x)\x1b[31m"
 SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "99999999999"}
@@ -224,7 +224,7 @@ def test_a_file_name_is_quoted_and_in_one_line(tmp_path, name, tiny_checkpoint):
 
 LIMITED = """
 import resource, sys
-from pipeline_lib.command import run
+from pipeline_lib.jobs.cli import run
 from pipeline_lib.backbones.formats import read_weights
 used = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_DATA, (used + (3 << 30),) * 2)

@@ -10,12 +10,12 @@ from random import Random
 import pytest
 from conftest import ROOT
 
-from pipeline_lib.cc3m import Part
-from pipeline_lib.crepe import read_crepe
 from pipeline_lib.evaluate.prompts import read_classes
 from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
-from pipeline_lib.files import read_parquet
-from pipeline_lib.images import read_images
+from pipeline_lib.formats.cc3m import Part
+from pipeline_lib.formats.crepe import read_crepe
+from pipeline_lib.formats.images import read_images
+from pipeline_lib.jobs.files import read_parquet
 from pipeline_lib.miniature.describe import LABELLED, PARTS, WORDINGS, caption, sugarcrepe_item
 from pipeline_lib.miniature.draw import CANVAS_PX, draw
 from pipeline_lib.miniature.make import parse_shares

@@ -21,12 +21,12 @@ from papers import (
     write_metrics,
 )
 
-from pipeline_lib.paper.layout import headline, layout
-from pipeline_lib.paper.metrics import read_metrics
 from pipeline_lib.paper.outputs import TABLE_FILES, TABLES
-from pipeline_lib.paper.published import ZEROSHOT_DATASETS, published_cell, read_published
 from pipeline_lib.paper.readme import beside
-from pipeline_lib.paper.schema import COLUMNS, KEY, read_tables
+from pipeline_lib.paper.tables.layout import headline, layout
+from pipeline_lib.paper.tables.metrics import read_metrics
+from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS, published_cell, read_published
+from pipeline_lib.paper.tables.schema import COLUMNS, KEY, read_tables
 
 
 @pytest.fixture(scope="module")

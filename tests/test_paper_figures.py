@@ -10,11 +10,14 @@ from matplotlib.text import Text
 from papers import MODELS, ccneg_of, make_tables, scores_of, value, write_ccneg, write_metrics
 from PIL import Image
 
-from pipeline_lib.files import read_json, write_json, write_parquet
-from pipeline_lib.paper import composition, margins, plots_ccneg, plots_losses, plots_zeroshot, style
-from pipeline_lib.paper.layout import compared, displayed
-from pipeline_lib.paper.schema import read_tables
-from pipeline_lib.tars import read_samples
+from pipeline_lib.formats.tars import read_samples
+from pipeline_lib.jobs.files import read_json, write_json, write_parquet
+from pipeline_lib.paper.figures import ccneg as plots_ccneg
+from pipeline_lib.paper.figures import composition, margins, style
+from pipeline_lib.paper.figures import losses as plots_losses
+from pipeline_lib.paper.figures import zeroshot as plots_zeroshot
+from pipeline_lib.paper.tables.layout import compared, displayed
+from pipeline_lib.paper.tables.schema import read_tables
 
 NAMES = ("RN50", "RN101", "ViT-B/32", "ViT-B/16", "ViT-L/14")
 SETS = (

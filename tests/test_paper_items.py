@@ -11,12 +11,12 @@ from conftest import ROOT
 from papers import DATASETS, MODELS, make_tables, write_metrics
 from scipy import stats
 
-from pipeline_lib.files import write_parquet
-from pipeline_lib.paper.items import read_items
-from pipeline_lib.paper.metrics import read_metrics
+from pipeline_lib.jobs.files import write_parquet
 from pipeline_lib.paper.outputs import REASONS, VERDICTS
-from pipeline_lib.paper.schema import COLUMNS, read_tables
-from pipeline_lib.paper.statistics import RESAMPLES
+from pipeline_lib.paper.tables.items import read_items
+from pipeline_lib.paper.tables.metrics import read_metrics
+from pipeline_lib.paper.tables.schema import COLUMNS, read_tables
+from pipeline_lib.paper.tables.statistics import RESAMPLES
 
 CLIP = {model: backbone for model, _, backbone, loss, *_ in MODELS if loss}
 SEEDS = {"conclip-vit": ["conclip-vit-s0", "conclip-vit-s1"]}

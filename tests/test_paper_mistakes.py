@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from papers import MODELS, command, make_tables, measured, write_metrics
 
-from pipeline_lib.paper.metrics import read_metrics
-from pipeline_lib.paper.published import read_published
-from pipeline_lib.paper.tidy import build_tables
+from pipeline_lib.paper.tables.metrics import read_metrics
+from pipeline_lib.paper.tables.published import read_published
+from pipeline_lib.paper.tables.tidy import build_tables
 
 
 @pytest.mark.parametrize(

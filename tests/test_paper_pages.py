@@ -79,7 +79,7 @@ def test_broken_histories_are_named(made, tmp_path):
 
 def test_no_command_loads_torch():
     code = (
-        "import sys, pipeline_lib.paper.tables, pipeline_lib.paper.figures, pipeline_lib.paper.report, "
-        "pipeline_lib.paper.headline; sys.exit('torch' in sys.modules)"
+        "import sys, pipeline_lib.paper.tables.__main__, pipeline_lib.paper.figures.__main__, "
+        "pipeline_lib.paper.report.__main__, pipeline_lib.paper.headline; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

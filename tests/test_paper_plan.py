@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from test_workflow import load, merged, snakemake
 
-from pipeline_lib.external import external_files
+from pipeline_lib.config.inputs import external_files
 
 PARTS, SEEDS, ZEROSHOT, LATER = 64, 3, 8, 7
 PLAN = {

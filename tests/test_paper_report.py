@@ -23,15 +23,15 @@ from papers import (
     write_times,
 )
 
-from pipeline_lib.files import sha256
-from pipeline_lib.paper.gallery import GROUPS, choose
-from pipeline_lib.paper.layout import layout
+from pipeline_lib.jobs.files import sha256
 from pipeline_lib.paper.outputs import FIGURES, TABLES
-from pipeline_lib.paper.page import render
-from pipeline_lib.paper.report import main
-from pipeline_lib.paper.runtimes import clock, read_times
-from pipeline_lib.paper.schema import read_tables
-from pipeline_lib.paper.sections import SECTIONS, beside_the_paper
+from pipeline_lib.paper.report.__main__ import main
+from pipeline_lib.paper.report.gallery import GROUPS, choose
+from pipeline_lib.paper.report.page import render
+from pipeline_lib.paper.report.runtimes import clock, read_times
+from pipeline_lib.paper.report.sections import SECTIONS, beside_the_paper
+from pipeline_lib.paper.tables.layout import layout
+from pipeline_lib.paper.tables.schema import read_tables
 
 CONFIG = {"run": "test", "fetch": {"captions": "data/<script>alert(2)</script>.tsv"}, "shards": {"released": None}}
 

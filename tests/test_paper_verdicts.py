@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from papers import DATASETS, MODELS, PROMPTS, make_tables, write_metrics
 
-from pipeline_lib.paper import claims, latex
-from pipeline_lib.paper.layout import headline, layout
 from pipeline_lib.paper.outputs import REASONS, TABLES, VERDICTS
-from pipeline_lib.paper.published import ZEROSHOT_DATASETS, Number, read_published
-from pipeline_lib.paper.schema import COLUMNS, read_tables
-from pipeline_lib.paper.verdicts import with_verdicts
+from pipeline_lib.paper.tables import claims, latex
+from pipeline_lib.paper.tables.layout import headline, layout
+from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS, Number, read_published
+from pipeline_lib.paper.tables.schema import COLUMNS, read_tables
+from pipeline_lib.paper.tables.verdicts import with_verdicts
 
 ROW = {
     "table": "ccneg", "family": "CoN-CLIP", "model": "conclip-b32-s0", "backbone": "vit-b32", "loss": "conclip",

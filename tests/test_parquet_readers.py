@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 from papers import MODELS, make_tables, write_metrics
 
-from pipeline_lib.paper.schema import read_tables
+from pipeline_lib.paper.tables.schema import read_tables
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 from test_workflow import load, merged
 
-from pipeline_lib.external import external_files, fetched_weights
+from pipeline_lib.config.inputs import external_files, fetched_weights
 from pipeline_lib.preflight.findings import MISSING, PRESENT, WRONG, Finding, inspect
 from pipeline_lib.preflight.look import Item
 from pipeline_lib.preflight.registry import COLUMNS, Dataset, Download, Expected, expected_at, read_registry

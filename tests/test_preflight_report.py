@@ -12,7 +12,8 @@ import yaml
 from conftest import ROOT
 from test_workflow import CONFIG_SCHEMA, SHEET_SCHEMA, load, merged
 
-from pipeline_lib.external import external_files
+from pipeline_lib.config.checks import check_config, check_experiments, read_experiments
+from pipeline_lib.config.inputs import external_files
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.preflight.estimate import SIZES, costs
 from pipeline_lib.preflight.machine import free_bytes, gpus
@@ -20,7 +21,6 @@ from pipeline_lib.preflight.needs import Needs
 from pipeline_lib.preflight.override import leave_out
 from pipeline_lib.preflight.show import duration, size
 from pipeline_lib.preflight.targets import braces, targets
-from pipeline_lib.settings import check_config, check_experiments, read_experiments
 
 REGISTRY = ROOT / "config" / "datasets.tsv"
 

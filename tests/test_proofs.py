@@ -21,15 +21,15 @@ from published import LOSSES, PublishedLoop, Triplets, in_float64, normalised
 from torch.utils.data import default_collate
 
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip_door import build_model, clip, save_checkpoint, tokenize
+from pipeline_lib.clip.load import build_model, clip, save_checkpoint, tokenize
+from pipeline_lib.clip.text_tower import encode_captions, encode_text
 from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import save_features
-from pipeline_lib.files import write_parquet
 from pipeline_lib.finetune.samples import Samples
 from pipeline_lib.finetune.trainer import Recipe, Trainer
-from pipeline_lib.images import read_tars
-from pipeline_lib.tars import write_samples
-from pipeline_lib.text_tower import encode_captions, encode_text
+from pipeline_lib.formats.images import read_tars
+from pipeline_lib.formats.tars import write_samples
+from pipeline_lib.jobs.files import write_parquet
 
 TEXT = {"embed_dim": 64, "image_resolution": 64, "transformer_width": 128, "transformer_layers": 2}
 TOWERS = {

@@ -17,10 +17,10 @@ import pytest
 from conftest import ROOT, jpeg_bytes, write_pool
 from PIL import Image
 
+from pipeline_lib.clip.torchvision_shim import load_torchvision
 from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
-from pipeline_lib.torchvision_door import load_torchvision
 
 
 def listed(name, *paths, **options):
@@ -55,7 +55,7 @@ def test_a_reader_is_found_by_its_name_and_none_by_another():
 
 def test_the_catalogue_loads_nothing_heavy():
     code = (
-        "import sys, pipeline_lib.settings; "
+        "import sys, pipeline_lib.config.checks; "
         "print([name for name in ('torch', 'torchvision', 'scipy', 'pandas', 'webdataset') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

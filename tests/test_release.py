@@ -15,17 +15,17 @@ import yaml
 from conftest import jpeg_bytes
 from test_workflow import CONFIG_SCHEMA, load, merged, snakemake
 
-from pipeline_lib.coco import image_keys
+from pipeline_lib.config.checks import check_config
+from pipeline_lib.config.inputs import missing_data
 from pipeline_lib.distractors import released
 from pipeline_lib.distractors.released import read_mapping
-from pipeline_lib.external import missing_data
-from pipeline_lib.files import read_json, read_parquet
-from pipeline_lib.settings import check_config
+from pipeline_lib.formats.coco import image_keys
+from pipeline_lib.formats.tars import read_samples
+from pipeline_lib.jobs.files import read_json, read_parquet
 from pipeline_lib.shards import build_released, release
 from pipeline_lib.shards import index as shards_index
 from pipeline_lib.shards.release import negation_word, read_release
 from pipeline_lib.shards.release_layout import UNPACKED
-from pipeline_lib.tars import read_samples
 
 COUNT, EVAL_LAST = 12, 4
 PREFIXES = ("/workspace/datasets/cc3m/", "", "../", "C:\\data/", "/a dir, with commas/")

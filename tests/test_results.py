@@ -7,9 +7,9 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from pipeline_lib.files import read_json
-from pipeline_lib.paper import claims
-from pipeline_lib.paper.schema import read_tables
+from pipeline_lib.jobs.files import read_json
+from pipeline_lib.paper.tables import claims
+from pipeline_lib.paper.tables.schema import read_tables
 
 TABLES = ROOT / "results" / "tables.parquet"
 RECORD = ROOT / "results" / "miniature" / "finetune" / "conclip-rn-s0" / "run.json"

@@ -13,7 +13,7 @@ import torch
 from conftest import ROOT
 from training import command, train, write_training_files
 
-from pipeline_lib.clip_door import load_clip
+from pipeline_lib.clip.load import load_clip
 from pipeline_lib.features.store import tower_id
 from pipeline_lib.finetune.samples import load_samples
 from pipeline_lib.finetune.train import resume

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from conftest import ROOT, write_pool
 
-from pipeline_lib.files import read_json, read_parquet, write_parquet
+from pipeline_lib.formats.tars import read_samples
+from pipeline_lib.jobs.files import read_json, read_parquet, write_parquet
 from pipeline_lib.shards.build import count_rows, split_of, triplets_of
-from pipeline_lib.tars import read_samples
 
 
 def captions(count, refused=()):

@@ -16,9 +16,9 @@ from conftest import copy_repository
 from fetching import serving
 from shoebox import CAPTIONS, DEAD, MISLABELLED, pack, picture
 
-from pipeline_lib.files import read_json, read_parquet
+from pipeline_lib.jobs.files import read_json, read_parquet
 from pipeline_lib.paper.outputs import FIGURE_FORMATS, FIGURES, TABLE_FORMATS, TABLE_ITEMS
-from pipeline_lib.paper.schema import read_tables
+from pipeline_lib.paper.tables.schema import read_tables
 from pipeline_lib.preflight.registry import read_registry
 
 

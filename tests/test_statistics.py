@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline_lib.paper.statistics import (
+from pipeline_lib.paper.tables.statistics import (
     EXACT,
     RESAMPLES,
     counts_of,

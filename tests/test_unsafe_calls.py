@@ -42,9 +42,9 @@ FORBIDDEN = {
 }
 #: (file, call) -> how often, each with the reason why it is harmless there.
 ALLOWED = {
-    ("pipeline_lib/torch_file.py", "torch.load"): 1,  # weights_only=True, which the next test looks at
+    ("pipeline_lib/clip/torch_file.py", "torch.load"): 1,  # weights_only=True, which the next test looks at
     ("pipeline_lib/readers/cifar.py", "pickle._Unpickler"): 1,  # whose names are restricted to two that do nothing
-    ("pipeline_lib/clip_door.py", "clip.load"): 1,  # after the SHA-256 of the released file has been compared
+    ("pipeline_lib/clip/load.py", "clip.load"): 1,  # after the SHA-256 of the released file has been compared
     ("pipeline_lib/evaluate/image_text_models.py", "from_pretrained"): 3,  # local files, weights_only, no remote code
 }
 BUILTIN = ("eval", "exec", "compile")
@@ -85,14 +85,14 @@ def keywords(path: str, name: str) -> list[dict]:
 
 
 def test_the_exceptions_are_called_as_is_said():
-    (load,) = keywords("pipeline_lib/torch_file.py", "torch.load")
+    (load,) = keywords("pipeline_lib/clip/torch_file.py", "torch.load")
     assert load["weights_only"] == "True"
     models = keywords("pipeline_lib/evaluate/image_text_models.py", "from_pretrained")
     assert [(one.get("weights_only"), one.get("trust_remote_code")) for one in models if "dtype" in one] == [
         ("True", "False")
     ]
     assert all(one[None] == "local" for one in models)  # local_files_only=True
-    source = (ROOT / "pipeline_lib/clip_door.py").read_text()
+    source = (ROOT / "pipeline_lib/clip/load.py").read_text()
     assert source.index("found := sha256(path)") < source.index("= clip.load(")
 
 

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from pipeline_lib.config.checks import check_config, check_experiments, read_experiments
+from pipeline_lib.config.inputs import missing_data
 from pipeline_lib.evaluate.kinds import KINDS, kind_module
 from pipeline_lib.evaluate.prompts import NEEDED, PROMPTS, prompt_flags
-from pipeline_lib.external import missing_data
 from pipeline_lib.finetune.terms import LOSSES
-from pipeline_lib.settings import check_config, check_experiments, read_experiments
-from pipeline_lib.sources import sources
+from pipeline_lib.jobs.code_version import sources
 
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 CONFIG_SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -78,7 +78,9 @@ def test_rules_whose_code_moves_to_a_gpu_ask_for_one_and_others_do_not(name):
     modules = re.findall(r"-m pipeline_lib\.([\w.]+)", body)
     if name == "evaluate_benchmark":
         modules = sorted(set(map(kind_module, KINDS)))
-    texts = [(ROOT / "pipeline_lib" / f"{module.replace('.', '/')}.py").read_text() for module in modules]
+    stems = [ROOT / "pipeline_lib" / module.replace(".", "/") for module in modules]
+    files = [stem / "__main__.py" if stem.is_dir() else stem.with_suffix(".py") for stem in stems]
+    texts = [file.read_text() for file in files]
     assert {bool(re.search(r"\b(pick_device|load_model)\(", text)) for text in texts} == {"gpu=" in body}
 
 
@@ -129,10 +131,10 @@ def test_the_listed_code_is_all_that_is_loaded(module):
 
 
 def test_a_data_file_belongs_to_the_modules_that_name_it():
-    template = "pipeline_lib/paper/report.html.j2"
+    template = "pipeline_lib/paper/report/report.html.j2"
     assert template in sources("pipeline_lib.paper.report")
     assert template not in sources("pipeline_lib.paper.tables")
-    prompts = {"pipeline_lib/captions/chat_decompose.txt", "pipeline_lib/captions/chat_form.txt"}
+    prompts = {"pipeline_lib/captions/chat/decompose.txt", "pipeline_lib/captions/chat/form.txt"}
     assert prompts <= set(sources("pipeline_lib.captions.negate"))
     assert "pipeline_lib/captions/quality.html.j2" not in sources("pipeline_lib.captions.negate")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 from conftest import ROOT, write_pool
 
-from pipeline_lib.clip_door import CLIP
+from pipeline_lib.clip.load import CLIP
 from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import save_features
-from pipeline_lib.files import write_parquet
-from pipeline_lib.images import read_tars
+from pipeline_lib.formats.images import read_tars
+from pipeline_lib.jobs.files import write_parquet
 
 SAMPLES = 12
 

@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 
 from pipeline_lib.backbones.formats import read_weights
-from pipeline_lib.clip_door import ACTIVATIONS, CLIP, activation_of, build_clip, load_clip, save_checkpoint
-from pipeline_lib.command import run
-from pipeline_lib.files import sha256, write_json
-from pipeline_lib.torch_file import memory_for
-from pipeline_lib.training import RunRecord, baseline
+from pipeline_lib.clip.load import ACTIVATIONS, CLIP, activation_of, build_clip, load_clip, save_checkpoint
+from pipeline_lib.clip.torch_file import memory_for
+from pipeline_lib.clip.training import RunRecord, baseline
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import sha256, write_json
 
 DERIVED = 0.5  # cosine of two image towers' weights: about 0 if trained apart, above 0.9 if one is fine-tuned
 LISTED = 3  # weights that an error names

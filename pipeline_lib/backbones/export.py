@@ -22,9 +22,9 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from pipeline_lib.backbones.huggingface import HEAD_WIDTH, config_of, to_huggingface, tokenizer_files
-from pipeline_lib.clip_door import CLIP, activation_of, load_clip, pixel_statistics
-from pipeline_lib.command import run
-from pipeline_lib.files import atomic, write_json, write_text
+from pipeline_lib.clip.load import CLIP, activation_of, load_clip, pixel_statistics
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import atomic, write_json, write_text
 
 
 def open_clip_config(model: CLIP) -> dict:

@@ -24,9 +24,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pipeline_lib.backbones.huggingface import HEAD_WIDTH, activation_in, from_huggingface
-from pipeline_lib.clip_door import pixel_statistics
-from pipeline_lib.files import read_json
-from pipeline_lib.torch_file import load_weights_only, memory_for
+from pipeline_lib.clip.load import pixel_statistics
+from pipeline_lib.clip.torch_file import load_weights_only, memory_for
+from pipeline_lib.jobs.files import read_json
 
 NO_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # OpenAI's archives list these three among them
 

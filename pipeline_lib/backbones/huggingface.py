@@ -10,8 +10,8 @@ import re
 import torch
 from torch import Tensor
 
-from pipeline_lib.clip_door import CONTEXT_LENGTH, END_TOKEN, START_TOKEN, TOKENIZER
-from pipeline_lib.quoted import quoted
+from pipeline_lib.clip.load import CONTEXT_LENGTH, END_TOKEN, START_TOKEN, TOKENIZER
+from pipeline_lib.jobs.quoted import quoted
 
 HIDDEN_ACT = {"quickgelu": "quick_gelu", "gelu": "gelu"}
 HEAD_WIDTH = 64
@@ -147,7 +147,7 @@ def config_of(state_dict: dict[str, Tensor], activation: str) -> dict:
 
 
 def activation_in(config: dict, state_dict: dict[str, Tensor]) -> str:
-    """Return the activation that a ``config.json`` names, a key of `pipeline_lib.clip_door.ACTIVATIONS`.
+    """Return the activation that a ``config.json`` names, a key of `pipeline_lib.clip.load.ACTIVATIONS`.
 
     Raises
     ------

@@ -12,10 +12,10 @@ its SHA-256 is checked. The checkpoint is that of `save_checkpoint`, in fp32.
 import argparse
 from pathlib import Path
 
-from pipeline_lib.clip_door import load_openai_clip, save_checkpoint
-from pipeline_lib.command import run
-from pipeline_lib.files import write_json
-from pipeline_lib.training import RunRecord, baseline
+from pipeline_lib.clip.load import load_openai_clip, save_checkpoint
+from pipeline_lib.clip.training import RunRecord, baseline
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import write_json
 
 
 def main() -> None:

@@ -19,13 +19,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline_lib.clip_door import CLIP, CONTEXT_LENGTH, preprocess, save_checkpoint, tokenize
-from pipeline_lib.command import run
-from pipeline_lib.files import write_json
-from pipeline_lib.images import read_images
-from pipeline_lib.progress import progress
-from pipeline_lib.text_tower import encode_text
-from pipeline_lib.training import (
+from pipeline_lib.clip.load import CLIP, CONTEXT_LENGTH, preprocess, save_checkpoint, tokenize
+from pipeline_lib.clip.text_tower import encode_text
+from pipeline_lib.clip.training import (
     History,
     RunRecord,
     adamw,
@@ -35,6 +31,10 @@ from pipeline_lib.training import (
     warmup_cosine,
     write_history,
 )
+from pipeline_lib.formats.images import read_images
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import write_json
+from pipeline_lib.jobs.progress import progress
 
 VOCABULARY = 49408
 

@@ -7,11 +7,11 @@ Input: captions on the command line. Output: text.
 
 import argparse
 
-from pipeline_lib.captions.relations import parse
-from pipeline_lib.captions.rules import RuleBackend, parse_weights
-from pipeline_lib.captions.sentences import sentences
-from pipeline_lib.cc3m import Row
-from pipeline_lib.command import run
+from pipeline_lib.captions.rules.backend import RuleBackend, parse_weights
+from pipeline_lib.captions.rules.relations import parse
+from pipeline_lib.captions.rules.sentences import sentences
+from pipeline_lib.formats.cc3m import Row
+from pipeline_lib.jobs.cli import run
 
 
 def explain(backend: RuleBackend, caption: str, key: str) -> str:

@@ -37,10 +37,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline_lib.captions.table import NEGATION_WORDS, SCHEMA
-from pipeline_lib.cc3m import Part, Row
-from pipeline_lib.command import run
-from pipeline_lib.files import PARQUET, atomic
-from pipeline_lib.progress import progress
+from pipeline_lib.formats.cc3m import Part, Row
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import PARQUET, atomic
+from pipeline_lib.jobs.progress import progress
 
 # Rows that a worker takes at once, and rows per Parquet row group: fixed, so that the bytes are.
 SLICE_ROWS = 2000
@@ -77,11 +77,11 @@ def make_backend(arguments: argparse.Namespace) -> Backend:
     # spaCy takes a second to load: a process that only hands out slices does without.
     with _spacy_without_torch(arguments.spacy_model):
         if arguments.backend == "rules":
-            from pipeline_lib.captions.rules import RuleBackend, parse_weights
+            from pipeline_lib.captions.rules.backend import RuleBackend, parse_weights
 
             return RuleBackend(arguments.spacy_model, arguments.seed, parse_weights(arguments.word_weights))
-        from pipeline_lib.captions.chat import ChatBackend
-        from pipeline_lib.captions.chat_client import ChatSettings
+        from pipeline_lib.captions.chat.backend import ChatBackend
+        from pipeline_lib.captions.chat.client import ChatSettings
 
         settings = ChatSettings(**{name: getattr(arguments, name) for name in CHAT_FLAGS})
         return ChatBackend(arguments.spacy_model, arguments.seed, settings)

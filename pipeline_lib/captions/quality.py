@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline_lib.captions.table import NEGATION_WORDS, SCHEMA
-from pipeline_lib.command import run
-from pipeline_lib.files import parquet_errors, write_text
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import parquet_errors, write_text
 
 SAMPLES = 100
 REFUSALS = 30

@@ -9,8 +9,8 @@ import random
 
 import pyarrow as pa
 
-from pipeline_lib.cc3m import Row
-from pipeline_lib.sources import code_version
+from pipeline_lib.formats.cc3m import Row
+from pipeline_lib.jobs.code_version import code_version
 
 MODULE = "pipeline_lib.captions.negate"  # which makes the table
 NEGATION_WORDS = ("no", "not", "without")

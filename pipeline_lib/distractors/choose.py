@@ -23,13 +23,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pipeline_lib.clip_door import load_clip
-from pipeline_lib.command import run
+from pipeline_lib.clip.load import load_clip
+from pipeline_lib.clip.text_tower import encode_captions
+from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.features.store import load_features, tower_id
-from pipeline_lib.files import read_parquet, write_parquet
-from pipeline_lib.progress import progress
-from pipeline_lib.text_tower import encode_captions
-from pipeline_lib.training import pick_device, use_threads
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import read_parquet, write_parquet
+from pipeline_lib.jobs.progress import progress
 
 SAMPLES_PER_BLOCK = 1024  # a memory bound: a block against COCO's 118,287 images is 0.5 GB of scores
 

@@ -21,11 +21,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from pipeline_lib.coco import image_keys
-from pipeline_lib.command import run
-from pipeline_lib.files import read_parquet, write_parquet
-from pipeline_lib.quoted import quoted
-from pipeline_lib.torch_file import load_plain
+from pipeline_lib.clip.torch_file import load_plain
+from pipeline_lib.formats.coco import image_keys
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import read_parquet, write_parquet
+from pipeline_lib.jobs.quoted import quoted
 
 SCHEMA = pa.schema([("key", pa.string()), ("distractor", pa.string()), ("score", pa.float32())])
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from pipeline_lib.command import run
+from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.kinds import MOST_PAIRS
 from pipeline_lib.evaluate.metrics import accuracy, prefers_caption
 from pipeline_lib.evaluate.result import (
@@ -30,8 +30,8 @@ from pipeline_lib.evaluate.result import (
 )
 from pipeline_lib.evaluate.spread import spread_metrics
 from pipeline_lib.features.store import load_features, tower_id
-from pipeline_lib.files import read_parquet
-from pipeline_lib.text_tower import encode_captions
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import read_parquet
 
 
 def ccneg_items(triplets: pd.DataFrame, score_true: np.ndarray, score_negated: np.ndarray) -> pd.DataFrame:

@@ -22,11 +22,11 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from pipeline_lib.command import run
-from pipeline_lib.evaluate.annotations import check_count, image_key, read_rows, texts
+from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.metrics import accuracy, strictly_prefers_caption
 from pipeline_lib.evaluate.result import benchmark_parser, load_model, load_pool, metric, write_result
-from pipeline_lib.text_tower import encode_captions
+from pipeline_lib.formats.annotations import check_count, image_key, read_rows, texts
+from pipeline_lib.jobs.cli import run
 
 CAPTIONS = ("caption_0", "caption_1", "caption_2", "caption_3")
 TEMPLATES = ("positive", "negative", "hybrid")

@@ -19,12 +19,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pipeline_lib.command import run
-from pipeline_lib.evaluate.annotations import check_count
+from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.metrics import accuracy, strictly_prefers_caption
 from pipeline_lib.evaluate.result import benchmark_parser, load_model, load_pool, metric, write_result
+from pipeline_lib.formats.annotations import check_count
+from pipeline_lib.jobs.cli import run
 from pipeline_lib.readers.crops import read_boxes
-from pipeline_lib.text_tower import encode_captions
 
 
 def read_negrefcocog(path: str | Path, count: int | None = None) -> list[dict]:

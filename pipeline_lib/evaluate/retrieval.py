@@ -27,11 +27,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pipeline_lib.command import run
-from pipeline_lib.evaluate.annotations import check_count, image_key, read_rows, string_list
+from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.metrics import accuracy
 from pipeline_lib.evaluate.result import benchmark_parser, load_model, load_pool, metric, write_result
-from pipeline_lib.text_tower import encode_captions
+from pipeline_lib.formats.annotations import check_count, image_key, read_rows, string_list
+from pipeline_lib.jobs.cli import run
 
 CUTOFFS = (1, 5)
 ROWS_PER_BLOCK = 256  # of the similarity matrix, which is never held whole: 25,000 captions and 5,000 images

@@ -18,12 +18,12 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor
 
-from pipeline_lib.command import run
-from pipeline_lib.evaluate.annotations import check_count, image_key, read_object, texts
+from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.kinds import KINDS, SUGARCREPE_GROUPS
 from pipeline_lib.evaluate.metrics import accuracy, strictly_prefers_caption
 from pipeline_lib.evaluate.result import benchmark_parser, load_model, load_pool, metric, write_result
-from pipeline_lib.text_tower import encode_captions
+from pipeline_lib.formats.annotations import check_count, image_key, read_object, texts
+from pipeline_lib.jobs.cli import run
 
 
 def read_sugarcrepe(folder: str | Path, counts: dict[str, int] | None = None) -> pd.DataFrame:

@@ -24,12 +24,12 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor
 
-from pipeline_lib.command import run
-from pipeline_lib.evaluate.annotations import check_count, image_key, read_list, texts
+from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.evaluate.metrics import accuracy, strictly_prefers_caption
 from pipeline_lib.evaluate.result import benchmark_parser, load_model, load_pool, metric, write_result
-from pipeline_lib.text_tower import encode_captions
+from pipeline_lib.formats.annotations import check_count, image_key, read_list, texts
+from pipeline_lib.jobs.cli import run
 
 PARTS = KINDS["sugarcrepe-plus"]
 CAPTIONS = ("caption", "caption2", "negative_caption")

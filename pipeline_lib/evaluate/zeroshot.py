@@ -25,13 +25,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline_lib.clip_door import CLIP
-from pipeline_lib.command import run
+from pipeline_lib.clip.load import CLIP
+from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.metrics import accuracy, mean_per_class
 from pipeline_lib.evaluate.prompts import prompts_of, read_classes
 from pipeline_lib.evaluate.result import evaluation_parser, load_model, metric, write_result
 from pipeline_lib.features.store import Features, load_features, tower_id
-from pipeline_lib.text_tower import encode_captions
+from pipeline_lib.jobs.cli import run
 
 
 def classifiers(model: CLIP, wanted: list[tuple[list[str], list[str]]]) -> list[Tensor]:

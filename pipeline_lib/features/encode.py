@@ -26,14 +26,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline_lib.clip_door import CLIP, load_clip, preprocess
-from pipeline_lib.command import run
+from pipeline_lib.clip.load import CLIP, load_clip, preprocess
+from pipeline_lib.clip.training import PRECISIONS, autocast, pick_device, use_threads
 from pipeline_lib.features.store import Features, bad_row, save_features, tower_id
-from pipeline_lib.images import Sample
-from pipeline_lib.progress import progress
+from pipeline_lib.formats.images import Sample
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.progress import progress
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
-from pipeline_lib.training import PRECISIONS, autocast, pick_device, use_threads
 
 
 def preprocess_id(n_px: int) -> str:
@@ -101,7 +101,7 @@ def encode_pool(
     threads : int
         Images prepared at the same time.
     precision : str
-        In which the tower computes, one of `pipeline_lib.training.PRECISIONS`; features are normalised in fp32.
+        In which the tower computes, one of `pipeline_lib.clip.training.PRECISIONS`; features are normalised in fp32.
 
     Raises
     ------

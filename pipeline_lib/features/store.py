@@ -28,9 +28,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipeline_lib.clip_door import CLIP, activation_of
-from pipeline_lib.files import atomic
-from pipeline_lib.origins import remedy
+from pipeline_lib.clip.load import CLIP, activation_of
+from pipeline_lib.jobs.files import atomic
+from pipeline_lib.jobs.rule_of_file import remedy
 
 LENGTH_TOLERANCE = 1e-4  # of a row's length; normalising in fp32 leaves about 1e-7
 

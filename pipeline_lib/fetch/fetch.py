@@ -44,15 +44,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline_lib.cc3m import Part, Row
-from pipeline_lib.command import run
 from pipeline_lib.fetch.addresses import parse_connect_to
 from pipeline_lib.fetch.journal import Journal
 from pipeline_lib.fetch.outcomes import Sizes, outcome_table, read_outcomes
 from pipeline_lib.fetch.part import PartFetcher
 from pipeline_lib.fetch.settings import Settings
-from pipeline_lib.files import read_parquet
-from pipeline_lib.tars import check_seal, read_samples, sealed, write_samples
+from pipeline_lib.formats.cc3m import Part, Row
+from pipeline_lib.formats.tars import check_seal, read_samples, sealed, write_samples
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import read_parquet
 
 # The settings that an image or a lasting refusal depends on. What was fetched under others is not taken over; the rest
 # says how patiently hosts are asked, and may change while a part is under way. workflow/rules/common.smk says the same.

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline_lib.cc3m import Row
-from pipeline_lib.files import PARQUET, atomic, parquet_errors
+from pipeline_lib.formats.cc3m import Row
+from pipeline_lib.jobs.files import PARQUET, atomic, parquet_errors
 
 SCHEMA = pa.schema(
     [

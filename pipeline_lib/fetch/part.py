@@ -9,7 +9,6 @@ import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline_lib.cc3m import Row
 from pipeline_lib.fetch.addresses import parse_url
 from pipeline_lib.fetch.client import Answer, Client
 from pipeline_lib.fetch.failures import Failed
@@ -20,6 +19,7 @@ from pipeline_lib.fetch.robots import Robots
 from pipeline_lib.fetch.schedule import Job, Schedule
 from pipeline_lib.fetch.settings import Settings
 from pipeline_lib.fetch.tally import Tally
+from pipeline_lib.formats.cc3m import Row
 
 # Rows that are open at a time. So many are enough to find work for every connection while some hosts are slow, and
 # memory does not grow with the part.

@@ -28,11 +28,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline_lib.cc3m import Part
-from pipeline_lib.command import run
 from pipeline_lib.fetch.failures import label
 from pipeline_lib.fetch.outcomes import SCHEMA
-from pipeline_lib.files import parquet_errors, read_arrow, sha256, write_json, write_parquet
+from pipeline_lib.formats.cc3m import Part
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import parquet_errors, read_arrow, sha256, write_json, write_parquet
 
 HOSTS = 20
 TOP = 10

@@ -16,8 +16,8 @@ from torch.distributed.nn.functional import all_gather
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from pipeline_lib.clip_door import CLIP
-from pipeline_lib.text_tower import encode_text
+from pipeline_lib.clip.load import CLIP
+from pipeline_lib.clip.text_tower import encode_text
 
 
 class TextEncoder(nn.Module):

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipeline_lib.clip_door import tokenize
+from pipeline_lib.clip.load import tokenize
 from pipeline_lib.features.store import load_features
-from pipeline_lib.files import read_parquet
+from pipeline_lib.jobs.files import read_parquet
 
 ORDERS = ("shuffled", "paper")
 

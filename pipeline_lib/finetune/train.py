@@ -25,18 +25,18 @@ from pathlib import Path
 
 import torch
 
-from pipeline_lib.clip_door import load_clip, save_checkpoint
-from pipeline_lib.command import leave, run, sigterm_noted
+from pipeline_lib.clip.load import load_clip, save_checkpoint
+from pipeline_lib.clip.torch_file import load_weights_only, save_torch
+from pipeline_lib.clip.training import MODEL_FIELDS, PRECISIONS, RunRecord, pick_device, use_threads, write_history
 from pipeline_lib.features.store import tower_id
-from pipeline_lib.files import discard, write_json
 from pipeline_lib.finetune.processes import Processes
 from pipeline_lib.finetune.samples import ORDERS, Samples, load_samples
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.finetune.trainer import Recipe, Trainer, run_id
-from pipeline_lib.progress import progress
-from pipeline_lib.sources import code_version
-from pipeline_lib.torch_file import load_weights_only, save_torch
-from pipeline_lib.training import MODEL_FIELDS, PRECISIONS, RunRecord, pick_device, use_threads, write_history
+from pipeline_lib.jobs.cli import leave, run, sigterm_noted
+from pipeline_lib.jobs.code_version import code_version
+from pipeline_lib.jobs.files import discard, write_json
+from pipeline_lib.jobs.progress import progress
 
 
 def resume(trainer: Trainer, path: Path, identity: str) -> None:

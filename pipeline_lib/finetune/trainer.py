@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from pipeline_lib.clip_door import CLIP
+from pipeline_lib.clip.load import CLIP
+from pipeline_lib.clip.training import History, adamw, autocast, update, warmup_cosine
 from pipeline_lib.finetune.loss import loss_value
 from pipeline_lib.finetune.processes import Processes
 from pipeline_lib.finetune.samples import Samples, batches
-from pipeline_lib.training import History, adamw, autocast, update, warmup_cosine
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Recipe:
     order : str
         ``shuffled`` or ``paper``; see `pipeline_lib.finetune.samples.batches`.
     precision : str
-        One of `pipeline_lib.training.PRECISIONS`.
+        One of `pipeline_lib.clip.training.PRECISIONS`.
     """
 
     loss: str

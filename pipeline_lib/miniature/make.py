@@ -29,15 +29,15 @@ from random import Random
 
 import pandas as pd
 
-from pipeline_lib.command import run
-from pipeline_lib.crepe_layout import captions_files
-from pipeline_lib.files import atomic, write_json, write_parquet, write_text
+from pipeline_lib.formats.crepe_layout import captions_files
+from pipeline_lib.formats.tars import sealed, write_samples
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import atomic, write_json, write_parquet, write_text
+from pipeline_lib.jobs.progress import progress
 from pipeline_lib.miniature.describe import LABELLED, PARTS, caption, crepe_item, sugarcrepe_item
 from pipeline_lib.miniature.draw import CANVAS_PX, draw, jpeg
 from pipeline_lib.miniature.scenes import Scene, sample_scene
 from pipeline_lib.miniature.serve import ANSWERS
-from pipeline_lib.progress import progress
-from pipeline_lib.tars import sealed, write_samples
 
 Describe = Callable[[Scene, Random], dict | None]
 

@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from pipeline_lib.command import run
-from pipeline_lib.files import read_parquet
-from pipeline_lib.tars import read_samples
+from pipeline_lib.formats.tars import read_samples
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import read_parquet
 
 SUFFIX = "miniature.test"
 

@@ -6,9 +6,9 @@ python -m pipeline_lib.paper.headline --tables results/tables.parquet
 import argparse
 import textwrap
 
-from pipeline_lib.command import run
-from pipeline_lib.paper.layout import headline
-from pipeline_lib.paper.schema import read_tables
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.paper.tables.layout import headline
+from pipeline_lib.paper.tables.schema import read_tables
 
 LINE_WIDTH = 100
 

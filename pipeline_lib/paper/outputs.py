@@ -98,7 +98,7 @@ CLAIMS = Item(
     "What the paper claims, as directions",
     "Each claim is about one number and a bound on it: it holds if all of the number's 95 % interval keeps the bound, "
     "does not hold if none of it does, and is undecided between. The bounds and their reasons stand in "
-    "pipeline_lib/paper/claims.py.",
+    "pipeline_lib/paper/tables/claims.py.",
 )
 
 #: Beside the published number: within the row's interval, widened by the number's own rounding, or not.

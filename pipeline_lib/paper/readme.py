@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline_lib.command import run
-from pipeline_lib.files import read_json, write_text
-from pipeline_lib.paper.layout import headline
-from pipeline_lib.paper.schema import read_tables
-from pipeline_lib.paper.tidy import PAPER_PROMPT
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import read_json, write_text
+from pipeline_lib.paper.tables.layout import headline
+from pipeline_lib.paper.tables.schema import read_tables
+from pipeline_lib.paper.tables.tidy import PAPER_PROMPT
 
 # What is compared: words, the paper's number (ViT-B/32; with provenance), and the miniature's cells.
 BESIDE = (

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import yaml
 
-from pipeline_lib.command import run
-from pipeline_lib.files import write_text
+from pipeline_lib.config.checks import read_experiments
 from pipeline_lib.finetune.terms import LOSSES
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import write_text
 from pipeline_lib.preflight.estimate import costs
 from pipeline_lib.preflight.look import Item, look, unusable
 from pipeline_lib.preflight.machine import cores, free_bytes, gpus
@@ -26,7 +27,6 @@ from pipeline_lib.preflight.override import Override, leave_out
 from pipeline_lib.preflight.registry import read_registry
 from pipeline_lib.preflight.show import console, show_costs, show_data, show_gpus, show_override, show_targets
 from pipeline_lib.preflight.targets import targets
-from pipeline_lib.settings import read_experiments
 
 
 def _counts(config: dict, items: list[Item]) -> tuple[int, dict[str, int]]:

@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pipeline_lib.cc3m import count_rows
+from pipeline_lib.formats.cc3m import count_rows
 from pipeline_lib.preflight.registry import Download, Expected
 from pipeline_lib.readers.containers import walk
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from pipeline_lib.external import external_files, fetched_weights
+from pipeline_lib.config.inputs import external_files, fetched_weights
 from pipeline_lib.preflight.findings import FETCHED, MISSING, WRONG, Finding, inspect
 from pipeline_lib.preflight.registry import Dataset, expected_at
 

@@ -3,21 +3,21 @@
 The stages' needs stand here once: they say which targets can run, and what an override must leave out.
 """
 
+from pipeline_lib.config.checks import evaluated_models
+from pipeline_lib.config.inputs import external_files
 from pipeline_lib.evaluate.kinds import BLIND
-from pipeline_lib.external import external_files
 from pipeline_lib.finetune.terms import needs_distractors
-from pipeline_lib.settings import evaluated_models
 
 
 class Needs:
-    """What the parts of a run need from outside, as keys of `pipeline_lib.external.external_files`.
+    """What the parts of a run need from outside, as keys of `pipeline_lib.config.inputs.external_files`.
 
     Parameters
     ----------
     config : dict
         The checked configuration.
     experiments : list of dict
-        The sheet's rows, as `pipeline_lib.settings.read_experiments` returns them.
+        The sheet's rows, as `pipeline_lib.config.checks.read_experiments` returns them.
     """
 
     def __init__(self, config: dict, experiments: list[dict]) -> None:

@@ -39,7 +39,7 @@ def leave_out(config: dict, experiments: list[dict], unusable: Collection[str]) 
     config : dict
         The checked configuration.
     experiments : list of dict
-        The sheet's rows, as `pipeline_lib.settings.read_experiments` returns them.
+        The sheet's rows, as `pipeline_lib.config.checks.read_experiments` returns them.
     unusable : collection of str
         The configuration's keys whose data are missing or wrong.
 

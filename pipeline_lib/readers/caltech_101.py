@@ -8,7 +8,7 @@ used: it takes any file in a folder for an image, and wants the folder of the ba
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.images import Sample
 from pipeline_lib.readers.containers import list_images
 from pipeline_lib.readers.reader import Reader
 

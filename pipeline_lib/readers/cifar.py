@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.images import Sample
+from pipeline_lib.formats.tars import read_packed
 from pipeline_lib.readers.reader import MAX_TABLE_BYTES
-from pipeline_lib.tars import read_packed
 
 SIDE = 32  # pixels
 

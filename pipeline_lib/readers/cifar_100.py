@@ -5,7 +5,7 @@ Labels are in the order of fine_label_names of meta.
 
 from collections.abc import Iterator
 
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.images import Sample
 from pipeline_lib.readers.cifar import read_batch
 from pipeline_lib.readers.reader import Reader, present
 

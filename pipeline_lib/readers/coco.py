@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.images import Sample
 from pipeline_lib.readers.containers import list_images
 from pipeline_lib.readers.reader import Reader, present
 

@@ -15,8 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline_lib.cc3m import CONTROL_CHARACTER
-from pipeline_lib.tars import check_name, list_members, read_member
+from pipeline_lib.formats.cc3m import CONTROL_CHARACTER
+from pipeline_lib.formats.tars import check_name, list_members, read_member
 
 IMAGES = {".jpg", ".jpeg", ".png"}  # suffixes, in any case
 MAX_FILE_BYTES = 1 << 28  # ten times the largest image of the usual sets

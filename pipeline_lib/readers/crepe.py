@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterator
 from functools import partial
 
-from pipeline_lib.crepe import Region, read_crepe
-from pipeline_lib.crepe_layout import captions_files
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.crepe import Region, read_crepe
+from pipeline_lib.formats.crepe_layout import captions_files
+from pipeline_lib.formats.images import Sample
 from pipeline_lib.readers.containers import File, images_by_name
 from pipeline_lib.readers.reader import Reader
 

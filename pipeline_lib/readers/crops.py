@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from pipeline_lib.evaluate.annotations import image_key, read_list, texts
-from pipeline_lib.images import Sample
-from pipeline_lib.quoted import quoted
+from pipeline_lib.formats.annotations import image_key, read_list, texts
+from pipeline_lib.formats.images import Sample
+from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.readers import coco
 from pipeline_lib.readers.containers import File, images_by_name
 from pipeline_lib.readers.reader import Reader

@@ -5,7 +5,7 @@ Visual Genome's images, for one: the folders VG_100K and VG_100K_2, or images.zi
 
 from collections.abc import Iterator
 
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.images import Sample
 from pipeline_lib.readers.containers import list_images
 from pipeline_lib.readers.reader import Reader
 

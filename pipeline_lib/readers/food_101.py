@@ -5,7 +5,7 @@ Labels are positions of the class names in sorted order.
 
 from collections.abc import Iterator
 
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.images import Sample
 from pipeline_lib.readers.reader import Reader
 from pipeline_lib.readers.torchvision_sets import list_test_split
 

@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.images import Sample
+from pipeline_lib.formats.tars import read_packed
 from pipeline_lib.readers.containers import list_images
 from pipeline_lib.readers.mat import read_mat
 from pipeline_lib.readers.reader import MAX_TABLE_BYTES, Reader, present
-from pipeline_lib.tars import read_packed
 
 IMAGES = "ILSVRC2012_img_val.tar"
 KIT = "ILSVRC2012_devkit_t12"

@@ -5,7 +5,7 @@ Labels are the published numbers of the breeds, from 0. A few of the files are P
 
 from collections.abc import Iterator
 
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.images import Sample
 from pipeline_lib.readers.reader import Reader
 from pipeline_lib.readers.torchvision_sets import list_test_split
 

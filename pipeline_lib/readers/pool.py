@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline_lib.cc3m import part_range
-from pipeline_lib.images import Sample, unique
+from pipeline_lib.formats.cc3m import part_range
+from pipeline_lib.formats.images import Sample, unique
 from pipeline_lib.readers.reader import Reader
 
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.images import Sample
 
 MAX_TABLE_BYTES = 1 << 28  # of a file of labels; the largest of the usual sets, CIFAR's, has 31 MB
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline_lib.images import Sample
-from pipeline_lib.quoted import quoted
+from pipeline_lib.formats.images import Sample
+from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.readers.mat import read_mat
 from pipeline_lib.readers.reader import MAX_TABLE_BYTES, Reader
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline_lib.images import Sample, read_tars
+from pipeline_lib.formats.images import Sample, read_tars
 from pipeline_lib.readers.reader import Reader
 
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline_lib.spare_memory import spare_memory
+from pipeline_lib.jobs.memory_limit import spare_memory
 
 
 def list_test_split(dataset: str, root: str, classes: int) -> Iterator[tuple[Path, int]]:
@@ -29,7 +29,7 @@ def list_test_split(dataset: str, root: str, classes: int) -> Iterator[tuple[Pat
         If torchvision does not take the copy, its classes are not as many, or a listed image is not there; the message
         names the place.
     """
-    from pipeline_lib.torchvision_door import load_torchvision
+    from pipeline_lib.clip.torchvision_shim import load_torchvision
 
     datasets = load_torchvision().datasets
     try:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.images import Sample
 from pipeline_lib.readers.containers import list_files
 from pipeline_lib.readers.reader import Reader, present
 

@@ -24,11 +24,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline_lib.command import run
-from pipeline_lib.files import read_parquet, write_json, write_parquet
-from pipeline_lib.images import read_tars
-from pipeline_lib.progress import progress
-from pipeline_lib.tars import sealed, write_samples
+from pipeline_lib.formats.images import read_tars
+from pipeline_lib.formats.tars import sealed, write_samples
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import read_parquet, write_json, write_parquet
+from pipeline_lib.jobs.progress import progress
 
 SPLITS = ("train", "eval")
 COMMAS = ("remove", "keep")

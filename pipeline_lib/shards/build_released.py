@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline_lib.cc3m import part_range
-from pipeline_lib.command import run
-from pipeline_lib.files import read_parquet, write_json, write_parquet
-from pipeline_lib.images import Sample
+from pipeline_lib.formats.cc3m import part_range
+from pipeline_lib.formats.images import Sample
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import read_parquet, write_json, write_parquet
 from pipeline_lib.shards.build import SPLITS, say_counts, write_split
 from pipeline_lib.shards.release_layout import image_folder
 

@@ -4,9 +4,9 @@
 
     python -m pipeline_lib.shards.crepe --captions prod_hard_negatives/negate --output crepe.parquet
 
-Input: the CSV files of `pipeline_lib.crepe_layout`. Output: a row per row of the files, ``key`` (of the sample that the
-reader `crepe` cuts out), ``caption``, ``negated_caption``. A row is left out, and counted, if one of its texts does not
-fit into CLIP's 77 tokens: cut off, it may lose what is negated.
+Input: the CSV files of `pipeline_lib.formats.crepe_layout`. Output: a row per row of the files, ``key`` (of the sample
+that the reader `crepe` cuts out), ``caption``, ``negated_caption``. A row is left out, and counted, if one of its texts
+does not fit into CLIP's 77 tokens: cut off, it may lose what is negated.
 """
 
 import argparse
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline_lib.captions.clip_length import fits_clip
-from pipeline_lib.command import run
-from pipeline_lib.crepe import read_crepe
-from pipeline_lib.files import write_parquet
+from pipeline_lib.clip.length import fits_clip
+from pipeline_lib.formats.crepe import read_crepe
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import write_parquet
 
 
 def triplets_of(captions: str | Path) -> tuple[pd.DataFrame, int]:

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline_lib.command import run
-from pipeline_lib.files import read_json, read_parquet, sha256, write_json, write_parquet
-from pipeline_lib.origins import remedy
+from pipeline_lib.formats.tars import list_samples
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import read_json, read_parquet, sha256, write_json, write_parquet
+from pipeline_lib.jobs.rule_of_file import remedy
 from pipeline_lib.shards.build import SPLITS, say_counts
-from pipeline_lib.tars import list_samples
 
 
 def main() -> None:

@@ -32,12 +32,12 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from pipeline_lib.captions.clip_length import fits_clip
-from pipeline_lib.command import run
-from pipeline_lib.files import write_parquet
-from pipeline_lib.quoted import quoted
+from pipeline_lib.clip.length import fits_clip
+from pipeline_lib.clip.torch_file import load_plain
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import write_parquet
+from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.shards.build import COMMAS, remove_commas
-from pipeline_lib.torch_file import load_plain
 
 IMAGE_PATH = re.compile(r"(?:.*/)?([0-9]{9})\.jpg")
 NEGATION_WORD = re.compile(r"(?<![\w'-])(?:no|not|without)(?![\w'-])")

@@ -33,9 +33,9 @@ from bench.speed import processor
 from bench.world import photo
 from PIL import Image
 
-from pipeline_lib.command import run
 from pipeline_lib.fetch.images import JPEG_QUALITY, prepare
-from pipeline_lib.files import read_json, read_parquet, write_text
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import read_json, read_parquet, write_text
 
 IMG2DATASET = "img2dataset==1.47.0"
 HOSTS = 50

@@ -27,9 +27,9 @@ from aiohttp import web
 from fetching import fetch_settings, rows_of, serving
 from PIL import Image
 
-from pipeline_lib.command import run
 from pipeline_lib.fetch.fetch import fetch_part
-from pipeline_lib.files import read_parquet
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import read_parquet
 
 BIG_HOSTS = (0.164, 0.147, 0.084, 0.084, 0.052, 0.030)
 # Of 15,840 links 1,004 failed: 329 with 404, 289 timed out, 257 with 403, 113 with 405, 16 with 503.

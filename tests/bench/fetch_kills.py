@@ -18,10 +18,10 @@ from pathlib import Path
 from aiohttp import web
 from fetching import fetch_settings, jpeg, rows_of, serving
 
-from pipeline_lib.command import run
 from pipeline_lib.fetch.fetch import fetch_part, identity_of
 from pipeline_lib.fetch.journal import Journal
-from pipeline_lib.files import read_parquet
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import read_parquet
 
 # Forked from a process that has everything loaded, so that a fetch is under way within milliseconds.
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -19,7 +19,7 @@ from pathlib import Path
 from aiohttp import web
 from fetching import jpeg, serving
 
-from pipeline_lib.command import run
+from pipeline_lib.jobs.cli import run
 
 CAPTION_CHARACTERS, PATH_CHARACTERS, HOSTS, DEAD = 55, 60, 300, 0.1
 OPTIONS = (

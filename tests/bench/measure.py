@@ -16,14 +16,14 @@ from PIL import Image
 from published import PublishedLoop, Triplets, normalised
 from torch.utils.data import default_collate
 
-from pipeline_lib.clip_door import CLIP, clip, preprocess, tokenize
+from pipeline_lib.clip.load import CLIP, clip, preprocess, tokenize
+from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import tower_id
 from pipeline_lib.finetune.samples import Samples
 from pipeline_lib.finetune.trainer import Recipe, Trainer
-from pipeline_lib.images import read_tars
-from pipeline_lib.progress import progress
-from pipeline_lib.text_tower import encode_captions
+from pipeline_lib.formats.images import read_tars
+from pipeline_lib.jobs.progress import progress
 
 RECIPE = {"loss": "conclip", "epochs": 1, "lr": 1e-6, "weight_decay": 0.2, "warmup_steps": 50}
 PLANNING = ("find_prefixes", "lexsort")  # of the text tower, on the CPU

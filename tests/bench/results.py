@@ -30,8 +30,8 @@ from papers import METRICS, PARTS, PUBLISHED, WORDS, random_of, scored, write_cc
 from PIL import Image
 
 from pipeline_lib.evaluate.prompts import PROMPTS
-from pipeline_lib.files import write_json, write_parquet
-from pipeline_lib.tars import encode_json, write_samples
+from pipeline_lib.formats.tars import encode_json, write_samples
+from pipeline_lib.jobs.files import write_json, write_parquet
 
 SIZES = {  # images, classes
     "imagenet-1k": (50_000, 1000), "cifar-100": (10_000, 100), "cifar-10": (10_000, 10), "stanford-cars": (8041, 196),

@@ -12,12 +12,12 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from pipeline_lib.clip_door import load_clip
+from pipeline_lib.clip.load import load_clip
+from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate import ccneg, sugarcrepe, zeroshot
 from pipeline_lib.features.store import Features, load_features
-from pipeline_lib.files import read_json, read_parquet
-from pipeline_lib.progress import progress
-from pipeline_lib.text_tower import encode_captions
+from pipeline_lib.jobs.files import read_json, read_parquet
+from pipeline_lib.jobs.progress import progress
 
 PROMPTS = {"plain": "this is a photo of a {}", "negated": "this is not a photo of a {}"}
 ROUNDED = {"fp16": torch.float16, "bf16": torch.bfloat16}

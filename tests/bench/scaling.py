@@ -24,8 +24,8 @@ import torch
 from conftest import copy_repository
 
 from pipeline_lib.features.store import Features, save_features
-from pipeline_lib.files import write_json, write_parquet
-from pipeline_lib.tars import write_samples
+from pipeline_lib.formats.tars import write_samples
+from pipeline_lib.jobs.files import write_json, write_parquet
 
 PARTS = (5, 134, 1420)  # some 100, 1,000 and 10,000 jobs
 ROWS = (100_000, 400_000)  # samples; what each more takes is the difference

@@ -35,9 +35,9 @@ from bench.arithmetic import (
 from bench.measure import Contest, sugarcrepe_times
 from bench.world import Photos, make_photos, negated_pairs
 
-from pipeline_lib.command import run
 from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
-from pipeline_lib.files import write_text
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import write_text
 
 LOOP_BATCH_SIZES = {"ViT-B/32": 24, "ViT-B/16": 16, "ViT-L/14": 6, "tiny": 48}  # so that the run ends in a quarter hour
 SUGARCREPE_MODEL, SUGARCREPE_PHOTOS, SUGARCREPE_LOOP_ITEMS, SUGARCREPE_SAMPLE = "ViT-B/32", 32, 16, 500

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from faults.small import different, finish, hashes, leftovers, start, unpack
 
-from pipeline_lib.command import run
+from pipeline_lib.jobs.cli import run
 
 SIZES_MB = (8, 11, 14, 24, 40, 58)  # of a disk on which a run needs some 65
 PLENTY_MB = 400

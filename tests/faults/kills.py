@@ -20,7 +20,7 @@ from pathlib import Path
 
 from faults.small import different, finish, jobs_of, kill_all, leftovers, start, unpack
 
-from pipeline_lib.command import run
+from pipeline_lib.jobs.cli import run
 
 # The modules of a run and their rules.
 STAGES = {

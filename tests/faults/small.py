@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 from conftest import copy_repository
 
-from pipeline_lib.files import read_parquet
+from pipeline_lib.jobs.files import read_parquet
 
 HERE = Path(__file__).parent
 # Measurements, and the page that shows them: times, speeds, memory. Of the outcomes of links it is one column.

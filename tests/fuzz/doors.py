@@ -1,7 +1,7 @@
 """Every door through which a file of others comes in: how to make a small valid one, and what reads it.
 
 A door's reader must take whatever lies there, or refuse it with a `ValueError` or `FileNotFoundError` that names the
-place, which `pipeline_lib.command.run` shows in one line.
+place, which `pipeline_lib.jobs.cli.run` shows in one line.
 """
 
 import argparse
@@ -24,27 +24,27 @@ from safetensors.torch import save_file
 
 from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.captions import chat_answers
-from pipeline_lib.captions.chat_cache import open_cache
-from pipeline_lib.captions.rules import load_tagger
-from pipeline_lib.cc3m import Part, Row
-from pipeline_lib.clip_door import build_clip, load_clip, save_checkpoint
-from pipeline_lib.coco import image_keys
+from pipeline_lib.captions.chat import answers as chat_answers
+from pipeline_lib.captions.chat.cache import open_cache
+from pipeline_lib.captions.rules.backend import load_tagger
+from pipeline_lib.clip.load import build_clip, load_clip, save_checkpoint
+from pipeline_lib.config.checks import check_config, read_experiments
 from pipeline_lib.distractors.released import read_mapping
 from pipeline_lib.evaluate import mcq, prompts, result, retrieval, sugarcrepe, sugarcrepe_plus, valse
 from pipeline_lib.features.store import Features, load_features, save_features
 from pipeline_lib.fetch import images as fetched_images
 from pipeline_lib.fetch import journal, outcomes
 from pipeline_lib.fetch.failures import Failed
-from pipeline_lib.files import read_parquet, write_json, write_parquet
 from pipeline_lib.finetune.terms import LOSSES
-from pipeline_lib.paper.published import read_published
+from pipeline_lib.formats.cc3m import Part, Row
+from pipeline_lib.formats.coco import image_keys
+from pipeline_lib.jobs.files import read_parquet, write_json, write_parquet
+from pipeline_lib.paper.tables.published import read_published
 from pipeline_lib.preflight.findings import inspect
 from pipeline_lib.preflight.registry import read_registry
 from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.readers.crops import read_boxes
 from pipeline_lib.readers.pool import read_pool
-from pipeline_lib.settings import check_config, read_experiments
 from pipeline_lib.shards.crepe import triplets_of
 from pipeline_lib.shards.release import read_release
 

@@ -13,12 +13,12 @@ from snakemake.logging import logger
 
 from pipeline_lib.evaluate.kinds import BLIND, KINDS, WITHOUT_ITEMS, annotation_files, kind_module
 from pipeline_lib.evaluate.prompts import prompt_flags
-from pipeline_lib.external import missing_data
+from pipeline_lib.config.inputs import missing_data
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.paper.outputs import CAPTION_FORMAT
 from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.readers.reader import module_name
-from pipeline_lib.settings import (
+from pipeline_lib.config.checks import (
     PoolJob,
     check_config,
     check_experiments,
@@ -27,7 +27,7 @@ from pipeline_lib.settings import (
     read_experiments,
 )
 from pipeline_lib.shards.release_layout import image_folder
-from pipeline_lib.sources import sources
+from pipeline_lib.jobs.code_version import sources
 
 try:
     check_config(config, "workflow/schemas/config.schema.yaml")

@@ -1,0 +1,185 @@
+"""The language-model backend: the paper's way to negate captions, with any OpenAI-compatible chat endpoint.
+
+Two requests per caption (paper section 3, steps 1 and 3): take it apart, then form the sentences for one pair. The pair
+between them is chosen here, at random by seed and key, as for the rules. Captions that the rules refuse unread are not
+asked about; answers are checked like the rules' sentences (`chat_answers`), asked for again with what was wrong, and
+after that refused with a reason. Prompts: ``decompose.txt`` and ``form.txt`` beside this file.
+
+Input: rows of the captions file. Output: rows of the negation table; answers are kept in the cache (`chat_cache`).
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from spacy.tokens import Doc
+
+from pipeline_lib.captions.chat.answers import (
+    DECOMPOSITION,
+    SENTENCES,
+    Decomposition,
+    Unusable,
+    read_pairs,
+    read_sentences,
+)
+from pipeline_lib.captions.chat.cache import open_cache
+from pipeline_lib.captions.chat.client import ChatClient, ChatSettings, parse_endpoint, read_api_key
+from pipeline_lib.captions.rules import checks
+from pipeline_lib.captions.rules.backend import load_tagger
+from pipeline_lib.captions.rules.checks import Reason
+from pipeline_lib.captions.rules.relations import parse
+from pipeline_lib.captions.table import blank_row, choices, random_order
+from pipeline_lib.formats.cc3m import Row
+
+Answer = TypeVar("Answer")
+
+AGAIN = "This answer cannot be used: {problem}. Answer again, with one JSON object."
+# What our own parser finds no pair in, a language model may well.
+PARSER_REASONS = (Reason.NO_NOUN, Reason.NO_PAIR)
+
+
+def _prompt(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+class ChatBackend:
+    """Negate captions with a language model.
+
+    Parameters
+    ----------
+    spacy_model : str
+        The pipeline whose tags the checks read; see `rules.load_tagger`.
+    seed : int
+        Seed of the choice of pairs, together with a caption's key, and of the model's sampling.
+    settings : ChatSettings
+        Which model, where, and how it is asked.
+
+    Raises
+    ------
+    ValueError
+        If the pipeline is not installed, the address is none, or the API key is not there.
+    """
+
+    name = "chat"
+
+    def __init__(self, spacy_model: str, seed: int, settings: ChatSettings):
+        parse_endpoint(settings.url)
+        self.tagger = load_tagger(spacy_model)
+        self.spacy_model = spacy_model
+        self.seed = seed
+        self.settings = settings
+        self._api_key = read_api_key(settings.api_key_variable)
+        self._decompose = _prompt("decompose.txt")
+        self._form = _prompt("form.txt")
+        said = json.dumps([self._decompose, self._form, AGAIN, DECOMPOSITION, SENTENCES])
+        self.prompt = hashlib.sha256(said.encode()).hexdigest()[:12]
+
+    def negate(self, rows: Sequence[Row]) -> list[dict]:
+        """Return one row of the negation table per row of the captions file, in order (see `table.SCHEMA`).
+
+        Raises
+        ------
+        ValueError
+            If the endpoint does not answer, or the cache cannot be used. What was answered stays in the cache.
+        """
+        with open_cache(self.settings.cache) as cache:
+            return asyncio.run(self._negate_all(rows, ChatClient(self.settings, self._api_key, cache)))
+
+    async def _negate_all(self, rows: Sequence[Row], client: ChatClient) -> list[dict]:
+        try:
+            async with client, asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._negate(row, client)) for row in rows]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    async def _negate(self, row: Row, client: ChatClient) -> dict:
+        result = blank_row(row, f"{self.name}:{self.spacy_model}", self.seed, self.settings.model, self.prompt)
+        reason = Reason(row.problem) if row.problem else checks.refuse_text(row.caption)
+        if reason is None:
+            doc = self.tagger(row.caption)
+            reason = checks.refuse_tagged(doc, parse(doc))
+            if reason is None or reason in PARSER_REASONS:
+                try:
+                    reason = await self._fill(result, doc, client)
+                except Unusable as unusable:
+                    reason = unusable.reason
+        result["reason"] = reason
+        return result
+
+    async def _fill(self, result: dict, doc: Doc, client: ChatClient) -> str | None:
+        """Ask for the pairs and for the sentences of one of them, and fill `result`; else return why not."""
+        found = await self._ask(
+            client,
+            self._decompose,
+            DECOMPOSITION,
+            {"caption": doc.text},
+            lambda answer: read_pairs(answer, doc, self.tagger),
+        )
+        result["subject"] = _text(doc, found.subject)
+        result["pairs"] = [
+            {"predicate": _text(doc, pair.predicate), "object": _text(doc, pair.object)} for pair in found.pairs
+        ]
+        if not found.pairs:
+            return Reason.NO_PAIR
+        chosen = self._choose(doc, found, result["key"])
+        if chosen is None:
+            return Reason.QUANTIFIER
+        made = await self._ask(
+            client,
+            self._form,
+            SENTENCES,
+            {"caption": doc.text, **result["pairs"][chosen]},
+            lambda answer: read_sentences(answer, doc, found, chosen, self.tagger),
+        )
+        result.update(
+            chosen_pair=chosen,
+            negation_word=made.word,
+            negated_caption=made.negated,
+            exclusion_caption=made.exclusion,
+            object=result["pairs"][chosen]["object"],
+            status="negated",
+        )
+        return None
+
+    def _choose(self, doc: Doc, found: Decomposition, key: str) -> int | None:
+        """Return a random pair whose negation would be false of the picture (paper section 3, step 2), or None."""
+        order = random_order(len(found.pairs), choices(self.seed, key))
+        return next((number for number in order if not checks.quantified(doc, found.pairs[number])), None)
+
+    async def _ask(
+        self, client: ChatClient, prompt: str, schema: dict, facts: dict, read: Callable[[str], Answer]
+    ) -> Answer:
+        """Ask until `read` takes the answer; raise its last `Unusable` if it never does."""
+        # One message: the templates of several open models know no system message.
+        question = {"role": "user", "content": f"{prompt}\n{json.dumps(facts, ensure_ascii=False)}"}
+        messages = [question]
+        for attempt in range(self.settings.attempts):
+            answer = await client.answer(
+                {
+                    "model": self.settings.model,
+                    "messages": messages,
+                    "temperature": self.settings.temperature,
+                    "top_p": self.settings.top_p,
+                    "max_tokens": self.settings.max_tokens,
+                    "seed": self.seed + attempt,
+                    "response_format": {
+                        "type": "json_schema",
+                        "json_schema": {"name": "answer", "strict": True, "schema": schema},
+                    },
+                }
+            )
+            try:
+                return read(answer)
+            except Unusable as unusable:
+                last = unusable
+            again = {"role": "user", "content": AGAIN.format(problem=last)}
+            messages = [question, {"role": "assistant", "content": answer}, again]
+        raise last
+
+
+def _text(doc: Doc, span: tuple[int, int] | None) -> str | None:
+    return doc[span[0] : span[1]].text if span else None

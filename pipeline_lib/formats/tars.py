@@ -1,0 +1,225 @@
+"""WebDataset tars whose bytes depend on nothing but their samples.
+
+A sample is a key and its parts, stored as members ``KEY.jpg``, ``KEY.json``. Time, owner and mode are fixed, so that
+the same samples in the same order give the same file.
+"""
+
+import gzip
+import json
+import re
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline_lib.jobs.rule_of_file import remedy
+
+# A dot would be read as the start of the extension, a slash or ".." would leave the folder on extraction.
+KEY = re.compile(r"[A-Za-z0-9_-]+")
+MAX_NAME_BYTES = 1 << 16  # of an extended header, which holds a name and a few times
+EXTENDED = (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE)
+FILES_AND_FOLDERS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
+# What a damaged or hostile tar makes of `tarfile`; a RecursionError where extended headers follow each other.
+DAMAGED = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
+
+
+def write_samples(path: str | Path, samples: Iterable[tuple[str, dict[str, bytes]]]) -> int:
+    """Write samples to a tar, atomically and reproducibly.
+
+    Parameters
+    ----------
+    path : str or Path
+        The tar.
+    samples : iterable of (str, dict of str to bytes)
+        Key, and content by extension: ``("000000042", {"jpg": ..., "json": ...})``.
+
+    Returns
+    -------
+    int
+        The number of samples written.
+
+    Raises
+    ------
+    ValueError
+        If a key holds anything but letters, digits, ``_`` and ``-``.
+    """
+    from pipeline_lib.jobs.files import atomic  # with pandas, which those who only read do without
+
+    count = 0
+    with atomic(path) as aside, open(aside, "wb") as content:
+        for key, parts in samples:
+            if not KEY.fullmatch(key):
+                raise ValueError(f"{path}: a key must be letters, digits, '_' and '-', found {key!r}")
+            # One write per sample: a TarFile copies every member piece by piece, which takes two to three times as
+            # long, and the fetcher writes millions.
+            content.write(b"".join(piece for name in sorted(parts) for piece in _member(f"{key}.{name}", parts[name])))
+            count += 1
+        end_mark = 2 * tarfile.BLOCKSIZE
+        content.write(bytes(end_mark + -(content.tell() + end_mark) % tarfile.RECORDSIZE))
+    return count
+
+
+def _member(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return a member's header, its content and what fills its last block."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.uname, member.gname = len(content), 0o644, "root", "root"
+    return member.tobuf(tarfile.USTAR_FORMAT), content, bytes(-len(content) % tarfile.BLOCKSIZE)
+
+
+class Member(NamedTuple):
+    """Where a tar has a file: its name, and the place and number of its bytes."""
+
+    name: str
+    offset: int
+    size: int
+
+
+class _Header(tarfile.TarInfo):
+    """A header that has been looked at before `tarfile` acts on it."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:  # which `tarfile` offers to be overridden
+        if self.size < 0:  # would lead `tarfile` back to where it was, for ever
+            raise tarfile.ReadError(f"the size of {self.name!r:.200} is negative")
+        if self.type in EXTENDED and self.size > MAX_NAME_BYTES:
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes, expected {MAX_NAME_BYTES:,} at most")
+        if self.type not in (*EXTENDED, *FILES_AND_FOLDERS):
+            raise tarfile.ReadError(f"{self.name!r:.200} is a link, a device or the like, expected files and folders")
+        return super()._proc_member(tar)
+
+
+def check_name(name: str) -> None:
+    """Raise a `ValueError` if a name in an archive would lead out of the folder into which it is unpacked.
+
+    Nothing here unpacks one; but what has such a name was made to do harm, or by a mistake.
+    """
+    if name.startswith("/") or ".." in name.split("/"):
+        raise ValueError(f"{name!r:.200} leads out of the archive's folder")
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the files of an open tar; raise one of `DAMAGED` for what an archive of data does not have."""
+    for member in tar:
+        if member.size < 0 or member.issparse():  # as an extended header may say
+            raise tarfile.ReadError(f"the size of {member.name!r:.200} is not that of its bytes")
+        check_name(member.name)
+        if member.isreg():
+            yield member
+
+
+def list_members(path: str | Path) -> list[Member]:
+    """Return the files in a tar in stored order, reading their headers only.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is truncated, damaged or not a plain tar, or holds anything but files and folders, or a name that
+        leads out of it; the message names it.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such tar")
+    try:
+        with open(path, "rb") as content, tarfile.open(fileobj=content, mode="r:", tarinfo=_Header) as tar:
+            members = [Member(member.name, member.offset_data, member.size) for member in _members(tar)]
+            # A tar cut between two members, or with a broken header, reads like a shorter one; only the missing end
+            # mark gives it away.
+            content.seek(tar.offset)
+            if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise tarfile.ReadError(f"its end is missing at byte {tar.offset:,}")
+    except DAMAGED as error:
+        raise ValueError(f"{path}: not a whole tar ({error}); {remedy(path)}") from error
+    return members
+
+
+def read_packed(path: str | Path, name: str, max_bytes: int) -> bytes:
+    """Return the content of a file in a ``.tar.gz``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such archive.
+    ValueError
+        If the archive is truncated, damaged or as `list_members` refuses it, does not hold the file, or holds one of
+        more than `max_bytes`; the message names it.
+    """
+    try:
+        # Not as a stream, in which `tarfile` would read on for ever to where a size beyond the end points.
+        with gzip.open(path, "rb") as content, tarfile.open(fileobj=content, mode="r:", tarinfo=_Header) as tar:
+            for member in _members(tar):
+                if member.name.removeprefix("./") == name:
+                    if member.size > max_bytes:
+                        raise ValueError(f"{name} has {member.size:,} bytes, expected {max_bytes:,} at most")
+                    return tar.extractfile(member).read()
+    except FileNotFoundError:
+        raise
+    except DAMAGED as error:
+        raise ValueError(f"{path}: expected a whole .tar.gz with {name} ({error}); download it again") from error
+    raise ValueError(f"{path}: expected {name} in it, found no such file")
+
+
+def sealed(image: bytes, said: dict) -> dict[str, bytes]:
+    """Return the parts of a sample whose JSON holds the image's CRC-32, by which `check_seal` knows it again."""
+    return {"jpg": image, "json": encode_json({**said, "crc32": zlib.crc32(image)})}
+
+
+def check_seal(image: bytes, said: dict, path: str | Path, key: str) -> bytes:
+    """Return the image of a sample of which `said` is the JSON.
+
+    Raises
+    ------
+    ValueError
+        If it is not the one that `sealed` was given; the message names file and key. Without a seal nothing is checked.
+    """
+    if said.get("crc32", found := zlib.crc32(image)) != found:
+        raise ValueError(f"{path}: the image of sample {key} is not what was written, by its checksum; {remedy(path)}")
+    return image
+
+
+def read_member(path: str | Path, member: Member) -> bytes:
+    """Return the content of a file in a tar."""
+    with open(path, "rb") as content:
+        content.seek(member.offset)
+        return content.read(member.size)
+
+
+def list_samples(path: str | Path) -> Iterator[tuple[str, dict[str, Member]]]:
+    """Yield ``(key, {extension: member})`` of a tar in stored order; a sample's members follow each other.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is truncated or not a tar, or a sample has two members with one extension; the message names it.
+    """
+    for key, members in groupby(list_members(path), key=lambda member: _split(member.name)[0]):
+        parts: dict[str, Member] = {}
+        for member in members:
+            extension = _split(member.name)[1]
+            if extension in parts:
+                raise ValueError(f"{path}: sample {key!r} has a second .{extension} member; keys must be unique")
+            parts[extension] = member
+        yield key, parts
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return key and extension of a member: the first dot of the file's name is between them."""
+    folder, slash, file = name.rpartition("/")
+    key, _, extension = file.partition(".")
+    return folder + slash + key, extension.lower()
+
+
+def read_samples(path: str | Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield ``(key, {extension: bytes})`` from a tar in stored order, without decoding anything; raise what
+    `list_samples` raises.
+    """
+    for key, members in list_samples(path):
+        yield key, {extension: read_member(path, member) for extension, member in members.items()}
+
+
+def encode_json(content: object) -> bytes:
+    """Return `content` as compact JSON bytes with sorted keys: the form in which tars hold it."""
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()

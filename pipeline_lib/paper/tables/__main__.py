@@ -1,0 +1,63 @@
+"""Metrics and scores of every model and benchmark -> ``tables.parquet`` and a file per table of the paper and format.
+
+    python -m pipeline_lib.paper.tables --run miniature --ccneg generated --published config/published.tsv \\
+        --metrics results/miniature/evaluate/*/*.json --output results/tables.parquet --folder results/tables
+
+takes a few seconds on the miniature, and less than a minute on a run of the paper's size. Beside each ``.json`` lies
+the ``.parquet`` with the items' scores. Columns of the Parquet file: `pipeline_lib.paper.tables.schema.COLUMNS`; files
+in the folder, as CSV, Markdown and LaTeX, and their captions alone: `pipeline_lib.paper.outputs.TABLE_FILES`.
+"""
+
+import argparse
+from pathlib import Path
+
+from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.files import write_text
+from pipeline_lib.paper.outputs import CLAIMS, TABLES
+from pipeline_lib.paper.tables import claims
+from pipeline_lib.paper.tables.intervals import with_intervals
+from pipeline_lib.paper.tables.items import read_items
+from pipeline_lib.paper.tables.layout import headline, layout
+from pipeline_lib.paper.tables.metrics import read_metrics
+from pipeline_lib.paper.tables.published import read_published
+from pipeline_lib.paper.tables.schema import read_tables, write_tables
+from pipeline_lib.paper.tables.tidy import build_tables
+from pipeline_lib.paper.tables.verdicts import with_verdicts
+
+CCNEG = ("generated", "released")
+
+
+def main() -> None:
+    """Write the tidy table and its readable forms."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", required=True, help="name of the run, such as miniature")
+    parser.add_argument("--ccneg", choices=CCNEG, required=True, help="made by this pipeline, or the authors' own")
+    parser.add_argument("--published", required=True, help="published numbers, TSV")
+    parser.add_argument("--metrics", required=True, nargs="+", help="JSON per model and benchmark; items beside")
+    parser.add_argument("--output", required=True, help="the tidy table, Parquet")
+    parser.add_argument("--folder", required=True, help="where the readable tables go")
+    arguments = parser.parse_args()
+
+    published = read_published(arguments.published)
+    models, values = read_metrics(arguments.metrics)
+    rows = with_intervals(build_tables(models, values), models, values, read_items(values))
+    datasets = set(values.dataset[values.benchmark == "zeroshot"])
+    rows = with_verdicts(rows, published, datasets, released=arguments.ccneg == "released")
+    write_tables(arguments.output, rows, arguments.run)
+
+    tables, _ = read_tables(arguments.output)
+    folder, judged = Path(arguments.folder), claims.judge(tables)
+    for arranged in (headline(tables), *(layout(tables, name) for name in TABLES)):
+        write_text(folder / f"{arranged.name}.csv", arranged.to_csv())
+        write_text(folder / f"{arranged.name}.md", arranged.to_page())
+        write_text(folder / f"{arranged.name}.tex", arranged.to_latex())
+        write_text(folder / f"{arranged.name}.rst", f"{arranged.explanation()}\n")
+    write_text(folder / "claims.csv", claims.to_csv(judged))
+    write_text(folder / "claims.md", claims.to_page(judged))
+    write_text(folder / "claims.tex", claims.to_latex(judged))
+    write_text(folder / "claims.rst", f"{CLAIMS.caption}\n")
+    print(f"{len(tables):,} rows of {len(models)} models in {arguments.output}, tables in {arguments.folder}")
+
+
+if __name__ == "__main__":
+    run(main)

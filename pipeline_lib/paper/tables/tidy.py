@@ -1,0 +1,215 @@
+"""Lay out the tidy table: which numbers each table of the paper holds, and the means and differences among them.
+
+For one model and the z zero-shot datasets, with top1_dp the top-1 on dataset d under prompt p::
+
+    mean_p  = (1/z) sum_d top1_dp                gain_dp = top1_dp - top1_dp of the CLIP of the same backbone
+    delta_d = top1_d,plain - top1_d,negated      mean over seeds = plain mean of each row over the seeds of one model
+
+SugarCREPE's mean is the plain mean of replace, add and swap.
+
+Differences are in percentage points. Where the paper has one number for all datasets, its prompt is `PAPER_PROMPT`.
+"""
+
+import pandas as pd
+
+from pipeline_lib.evaluate.prompts import PROMPTS
+from pipeline_lib.finetune.terms import LOSSES
+from pipeline_lib.paper.outputs import TABLES
+from pipeline_lib.paper.tables.metrics import BASELINE, BENCHMARKS
+from pipeline_lib.paper.tables.published import BACKBONES
+from pipeline_lib.paper.tables.schema import KEY
+
+MAIN = ("conclip", "ccneg")
+PAPER_PROMPT = "bare"  # of the paper's zero-shot figures and of its ablation
+CATEGORIES = ("sugarcrepe/replace", "sugarcrepe/add", "sugarcrepe/swap")
+CATEGORIES_MEAN = "sugarcrepe/mean"
+ZEROSHOT_MEANS = ("mean", "zero-shot/mean")
+
+_CONFIGURATION = ["family", "backbone", "loss", "negatives"]
+_CELL = ["dataset", "prompt", "metric"]
+COLUMNS_OF_A_ROW = [
+    "table",
+    "family",
+    "model",
+    "backbone",
+    "loss",
+    "negatives",
+    "seed",
+    "seeds",
+    *_CELL,
+    "value",
+    "n",
+    "std",
+]
+
+
+def stem(model: str, seed: int | None) -> str:
+    """Return a model's name without the ``-sN`` of its seed."""
+    return model if seed is None or pd.isna(seed) else model.removesuffix(f"-s{seed}")
+
+
+def is_ablation(loss: str | None, negatives: str | None) -> bool:
+    """Return whether a model is a variant of the method rather than the method (or a baseline) itself."""
+    return loss is not None and (loss, negatives) != MAIN
+
+
+def build_tables(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """Arrange checked metrics as the tidy table.
+
+    Parameters
+    ----------
+    models, values : DataFrame
+        From `pipeline_lib.paper.tables.metrics.read_metrics`.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `pipeline_lib.paper.tables.schema.COLUMNS` up to `n`, and `std`; ordered by table, backbone,
+        family, negatives, loss, model and seed (the mean over seeds last), zero-shot by prompt, then as the metrics
+        files list the datasets.
+
+    Raises
+    ------
+    ValueError
+        If models that differ in more than their seed have the same name without ``-sN``.
+    """
+    models = models.assign(stem=[stem(name, seed) for name, seed in zip(models.index, models.seed, strict=True)])
+    parts = []
+    for name, make in _TABLES.items():
+        rows = make(models, values)
+        parts.append(rows[["model", *_CELL, "value", "n"]].assign(table=name, part=len(parts)))
+    rows = pd.concat(parts, ignore_index=True).assign(seeds=1, std=float("nan"))
+    rows = rows.merge(models.reset_index(), on="model", validate="many_to_one")
+    rows = pd.concat([rows, _means_over_seeds(models, rows)], ignore_index=True)
+    rank = rows[["part"]].assign(model=_model_ranks(rows))
+    rows = rows.loc[rank.sort_values(["part", "model"], kind="stable").index]
+    assert not rows.duplicated(KEY).any()
+    return rows[COLUMNS_OF_A_ROW].reset_index(drop=True)
+
+
+def _means_over_seeds(models: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per cell of every model that has more than one seed."""
+    sizes = models.groupby("stem").size()
+    several = sizes.index[sizes > 1]
+    for name in several:
+        members = models[models.stem == name]
+        if name in models.index or members[_CONFIGURATION].apply(tuple, axis=1).nunique() > 1:
+            raise ValueError(
+                f"models {', '.join(members.index)}: expected models of one name to differ in their seed alone; "
+                "give another name to those with another family, backbone, loss or negatives"
+            )
+    grouped = rows[rows.stem.isin(several)].groupby(
+        ["part", "table", "stem", *_CONFIGURATION, *_CELL], dropna=False, sort=False
+    )
+    means = grouped.agg(value=("value", "mean"), n=("n", "first"), seeds=("seeds", "sum"), std=("value", "std"))
+    means = means.reset_index()
+    for column in ("loss", "negatives", "prompt"):
+        means[column] = means[column].astype(object).where(means[column].notna(), None)
+    return means.assign(model=means.stem, seed=pd.Series(pd.NA, index=means.index, dtype="Int64"))
+
+
+def _model_ranks(rows: pd.DataFrame) -> pd.Series:
+    """Return for each row the place of its model; a mean over seeds follows its seeds."""
+    known = list(BACKBONES)
+    keys = [
+        (
+            known.index(row.backbone) if row.backbone in known else len(known),
+            row.backbone,
+            row.family != BASELINE,
+            row.family,
+            row.negatives or "",
+            list(LOSSES).index(row.loss) if row.loss else -1,
+            row.stem,
+            row.seeds > 1,
+            -1 if pd.isna(row.seed) else row.seed,
+        )
+        for row in rows.itertuples(index=False)
+    ]
+    place = {key: number for number, key in enumerate(sorted(set(keys)))}
+    return pd.Series([place[key] for key in keys], index=rows.index)
+
+
+def _ccneg(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    return values[values.dataset == "cc-neg"]
+
+
+def _ccneg_by_word(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    return values[values.dataset.str.startswith("cc-neg/word=")]
+
+
+def _ccneg_by_pairs(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    rows = values[values.dataset.str.startswith("cc-neg/pairs=")]
+    return rows.sort_values("dataset", key=lambda names: names.str.split("=").str[1].astype(int), kind="stable")
+
+
+def _sugarcrepe(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    rows = values[values.benchmark == "sugarcrepe"]
+    means = _means_over_datasets(rows[rows.dataset.isin(CATEGORIES)]).assign(dataset=CATEGORIES_MEAN)
+    return pd.concat([rows, means], ignore_index=True)
+
+
+def _negation(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    return values[~values.benchmark.isin(list(BENCHMARKS))]
+
+
+def _zeroshot(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    rows = values[(values.benchmark == "zeroshot") & (values.prompt != "negated")]
+    rows = pd.concat([rows, _means_over_datasets(rows)], ignore_index=True)
+    top1 = rows[rows.metric == "top1"].assign(backbone=lambda frame: frame.model.map(models.backbone))
+    is_baseline = top1.model.map(models.family) == BASELINE
+    same = ["backbone", "dataset", "prompt"]
+    baseline = top1[is_baseline].set_index(same).value
+    gains = top1[~is_baseline]
+    reference = baseline.reindex(pd.MultiIndex.from_frame(gains[same])).to_numpy()
+    gains = gains.assign(metric="gain", value=gains.value - reference)
+    rows = pd.concat([rows, gains[gains.value.notna()]], ignore_index=True)  # a released model's CLIP may be absent
+    return rows.sort_values("prompt", key=lambda names: names.map(PROMPTS.index), kind="stable")
+
+
+def _negated_prompt(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    rows = values[values.prompt.isin(["plain", "negated"]) & (values.metric == "top1")]
+    rows = pd.concat([rows, _means_over_datasets(rows)], ignore_index=True)
+    plain = rows[rows.prompt == "plain"].reset_index(drop=True)
+    negated = rows[rows.prompt == "negated"].set_index(["model", "dataset"])
+    minus = negated.value.loc[list(zip(plain.model, plain.dataset, strict=True))].to_numpy()
+    return pd.concat([rows, plain.assign(prompt=None, metric="delta", value=plain.value - minus)], ignore_index=True)
+
+
+def _embeddings(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    return values[values.benchmark == "embeddings"]
+
+
+def _ablation(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of every model of the backbones on which a variant of the method was trained."""
+    variants = [is_ablation(loss, negatives) for loss, negatives in zip(models.loss, models.negatives, strict=True)]
+    chosen = models.index[models.backbone.isin(set(models.backbone[variants]))]
+    values = values[values.model.isin(chosen)]
+    top1 = values[(values.prompt == PAPER_PROMPT) & (values.metric == "top1")]
+    rows = values[values.dataset.isin(CATEGORIES)]
+    return pd.concat(
+        [rows, values[values.dataset == "cc-neg"], _means_over_datasets(top1).assign(dataset=ZEROSHOT_MEANS[1])],
+        ignore_index=True,
+    )
+
+
+def _means_over_datasets(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return per (model, prompt, metric) the plain mean over datasets or parts, with the items of all of them."""
+    means = rows.groupby(["model", "prompt", "metric"], sort=False, dropna=False).agg(
+        value=("value", "mean"), n=("n", "sum")
+    )
+    means = means.reset_index().assign(dataset=ZEROSHOT_MEANS[0])
+    return means.assign(prompt=means.prompt.astype(object).where(means.prompt.notna(), None))
+
+
+_TABLES = {
+    "ccneg": _ccneg,
+    "ccneg-by-word": _ccneg_by_word,
+    "ccneg-by-pairs": _ccneg_by_pairs,
+    "zeroshot": _zeroshot,
+    "negated-prompt": _negated_prompt,
+    "sugarcrepe": _sugarcrepe,
+    "negation": _negation,
+    "ablation": _ablation,
+    "embeddings": _embeddings,
+}
+assert list(_TABLES) == list(TABLES)
