@@ -6,6 +6,7 @@ encoded image, in order.
 
 import io
 import json
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -16,7 +17,16 @@ from conftest import jpeg_bytes
 from PIL import Image
 from scipy.io import savemat
 
+from pipeline_lib.readers.pool import read_pool
+from pipeline_lib.readers.reader import find_reader
+
 Expected = list[tuple[str, int | None, bytes]]
+
+
+def listed(name: str, *paths: Path, **options: int) -> Expected:
+    """What a reader finds, as the functions below say what it must find."""
+    samples = read_pool(find_reader(name), list(map(str, paths)), **options)
+    return [(sample.key, sample.said.get("label"), sample.read()) for sample in samples]
 
 
 def picture(number: int) -> bytes:
@@ -35,9 +45,7 @@ def zip_folder(folder: Path) -> None:
     with zipfile.ZipFile(folder.with_name(f"{folder.name}.zip"), "w") as archive:
         for path in sorted(folder.rglob("*"), reverse=True):  # an archive need not be in order
             archive.write(path, path.relative_to(folder.parent))
-            if path.is_file():
-                path.unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
 
 
 def tar_files(path: Path, folder: Path, mode: str = "w") -> None:
@@ -54,6 +62,15 @@ def coco(folder: Path, count: int = 5, first: int = 139) -> Expected:
     for key, _, content in reversed(expected):
         write(folder / f"{key}.jpg", content)
     return expected
+
+
+def coco_captions(path: Path, ids: list[int], **first: object) -> Path:
+    """COCO's captions file with these images, in this order; `first` changes the first one."""
+    images = [{"id": number, "file_name": f"{number:012d}.jpg", "height": 480, "width": 640} for number in ids]
+    images[0].update(first)
+    captions = [{"image_id": number, "id": place, "caption": "a dog"} for place, number in enumerate(ids)]
+    write(path, json.dumps({"info": {}, "images": images, "annotations": captions}).encode())
+    return path
 
 
 def voc2007(root: Path, count: int = 4, split: str = "test") -> Expected:
