@@ -12,22 +12,7 @@ from pipeline_lib.formats.cc3m import Part, Row, count_rows, part_range
 
 # Bytes that mean something to some reader of tables, and text that means something to none.
 FRAGMENTS = st.sampled_from(
-    [
-        b"\t",
-        b'"',
-        b"'",
-        b",",
-        b"\\",
-        b"\r",
-        b"\0",
-        b"\x1a",
-        b"\xff",
-        b"\xc3",
-        b"\xe2\x80\xa8",
-        b"\xef\xbb\xbf",
-        b"cat",
-        b"#",
-    ]
+    [b"\t", b'"', b"'", b",", b"\\", b"\r", b"\0", b"\x1a", b"\xff", b"\xc3", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"#"]
 )
 LINE = st.lists(FRAGMENTS | st.binary(max_size=4), max_size=8).map(b"".join).map(lambda line: line.replace(b"\n", b""))
 

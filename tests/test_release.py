@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 import torch
 from conftest import jpeg_bytes
+from hostile import Touch
 from released import annotation, key
 
 from pipeline_lib.distractors.released import read_mapping
@@ -180,18 +181,8 @@ def test_a_file_that_is_not_the_release_is_refused(save, content, message):
         table_of(save(content))
 
 
-class Bomb:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (self.path, "w"))
-
-
 def test_code_in_a_file_is_never_run_and_a_truncated_or_missing_file_is_named(save, tmp_path):
-    bomb = Bomb(str(tmp_path / "executed"))
+    bomb = Touch(tmp_path / "executed")
     refused = "expected the released .* without any code in it"
     with pytest.raises(ValueError, match=refused):
         table_of(save({**content_of(), "args": bomb}))

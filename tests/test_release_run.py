@@ -1,8 +1,8 @@
 """A run on the released CC-Neg: the released distractor mapping, the configuration, and what is planned."""
 
+import json
 import re
 
-import layouts
 import pandas as pd
 import pytest
 import torch
@@ -21,7 +21,8 @@ COUNT, EVAL_LAST = 12, 4
 
 
 def test_a_distractor_is_found_by_row_of_the_release_and_by_sorted_id(tmp_path):
-    captions = layouts.coco_captions(tmp_path / "captions_train2017.json", [391895, 9, 25, 522418, 184613])
+    ids, captions = [391895, 9, 25, 522418, 184613], tmp_path / "captions_train2017.json"
+    captions.write_text(json.dumps({"images": [{"id": n, "file_name": f"{n:012d}.jpg"} for n in ids]}))
     torch.save([[(index * 3 + 1) % 5, 0, 1] for index in range(COUNT - EVAL_LAST)], tmp_path / "mapping.pt")
     kept = [1, 2, 7]
     triplets = pd.DataFrame({"key": [key(index) for index in kept], "release_index": kept})
@@ -32,9 +33,8 @@ def test_a_distractor_is_found_by_row_of_the_release_and_by_sorted_id(tmp_path):
     }
     assert call(released.main, *(text for flag in flags.items() for text in flag)) is None
     found = read_parquet(tmp_path / "distractors.parquet")
-    by_id = ["000000000009", "000000000025", "000000184613", "000000391895", "000000522418"]
     assert found["key"].tolist() == triplets["key"].tolist()
-    assert found["distractor"].tolist() == [by_id[(index * 3 + 1) % 5] for index in kept]
+    assert found["distractor"].tolist() == [f"{sorted(ids)[(index * 3 + 1) % 5]:012d}" for index in kept]
     assert list(found) == ["key", "distractor", "score"]
 
 
