@@ -202,7 +202,7 @@ def test_one_tar_may_be_split_and_its_images_are_read_when_they_are_asked_for(tm
 
 
 def test_a_reader_is_given_as_many_paths_as_it_takes():
-    with pytest.raises(ValueError, match="a, b: the reader takes another number of paths; expected a COCO 2017 split"):
+    with pytest.raises(ValueError, match="a, b: the reader does not take 2 paths; expected a COCO 2017 split"):
         read_pool(find_reader("coco"), ["a", "b"])
 
 

@@ -63,7 +63,7 @@ def test_a_development_kit_that_does_not_fit_the_images_is_refused(tmp_path):
     whole, mat = truth.read_bytes(), meta.read_bytes()
     for content, of_meta, message in (
         (whole + b"12\n", mat, r"val: 4 images, but .*ground_truth\.txt of .* has labels for 5"),
-        (whole.rsplit(b"\n", 2)[0] + b"\n1001\n", mat, r"has the class 1001, which data/meta\.mat has not"),
+        (whole.rsplit(b"\n", 2)[0] + b"\n1001\n", mat, r"has the class 1001, which is not in data/meta\.mat"),
         (whole, mat[:-90], r"expected whole files .* and data/meta\.mat, found others"),
         (whole, b"", r"devkit_t12: expected the development kit with data/meta\.mat"),
     ):

@@ -171,7 +171,7 @@ def test_a_row_that_lacks_a_text_or_is_too_long_is_refused_with_the_reason(save)
         (content_of(image_paths=(2, None)), "row 2: expected a path to <nine digits>.jpg, found None"),
         (
             content_of(image_paths=(5, f"x/{key(4)}.jpg"), annotations=(5, annotation(4))),
-            f"row 5: key {key(4)} stands in row 4 already",
+            f"row 5: key {key(4)} is already in row 4",
         ),
         (content_of(annotations=(5, annotation(6))), f"row 5: the image is {key(5)}.jpg, but the annotation is of"),
     ],

@@ -71,7 +71,7 @@ def _labels_of_kit(kit: str, images: str, count: int) -> list[int]:
     if len(wnid_of) != CLASSES or len(set(wnid_of.values())) != CLASSES:
         raise ValueError(f"{kit}: expected {CLASSES:,} classes without children in {META}, found {len(wnid_of):,}")
     if strange := set(truth) - set(wnid_of):
-        raise ValueError(f"{kit}: {TRUTH} has the class {min(strange)}, which {META} has not")
+        raise ValueError(f"{kit}: {TRUTH} has the class {min(strange)}, which is not in {META}")
     place = {wnid: label for label, wnid in enumerate(sorted(wnid_of.values()))}
     return [place[wnid_of[number]] for number in truth]
 

@@ -21,7 +21,7 @@ def read_pool(
     """
     where = ", ".join(map(str, paths))
     if not reader.accepts(paths):
-        raise ValueError(f"{where}: the reader takes another number of paths; expected {reader.layout}")
+        raise ValueError(f"{where}: the reader does not take {len(paths)} paths; expected {reader.layout}")
     for needed in reader.needs(*map(str, paths)):
         if not Path(needed).exists():
             raise FileNotFoundError(f"{needed}: no such file or folder; expected {reader.layout}")

@@ -13,6 +13,7 @@ knows no checksum of them (of the flowers' .mat files it checks the MD5 first).
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from pipeline_lib.formats.images import Sample
@@ -33,8 +34,8 @@ def _below(*paths: str) -> Callable[[str], list[str]]:
     return lambda root: [f"{root}/{path}" for path in paths]
 
 
-def _list_test_split(dataset: str, root: str, classes: int) -> Iterator[tuple[Path, int]]:
-    """Yield file and label of every image of a test split, in the order of the class `dataset` of torchvision."""
+def _read_test_split(root: str, *, dataset: str, classes: int, key: Callable[[Path], str]) -> Iterator[Sample]:
+    """Yield the images of a test split in the order of torchvision's class `dataset`."""
     from pipeline_lib.clip.torchvision_shim import load_torchvision
 
     datasets = load_torchvision().datasets
@@ -50,7 +51,8 @@ def _list_test_split(dataset: str, root: str, classes: int) -> Iterator[tuple[Pa
     if outside := [file for file in files if ".." in file.parts]:
         raise ValueError(f"{root}: {dataset} lists an image that is not in its folder, {str(outside[0])!r:.200}")
     _check_present(root, dataset, files)
-    yield from zip(files, map(int, found._labels), strict=True)
+    for file, label in zip(files, found._labels, strict=True):
+        yield Sample(file, key(file), file.read_bytes, {"label": int(label)})
 
 
 def _check_present(where: str | Path, who: str, files: list[Path]) -> None:
@@ -61,36 +63,30 @@ def _check_present(where: str | Path, who: str, files: list[Path]) -> None:
         )
 
 
-def _test_split(
-    dataset: str, layout: str, needs: Callable, classes: int, counts: dict[int, str], in_class: bool = False
-) -> Reader:
-    """Return the reader of a test split that torchvision lists; `in_class` puts the folder's name before the key."""
-
-    def read(root: str) -> Iterator[Sample]:
-        for file, label in _list_test_split(dataset, root, classes):
-            key = f"{file.parent.name}-{file.stem}" if in_class else file.stem
-            yield Sample(file, key, file.read_bytes, {"label": label})
-
-    return Reader(read, layout, needs, classes, counts)
+def _name(file: Path) -> str:
+    return file.stem
 
 
-FLOWERS_102 = _test_split(
-    "Flowers102",
+def _class_and_name(file: Path) -> str:
+    return f"{file.parent.name}-{file.stem}"
+
+
+FLOWERS_102 = Reader(
+    partial(_read_test_split, dataset="Flowers102", classes=102, key=_name),
     "flowers-102/ with jpg/, imagelabels.mat and setid.mat",
     _below("flowers-102/jpg", "flowers-102/imagelabels.mat", "flowers-102/setid.mat"),
     classes=102,
     counts={1_020: "the training or the validation images", 8_189: "the images of all splits"},
 )
-FOOD_101 = _test_split(
-    "Food101",
+FOOD_101 = Reader(
+    partial(_read_test_split, dataset="Food101", classes=101, key=_class_and_name),
     "food-101/ with images/ and meta/test.json, from food-101.tar.gz",
     _below("food-101/images", "food-101/meta/test.json"),
     classes=101,
     counts={75_750: "the training images", 101_000: "training and test images together"},
-    in_class=True,
 )
-OXFORD_PETS = _test_split(
-    "OxfordIIITPet",
+OXFORD_PETS = Reader(
+    partial(_read_test_split, dataset="OxfordIIITPet", classes=37, key=_name),
     "oxford-iiit-pet/ with images/ and annotations/test.txt",
     _below("oxford-iiit-pet/images", "oxford-iiit-pet/annotations/test.txt"),
     classes=37,

@@ -6,7 +6,7 @@
         --shards train-*.tar eval-*.tar --train train.parquet --eval eval.parquet --index index.json
 
 The index holds, per shard, its name, samples, bytes and SHA-256, and in ``rows`` the parts' counts added up, with the
-size of each split and the number of evaluation samples whose caption and negated caption stand, word for word, in
+size of each split and the number of evaluation samples whose caption and negated caption are, word for word, in
 training too: a reader should know how much of the evaluation is seen text.
 """
 

@@ -70,7 +70,7 @@ def read_release(path: str | Path, count: int, eval_last: int, commas: str) -> p
     for index, (image_path, annotation) in enumerate(zip(paths, annotations, strict=True)):
         key = _key(f"{path}, row {index}", image_path, annotation)
         if first_seen.setdefault(key, index) != index:
-            raise ValueError(f"{path}, row {index}: key {key} stands in row {first_seen[key]} already")
+            raise ValueError(f"{path}, row {index}: key {key} is already in row {first_seen[key]}")
         split = "eval" if index >= count - eval_last else "train"
         rows.append({"release_index": index, "key": key, "split": split, **_triplet(annotation, split, commas)})
     return pd.DataFrame(rows)
@@ -94,13 +94,14 @@ def _lists(path: str | Path, count: int) -> tuple[list, list]:
     if not all(isinstance(entry, list) for entry in lists):
         found = f"the keys {quoted(list(content))}" if isinstance(content, dict) else f"a {type(content).__name__}"
         raise ValueError(f"{path}: expected a dictionary with lists image_paths and annotations, found {found}")
-    sizes = [len(entry) for entry in lists]
-    if sizes != [count, count]:
+    paths, annotations = lists
+    if not len(paths) == len(annotations) == count:
         raise ValueError(
             f"{path}: expected {count:,} image paths and as many annotations (config shards/released/count), found "
-            f"{sizes[0]:,} and {sizes[1]:,}; the split counts from the end, so another version splits otherwise"
+            f"{len(paths):,} and {len(annotations):,}; the split counts from the end, so another version would have "
+            "another split"
         )
-    return lists[0], lists[1]
+    return paths, annotations
 
 
 def _key(where: str, image_path: object, annotation: object) -> str:
