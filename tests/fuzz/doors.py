@@ -36,15 +36,15 @@ from pipeline_lib.fetch import images as fetched_images
 from pipeline_lib.fetch import journal, outcomes
 from pipeline_lib.fetch.failures import Failed
 from pipeline_lib.finetune.terms import LOSSES
+from pipeline_lib.formats.annotations import coco_image_keys
 from pipeline_lib.formats.cc3m import Part, Row
-from pipeline_lib.formats.coco import image_keys
 from pipeline_lib.jobs.files import read_parquet, write_json, write_parquet
 from pipeline_lib.paper.tables.published import read_published
 from pipeline_lib.preflight.findings import inspect
 from pipeline_lib.preflight.registry import read_registry
-from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.readers.crops import read_boxes
 from pipeline_lib.readers.pool import read_pool
+from pipeline_lib.readers.reader import find_reader
 from pipeline_lib.shards.crepe import triplets_of
 from pipeline_lib.shards.release import read_release
 
@@ -72,7 +72,7 @@ class Door(NamedTuple):
 
 def _pool(reader: str, *names: str) -> Callable[[Path], None]:
     def read(folder: Path) -> None:
-        for sample in read_pool(READERS[reader], [str(folder / name) for name in names]):
+        for sample in read_pool(find_reader(reader), [str(folder / name) for name in names]):
             sample.decode(sample.read())
 
     return read
@@ -384,7 +384,7 @@ DOORS = {
     "valse": Door(_written("a.json", json.dumps(VALSE)), lambda folder: valse.read_valse(folder / "a.json")),
     "sugarcrepe": Door(_parts(sugarcrepe.KINDS["sugarcrepe"], SUGARCREPE), sugarcrepe.read_sugarcrepe),
     "sugarcrepe-plus": Door(_parts(sugarcrepe_plus.PARTS, PLUS), sugarcrepe_plus.read_sugarcrepe_plus),
-    "coco-captions": Door(_written("a.json", json.dumps(COCO)), lambda folder: image_keys(folder / "a.json")),
+    "coco-captions": Door(_written("a.json", json.dumps(COCO)), lambda folder: coco_image_keys(folder / "a.json")),
     "cc3m": Door(_written("a.tsv", ROWS), _read_rows("a.tsv")),
     "cc3m-gzip": Door(_written("a.tsv.gz", gzip.compress(ROWS.encode(), mtime=0)), _read_rows("a.tsv.gz")),
     "classes": Door(_written("a.txt", "dog\ncat\n"), lambda folder: prompts.read_classes(folder / "a.txt")),
