@@ -1,33 +1,22 @@
 """robots.txt: asked once per site before anything else, and heeded."""
 
 import asyncio
-import time
 from collections import Counter
-from types import SimpleNamespace
 
-import pandas as pd
 import pytest
 from aiohttp import web
-from fetching import AGENT, fetch, fetch_settings, jpeg, serving
+from fetching import AGENT, Clock, fetch, fetch_settings, jpeg, outcomes, serving
 
-from pipeline_lib.fetch import robots as module
-from pipeline_lib.fetch.addresses import parse_url
-from pipeline_lib.fetch.failures import Failed
-from pipeline_lib.fetch.robots import Robots
-from pipeline_lib.fetch.schedule import Job, Schedule
+from pipeline_lib.fetch import Failed
+from pipeline_lib.fetch.client import parse_url
+from pipeline_lib.fetch.schedule import Job, Robots, Schedule
+
+COLUMNS = ("failure", "permanent", "attempts")
+OK, FORBIDDEN = (None, False, 1), ("robots", True, 0)
 
 
 async def image(request):
     return web.Response(body=jpeg())
-
-
-def outcomes(frame: pd.DataFrame) -> list[tuple]:
-    """Failure (None for an image), permanence and attempts of each row."""
-    failures = frame["failure"].astype(object).where(frame["failure"].notna(), None)
-    return list(zip(failures, frame["permanent"], frame["attempts"], strict=True))
-
-
-OK, FORBIDDEN = (None, False, 1), ("robots", True, 0)
 
 
 def test_a_site_is_asked_for_its_rules_once_and_first(tmp_path):
@@ -46,7 +35,7 @@ def test_a_site_is_asked_for_its_rules_once_and_first(tmp_path):
     urls = [f"http://{host}.test/{path}{number}" for number in range(10) for host in "ab" for path in ("no", "yes")]
     with serving(handler, robots) as port:
         frame = fetch(tmp_path, urls, port)
-    assert outcomes(frame) == [FORBIDDEN, OK] * 20
+    assert outcomes(frame, *COLUMNS) == [FORBIDDEN, OK] * 20
     assert all(log.index((f"{host}.test", "/robots.txt")) < 2 for host in "ab")
     assert Counter(path for _, path in log)["/robots.txt"] == 2 and len(log) == 22
 
@@ -79,7 +68,7 @@ def test_rules(tmp_path, name):
     url = "http://a.test/pictures/a.jpg" + ("?w=3" if name == "the query" else "")
     with serving(image, robots) as port:
         frame = fetch(tmp_path, [url], port)
-    assert outcomes(frame) == [OK if allowed else FORBIDDEN]
+    assert outcomes(frame, *COLUMNS) == [OK if allowed else FORBIDDEN]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +93,7 @@ def test_a_site_without_rules_allows_everything_and_one_that_cannot_say_them_not
 
     with serving(image, robots) as port:
         frame = fetch(tmp_path, [f"http://a.test/{number}" for number in range(4)], port)
-    assert outcomes(frame) == [outcome] * 4 and asked["/robots.txt"] == requests
+    assert outcomes(frame, *COLUMNS) == [outcome] * 4 and asked["/robots.txt"] == requests
     assert frame["http_code"].isna().all() or outcome is OK
 
 
@@ -119,7 +108,7 @@ def test_rules_that_come_at_the_second_attempt_count(tmp_path):
 
     with serving(image, robots) as port:
         frame = fetch(tmp_path, ["http://a.test/no", "http://a.test/yes"], port)
-    assert outcomes(frame) == [FORBIDDEN, OK]
+    assert outcomes(frame, *COLUMNS) == [FORBIDDEN, OK]
 
 
 def test_rules_are_looked_for_where_a_redirect_leads_and_a_loop_means_none(tmp_path):
@@ -132,7 +121,7 @@ def test_rules_are_looked_for_where_a_redirect_leads_and_a_loop_means_none(tmp_p
     urls = [f"http://{host}.test/no" for host in "abcd"]
     with serving(image, robots) as port:
         frame = fetch(tmp_path, urls, port)
-    assert outcomes(frame) == [FORBIDDEN, FORBIDDEN, OK, ("robots", False, 0)]
+    assert outcomes(frame, *COLUMNS) == [FORBIDDEN, FORBIDDEN, OK, ("robots", False, 0)]
 
 
 def test_an_image_that_moved_needs_leave_there_too(tmp_path):
@@ -146,7 +135,7 @@ def test_an_image_that_moved_needs_leave_there_too(tmp_path):
 
     with serving(handler, robots) as port:
         frame = fetch(tmp_path, ["http://a.test/no", "http://a.test/yes"], port)
-    assert outcomes(frame) == [("robots", True, 1), OK]
+    assert outcomes(frame, *COLUMNS) == [("robots", True, 1), OK]
 
 
 def test_rules_can_be_ignored_and_are_not_even_asked_for_then(tmp_path):
@@ -155,40 +144,43 @@ def test_rules_can_be_ignored_and_are_not_even_asked_for_then(tmp_path):
 
     with serving(image, robots) as port:
         frame = fetch(tmp_path, ["http://a.test/"], port, respect_robots=False)
-    assert outcomes(frame) == [OK]
+    assert outcomes(frame, *COLUMNS) == [OK]
 
 
-@pytest.mark.parametrize(("wished", "kept_s"), [("0.1", 0.1), ("3600", 0.2), ("nan", 0), ("soon", 0)])
-def test_a_crawl_delay_is_kept_up_to_the_cap(tmp_path, wished, kept_s):
-    times = []
-
-    async def handler(request):
-        times.append(time.monotonic())
-        return await image(request)
-
-    async def robots(request):
-        return web.Response(text=f"User-agent: *\nCrawl-delay: {wished}\n")
-
-    with serving(handler, robots) as port:
-        fetch(tmp_path, [f"http://a.test/{number}" for number in range(4)], port, max_crawl_delay_s=0.2)
-    assert times[-1] - times[0] >= 3 * kept_s - 0.02
-    assert kept_s or times[-1] - times[0] < 0.5
+def job_of(row: int) -> Job:
+    job = Job(row)
+    job.turn_to(parse_url("http://a.test/1"))
+    return job
 
 
-def test_a_site_whose_rules_cannot_be_had_is_asked_again_after_a_while(monkeypatch):
-    now = 1000.0
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
-    settings = fetch_settings(timeout_s=5.0)
+@pytest.mark.parametrize(("wished", "kept_s"), [("0.1", 0.1), ("3600", 0.2), ("nan", None), ("soon", None)])
+def test_a_crawl_delay_is_kept_up_to_the_cap(monkeypatch, wished, kept_s):
+    async def steps():
+        clock, settings = Clock(monkeypatch), fetch_settings(max_crawl_delay_s=0.2)
+        clock.catch_timers()
+        schedule = Schedule(settings)
+        robots, jobs = Robots(schedule, settings), [job_of(row) for row in range(3)]
+        for job in jobs:
+            robots.line_up(job)
+        rules = await schedule.take()
+        schedule.done(rules)
+        for job in robots.learn(rules, f"User-agent: *\nCrawl-delay: {wished}\n".encode()):
+            robots.line_up(job)
+        for job in jobs:
+            assert not clock.timers if kept_s is None else clock.pass_pause() == pytest.approx(kept_s)
+            assert await schedule.take() is job
+
+    asyncio.run(steps())
+
+
+def test_a_site_whose_rules_cannot_be_read_is_asked_again_after_a_while(monkeypatch):
+    clock, settings, lined_up = Clock(monkeypatch), fetch_settings(timeout_s=5.0), []
 
     class Line(Schedule):
         def add(self, job):
             lined_up.append(job)
 
-    lined_up = []
-    robots = Robots(Line(settings), settings)
-    jobs = [Job(row) for row in range(3)]
-    for job in jobs:
-        job.turn_to(parse_url("http://a.test/1"))
+    robots, jobs = Robots(Line(settings), settings), [job_of(row) for row in range(3)]
     robots.line_up(jobs[0])
     (rules,) = lined_up
     assert str(rules.url) == "http://a.test/robots.txt"
@@ -196,7 +188,7 @@ def test_a_site_whose_rules_cannot_be_had_is_asked_again_after_a_while(monkeypat
     with pytest.raises(Failed, match="connect") as caught:
         robots.line_up(jobs[1])
     assert not caught.value.permanent and len(lined_up) == 1
-    now += settings.longest_wait_s
+    clock.now += settings.longest_wait_s
     robots.line_up(jobs[2])
     assert robots.learn(lined_up[1], b"") == [jobs[2]]
     robots.line_up(jobs[2])
