@@ -16,10 +16,10 @@ from pipeline_lib.formats.cc3m import Part
 from pipeline_lib.formats.crepe import read_crepe
 from pipeline_lib.formats.images import read_images
 from pipeline_lib.jobs.files import read_parquet
+from pipeline_lib.miniature import COLOURS, CONVERSE, KINDS, PATTERNS, SETTINGS, Scene, Thing, sample_scene
 from pipeline_lib.miniature.describe import LABELLED, PARTS, WORDINGS, caption, sugarcrepe_item
 from pipeline_lib.miniature.draw import CANVAS_PX, draw
 from pipeline_lib.miniature.make import parse_shares
-from pipeline_lib.miniature.scenes import COLOURS, CONVERSE, KINDS, PATTERNS, SETTINGS, Scene, Thing, sample_scene
 from pipeline_lib.readers.crepe import READER
 from pipeline_lib.readers.pool import read_pool
 

@@ -11,8 +11,8 @@ bytes per row.
 
     file    = record*, of which the first has the note {"identity": ...} and no content
     record  = crc32 of the rest, length of note, length of content (4 bytes each, little-endian), note, content
-    note    = JSON: number of the row in the part, then its `Outcome`, the sides as a list; or number, attempts and seconds
-              of a row that is to be tried again
+    note    = JSON: number of the row in the part, then its `Outcome`, the sides as a list;
+              or number, attempts and seconds of a row that is to be tried again
     content = the image as it will be stored; empty for a failure
 """
 
