@@ -13,7 +13,6 @@ from fetching import Clock, fetch, fetch_settings, jpeg, outcomes, rows_of, serv
 from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch import part as module
 from pipeline_lib.fetch.client import wished_wait_s
-from pipeline_lib.fetch.part import retry_delay_s
 from pipeline_lib.fetch.schedule import Job, Schedule
 
 NO_ANSWER = Failed("timeout", permanent=False)
@@ -105,11 +104,6 @@ def test_a_big_host_neither_waits_nor_holds_up_the_others():
 )
 def test_what_a_host_wants(http_code, retry_after, wait_s):
     assert wished_wait_s(http_code, retry_after) == wait_s
-
-
-def test_delays_by_hand():
-    settings = fetch_settings(backoff_s=2.0)
-    assert [retry_delay_s(attempts, settings) for attempts in (1, 2, 3, 4)] == [0, 2, 4, 8]
 
 
 def test_hosts_that_ask_for_time_get_it_and_the_others_go_on_meanwhile(tmp_path):

@@ -11,12 +11,30 @@ from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch.client import parse_url
 from pipeline_lib.fetch.schedule import Job, Robots, Schedule
 
-COLUMNS = ("failure", "permanent", "attempts")
 OK, FORBIDDEN = (None, False, 1), ("robots", True, 0)
+
+
+NO = "User-agent: *\nDisallow: /no\n"
 
 
 async def image(request):
     return web.Response(body=jpeg())
+
+
+def saying(answer):
+    """A handler of requests for robots.txt: what `answer` makes of the host, a status or a text."""
+
+    async def robots(request):
+        said = answer(request.host.removesuffix(".test"))
+        return web.Response(status=said) if isinstance(said, int) else web.Response(text=said)
+
+    return robots
+
+
+def fetched(folder, robots, *urls, handler=image, **changes) -> list[tuple]:
+    """Failure, permanence and attempts of each row."""
+    with serving(handler, robots) as port:
+        return outcomes(fetch(folder, list(urls), port, **changes), "failure", "permanent", "attempts")
 
 
 def test_a_site_is_asked_for_its_rules_once_and_first(tmp_path):
@@ -30,12 +48,10 @@ def test_a_site_is_asked_for_its_rules_once_and_first(tmp_path):
         log.append((request.host, request.path))
         assert request.headers["User-Agent"] == AGENT
         await asyncio.sleep(0.05)
-        return web.Response(text="User-agent: *\nDisallow: /no\n")
+        return web.Response(text=NO)
 
     urls = [f"http://{host}.test/{path}{number}" for number in range(10) for host in "ab" for path in ("no", "yes")]
-    with serving(handler, robots) as port:
-        frame = fetch(tmp_path, urls, port)
-    assert outcomes(frame, *COLUMNS) == [FORBIDDEN, OK] * 20
+    assert fetched(tmp_path, robots, *urls, handler=handler) == [FORBIDDEN, OK] * 20
     assert all(log.index((f"{host}.test", "/robots.txt")) < 2 for host in "ab")
     assert Counter(path for _, path in log)["/robots.txt"] == 2 and len(log) == 22
 
@@ -47,7 +63,7 @@ RULES = {
     "we are forbidden": ("user-agent: Conclip-Test\ndisallow: /\n\nUser-agent: *\nAllow: /\n", False),
     "we are allowed": ("User-agent: conclip-test\nAllow: /\n\nUser-agent: *\nDisallow: /\n", True),
     "the longest match decides": ("User-agent: *\nDisallow: /\nAllow: /pictures/\n", True),
-    "wildcards": ("User-agent: *\nDisallow: /*.jpg$\n", False),
+    "wildcards": ("User-agent: *\nDisallow: /*.jpg?*3$\n", False),
     "the end": ("User-agent: *\nDisallow: /pictures$\n", True),
     "the query": ("User-agent: *\nDisallow: /*?w=\n", False),
     "escapes": ("User-agent: *\nDisallow: /pictures/%61.jpg\n", False),
@@ -57,58 +73,41 @@ RULES = {
 }
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_rules(tmp_path, name):
-    body, allowed = RULES[name]
-
+def test_rules(tmp_path):
     async def robots(request):
+        body, _ = RULES[request.host.removesuffix(".test").replace("-", " ")]
         # Many sites say so of their robots.txt, which is about search results.
         return web.Response(body=body, headers={"X-Robots-Tag": "noindex"})
 
-    url = "http://a.test/pictures/a.jpg" + ("?w=3" if name == "the query" else "")
-    with serving(image, robots) as port:
-        frame = fetch(tmp_path, [url], port)
-    assert outcomes(frame, *COLUMNS) == [OK if allowed else FORBIDDEN]
+    urls = [f"http://{name.replace(' ', '-')}.test/pictures/a.jpg?w=3" for name in RULES]
+    found = dict(zip(RULES, fetched(tmp_path, robots, *urls), strict=True))
+    assert found == {name: OK if allowed else FORBIDDEN for name, (_, allowed) in RULES.items()}
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome", "requests"),
-    [
-        (404, OK, 1),
-        (403, OK, 1),
-        (204, OK, 1),
-        (429, ("robots", False, 0), 3),
-        (500, ("robots", False, 0), 3),
-        (503, ("robots", False, 0), 3),
-    ],
-)
-def test_a_site_without_rules_allows_everything_and_one_that_cannot_say_them_nothing_yet(
-    tmp_path, status, outcome, requests
-):
+def test_a_site_without_rules_allows_everything_and_one_that_cannot_say_them_nothing_yet(tmp_path):
     asked = Counter()
 
-    async def robots(request):
-        asked[request.path] += 1
-        return web.Response(status=status)
+    def status(host):
+        asked[host] += 1
+        return int(host[1:])
 
-    with serving(image, robots) as port:
-        frame = fetch(tmp_path, [f"http://a.test/{number}" for number in range(4)], port)
-    assert outcomes(frame, *COLUMNS) == [outcome] * 4 and asked["/robots.txt"] == requests
-    assert frame["http_code"].isna().all() or outcome is OK
+    statuses = {404: (OK, 1), 403: (OK, 1), 204: (OK, 1), **dict.fromkeys((429, 500, 503), (("robots", False, 0), 3))}
+    urls = [f"http://s{status}.test/{number}" for status in statuses for number in range(4)]
+    found = fetched(tmp_path, saying(status), *urls)
+    assert found == [outcome for outcome, _ in statuses.values() for _ in range(4)]
+    assert asked == {f"s{status}": requests for status, (_, requests) in statuses.items()}
 
 
 def test_rules_that_come_at_the_second_attempt_count(tmp_path):
-    asked = Counter()
+    asked = []
 
     async def robots(request):
-        asked[request.path] += 1
-        if asked[request.path] == 1:
+        asked.append(request.path)
+        if len(asked) == 1:
             request.transport.abort()
-        return web.Response(text="User-agent: *\nDisallow: /no\n")
+        return web.Response(text=NO)
 
-    with serving(image, robots) as port:
-        frame = fetch(tmp_path, ["http://a.test/no", "http://a.test/yes"], port)
-    assert outcomes(frame, *COLUMNS) == [FORBIDDEN, OK]
+    assert fetched(tmp_path, robots, "http://a.test/no", "http://a.test/yes") == [FORBIDDEN, OK]
 
 
 def test_rules_are_looked_for_where_a_redirect_leads_and_a_loop_means_none(tmp_path):
@@ -116,12 +115,10 @@ def test_rules_are_looked_for_where_a_redirect_leads_and_a_loop_means_none(tmp_p
         target = {"a.test": "http://b.test/robots.txt", "c.test": "/robots.txt", "d.test": "http://127.0.0.1/"}
         if request.host in target:
             return web.Response(status=301, headers={"Location": target[request.host]})
-        return web.Response(text="User-agent: *\nDisallow: /no\n")
+        return web.Response(text=NO)
 
-    urls = [f"http://{host}.test/no" for host in "abcd"]
-    with serving(image, robots) as port:
-        frame = fetch(tmp_path, urls, port)
-    assert outcomes(frame, *COLUMNS) == [FORBIDDEN, FORBIDDEN, OK, ("robots", False, 0)]
+    found = fetched(tmp_path, robots, *(f"http://{host}.test/no" for host in "abcd"))
+    assert found == [FORBIDDEN, FORBIDDEN, OK, ("robots", False, 0)]
 
 
 def test_an_image_that_moved_needs_leave_there_too(tmp_path):
@@ -130,21 +127,16 @@ def test_an_image_that_moved_needs_leave_there_too(tmp_path):
             return web.Response(status=302, headers={"Location": f"http://b.test{request.path}"})
         return await image(request)
 
-    async def robots(request):
-        return web.Response(text="User-agent: *\nDisallow: /no\n" if request.host == "b.test" else "")
-
-    with serving(handler, robots) as port:
-        frame = fetch(tmp_path, ["http://a.test/no", "http://a.test/yes"], port)
-    assert outcomes(frame, *COLUMNS) == [("robots", True, 1), OK]
+    robots = saying(lambda host: NO if host == "b" else "")
+    found = fetched(tmp_path, robots, "http://a.test/no", "http://a.test/yes", handler=handler)
+    assert found == [("robots", True, 1), OK]
 
 
 def test_rules_can_be_ignored_and_are_not_even_asked_for_then(tmp_path):
-    async def robots(request):
+    def answer(host):
         raise AssertionError("asked")
 
-    with serving(image, robots) as port:
-        frame = fetch(tmp_path, ["http://a.test/"], port, respect_robots=False)
-    assert outcomes(frame, *COLUMNS) == [OK]
+    assert fetched(tmp_path, saying(answer), "http://a.test/", respect_robots=False) == [OK]
 
 
 def job_of(row: int) -> Job:

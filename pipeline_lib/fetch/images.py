@@ -97,23 +97,9 @@ def warm_up(image_size: int | None) -> None:
 def decode(body: bytes, image: Image.Image, least: tuple[int, int], colours: str) -> tuple[np.ndarray, bool]:
     """Decode an image in full, or a JPEG at a half, a quarter or so, as small as can be; raise anything if it cannot.
 
-    Parameters
-    ----------
-    body : bytes
-        The encoded image.
-    image : PIL.Image.Image
-        The same, opened and not loaded yet.
-    least : (int, int)
-        Width and height in pixels of which neither side may fall short, where that can be.
-    colours : str
-        ``RGB``, or ``GRAY`` where the pixels do not matter; what is read by Pillow is RGB all the same.
-
-    Returns
-    -------
-    ndarray of shape (height, width, 3 or 1), uint8
-        The upright pixels.
-    bool
-        Whether they lay on their side.
+    `image` is `body`, opened and not loaded yet. Neither side falls short of `least`, width and height in pixels, where
+    that can be. `colours` is ``RGB``, or ``GRAY`` where pixels do not matter; what Pillow reads is RGB all the same.
+    Returns the upright pixels, an array of shape (height, width, 3 or 1), uint8, and whether they lay on their side.
     """
     if image.format == "JPEG" and image.mode == "RGB" and _orientation(image) == 1:
         width, height = least

@@ -11,8 +11,9 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -154,7 +155,9 @@ class PartFetcher:
         if failed.permanent or job.attempts >= settings.attempts or settings.deadline_s - job.asked_s < LEAST_S:
             self._settle(job, failed)
             return
-        delay_s = retry_delay_s(job.attempts, settings) * random.uniform(1, 1.5)
+        # At once the first time. What the host itself wants is heeded by the schedule, for all of the host's rows.
+        jitter, repetitions = random.uniform(1, 1.5), job.attempts - 1
+        delay_s = back_off_s(settings.backoff_s, repetitions, jitter=jitter) if repetitions else 0.0
         loop = asyncio.get_running_loop()
         if job.row is None:
             loop.call_later(delay_s, self._line_up, Job.for_rules(job.site, job.attempts, job.asked_s))
@@ -176,14 +179,6 @@ class PartFetcher:
         self._tally.count(outcome)
         # Not called here: rows that need no request are settled while others are opened.
         asyncio.get_running_loop().call_soon(self._open_rows)
-
-
-def retry_delay_s(attempts: int, settings: FetchSettings) -> float:
-    """Return how many seconds after its failure a URL that was asked so often is asked again, at the least.
-
-    What the host itself wants is heeded by the schedule, for all of the host's rows.
-    """
-    return 0.0 if attempts == 1 else back_off_s(settings.backoff_s, attempts - 1)
 
 
 def _ms(seconds: float) -> int:
@@ -218,20 +213,26 @@ class Tally:
 
     async def show(self) -> None:
         """Report until cancelled, and once more then."""
-        in_log = not sys.stderr.isatty()
-        bar = tqdm(desc=self._what, total=self._n_rows, initial=self._before, unit=" rows", disable=in_log)
-        with bar:
-            try:
-                while True:
-                    await asyncio.sleep(SECONDS_BETWEEN_LINES if in_log else SECONDS_BETWEEN_BARS)
-                    self._report(bar)
-            finally:
-                self._report(bar)
+        if not sys.stderr.isatty():
+            await _repeat(SECONDS_BETWEEN_LINES, self._print)
+        with tqdm(desc=self._what, total=self._n_rows, initial=self._before, unit=" rows") as bar:
+            await _repeat(SECONDS_BETWEEN_BARS, lambda: self._draw(bar))
 
-    def _report(self, bar: tqdm) -> None:
-        done = self._before + self._images + self._failures.total()
-        if bar.disable:
-            print(f"{self._what}: {done:,} of {self._n_rows:,} rows, {self}", file=sys.stderr, flush=True)
-        else:
-            bar.set_postfix_str(str(self), refresh=False)
-            bar.update(done - bar.n)
+    def _print(self) -> None:
+        print(f"{self._what}: {self._done():,} of {self._n_rows:,} rows, {self}", file=sys.stderr, flush=True)
+
+    def _draw(self, bar: tqdm) -> None:
+        bar.set_postfix_str(str(self), refresh=False)
+        bar.update(self._done() - bar.n)
+
+    def _done(self) -> int:
+        return self._before + self._images + self._failures.total()
+
+
+async def _repeat(seconds: float, report: Callable[[], None]) -> NoReturn:
+    try:
+        while True:
+            await asyncio.sleep(seconds)
+            report()
+    finally:
+        report()

@@ -124,10 +124,11 @@ class Schedule:
         elif job.attempts == 1 or self._is_open(host):
             host.silences += 1
         if failed is not None and failed.wait_s is not None:
-            self._hold(host, now + max(settings.backoff_s, min(failed.wait_s, settings.longest_wait_s)))
+            wait_s = max(settings.backoff_s, min(failed.wait_s, settings.longest_wait_s))
+            host.free_at = max(host.free_at, now + wait_s)
         if self._is_open(host):
             failures = host.silences - settings.breaker_failures + 1
-            self._hold(host, now + back_off_s(settings.backoff_s, failures, settings.longest_wait_s))
+            host.free_at = max(host.free_at, now + back_off_s(settings.backoff_s, failures, settings.longest_wait_s))
             if self._is_down(host, now):
                 given_up, host.waiting = list(host.waiting), deque()
         self._plan_turn(job.host, host)
@@ -137,7 +138,7 @@ class Schedule:
         """Leave at least so many seconds between the starts of two requests to a host."""
         host = self._hosts[name]
         host.interval_s = max(host.interval_s, interval_s)
-        self._hold(host, time.monotonic() + interval_s)
+        host.free_at = max(host.free_at, time.monotonic() + interval_s)
 
     def _is_open(self, host: _Host) -> bool:
         return host.silences >= self._settings.breaker_failures
@@ -147,10 +148,6 @@ class Schedule:
 
     def _limit(self, host: _Host) -> int:
         return 1 if self._is_open(host) else self._settings.connections_per_host
-
-    @staticmethod
-    def _hold(host: _Host, until: float) -> None:
-        host.free_at = max(host.free_at, until)
 
     def _plan_turn(self, name: str, host: _Host) -> None:
         """See to it that the host's next turn comes, if it has one; at most one turn per host is in the queue."""

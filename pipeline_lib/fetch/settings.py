@@ -5,7 +5,6 @@ import ipaddress
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 Target = tuple[str, int]  # IP address and port
-SOME_SECONDS = 0.001
 
 # The settings that an image or a permanent failure depends on. What was fetched under others is not taken over; the
 # rest says how patiently hosts are asked, and may change while a part is under way.
@@ -15,20 +14,16 @@ DECISIVE = ("image_size", "respect_robots", "max_bytes", "max_pixels", "max_redi
 class FetchSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """The options of `pipeline_lib.fetch.fetch` that say how to fetch."""
 
-    image_size: int | None = Field(
-        ge=1, description="shortest side of the stored images in pixels; none: bytes as sent"
-    )
+    image_size: int | None = Field(ge=1, description="shortest side to store, in pixels; none: the bytes as sent")
     user_agent: str = Field(description="who asks: a name and a contact, on one line")
     respect_robots: bool = Field(description="whether robots.txt counts: true or false; X-Robots-Tag always does")
-    timeout_s: float = Field(ge=SOME_SECONDS, description="how long the requests of one attempt may take, in seconds")
-    deadline_s: float = Field(description="how long all attempts at a URL may take, waits between them not counted")
+    timeout_s: float = Field(ge=0.001, description="seconds that the requests of one attempt may take")
+    deadline_s: float = Field(description="seconds that all attempts at a URL may take, without the waits between them")
     max_bytes: int = Field(ge=1, description="longest body")
-    max_pixels: int = Field(ge=1, description="largest image, before and after resizing")
+    max_pixels: int = Field(ge=1, description="largest image, before and after resizing; a larger one is not decoded")
     max_redirects: int = Field(ge=0, description="most redirects in one attempt")
     attempts: int = Field(ge=1, description="how often a URL is asked while it fails transiently")
-    backoff_s: float = Field(
-        ge=0, description="wait in seconds before the third attempt, doubled with each further one"
-    )
+    backoff_s: float = Field(ge=0, description="seconds before the third attempt, doubled with each further one")
     connections: int = Field(ge=1, description="requests open at a time")
     connections_per_host: int = Field(ge=1, description="requests open at a time to one host")
     requests_per_second_per_host: float | None = Field(ge=0.001, description="most requests started; none: no limit")

@@ -24,7 +24,8 @@ def _outlines() -> dict[str, list[tuple[float, float]]]:
     hollow = [math.radians(292 - 224 * i / 24) for i in range(25)]
     petals = [(angle, 0.75 + 0.35 * math.cos(5 * angle)) for angle in (2 * math.pi * i / 60 for i in range(60))]
     found = {
-        **dict.fromkeys(("ball", "ring"), [(math.cos(a), math.sin(a)) for a in circle]),
+        "ball": (around := [(math.cos(a), math.sin(a)) for a in circle]),
+        "ring": around,
         "star": [(radius * math.sin(a), -radius * math.cos(a)) for a, radius in star],
         "heart": [
             (math.sin(a) ** 3, -(13 * math.cos(a) - 5 * math.cos(2 * a) - 2 * math.cos(3 * a) - math.cos(4 * a)) / 16)
