@@ -32,6 +32,22 @@ def encoded(image: Image.Image, form="JPEG", **save) -> bytes:
     return content.getvalue()
 
 
+class Site:
+    """Answers each request with an image, unless `answer` has something else for it, and keeps it in `log`."""
+
+    def __init__(self, answer=lambda request: None):
+        self.log, self._answer = [], answer
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.log.append(request)
+        return self._answer(request) or web.Response(body=jpeg())
+
+
+def moved(to: str) -> web.Response:
+    """A redirect."""
+    return web.Response(status=302, headers={"Location": to})
+
+
 @contextlib.contextmanager
 def serving(handler, robots=None):
     """Serve `handler` from a thread, and `robots` for robots.txt, by default 404; yield the port."""

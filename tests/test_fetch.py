@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 from aiohttp import web
-from fetching import AGENT, Clock, fetch, fetch_command, jpeg, outcomes, serving
+from fetching import AGENT, Clock, Site, fetch, fetch_command, jpeg, outcomes, serving
 
 from pipeline_lib.fetch import part as module
 from pipeline_lib.fetch.client import opted_out
@@ -110,7 +110,7 @@ def test_no_connection_no_encryption_and_no_such_host(tmp_path):
 
 
 def test_urls_are_asked_as_they_are_written(tmp_path):
-    asked = []
+    site = Site()
     written = {
         "/m%3D900_s%3D1/v2?w=true&sig=a%2Cb": "/m%3D900_s%3D1/v2?w=true&sig=a%2Cb",
         "/a//b/../c.jpg#part": "/a//b/../c.jpg",
@@ -120,25 +120,19 @@ def test_urls_are_asked_as_they_are_written(tmp_path):
         "": "/",
     }
 
-    async def handler(request):
-        asked.append(f"{request.host}{request.raw_path}")
-        return web.Response(body=jpeg())
-
-    with serving(handler) as port:
+    with serving(site) as port:
         frame = fetch(tmp_path, [f"http://B\u00fcro.test{path}" for path in written], port, connections=1)
-    assert asked == [f"xn--bro-hoa.test{path}" for path in written.values()]
+    assert [request.host + request.raw_path for request in site.log] == [
+        f"xn--bro-hoa.test{path}" for path in written.values()
+    ]
     assert (frame["final_host"] == "xn--bro-hoa.test").all()
 
 
 def test_who_asks_is_said_honestly(tmp_path):
-    headers = {}
-
-    async def handler(request):
-        headers.update(request.headers)
-        return web.Response(body=jpeg(), headers={"Set-Cookie": "a=b"})
-
-    with serving(handler) as port:
+    site = Site(lambda request: web.Response(body=jpeg(), headers={"Set-Cookie": "a=b"}))
+    with serving(site) as port:
         fetch(tmp_path, ["http://a.test/1", "http://a.test/2"], port, connections=1)
+    headers = site.log[1].headers
     assert headers["User-Agent"] == AGENT and "Cookie" not in headers and headers["Accept-Encoding"] == "identity"
 
 

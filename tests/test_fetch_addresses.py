@@ -6,8 +6,7 @@ import socket
 from collections import Counter
 
 import pytest
-from aiohttp import web
-from fetching import fetch, jpeg, outcomes, serving
+from fetching import Site, fetch, moved, outcomes, serving
 
 from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch.client import PublicResolver, is_public
@@ -35,21 +34,16 @@ OUTER = ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::80
 
 
 def test_inner_addresses_are_refused_directly_and_after_a_redirect(tmp_path):
-    asked = []
-
-    async def handler(request):
-        asked.append(request.host)
-        return web.Response(status=302, headers={"Location": f"http://{INNER[int(request.path[1:])]}:{port}/0"})
-
-    with serving(handler) as port:
+    site = Site(lambda request: moved(f"http://{INNER[int(request.path[1:])]}:{port}/0"))
+    with serving(site) as port:
         direct = fetch(tmp_path, [f"http://{host}:{port}/0" for host in INNER], port)
-        assert asked == []
+        assert site.log == []
         redirected = fetch(tmp_path, [f"http://a.test/{place}" for place in range(len(INNER))], port)
     for frame in (direct, redirected):
         found = {host: why for host, why in zip(INNER, frame["failure"], strict=True) if why != "address"}
         assert found.items() <= NAMES.items()
         assert frame["permanent"].all()
-    assert set(asked) == {"a.test"} and len(asked) == len(INNER)
+    assert [request.host for request in site.log] == ["a.test"] * len(INNER)
 
 
 def test_public_addresses_are_public():
@@ -93,26 +87,16 @@ def resolve(host: str) -> list[str]:
 @pytest.mark.parametrize(
     "addresses",
     [
-        ["127.0.0.1"],
-        ["::1"],
-        ["::ffff:10.0.0.1"],
-        ["169.254.169.254"],
-        ["8.8.8.8", "127.0.0.1"],
-        ["2606:4700::1111", "fd00::1"],
-        ["64:ff9b::7f00:1"],
+        *(["127.0.0.1"], ["::1"], ["::ffff:10.0.0.1"], ["169.254.169.254"], ["64:ff9b::7f00:1"]),
+        *(["8.8.8.8", "127.0.0.1"], ["2606:4700::1111", "fd00::1"]),
     ],
 )
 def test_a_name_that_leads_inside_is_refused_before_a_connection_is_opened(tmp_path, monkeypatch, addresses):
-    asked = []
-
-    async def handler(request):
-        asked.append(request.path)
-        return web.Response(body=jpeg())
-
-    with serving(handler, robots=handler) as port:
+    site = Site()
+    with serving(site, robots=site) as port:
         NameServer(monkeypatch, {"a.example": [addresses]})
         frame = fetch(tmp_path, [f"http://a.example:{port}/1", f"http://a.example:{port}/2"], port)
-    assert list(frame["failure"]) == ["address"] * 2 and frame["permanent"].all() and asked == []
+    assert list(frame["failure"]) == ["address"] * 2 and frame["permanent"].all() and site.log == []
 
 
 def test_a_name_server_that_changes_its_mind_gains_nothing(monkeypatch):
@@ -125,13 +109,8 @@ def test_a_name_server_that_changes_its_mind_gains_nothing(monkeypatch):
 
 def test_the_connection_goes_to_the_address_that_was_checked(tmp_path, monkeypatch):
     """Rebinding: the first answer is public, and were the name looked up again it would be our own server."""
-    asked, opened = [], []
-
-    async def handler(request):
-        asked.append(request.path)
-        return web.Response(body=jpeg())
-
-    with serving(handler, robots=handler) as port:
+    site, opened = Site(), []
+    with serving(site, robots=site) as port:
         names = NameServer(monkeypatch, {"a.example": [["8.8.8.8"], ["127.0.0.1"]]})
 
         async def connect(loop, sock, address):
@@ -140,7 +119,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(tmp_path, monkeypat
 
         monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_connect", connect)
         frame = fetch(tmp_path, [f"http://a.example:{port}/1"], port)
-    assert (frame["failure"] == "connect").all() and asked == []
+    assert (frame["failure"] == "connect").all() and site.log == []
     assert set(opened) == {("8.8.8.8", port)} and names.lookups == {"a.example": 1}
 
 

@@ -8,7 +8,7 @@ from email.utils import formatdate
 
 import pytest
 from aiohttp import web
-from fetching import Clock, fetch, fetch_settings, jpeg, outcomes, rows_of, serving
+from fetching import Clock, Site, fetch, fetch_settings, jpeg, moved, outcomes, rows_of, serving
 
 from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch import part as module
@@ -23,7 +23,7 @@ def test_no_host_gets_more_requests_at_once_than_allowed(tmp_path):
 
     async def handler(request):
         if request.host == "r.test":
-            return web.Response(status=302, headers={"Location": f"http://a.test{request.path}"})
+            return moved(f"http://a.test{request.path}")
         now[request.host] += 1
         most[request.host] = max(most[request.host], now[request.host])
         await asyncio.sleep(0.01)
@@ -163,32 +163,20 @@ def test_a_silent_host_costs_a_few_requests_and_its_rows_can_be_asked_another_ti
 
 @pytest.mark.parametrize("refusal", ["refused", "429"])
 def test_a_host_that_refuses_is_given_up(tmp_path, refusal):
-    asked = Counter()
-
-    async def handler(request):
-        asked[request.path] += 1
-        return web.Response(status=429)
-
+    site = Site(lambda request: web.Response(status=429))
     urls, limits = [f"http://a.test/{number}" for number in range(200)], {"timeout_s": 0.3, "deadline_s": 0.3}
-    with serving(handler) as port:
+    with serving(site) as port:
         port = port if refusal == "429" else 1
         frame = fetch(tmp_path, urls, port, respect_robots=False, breaker_failures=5, **limits)
     assert not frame["permanent"].any() and (frame["failure"] == "host-down").sum() > 150
-    assert asked.total() < 50
+    assert len(site.log) < 50
 
 
 def test_a_host_that_comes_back_keeps_its_rows(tmp_path):
-    asked = Counter()
-
-    async def handler(request):
-        asked[request.host] += 1
-        if asked[request.host] <= 8:
-            request.transport.abort()
-        return web.Response(body=jpeg())
-
-    with serving(handler) as port:
+    site = Site(lambda request: request.transport.abort() if len(site.log) <= 8 else None)
+    with serving(site) as port:
         frame = fetch(tmp_path, [f"http://a.test/{number}" for number in range(100)], port, breaker_failures=5)
-    assert (frame["status"] == "success").all() and asked["a.test"] == 108
+    assert (frame["status"] == "success").all() and len(site.log) == 108
 
 
 def test_the_breaker_step_by_step(monkeypatch):

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 from aiohttp import web
-from fetching import AGENT, Clock, fetch, fetch_settings, jpeg, outcomes, serving
+from fetching import AGENT, Clock, Site, fetch, fetch_settings, moved, outcomes, serving
 
 from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch.client import parse_url
@@ -15,10 +15,6 @@ OK, FORBIDDEN = (None, False, 1), ("robots", True, 0)
 
 
 NO = "User-agent: *\nDisallow: /no\n"
-
-
-async def image(request):
-    return web.Response(body=jpeg())
 
 
 def saying(answer):
@@ -31,27 +27,24 @@ def saying(answer):
     return robots
 
 
-def fetched(folder, robots, *urls, handler=image, **changes) -> list[tuple]:
+def fetched(folder, robots, *urls, handler=None, **changes) -> list[tuple]:
     """Failure, permanence and attempts of each row."""
-    with serving(handler, robots) as port:
+    with serving(handler or Site(), robots) as port:
         return outcomes(fetch(folder, list(urls), port, **changes), "failure", "permanent", "attempts")
 
 
 def test_a_site_is_asked_for_its_rules_once_and_first(tmp_path):
-    log = []
-
-    async def handler(request):
-        log.append((request.host, request.path))
-        return await image(request)
+    site = Site()
 
     async def robots(request):
-        log.append((request.host, request.path))
+        site.log.append(request)
         assert request.headers["User-Agent"] == AGENT
         await asyncio.sleep(0.05)
         return web.Response(text=NO)
 
     urls = [f"http://{host}.test/{path}{number}" for number in range(10) for host in "ab" for path in ("no", "yes")]
-    assert fetched(tmp_path, robots, *urls, handler=handler) == [FORBIDDEN, OK] * 20
+    assert fetched(tmp_path, robots, *urls, handler=site) == [FORBIDDEN, OK] * 20
+    log = [(request.host, request.path) for request in site.log]
     assert all(log.index((f"{host}.test", "/robots.txt")) < 2 for host in "ab")
     assert Counter(path for _, path in log)["/robots.txt"] == 2 and len(log) == 22
 
@@ -114,7 +107,7 @@ def test_rules_are_looked_for_where_a_redirect_leads_and_a_loop_means_none(tmp_p
     async def robots(request):
         target = {"a.test": "http://b.test/robots.txt", "c.test": "/robots.txt", "d.test": "http://127.0.0.1/"}
         if request.host in target:
-            return web.Response(status=301, headers={"Location": target[request.host]})
+            return moved(target[request.host])
         return web.Response(text=NO)
 
     found = fetched(tmp_path, robots, *(f"http://{host}.test/no" for host in "abcd"))
@@ -122,11 +115,7 @@ def test_rules_are_looked_for_where_a_redirect_leads_and_a_loop_means_none(tmp_p
 
 
 def test_an_image_that_moved_needs_leave_there_too(tmp_path):
-    async def handler(request):
-        if request.host == "a.test":
-            return web.Response(status=302, headers={"Location": f"http://b.test{request.path}"})
-        return await image(request)
-
+    handler = Site(lambda request: moved(f"http://b.test{request.path}") if request.host == "a.test" else None)
     robots = saying(lambda host: NO if host == "b" else "")
     found = fetched(tmp_path, robots, "http://a.test/no", "http://a.test/yes", handler=handler)
     assert found == [("robots", True, 1), OK]

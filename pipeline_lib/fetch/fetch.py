@@ -137,13 +137,17 @@ def summary(frame: pd.DataFrame, seconds: float) -> str:
     return "\n".join(lines)
 
 
+def _number_or_none(text: str) -> int | None:
+    return None if text == "none" else int(text)
+
+
 def main() -> None:
     """Fetch the part that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--captions", type=Path, required=True, help="captions file, as distributed")
     parser.add_argument("--part", type=int, required=True, help="which part, from 0")
     parser.add_argument("--parts", type=int, required=True, help="how many parts the file is split into")
-    parser.add_argument("--rows", default="none", help="rows that the file must have, or none")
+    parser.add_argument("--rows", type=_number_or_none, help="rows that the file must have, or none")
     parser.add_argument("--images", type=Path, required=True, help="tar to write")
     parser.add_argument("--outcomes", type=Path, required=True, help="Parquet table to write")
     parser.add_argument("--retry-failed", action="store_true", help="ask again for an earlier run's transient failures")
@@ -151,7 +155,7 @@ def main() -> None:
     args = parser.parse_args()
     settings = from_args(FetchSettings, args)
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # about images, thousands of them
-    rows = Part(args.captions, args.part, args.parts, None if args.rows == "none" else int(args.rows))
+    rows = Part(args.captions, args.part, args.parts, args.rows)
     start = time.monotonic()
     fetch_part(rows, settings, args.images, args.outcomes, f"fetch part {args.part} of {args.parts}", args.retry_failed)
     print(summary(read_parquet(args.outcomes, ["status", "failure", "permanent"]), time.monotonic() - start))

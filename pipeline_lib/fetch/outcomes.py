@@ -42,7 +42,7 @@ HEAD_BYTES = CRC.size + LENGTHS.size
 
 
 class Outcome(NamedTuple):
-    """A row's line in the outcome table but for key and URL (see `fetch`), and its image's sides in pixels."""
+    """A row's line in the outcome table but for key and URL (see `fetch`), and its image's `SIDES` in pixels."""
 
     status: str
     failure: str | None
@@ -69,9 +69,10 @@ def schema_of(names: Iterable[str], **not_text: pa.DataType) -> pa.Schema:
     return pa.schema([(name, not_text.get(name, pa.string())) for name in names])
 
 
-SIDES = Outcome._fields[-4:]
+SIDES = ("width", "height", "original_width", "original_height")
+N_COLUMNS = len(Outcome._fields) - len(SIDES)
 COUNTS = dict.fromkeys(("http_code", "attempts", "milliseconds"), pa.int32())
-SCHEMA = schema_of(("key", "url", *Outcome._fields[:-4]), permanent=pa.bool_(), bytes=pa.int64(), **COUNTS)
+SCHEMA = schema_of(("key", "url", *Outcome._fields[:N_COLUMNS]), permanent=pa.bool_(), bytes=pa.int64(), **COUNTS)
 
 
 class Journal:
@@ -116,7 +117,7 @@ class Journal:
     def add(self, row: int, outcome: Outcome, content: bytes = b"") -> None:
         """Settle the row of a number in the part; `content` is the image as it will be stored."""
         assert row not in self
-        self._mark(row, self._append([row, *outcome[:-4], outcome[-4:]], content))
+        self._mark(row, self._append([row, *outcome[:N_COLUMNS], outcome[N_COLUMNS:]], content))
 
     def add_attempt(self, row: int, attempts: int, asked_s: float) -> None:
         """Note that a row was tried `attempts` times, which took `asked_s`, and is to be tried again."""
