@@ -16,24 +16,29 @@ CANVAS_PX = 64
 EDGE = (25, 25, 30)
 
 
+def _turn(n: int) -> list[float]:
+    return [2 * math.pi * i / n for i in range(n)]
+
+
+def _curve(angles: list[float], radius=lambda angle: 1.0, shift: float = 0.0) -> list[tuple[float, float]]:
+    return [(shift + radius(angle) * math.cos(angle), radius(angle) * math.sin(angle)) for angle in angles]
+
+
 def _outlines() -> dict[str, list[tuple[float, float]]]:
     """Return the corners of each kind of thing, in units of its radius, y downwards."""
-    circle = [2 * math.pi * i / 40 for i in range(40)]
-    star = [(math.pi * i / 5, 1.1 if i % 2 == 0 else 0.45) for i in range(10)]
     rim = [math.radians(50 + 260 * i / 24) for i in range(25)]
     hollow = [math.radians(292 - 224 * i / 24) for i in range(25)]
-    petals = [(angle, 0.75 + 0.35 * math.cos(5 * angle)) for angle in (2 * math.pi * i / 60 for i in range(60))]
+    spikes = [(math.pi * i / 5, 1.1 if i % 2 == 0 else 0.45) for i in range(10)]
     found = {
-        "ball": (around := [(math.cos(a), math.sin(a)) for a in circle]),
-        "ring": around,
-        "star": [(radius * math.sin(a), -radius * math.cos(a)) for a, radius in star],
+        "ball": _curve(_turn(40)),
+        "ring": _curve(_turn(40)),
+        "flower": _curve(_turn(60), lambda angle: 0.75 + 0.35 * math.cos(5 * angle)),
+        "moon": _curve(rim) + _curve(hollow, lambda angle: 0.75, shift=0.35),
+        "star": [(radius * math.sin(angle), -radius * math.cos(angle)) for angle, radius in spikes],
         "heart": [
             (math.sin(a) ** 3, -(13 * math.cos(a) - 5 * math.cos(2 * a) - 2 * math.cos(3 * a) - math.cos(4 * a)) / 16)
-            for a in circle
+            for a in _turn(40)
         ],
-        "moon": [(math.cos(a), math.sin(a)) for a in rim]
-        + [(0.35 + 0.75 * math.cos(a), 0.75 * math.sin(a)) for a in hollow],
-        "flower": [(radius * math.cos(a), radius * math.sin(a)) for a, radius in petals],
     }
     for line in Path(__file__).with_name("outlines.tsv").read_text().splitlines():
         kind, _, corners = line.partition("\t")
