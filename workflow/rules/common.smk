@@ -14,7 +14,6 @@ from snakemake.logging import logger
 from pipeline_lib.evaluate.kinds import BLIND, KINDS, WITHOUT_ITEMS, annotation_files, kind_module
 from pipeline_lib.evaluate.prompts import prompt_flags
 from pipeline_lib.config.inputs import missing_data
-from pipeline_lib.fetch.settings import DECISIVE
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.paper.outputs import CAPTION_FORMAT
 from pipeline_lib.readers.catalogue import READERS
@@ -143,8 +142,8 @@ def serving(wildcards, input):
 
 
 def decisive_options(wildcards):
-    """The options of the fetcher that its images depend on."""
-    return options(config["fetch"], "parts", *DECISIVE)
+    """The options of the fetcher that its images depend on; pipeline_lib.fetch.fetch.DECISIVE says the same."""
+    return options(config["fetch"], "parts", "image_size", "respect_robots", "max_bytes", "max_pixels", "max_redirects")
 
 
 # captions
