@@ -1,8 +1,9 @@
-"""What the tests of the fetch stage share: images, a server on the loopback interface, one call that fetches."""
+"""What the tests of the fetch stage share: images, a server on loopback, calls that fetch, a time of their own."""
 
 import asyncio
 import contextlib
 import io
+import sys
 import threading
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pandas as pd
 from aiohttp import web
 from PIL import Image
 
+from pipeline_lib.fetch import schedule
 from pipeline_lib.fetch.fetch import fetch_part
-from pipeline_lib.fetch.settings import Settings
+from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.formats.cc3m import Row
 from pipeline_lib.jobs.files import read_parquet
 
@@ -19,9 +21,31 @@ AGENT = "conclip-test/1.0 (+mailto:test@example.org)"
 
 
 def jpeg(colour="red", size=(40, 30), **save) -> bytes:
-    encoded = io.BytesIO()
-    Image.new("RGB", size, colour).save(encoded, **{"format": "JPEG", **save})
-    return encoded.getvalue()
+    """An encoded image of one colour."""
+    return encoded(Image.new("RGB", size, colour), **save)
+
+
+def encoded(image: Image.Image, form="JPEG", **save) -> bytes:
+    """An image's bytes."""
+    content = io.BytesIO()
+    image.save(content, form, **save)
+    return content.getvalue()
+
+
+class Site:
+    """Answers each request with an image, unless `answer` has something else for it, and keeps it in `log`."""
+
+    def __init__(self, answer=lambda request: None):
+        self.log, self._answer = [], answer
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.log.append(request)
+        return self._answer(request) or web.Response(body=jpeg())
+
+
+def moved(to: str) -> web.Response:
+    """A redirect."""
+    return web.Response(status=302, headers={"Location": to})
 
 
 @contextlib.contextmanager
@@ -53,38 +77,86 @@ def serving(handler, robots=None):
         loop.close()
 
 
-def fetch_settings(port: int = 1, **changes) -> Settings:
-    return Settings(
-        **{
-            "image_size": 16,
-            "user_agent": AGENT,
-            "respect_robots": True,
-            "timeout_s": 5.0,
-            "deadline_s": 20.0,
-            "max_bytes": 100_000,
-            "max_pixels": 1_000_000,
-            "max_redirects": 3,
-            "attempts": 3,
-            "backoff_s": 0.01,
-            "connections": 16,
-            "connections_per_host": 4,
-            "requests_per_second_per_host": None,
-            "max_crawl_delay_s": 1.0,
-            "breaker_failures": 1000,
-            "threads": 1,
-            "connect_to": {"test": ("127.0.0.1", port)},
-            **changes,
-        }
-    )
+def fetch_options(port: int = 1, **changes) -> dict:
+    """Settings for hosts of the domain ``test``, at a port of this machine."""
+    return {
+        "image_size": 16,
+        "user_agent": AGENT,
+        "respect_robots": True,
+        "timeout_s": 5.0,
+        "deadline_s": 20.0,
+        "max_bytes": 100_000,
+        "max_pixels": 1_000_000,
+        "max_redirects": 3,
+        "attempts": 3,
+        "backoff_s": 0.01,
+        "connections": 16,
+        "connections_per_host": 4,
+        "requests_per_second_per_host": None,
+        "max_crawl_delay_s": 1.0,
+        "breaker_failures": 1000,
+        "threads": 1,
+        "connect_to": {"test": f"127.0.0.1:{port}"},
+        **changes,
+    }
+
+
+def fetch_settings(port: int = 1, **changes) -> FetchSettings:
+    """The same, checked."""
+    return FetchSettings(**fetch_options(port, **changes))
 
 
 def rows_of(urls: list[str]) -> list[Row]:
+    """Rows of a captions file with these links."""
     return [Row(f"{number:09d}", f"caption {number}", url, None) for number, url in enumerate(urls)]
 
 
-def fetch(folder: Path, rows: list[str] | list[Row], port: int = 1, **changes) -> pd.DataFrame:
-    settings = fetch_settings(port, **changes)
+def fetch(folder: Path, rows: list[str] | list[Row], port: int = 1, retry_failed=False, **changes) -> pd.DataFrame:
+    """Fetch rows, or links, into ``out.tar`` and ``out.parquet``; return the table."""
     if rows and isinstance(rows[0], str):
         rows = rows_of(rows)
-    fetch_part(rows, settings, folder / "out.tar", folder / "out.parquet")
+    files = folder / "out.tar", folder / "out.parquet"
+    fetch_part(rows, fetch_settings(port, **changes), *files, retry_failed=retry_failed)
+    assert sorted(path.name for path in folder.glob("*out*")) == ["out.parquet", "out.tar"]
     return read_parquet(folder / "out.parquet")
+
+
+def outcomes(frame: pd.DataFrame, *columns: str) -> list[tuple]:
+    """Columns of a table, a tuple for each row, with None where there is nothing."""
+    kept = frame[list(columns)].astype(object)
+    return list(kept.where(kept.notna(), None).itertuples(index=False, name=None))
+
+
+def fetch_command(captions: Path, out: Path, **changes) -> list[str]:
+    """The command that fetches the only part of `captions` into `out`."""
+    options = {"captions": captions, "images": out / "out.tar", "outcomes": out / "out.parquet", "part": 0, "parts": 1}
+    options |= fetch_options(timeout_s=1, deadline_s=2, attempts=2, breaker_failures=5) | changes
+    del options["connect_to"]
+    values = {name: "none" if value is None else str(value) for name, value in options.items()}
+    pairs = [text for name, value in values.items() for text in (f"--{name.replace('_', '-')}", value)]
+    return [sys.executable, "-m", "pipeline_lib.fetch.fetch", *pairs]
+
+
+class Clock:
+    """A time that passes only when told, for `modules` and the timers that they set on the running loop."""
+
+    def __init__(self, monkeypatch, *modules):
+        self.now, self.timers, self._patch = 1000.0, [], monkeypatch
+        for module in (schedule, *modules):
+            monkeypatch.setattr(module, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def catch_timers(self) -> None:
+        """From now on no timer of the running loop goes off by itself."""
+        loop = asyncio.get_running_loop()
+        self._patch.setattr(loop, "call_later", lambda delay, *call: self.timers.append((delay, call)))
+
+    def pass_pause(self) -> float:
+        """Let the only timer go off; return how long that took."""
+        ((delay, (function, *arguments)),) = self.timers
+        self.timers.clear()
+        self.now += delay
+        function(*arguments)
+        return delay

@@ -11,42 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fetching import AGENT, fetch, jpeg, serving
+from fetching import fetch, fetch_command, jpeg, outcomes, serving
 from PIL import Image
 
 from pipeline_lib.formats.cc3m import Part
 from pipeline_lib.formats.tars import read_samples, write_samples
 from pipeline_lib.jobs.files import read_parquet, write_parquet
 from pipeline_lib.miniature.serve import ANSWERS, read_web
-
-
-def fetch_command(captions: Path, out: Path, **changes) -> list[str]:
-    flags = {
-        "captions": captions,
-        "part": 0,
-        "parts": 1,
-        "images": out / "out.tar",
-        "outcomes": out / "out.parquet",
-        "image-size": 16,
-        "user-agent": AGENT,
-        "respect-robots": True,
-        "timeout-s": 1,
-        "deadline-s": 2,
-        "max-bytes": 100_000,
-        "max-pixels": 1_000_000,
-        "max-redirects": 3,
-        "attempts": 2,
-        "backoff-s": 0.01,
-        "connections": 16,
-        "connections-per-host": 4,
-        "requests-per-second-per-host": "none",
-        "max-crawl-delay-s": 1,
-        "breaker-failures": 5,
-        "threads": 1,
-        **changes,
-    }
-    pairs = [text for name, value in flags.items() for text in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "pipeline_lib.fetch.fetch", *pairs]
 
 
 def serve_command(folder: Path, command: list[str]) -> list[str]:
@@ -69,7 +40,7 @@ def miniature(tmp_path) -> Path:
 
 
 def test_every_answer_of_the_miniature_has_its_outcome_and_two_runs_give_the_same_bytes(miniature):
-    command = fetch_command(miniature / "cc3m.tsv", miniature / "one", **{"timeout-s": 1})
+    command = fetch_command(miniature / "cc3m.tsv", miniature / "one")
     ran = subprocess.run(serve_command(miniature, command), capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
     assert "rows 29, successes 6 (20.7%)" in ran.stdout
@@ -77,15 +48,9 @@ def test_every_answer_of_the_miniature_has_its_outcome_and_two_runs_give_the_sam
     rows = list(Part(miniature / "cc3m.tsv"))
     site = read_web(miniature / "web.tar", miniature / "answers.parquet")
     with serving(site.handle, robots=site.handle) as port:
-        few = {
-            "connections": 3,
-            "connections_per_host": 1,
-            "threads": 2,
-            "attempts": 2,
-            "timeout_s": 1.0,
-            "deadline_s": 2.0,
-        }
-        fetch(miniature / "two", rows, port, **few, connect_to={"miniature.test": ("127.0.0.1", port)})
+        few = {"connections": 3, "connections_per_host": 1, "threads": 2, "attempts": 2, "timeout_s": 1.0}
+        there = {"miniature.test": f"127.0.0.1:{port}"}
+        fetch(miniature / "two", rows, port, deadline_s=2.0, connect_to=there, **few)
     assert (miniature / "one" / "out.tar").read_bytes() == (miniature / "two" / "out.tar").read_bytes()
     frame, other = (read_parquet(miniature / name / "out.parquet") for name in ("one", "two"))
     pd.testing.assert_frame_equal(frame.iloc[:, :-1], other.iloc[:, :-1])
@@ -108,11 +73,9 @@ def test_every_answer_of_the_miniature_has_its_outcome_and_two_runs_give_the_sam
         "silent": ("timeout", False, None, 2),
     }
     assert expected.keys() == ANSWERS.keys()
-    answers = [*(sorted(ANSWERS) * 2), None, None, "dead"]
-    for row, answer in zip(frame.itertuples(), answers, strict=True):
-        wanted = expected.get(answer, ("row", True, None, 0))
-        code = None if pd.isna(row.http_code) else int(row.http_code)
-        assert (None if pd.isna(row.failure) else row.failure, row.permanent, code, row.attempts) == wanted, answer
+    bad = ("row", True, None, 0)
+    found = outcomes(frame, "failure", "permanent", "http_code", "attempts")
+    assert found == [*(expected[answer] for answer in sorted(ANSWERS) * 2), bad, bad, expected["dead"]]
 
     samples = list(read_samples(miniature / "one" / "out.tar"))
     assert [key for key, _ in samples] == list(frame.loc[frame["status"] == "success", "key"])

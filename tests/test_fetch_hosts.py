@@ -1,16 +1,18 @@
-"""What a host has to bear, measured at the host, and what becomes of one that stops answering."""
+"""What a host has to bear, when it is asked again, and what becomes of one that stops answering."""
 
 import asyncio
+import socket
 import time
 from collections import Counter, defaultdict
-from types import SimpleNamespace
+from email.utils import formatdate
 
 import pytest
 from aiohttp import web
-from fetching import fetch, fetch_settings, jpeg, serving
+from fetching import Clock, Site, fetch, fetch_settings, jpeg, moved, outcomes, rows_of, serving
 
-from pipeline_lib.fetch import schedule as module
-from pipeline_lib.fetch.failures import Failed
+from pipeline_lib.fetch import Failed
+from pipeline_lib.fetch import part as module
+from pipeline_lib.fetch.client import wished_wait_s
 from pipeline_lib.fetch.schedule import Job, Schedule
 
 NO_ANSWER = Failed("timeout", permanent=False)
@@ -21,7 +23,7 @@ def test_no_host_gets_more_requests_at_once_than_allowed(tmp_path):
 
     async def handler(request):
         if request.host == "r.test":
-            return web.Response(status=302, headers={"Location": f"http://a.test{request.path}"})
+            return moved(f"http://a.test{request.path}")
         now[request.host] += 1
         most[request.host] = max(most[request.host], now[request.host])
         await asyncio.sleep(0.01)
@@ -36,24 +38,35 @@ def test_no_host_gets_more_requests_at_once_than_allowed(tmp_path):
     assert list(frame["final_host"][:3]) == ["a.test", "a.test", "b.test"]
 
 
-def test_no_host_gets_more_requests_in_a_second_than_allowed(tmp_path):
-    times = defaultdict(list)
+def test_the_requests_of_a_second_to_a_host_are_counted(monkeypatch):
+    async def pauses() -> list[float]:
+        clock, schedule = Clock(monkeypatch), Schedule(fetch_settings(requests_per_second_per_host=50))
+        clock.catch_timers()
+        for row in range(4):
+            schedule.add(Job(row, host="a"))
+        found = []
+        for _ in range(3):
+            await schedule.take()
+            found.append(clock.pass_pause())
+        await schedule.take()
+        return found
 
-    async def handler(request):
-        times[request.host].append(time.monotonic())
-        if request.host == "r.test" and request.path != "/robots.txt":
-            return web.Response(status=302, headers={"Location": f"http://a.test{request.path}"})
-        return web.Response(body=jpeg())
+    assert asyncio.run(pauses()) == pytest.approx([0.02] * 3)
 
-    urls = [f"http://{host}.test/{number}" for number in range(8) for host in "arb"]
-    with serving(handler, robots=handler) as port:
-        frame = fetch(tmp_path, urls, port, requests_per_second_per_host=50)
-    assert (frame["status"] == "success").all()
-    assert {host: len(asked) for host, asked in times.items()} == {"a.test": 17, "r.test": 9, "b.test": 9}
-    for asked in times.values():
-        # The server sees a request a little later than it was sent, one more so than another.
-        windows = [second - first for first, second in zip(asked, asked[5:], strict=False)]
-        assert min(windows) > 0.08 and asked[-1] - asked[0] > (len(asked) - 1) / 50 - 0.02
+
+@pytest.mark.parametrize(("wait_s", "kept_s"), [(None, None), (0.0, 2.0), (7.0, 7.0), (3600.0, 20.0)])
+def test_a_host_that_wants_to_be_left_alone_is_for_a_while(monkeypatch, wait_s, kept_s):
+    async def steps():
+        clock, settings = Clock(monkeypatch), fetch_settings(connections_per_host=1, backoff_s=2.0, timeout_s=5.0)
+        schedule = Schedule(settings)
+        clock.catch_timers()
+        for row in range(2):
+            schedule.add(Job(row, host="a"))
+        schedule.done(await schedule.take(), Failed("http", False, 503, wait_s))
+        assert not clock.timers if kept_s is None else clock.pass_pause() == pytest.approx(kept_s)
+        assert (await schedule.take()).row == 1
+
+    asyncio.run(steps())
 
 
 def test_a_big_host_neither_waits_nor_holds_up_the_others():
@@ -70,23 +83,67 @@ def test_a_big_host_neither_waits_nor_holds_up_the_others():
     assert sorted(taken[:4]) == ["a", "a", "b", "c"] and taken[4] == "a"
 
 
-def test_a_host_that_wants_to_be_left_alone_gets_no_request_at_all_meanwhile(tmp_path):
-    times = defaultdict(list)
+@pytest.mark.parametrize(
+    ("http_code", "retry_after", "wait_s"),
+    [
+        (429, None, 0),
+        (429, "soon", 0),
+        (429, "7", 7),
+        (429, "-7", 0),
+        (429, "Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        (429, "9" * 400, int("9" * 400)),
+        (503, formatdate(time.time() + 3600, usegmt=True), pytest.approx(3600, abs=600)),
+        (503, "7", 7),
+        (503, None, None),
+        (503, "soon", None),
+        (503, "1.5", None),
+        (503, "Wed, 99 Oct 99999 99:99:99 GMT", None),
+        (500, "7", None),
+        (404, "7", None),
+    ],
+)
+def test_what_a_host_wants(http_code, retry_after, wait_s):
+    assert wished_wait_s(http_code, retry_after) == wait_s
+
+
+def test_hosts_that_ask_for_time_get_it_and_the_others_go_on_meanwhile(tmp_path):
+    asked = defaultdict(list)
+    first = {"a.test": (429, {}), "b.test": (429, {"Retry-After": "1"}), "c.test": (503, {"Retry-After": "1"})}
 
     async def handler(request):
-        times[request.host].append(time.monotonic())
-        if request.host == "a.test" and len(times["a.test"]) == 1:
-            return web.Response(status=429, headers={"Retry-After": "1"})
+        asked[request.host].append(time.monotonic())
+        if len(asked[request.host]) == 1 and request.host in first:
+            status, headers = first[request.host]
+            return web.Response(status=status, headers=headers)
         return web.Response(body=jpeg())
 
-    urls = [f"http://{host}.test/{number}" for number in range(10) for host in "ab"]
+    urls = [f"http://{host}.test/{number}" for number in range(10) for host in "abcd"]
     with serving(handler) as port:
-        frame = fetch(tmp_path, urls, port, connections_per_host=1)
-    assert (frame["status"] == "success").all()
-    assert times["a.test"][1] - times["a.test"][0] >= 1 > times["b.test"][-1] - times["a.test"][0]
+        frame = fetch(tmp_path, urls, port, backoff_s=0.2, connections_per_host=1)
+    assert (frame["status"] == "success").all() and frame["attempts"].sum() == 43
+    # Lower bounds alone: a slow machine makes waits longer, nothing makes them shorter.
+    assert [asked[host][1] - asked[host][0] >= wait_s for host, wait_s in zip(first, (0.2, 1, 1), strict=True)]
+    assert asked["d.test"][-1] < min(asked["b.test"][1], asked["c.test"][1])
 
 
-def test_a_silent_host_costs_a_few_deadlines_and_its_rows_can_be_asked_another_time(tmp_path):
+def test_a_dead_name_is_looked_up_once_and_a_name_server_in_trouble_again(tmp_path, monkeypatch):
+    lookups = Counter()
+
+    def lookup(host, *_, **__):
+        lookups[host] += 1
+        raise socket.gaierror(socket.EAI_AGAIN if host == "busy.example" else socket.EAI_NONAME, host)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    urls = [f"http://dead.example/{number}" for number in range(20)] + ["http://DEAD.example/", "http://busy.example/"]
+    frame = fetch(tmp_path, urls, connections_per_host=1, respect_robots=False)
+    assert lookups == {"dead.example": 1, "busy.example": 3}
+    assert outcomes(frame, "failure", "http_code", "permanent", "attempts") == [
+        *[("dns", None, True, 1)] * 21,
+        ("dns", None, False, 3),
+    ]
+
+
+def test_a_silent_host_costs_a_few_requests_and_its_rows_can_be_asked_another_time(tmp_path):
     asked = Counter()
 
     async def handler(request):
@@ -96,11 +153,8 @@ def test_a_silent_host_costs_a_few_deadlines_and_its_rows_can_be_asked_another_t
         return web.Response(body=jpeg())
 
     urls = [f"http://{host}.test/{number}" for number in range(40) for host in ("good", "silent")]
-    start = time.monotonic()
     with serving(handler) as port:
         frame = fetch(tmp_path, urls, port, timeout_s=0.3, deadline_s=0.6, breaker_failures=5)
-    # All 40 rows would take 40 rows * 0.6 s / 4 requests at a time.
-    assert time.monotonic() - start < 3
     silent = frame[frame["final_host"] == "silent.test"]
     assert (frame["status"] == "success").sum() == 40 and len(silent) == 40
     assert not silent["permanent"].any() and set(silent["failure"]) <= {"host-down", "timeout"}
@@ -109,60 +163,30 @@ def test_a_silent_host_costs_a_few_deadlines_and_its_rows_can_be_asked_another_t
 
 @pytest.mark.parametrize("refusal", ["refused", "429"])
 def test_a_host_that_refuses_is_given_up(tmp_path, refusal):
-    asked = Counter()
-
-    async def handler(request):
-        asked[request.path] += 1
-        return web.Response(status=429)
-
-    urls = [f"http://a.test/{number}" for number in range(200)]
-    with serving(handler) as port:
-        frame = fetch(
-            tmp_path,
-            urls,
-            port if refusal == "429" else 1,
-            respect_robots=False,
-            timeout_s=0.3,
-            deadline_s=0.3,
-            breaker_failures=5,
-        )
+    site = Site(lambda request: web.Response(status=429))
+    urls, limits = [f"http://a.test/{number}" for number in range(200)], {"timeout_s": 0.3, "deadline_s": 0.3}
+    with serving(site) as port:
+        port = port if refusal == "429" else 1
+        frame = fetch(tmp_path, urls, port, respect_robots=False, breaker_failures=5, **limits)
     assert not frame["permanent"].any() and (frame["failure"] == "host-down").sum() > 150
-    assert asked.total() < 50
+    assert len(site.log) < 50
 
 
 def test_a_host_that_comes_back_keeps_its_rows(tmp_path):
-    asked = Counter()
-
-    async def handler(request):
-        asked[request.host] += 1
-        if asked[request.host] <= 8:
-            request.transport.abort()
-        return web.Response(body=jpeg())
-
-    urls = [f"http://a.test/{number}" for number in range(100)]
-    with serving(handler) as port:
-        frame = fetch(tmp_path, urls, port, breaker_failures=5, deadline_s=5.0)
-    assert (frame["status"] == "success").all() and asked["a.test"] == 108
+    site = Site(lambda request: request.transport.abort() if len(site.log) <= 8 else None)
+    with serving(site) as port:
+        frame = fetch(tmp_path, [f"http://a.test/{number}" for number in range(100)], port, breaker_failures=5)
+    assert (frame["status"] == "success").all() and len(site.log) == 108
 
 
 def test_the_breaker_step_by_step(monkeypatch):
     """Closed, open, down, a request after each pause, closed again; by hand, in a time of our own."""
-    clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    clock = Clock(monkeypatch)
     settings = fetch_settings(connections_per_host=3, breaker_failures=3, backoff_s=1.0, timeout_s=5.0, deadline_s=10.0)
 
     async def steps():
         schedule = Schedule(settings)
-        loop = asyncio.get_running_loop()
-        pauses = []
-        monkeypatch.setattr(loop, "call_later", lambda delay, *call: pauses.append((delay, call)))
-
-        def pass_pause() -> float:
-            ((delay, (function, *arguments)),) = pauses
-            pauses.clear()
-            clock.now += delay
-            function(*arguments)
-            return delay
+        clock.catch_timers()
 
         async def nothing_to_take():
             taking = asyncio.create_task(schedule.take())
@@ -179,19 +203,19 @@ def test_the_breaker_step_by_step(monkeypatch):
         await nothing_to_take()
         clock.now += 7.5
         assert schedule.done(more[0]) == []  # an answer: it closes
-        assert schedule.done(more[1], NO_ANSWER) == [] == pauses
+        assert schedule.done(more[1], NO_ANSWER) == [] == clock.timers
         for _ in range(2):
             schedule.done(await schedule.take(), NO_ANSWER)
         await nothing_to_take()
-        assert pass_pause() == 1.0  # open again
+        assert clock.pass_pause() == 1.0  # open again
         probe = await schedule.take()
         await nothing_to_take()  # one at a time
-        assert schedule.done(probe, NO_ANSWER) == [] and pass_pause() == 2.0
-        assert schedule.done(await schedule.take(), NO_ANSWER) == [] and pass_pause() == 4.0
+        assert schedule.done(probe, NO_ANSWER) == [] and clock.pass_pause() == 2.0
+        assert schedule.done(await schedule.take(), NO_ANSWER) == [] and clock.pass_pause() == 4.0
         probe = await schedule.take()
         clock.now += 5.0
         down = schedule.done(probe, NO_ANSWER)  # the last answer was 12 seconds ago
-        assert [job.row for job in down] == [10, 11] and not pauses
+        assert [job.row for job in down] == [10, 11] and not clock.timers
 
         with pytest.raises(Failed, match="host-down"):
             schedule.add(Job(12, host="a"))
@@ -221,16 +245,16 @@ def test_a_url_that_fails_again_and_again_opens_no_breaker():
     assert asyncio.run(row()) == 1
 
 
-def test_all_attempts_at_a_url_have_one_deadline(tmp_path):
-    asked = Counter()
+@pytest.mark.parametrize(("needs_s", "given_s"), [(60.0, [0.75, 0.25]), (0.375, [0.75, 0.625, 0.25])])
+def test_all_attempts_at_a_url_have_one_deadline(tmp_path, monkeypatch, needs_s, given_s):
+    clock, found = Clock(monkeypatch, module), []
 
-    async def handler(request):
-        asked[request.path] += 1
-        await asyncio.sleep(0.3 if request.path == "/slow" else 60)
-        return web.Response(status=500)
+    async def ask(session, settings, url, timeout_s, rules):
+        found.append(timeout_s)
+        clock.now += min(needs_s, timeout_s)
+        raise Failed("timeout" if needs_s > timeout_s else "http", permanent=False)
 
-    urls = ["http://a.test/silent", "http://a.test/slow"]
-    with serving(handler) as port:
-        frame = fetch(tmp_path, urls, port, attempts=9, timeout_s=0.6, deadline_s=0.8)
-    assert asked == {"/silent": 2, "/slow": 3} and list(frame["attempts"]) == [2, 3]
-    assert not frame["permanent"].any() and frame["milliseconds"].between(790, 1150).all()
+    monkeypatch.setattr(module, "ask", ask)
+    limits = {"attempts": 9, "timeout_s": 0.75, "deadline_s": 1.0, "backoff_s": 0, "respect_robots": False}
+    frame = fetch(tmp_path, rows_of(["http://a.test/"]), **limits)
+    assert found == given_s and outcomes(frame, "attempts", "milliseconds") == [(len(given_s), 1000)]

@@ -7,23 +7,23 @@ from collections import Counter
 import numpy as np
 import pytest
 import simplejpeg
-from fetching import jpeg
+from fetching import encoded, jpeg
 from PIL import Image, ImageOps
 
-from pipeline_lib.fetch.failures import Failed
-from pipeline_lib.fetch.images import decode, prepare
-
-
-def encoded(image: Image.Image, form: str, **save) -> bytes:
-    content = io.BytesIO()
-    image.save(content, form, **save)
-    return content.getvalue()
-
+from pipeline_lib.fetch import Failed
+from pipeline_lib.fetch.images import decode, own_pixel_limit, prepare
 
 SIZE = (40, 20)
-UPSIDE_DOWN = Image.Exif()
-UPSIDE_DOWN[0x0112] = 3
+
+
+def turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
 GREY16 = Image.frombytes("I;16", SIZE, (0x8000).to_bytes(2, "little") * 800)
+MORE = {"save_all": True, "append_images": [Image.new("RGB", SIZE)]}
 CASES = {
     "rgb": (encoded(Image.new("RGB", SIZE, (200, 0, 0)), "PNG"), (200, 0, 0)),
     "grey": (encoded(Image.new("L", SIZE, 90), "JPEG"), (90, 90, 90)),
@@ -34,17 +34,9 @@ CASES = {
     "transparent palette": (encoded(Image.new("P", SIZE, 0), "PNG", transparency=0), (255, 255, 255)),
     "cmyk": (encoded(Image.new("CMYK", SIZE, (0, 255, 255, 0)), "JPEG"), (255, 0, 0)),
     "bits": (encoded(Image.new("1", SIZE, 1), "TIFF"), (255, 255, 255)),
-    "animated": (
-        encoded(Image.new("RGB", SIZE, "lime"), "GIF", save_all=True, append_images=[Image.new("RGB", SIZE)]),
-        (0, 255, 0),
-    ),
-    "animated webp": (
-        encoded(
-            Image.new("RGB", SIZE, "lime"), "WEBP", save_all=True, append_images=[Image.new("RGB", SIZE)], lossless=True
-        ),
-        (0, 255, 0),
-    ),
-    "upside down cmyk": (encoded(Image.new("CMYK", SIZE, (255, 0, 255, 0)), "JPEG", exif=UPSIDE_DOWN), (0, 255, 0)),
+    "animated": (encoded(Image.new("RGB", SIZE, "lime"), "GIF", **MORE), (0, 255, 0)),
+    "animated webp": (encoded(Image.new("RGB", SIZE, "lime"), "WEBP", lossless=True, **MORE), (0, 255, 0)),
+    "upside down cmyk": (encoded(Image.new("CMYK", SIZE, (255, 0, 255, 0)), "JPEG", exif=turned(3)), (0, 255, 0)),
     "avif": (encoded(Image.new("RGB", SIZE, (0, 0, 200)), "AVIF", quality=100), (0, 0, 200)),
     "webp": (encoded(Image.new("RGB", SIZE, (0, 0, 200)), "WEBP", lossless=True), (0, 0, 200)),
 }
@@ -57,29 +49,25 @@ def test_every_kind_of_image_becomes_an_rgb_jpeg(name):
     with Image.open(io.BytesIO(picture.content)) as image:
         assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (20, 10))
         assert all(abs(found - wanted) <= 3 for found, wanted in zip(image.getpixel((5, 5)), colour, strict=True))
-    assert picture[1:5] == (20, 10, *SIZE)
+    assert picture.sides == (20, 10, *SIZE)
     assert prepare(body, None, 10_000).content == body
 
 
 def test_exif_rotation_is_applied_and_broken_exif_ignored():
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    assert prepare(jpeg(size=(40, 20), exif=exif), 10, 10_000)[1:5] == (10, 20, 40, 20)
-    assert prepare(jpeg(size=(40, 20), exif=b"Exif\x00\x00II*\x00\xff"), 10, 10_000)[1:3] == (20, 10)
+    assert prepare(jpeg(size=(40, 20), exif=turned(6)), 10, 10_000).sides == (10, 20, 40, 20)
+    assert prepare(jpeg(size=(40, 20), exif=b"Exif\x00\x00II*\x00\xff"), 10, 10_000).sides == (20, 10, 40, 20)
 
 
 @pytest.mark.parametrize("shrunk", [60, 20])  # decoded in full, and at a half
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_resizing_is_bicubic_whatever_a_jpeg_is_decoded_at(shrunk, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
     photo = Image.effect_noise((12, 8), 120).convert("RGB").resize((164, 100), Image.Resampling.BICUBIC)
-    body = encoded(photo, "JPEG", quality=95, exif=exif)
+    body = encoded(photo, "JPEG", quality=95, exif=turned(orientation))
     picture = prepare(body, shrunk, 100_000)
     with Image.open(io.BytesIO(body)) as whole, Image.open(io.BytesIO(picture.content)) as found:
         size = (round(164 * shrunk / 100), shrunk)
         wanted = ImageOps.exif_transpose(whole.resize(size, Image.Resampling.BICUBIC))
-        assert found.size == wanted.size == picture[1:3]
+        assert found.size == wanted.size == picture.sides[:2]
         assert np.abs(np.asarray(found, float) - np.asarray(wanted, float)).mean() < 3
 
 
@@ -89,9 +77,9 @@ def test_an_ordinary_jpeg_is_decoded_to_pillows_pixels(least, progressive):
     photo = Image.effect_noise((251, 201), 120).convert("RGB").resize((1001, 803), Image.Resampling.BICUBIC)
     body = encoded(photo, "JPEG", quality=90, progressive=progressive)
     with Image.open(io.BytesIO(body)) as image, Image.open(io.BytesIO(body)) as read:
-        pixels, turned = decode(body, image, least, "RGB")
+        pixels, on_its_side = decode(body, image, least, "RGB")
         read.draft(None, least)
-        assert not turned and np.array_equal(pixels, np.asarray(read))
+        assert not on_its_side and np.array_equal(pixels, np.asarray(read))
 
 
 def test_what_only_pillow_can_read_of_a_jpeg_is_kept():
@@ -106,7 +94,8 @@ def test_what_only_pillow_can_read_of_a_jpeg_is_kept():
 
 def test_a_large_jpeg_that_is_kept_is_read_to_its_end():
     body = encoded(Image.effect_noise((320, 200), 90).convert("RGB"), "JPEG")
-    assert prepare(body, None, 100_000)[:5] == (body, 320, 200, 320, 200)
+    picture = prepare(body, None, 100_000)
+    assert picture.content == body and picture.sides == (320, 200, 320, 200)
     with pytest.raises(Failed, match="corrupt"):
         prepare(body[:-100], None, 100_000)
 
@@ -119,11 +108,18 @@ def test_bombs_are_refused_by_their_header_before_they_are_decoded(form):
         with pytest.raises(Failed) as caught:
             prepare(cut, image_size, 11_999)
         assert caught.value.failure == "too-many-pixels" and caught.value.permanent
-    assert prepare(whole, 10, 12_000).width == 12
+    assert prepare(whole, 10, 12_000).sides[0] == 12
+
+
+def test_the_only_limit_is_ours_and_pillow_has_its_own_again_afterwards():
+    before = Image.MAX_IMAGE_PIXELS
+    with own_pixel_limit():
+        assert Image.MAX_IMAGE_PIXELS is None
+    assert before == Image.MAX_IMAGE_PIXELS is not None
 
 
 def test_corrupt_images_are_refused_even_where_bytes_are_kept():
-    for body in (jpeg()[:-40], jpeg(format="PNG")[:60], jpeg(format="GIF")[:-8]):
+    for body in (jpeg()[:-40], jpeg(form="PNG")[:60], jpeg(form="GIF")[:-8]):
         with pytest.raises(Failed) as caught:
             prepare(body, None, 10_000)
         assert caught.value.failure == "corrupt" and caught.value.permanent
@@ -146,7 +142,7 @@ def test_damaged_images_are_images_or_failures():
             outcomes[failed.failure] += 1
         else:
             with Image.open(io.BytesIO(picture.content)) as image:
-                assert (image.format, image.mode, image.size) == ("JPEG", "RGB", picture[1:3])
+                assert (image.format, image.mode, image.size) == ("JPEG", "RGB", picture.sides[:2])
             outcomes["success"] += 1
     assert outcomes.keys() == {"success", "corrupt", "not-an-image", "too-many-pixels"}, outcomes
     assert min(outcomes["success"], outcomes["corrupt"], outcomes["not-an-image"]) > 100, outcomes

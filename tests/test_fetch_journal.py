@@ -5,10 +5,9 @@ import os
 
 import pytest
 
-from pipeline_lib.fetch.journal import Journal
-from pipeline_lib.fetch.outcomes import Outcome, Sizes
+from pipeline_lib.fetch.outcomes import Journal, Outcome
 
-HAD = Outcome("success", None, False, 200, 2, 31, "a.test", "ab" * 32, 17, Sizes(4, 3, 40, 30))
+HAD = Outcome("success", None, False, 200, 2, 31, "a.test", "ab" * 32, 17, 4, 3, 40, 30)
 LOST = Outcome("failed", "dns", True, None, 1, None, "b.test", None, 3)
 ROWS = {2: (HAD, b"\x00image\xff" * 5), 0: (LOST, b""), 3: (HAD._replace(sha256=None), b"")}
 

@@ -2,46 +2,37 @@
 
 import json
 import os
-import re
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from aiohttp import web
 from bench.fetch_kills import Site, kill_and_finish
-from conftest import ROOT
-from fetching import fetch_settings, jpeg, rows_of, serving
-from test_fetch_commands import fetch_command
+from fetching import fetch, fetch_command, jpeg, serving
 
 from pipeline_lib.fetch import fetch as command
-from pipeline_lib.fetch.fetch import fetch_part
 from pipeline_lib.fetch.part import BATCH
 from pipeline_lib.formats.tars import read_samples
-from pipeline_lib.jobs.files import read_parquet
 
 
-def fetch_into(folder: Path, urls: list[str], port: int, retry_failed: bool = False, **changes) -> pd.DataFrame:
-    settings = fetch_settings(port, **changes)
-    fetch_part(rows_of(urls), settings, folder / "out.tar", folder / "out.parquet", retry_failed=retry_failed)
-    assert sorted(path.name for path in folder.iterdir()) == ["out.parquet", "out.tar"]
-    return read_parquet(folder / "out.parquet")
+def killed(*_):
+    raise KeyboardInterrupt
 
 
 def test_killed_at_random_moments_it_asks_nothing_again_that_it_had_settled_and_gives_the_same_files(tmp_path):
-    assert kill_and_finish(tmp_path, n_rows=400, kills=5, longest_s=0.1) >= 0
+    assert kill_and_finish(tmp_path, n_rows=300, kills=3, longest_s=0.1) >= 0
 
 
 def test_killed_while_it_writes_it_asks_nothing_again(tmp_path, monkeypatch):
     site = Site()
     urls = [f"http://a.test/{number}" for number in range(5)]
     with serving(site.handle) as port:
-        monkeypatch.setattr(command, "write_samples", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        monkeypatch.setattr(command, "write_samples", killed)
         with pytest.raises(KeyboardInterrupt):
-            fetch_into(tmp_path, urls, port)
+            fetch(tmp_path, urls, port)
         assert [path.name for path in tmp_path.iterdir()] == ["out.journal"]
         monkeypatch.undo()
-        frame = fetch_into(tmp_path, urls, port)
+        frame = fetch(tmp_path, urls, port)
     assert (frame["status"] == "success").all() and len(site.log) == 5
 
 
@@ -58,10 +49,10 @@ def test_a_full_disk_ends_a_fetch_and_no_row_is_lost(tmp_path, monkeypatch, sett
     with serving(site.handle) as port:
         monkeypatch.setattr(os, "write", lambda file, record: write(file, record[:20] if settled in record else record))
         with pytest.raises(mistake, match=r"out\.(journal|parquet)"):
-            fetch_into(tmp_path, urls, port)
+            fetch(tmp_path, urls, port)
         assert [path.name for path in tmp_path.iterdir()] == ["out.journal"]
         monkeypatch.undo()
-        frame = fetch_into(tmp_path, urls, port)
+        frame = fetch(tmp_path, urls, port)
     assert list(frame["status"]) == ["success"] * (BATCH + 5) + ["failed"]
 
 
@@ -79,11 +70,11 @@ def test_retry_failed_asks_for_transient_failures_alone_and_takes_over_the_rest_
     paths = ["/one", "/busy", "/dead", "/two", "/down", "/late"]
     urls = [f"http://a.test{path}" for path in paths]
     with serving(handler) as port:
-        first = fetch_into(tmp_path, urls, port, attempts=2)
+        first = fetch(tmp_path, urls, port, attempts=2)
         samples = dict(read_samples(tmp_path / "out.tar"))
         log.clear()
         healed = True
-        second = fetch_into(tmp_path, urls, port, attempts=2, retry_failed=True)
+        second = fetch(tmp_path, urls, port, attempts=2, retry_failed=True)
         assert set(log) == {"/busy", "/late", "/down"} and len(log) == 4
         taken_over = [paths.index(path) for path in ("/one", "/two", "/dead")]
         pd.testing.assert_frame_equal(first.loc[taken_over], second.loc[taken_over])
@@ -93,10 +84,10 @@ def test_retry_failed_asks_for_transient_failures_alone_and_takes_over_the_rest_
         assert samples.items() < now.items() and json.loads(now["000000001"]["json"])["width"] == 21
 
         answers["/down"] = 404
-        fetch_into(tmp_path, urls, port, retry_failed=True)
+        fetch(tmp_path, urls, port, retry_failed=True)
         log.clear()
         before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
-        fetch_into(tmp_path, urls, port, retry_failed=True)
+        fetch(tmp_path, urls, port, retry_failed=True)
         assert log == [] and before == [path.read_bytes() for path in sorted(tmp_path.iterdir())]
 
 
@@ -104,15 +95,15 @@ def test_a_killed_retry_leaves_the_earlier_outputs_and_goes_on_where_it_was(tmp_
     site = Site()
     urls = [f"http://a.test/{number}-500" for number in range(3)] + ["http://a.test/3"]
     with serving(site.handle) as port:
-        fetch_into(tmp_path, urls, port, attempts=1)
+        fetch(tmp_path, urls, port, attempts=1)
         before = [(tmp_path / name).read_bytes() for name in ("out.parquet", "out.tar")]
         site.log.clear()
-        monkeypatch.setattr(command, "write_samples", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        monkeypatch.setattr(command, "write_samples", killed)
         with pytest.raises(KeyboardInterrupt):
-            fetch_into(tmp_path, urls, port, attempts=1, retry_failed=True)
+            fetch(tmp_path, urls, port, attempts=1, retry_failed=True)
         assert before == [(tmp_path / name).read_bytes() for name in ("out.parquet", "out.tar")]
         monkeypatch.undo()
-        frame = fetch_into(tmp_path, urls, port, attempts=1, retry_failed=True)
+        frame = fetch(tmp_path, urls, port, attempts=1, retry_failed=True)
     assert len(site.log) == 3 and list(frame["http_code"]) == [500, 500, 500, 200]
 
 
@@ -120,21 +111,18 @@ def test_retry_failed_needs_the_outputs_of_the_same_rows_and_settings(tmp_path):
     site = Site()
     with serving(site.handle) as port:
         with pytest.raises(FileNotFoundError, match=r"out\.parquet"):
-            fetch_into(tmp_path, ["http://a.test/1"], port, retry_failed=True)
-        fetch_into(tmp_path, ["http://a.test/1"], port)
+            fetch(tmp_path, ["http://a.test/1"], port, retry_failed=True)
+        fetch(tmp_path, ["http://a.test/1"], port)
         for urls, changes in ((["http://a.test/2"], {}), (["http://a.test/1"], {"image_size": 8})):
             with pytest.raises(ValueError, match=r"out\.parquet: is of other rows or settings"):
-                fetch_into(tmp_path, urls, port, retry_failed=True, **changes)
+                fetch(tmp_path, urls, port, retry_failed=True, **changes)
         (tmp_path / "out.journal").unlink()
-        fetch_into(tmp_path, ["http://a.test/1"], port, retry_failed=True, timeout_s=9.0, user_agent="other/1")
+        fetch(tmp_path, ["http://a.test/1"], port, retry_failed=True, timeout_s=9.0, user_agent="other/1")
     assert site.log == ["/1"]
 
 
-def test_the_command_can_be_told_to_retry_and_the_workflow_names_the_same_decisive_settings(tmp_path, monkeypatch):
+def test_the_command_can_be_told_to_retry(tmp_path, monkeypatch):
     (tmp_path / "cc3m.tsv").write_text("a cat\thttp://a.test/1\n")
     monkeypatch.setattr(sys, "argv", [*fetch_command(tmp_path / "cc3m.tsv", tmp_path)[2:], "--retry-failed"])
     with pytest.raises(FileNotFoundError, match=r"out\.parquet"):
         command.main()
-    rules = (ROOT / "workflow" / "rules" / "common.smk").read_text()
-    named = re.search(r'def decisive_options.*?options\(config\["fetch"\], (.*?)\)', rules, re.DOTALL)[1]
-    assert re.findall(r'"(\w+)"', named) == ["parts", *command.DECISIVE]

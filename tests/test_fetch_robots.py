@@ -1,52 +1,50 @@
 """robots.txt: asked once per site before anything else, and heeded."""
 
 import asyncio
-import time
 from collections import Counter
-from types import SimpleNamespace
 
-import pandas as pd
 import pytest
 from aiohttp import web
-from fetching import AGENT, fetch, fetch_settings, jpeg, serving
+from fetching import AGENT, Clock, Site, fetch, fetch_settings, moved, outcomes, serving
 
-from pipeline_lib.fetch import robots as module
-from pipeline_lib.fetch.addresses import parse_url
-from pipeline_lib.fetch.failures import Failed
-from pipeline_lib.fetch.robots import Robots
-from pipeline_lib.fetch.schedule import Job, Schedule
-
-
-async def image(request):
-    return web.Response(body=jpeg())
-
-
-def outcomes(frame: pd.DataFrame) -> list[tuple]:
-    """Failure (None for an image), permanence and attempts of each row."""
-    failures = frame["failure"].astype(object).where(frame["failure"].notna(), None)
-    return list(zip(failures, frame["permanent"], frame["attempts"], strict=True))
-
+from pipeline_lib.fetch import Failed
+from pipeline_lib.fetch.client import parse_url
+from pipeline_lib.fetch.schedule import Job, Robots, Schedule
 
 OK, FORBIDDEN = (None, False, 1), ("robots", True, 0)
 
 
-def test_a_site_is_asked_for_its_rules_once_and_first(tmp_path):
-    log = []
+NO = "User-agent: *\nDisallow: /no\n"
 
-    async def handler(request):
-        log.append((request.host, request.path))
-        return await image(request)
+
+def saying(answer):
+    """A handler of requests for robots.txt: what `answer` makes of the host, a status or a text."""
 
     async def robots(request):
-        log.append((request.host, request.path))
+        said = answer(request.host.removesuffix(".test"))
+        return web.Response(status=said) if isinstance(said, int) else web.Response(text=said)
+
+    return robots
+
+
+def fetched(folder, robots, *urls, handler=None, **changes) -> list[tuple]:
+    """Failure, permanence and attempts of each row."""
+    with serving(handler or Site(), robots) as port:
+        return outcomes(fetch(folder, list(urls), port, **changes), "failure", "permanent", "attempts")
+
+
+def test_a_site_is_asked_for_its_rules_once_and_first(tmp_path):
+    site = Site()
+
+    async def robots(request):
+        site.log.append(request)
         assert request.headers["User-Agent"] == AGENT
         await asyncio.sleep(0.05)
-        return web.Response(text="User-agent: *\nDisallow: /no\n")
+        return web.Response(text=NO)
 
     urls = [f"http://{host}.test/{path}{number}" for number in range(10) for host in "ab" for path in ("no", "yes")]
-    with serving(handler, robots) as port:
-        frame = fetch(tmp_path, urls, port)
-    assert outcomes(frame) == [FORBIDDEN, OK] * 20
+    assert fetched(tmp_path, robots, *urls, handler=site) == [FORBIDDEN, OK] * 20
+    log = [(request.host, request.path) for request in site.log]
     assert all(log.index((f"{host}.test", "/robots.txt")) < 2 for host in "ab")
     assert Counter(path for _, path in log)["/robots.txt"] == 2 and len(log) == 22
 
@@ -58,7 +56,7 @@ RULES = {
     "we are forbidden": ("user-agent: Conclip-Test\ndisallow: /\n\nUser-agent: *\nAllow: /\n", False),
     "we are allowed": ("User-agent: conclip-test\nAllow: /\n\nUser-agent: *\nDisallow: /\n", True),
     "the longest match decides": ("User-agent: *\nDisallow: /\nAllow: /pictures/\n", True),
-    "wildcards": ("User-agent: *\nDisallow: /*.jpg$\n", False),
+    "wildcards": ("User-agent: *\nDisallow: /*.jpg?*3$\n", False),
     "the end": ("User-agent: *\nDisallow: /pictures$\n", True),
     "the query": ("User-agent: *\nDisallow: /*?w=\n", False),
     "escapes": ("User-agent: *\nDisallow: /pictures/%61.jpg\n", False),
@@ -68,127 +66,102 @@ RULES = {
 }
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_rules(tmp_path, name):
-    body, allowed = RULES[name]
-
+def test_rules(tmp_path):
     async def robots(request):
+        body, _ = RULES[request.host.removesuffix(".test").replace("-", " ")]
         # Many sites say so of their robots.txt, which is about search results.
         return web.Response(body=body, headers={"X-Robots-Tag": "noindex"})
 
-    url = "http://a.test/pictures/a.jpg" + ("?w=3" if name == "the query" else "")
-    with serving(image, robots) as port:
-        frame = fetch(tmp_path, [url], port)
-    assert outcomes(frame) == [OK if allowed else FORBIDDEN]
+    urls = [f"http://{name.replace(' ', '-')}.test/pictures/a.jpg?w=3" for name in RULES]
+    found = dict(zip(RULES, fetched(tmp_path, robots, *urls), strict=True))
+    assert found == {name: OK if allowed else FORBIDDEN for name, (_, allowed) in RULES.items()}
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome", "requests"),
-    [
-        (404, OK, 1),
-        (403, OK, 1),
-        (204, OK, 1),
-        (429, ("robots", False, 0), 3),
-        (500, ("robots", False, 0), 3),
-        (503, ("robots", False, 0), 3),
-    ],
-)
-def test_a_site_without_rules_allows_everything_and_one_that_cannot_say_them_nothing_yet(
-    tmp_path, status, outcome, requests
-):
+def test_a_site_without_rules_allows_everything_and_one_that_cannot_say_them_nothing_yet(tmp_path):
     asked = Counter()
 
-    async def robots(request):
-        asked[request.path] += 1
-        return web.Response(status=status)
+    def status(host):
+        asked[host] += 1
+        return int(host[1:])
 
-    with serving(image, robots) as port:
-        frame = fetch(tmp_path, [f"http://a.test/{number}" for number in range(4)], port)
-    assert outcomes(frame) == [outcome] * 4 and asked["/robots.txt"] == requests
-    assert frame["http_code"].isna().all() or outcome is OK
+    statuses = {404: (OK, 1), 403: (OK, 1), 204: (OK, 1), **dict.fromkeys((429, 500, 503), (("robots", False, 0), 3))}
+    urls = [f"http://s{status}.test/{number}" for status in statuses for number in range(4)]
+    found = fetched(tmp_path, saying(status), *urls)
+    assert found == [outcome for outcome, _ in statuses.values() for _ in range(4)]
+    assert asked == {f"s{status}": requests for status, (_, requests) in statuses.items()}
 
 
 def test_rules_that_come_at_the_second_attempt_count(tmp_path):
-    asked = Counter()
+    asked = []
 
     async def robots(request):
-        asked[request.path] += 1
-        if asked[request.path] == 1:
+        asked.append(request.path)
+        if len(asked) == 1:
             request.transport.abort()
-        return web.Response(text="User-agent: *\nDisallow: /no\n")
+        return web.Response(text=NO)
 
-    with serving(image, robots) as port:
-        frame = fetch(tmp_path, ["http://a.test/no", "http://a.test/yes"], port)
-    assert outcomes(frame) == [FORBIDDEN, OK]
+    assert fetched(tmp_path, robots, "http://a.test/no", "http://a.test/yes") == [FORBIDDEN, OK]
 
 
 def test_rules_are_looked_for_where_a_redirect_leads_and_a_loop_means_none(tmp_path):
     async def robots(request):
         target = {"a.test": "http://b.test/robots.txt", "c.test": "/robots.txt", "d.test": "http://127.0.0.1/"}
         if request.host in target:
-            return web.Response(status=301, headers={"Location": target[request.host]})
-        return web.Response(text="User-agent: *\nDisallow: /no\n")
+            return moved(target[request.host])
+        return web.Response(text=NO)
 
-    urls = [f"http://{host}.test/no" for host in "abcd"]
-    with serving(image, robots) as port:
-        frame = fetch(tmp_path, urls, port)
-    assert outcomes(frame) == [FORBIDDEN, FORBIDDEN, OK, ("robots", False, 0)]
+    found = fetched(tmp_path, robots, *(f"http://{host}.test/no" for host in "abcd"))
+    assert found == [FORBIDDEN, FORBIDDEN, OK, ("robots", False, 0)]
 
 
 def test_an_image_that_moved_needs_leave_there_too(tmp_path):
-    async def handler(request):
-        if request.host == "a.test":
-            return web.Response(status=302, headers={"Location": f"http://b.test{request.path}"})
-        return await image(request)
-
-    async def robots(request):
-        return web.Response(text="User-agent: *\nDisallow: /no\n" if request.host == "b.test" else "")
-
-    with serving(handler, robots) as port:
-        frame = fetch(tmp_path, ["http://a.test/no", "http://a.test/yes"], port)
-    assert outcomes(frame) == [("robots", True, 1), OK]
+    handler = Site(lambda request: moved(f"http://b.test{request.path}") if request.host == "a.test" else None)
+    robots = saying(lambda host: NO if host == "b" else "")
+    found = fetched(tmp_path, robots, "http://a.test/no", "http://a.test/yes", handler=handler)
+    assert found == [("robots", True, 1), OK]
 
 
 def test_rules_can_be_ignored_and_are_not_even_asked_for_then(tmp_path):
-    async def robots(request):
+    def answer(host):
         raise AssertionError("asked")
 
-    with serving(image, robots) as port:
-        frame = fetch(tmp_path, ["http://a.test/"], port, respect_robots=False)
-    assert outcomes(frame) == [OK]
+    assert fetched(tmp_path, saying(answer), "http://a.test/", respect_robots=False) == [OK]
 
 
-@pytest.mark.parametrize(("wished", "kept_s"), [("0.1", 0.1), ("3600", 0.2), ("nan", 0), ("soon", 0)])
-def test_a_crawl_delay_is_kept_up_to_the_cap(tmp_path, wished, kept_s):
-    times = []
-
-    async def handler(request):
-        times.append(time.monotonic())
-        return await image(request)
-
-    async def robots(request):
-        return web.Response(text=f"User-agent: *\nCrawl-delay: {wished}\n")
-
-    with serving(handler, robots) as port:
-        fetch(tmp_path, [f"http://a.test/{number}" for number in range(4)], port, max_crawl_delay_s=0.2)
-    assert times[-1] - times[0] >= 3 * kept_s - 0.02
-    assert kept_s or times[-1] - times[0] < 0.5
+def job_of(row: int) -> Job:
+    job = Job(row)
+    job.turn_to(parse_url("http://a.test/1"))
+    return job
 
 
-def test_a_site_whose_rules_cannot_be_had_is_asked_again_after_a_while(monkeypatch):
-    now = 1000.0
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
-    settings = fetch_settings(timeout_s=5.0)
+@pytest.mark.parametrize(("wished", "kept_s"), [("0.1", 0.1), ("3600", 0.2), ("nan", None), ("soon", None)])
+def test_a_crawl_delay_is_kept_up_to_the_cap(monkeypatch, wished, kept_s):
+    async def steps():
+        clock, settings = Clock(monkeypatch), fetch_settings(max_crawl_delay_s=0.2)
+        clock.catch_timers()
+        schedule = Schedule(settings)
+        robots, jobs = Robots(schedule, settings), [job_of(row) for row in range(3)]
+        for job in jobs:
+            robots.line_up(job)
+        rules = await schedule.take()
+        schedule.done(rules)
+        for job in robots.learn(rules, f"User-agent: *\nCrawl-delay: {wished}\n".encode()):
+            robots.line_up(job)
+        for job in jobs:
+            assert not clock.timers if kept_s is None else clock.pass_pause() == pytest.approx(kept_s)
+            assert await schedule.take() is job
+
+    asyncio.run(steps())
+
+
+def test_a_site_whose_rules_cannot_be_read_is_asked_again_after_a_while(monkeypatch):
+    clock, settings, lined_up = Clock(monkeypatch), fetch_settings(timeout_s=5.0), []
 
     class Line(Schedule):
         def add(self, job):
             lined_up.append(job)
 
-    lined_up = []
-    robots = Robots(Line(settings), settings)
-    jobs = [Job(row) for row in range(3)]
-    for job in jobs:
-        job.turn_to(parse_url("http://a.test/1"))
+    robots, jobs = Robots(Line(settings), settings), [job_of(row) for row in range(3)]
     robots.line_up(jobs[0])
     (rules,) = lined_up
     assert str(rules.url) == "http://a.test/robots.txt"
@@ -196,7 +169,7 @@ def test_a_site_whose_rules_cannot_be_had_is_asked_again_after_a_while(monkeypat
     with pytest.raises(Failed, match="connect") as caught:
         robots.line_up(jobs[1])
     assert not caught.value.permanent and len(lined_up) == 1
-    now += settings.longest_wait_s
+    clock.now += settings.longest_wait_s
     robots.line_up(jobs[2])
     assert robots.learn(lined_up[1], b"") == [jobs[2]]
     robots.line_up(jobs[2])

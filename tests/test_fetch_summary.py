@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 
 import pytest
+from conftest import call
 
-from pipeline_lib.fetch.outcomes import Outcome, outcome_table
+from pipeline_lib.fetch import summary
+from pipeline_lib.fetch.outcomes import Outcome, write_outcomes
 from pipeline_lib.formats.cc3m import Part
 from pipeline_lib.jobs.files import read_parquet
 
@@ -29,6 +29,14 @@ ROWS = [
 ]
 
 
+def outcome_of(host, what) -> Outcome:
+    if isinstance(what, str):
+        image = hashlib.sha256(what.encode()).hexdigest()
+        return Outcome("success", None, False, 200, 1, 100, host, image, 5)
+    failure, code, permanent = what
+    return Outcome("failed", failure, permanent, code, 1, None, host, None, 5)
+
+
 @pytest.fixture
 def files(tmp_path):
     """A captions file and the outcome tables of its three parts."""
@@ -36,27 +44,18 @@ def files(tmp_path):
     captions.write_text("".join(f"{text}\thttp://x/{number}\n" for number, (_, _, text) in enumerate(ROWS)))
     tables = [tmp_path / f"{part}.parquet" for part in range(3)]
     for part, path in enumerate(tables):
-        with outcome_table(path, "any") as table:
-            for row in Part(captions, part, 3):
-                host, what, _ = ROWS[int(row.key)]
-                if isinstance(what, str):
-                    image = hashlib.sha256(what.encode()).hexdigest()
-                    table.add(row, Outcome("success", None, False, 200, 1, 100, host, image, 5))
-                else:
-                    failure, code, permanent = what
-                    table.add(row, Outcome("failed", failure, permanent, code, 1, None, host, None, 5))
+        rows = Part(captions, part, 3)
+        write_outcomes(path, "any", ((row, outcome_of(*ROWS[int(row.key)][:2])) for row in rows))
     return captions, tables
 
 
 def summarise(folder, captions, tables):
     outputs = ["--summary", folder / "summary.json", "--duplicates", folder / "duplicates.parquet"]
-    command = ["-m", "pipeline_lib.fetch.summary", "--captions", captions, "--outcomes", *tables, *outputs]
-    return subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True)
+    return call(summary.main, "--captions", captions, "--outcomes", *tables, *outputs)
 
 
 def test_rows_failures_hosts_and_shared_images_are_counted(files, tmp_path):
-    done = summarise(tmp_path, *files)
-    assert done.returncode == 0, done.stderr
+    assert summarise(tmp_path, *files) is None
     found = json.loads((tmp_path / "summary.json").read_text())
     content = files[0].read_bytes()
     assert found["captions"] == {
@@ -78,12 +77,8 @@ def test_rows_failures_hosts_and_shared_images_are_counted(files, tmp_path):
         {"host": "b.test", "rows": 2, "failed": 0, "failures": {}},
     ]
     counted = found["duplicates"]
-    assert (counted["images"], counted["rows"], counted["placeholder_images"], counted["placeholder_rows"]) == (
-        3,
-        8,
-        1,
-        3,
-    )
+    numbers = [counted[name] for name in ("images", "rows", "placeholder_images", "placeholder_rows")]
+    assert numbers == [3, 8, 1, 3]
     assert sorted((image["rows"], image["placeholder"], tuple(image["hosts"])) for image in counted["top"]) == [
         (2, False, ("a.test", "b.test")),
         (3, False, ("c.test",)),
@@ -102,15 +97,12 @@ def test_rows_that_are_missing_or_out_of_order_are_named(files, tmp_path):
         ([tables[1], tables[0], tables[2]], "1.parquet: expected the rows from number 0"),
         ([tables[0], tables[0]], "0.parquet: expected the rows from number 4"),
     ):
-        done = summarise(tmp_path, captions, wrong)
-        assert done.returncode == 1 and message in done.stderr
+        assert message in summarise(tmp_path, captions, wrong)
     assert not (tmp_path / "summary.json").exists()
 
 
 def test_a_run_without_images_has_no_duplicates(files, tmp_path):
     (tmp_path / "none.tsv").write_text("")
-    with outcome_table(tmp_path / "none.parquet", "any"):
-        pass
-    done = summarise(tmp_path, tmp_path / "none.tsv", [tmp_path / "none.parquet"])
-    assert done.returncode == 0, done.stderr
+    write_outcomes(tmp_path / "none.parquet", "any", [])
+    assert summarise(tmp_path, tmp_path / "none.tsv", [tmp_path / "none.parquet"]) is None
     assert json.loads((tmp_path / "summary.json").read_text())["duplicates"]["top"] == []

@@ -1,35 +1,154 @@
 """Ask one URL once: one request, one deadline, one answer or one classified failure.
 
 Redirects are returned, not followed, so that the host they lead to gets the same checks and limits as any other.
+
+A list of links from the open web must not reach the machines behind our own firewall. A URL's host is either a literal
+address, checked by `parse_url` for the first request and for every redirect, or a name, checked in `PublicResolver`:
+the connection is opened to the very addresses that were checked, so a name server that changes its answer gains
+nothing. Only an explicit ``--connect-to`` reaches any other address.
 """
 
 import asyncio
-import contextlib
-import time
-from collections.abc import Awaitable, Callable
+import ipaddress
+import socket
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from email.utils import parsedate_to_datetime
-from typing import NamedTuple, Self
+from typing import NamedTuple
+from urllib.parse import quote, urljoin, urlsplit
 
 import aiohttp
+from aiohttp.abc import ResolveResult
+from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-from pipeline_lib.fetch.addresses import NO_SUCH_NAME, PublicResolver
-from pipeline_lib.fetch.failures import Failed
-from pipeline_lib.fetch.settings import Settings
+from pipeline_lib.fetch import Failed
+from pipeline_lib.fetch.settings import FetchSettings, Target
+from pipeline_lib.jobs.retry import is_transient, parse_retry_after
 
 REDIRECTS = (301, 302, 303, 307, 308)
-TRANSIENT_STATUSES = (408, 421, 425, 429)
 OPT_OUTS = {"noai", "noimageai", "noindex", "noimageindex", "none"}  # "none" is short for "noindex, nofollow"
-# A lookup that hangs holds a thread; these are waiting threads, not working ones.
-DNS_THREADS = 32
-# Longer than a part takes: the addresses that were checked stay the addresses that are used.
-DNS_CACHE_S = 86400
-DNS_CACHE_HOSTS = 100_000
-# Of a robots.txt; RFC 9309 wants at least so many to be read.
-RULES_BYTES = 500 * 1024
+RULES_BYTES = 500 * 1024  # of a robots.txt; RFC 9309 asks for at least so many to be read
+DNS_THREADS = 32  # each lookup that hangs holds one
+DNS_CACHE_S, DNS_CACHE_HOSTS = 86400, 100_000  # longer than a part takes: checked addresses stay the ones in use
+NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
+LEGAL = "%/:?@!$&'()*+,;=-._~"  # in paths and queries by RFC 3986, besides letters and digits; most URLs come quoted
 
-Read = Callable[[aiohttp.ClientResponse], Awaitable[bytes | None]]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+GLOBAL_UNICAST_V6 = ipaddress.ip_network("2000::/3")
+# For protocols and documentation, no place for a web host (IANA's registries of special-purpose addresses); some
+# versions of Python take parts of them for global.
+SPECIAL = [
+    ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20")
+]
+
+
+def is_public(address: Address) -> bool:
+    """Return whether `address` is a public unicast address, looking through IPv4 addresses embedded in IPv6 ones."""
+    if isinstance(address, ipaddress.IPv6Address):
+        embedded = address.ipv4_mapped or address.sixtofour
+        if address in NAT64:
+            embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if embedded:
+            return is_public(embedded)
+        if address not in GLOBAL_UNICAST_V6:
+            return False
+    special = any(address in network for network in SPECIAL if network.version == address.version)
+    return address.is_global and not address.is_multicast and not special
+
+
+def _literal_address(host: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))  # 2130706433, 0x7f.1 and 0177.0.0.1 are addresses too
+    except (OSError, UnicodeError):
+        return None
+
+
+def parse_url(text: str, base: str = "") -> URL:
+    """Parse a URL that may be asked; `base` is what a relative `text` is relative to.
+
+    Path and query stay as they are but for characters that no request line may hold: a URL that is merely equivalent
+    does not match a signature in its query. Raises `Failed`: ``url`` if it is not http or https with a host,
+    ``address`` if its host is a literal non-public address.
+    """
+    try:
+        parts = urlsplit(urljoin(base, text))
+        url = URL.build(
+            scheme=parts.scheme,
+            authority=URL(parts.geturl()).raw_authority,
+            path=quote(parts.path, safe=LEGAL) or "/",
+            query_string=quote(parts.query, safe=LEGAL),
+            encoded=True,
+        )
+        usable = url.scheme in ("http", "https") and url.raw_host and url.port
+    except ValueError:
+        usable = False
+    if not usable:
+        raise Failed("url", permanent=True)
+    address = _literal_address(url.raw_host)
+    if address is not None and not is_public(address):
+        raise Failed("address", permanent=True)
+    return url
+
+
+class PublicResolver(ThreadedResolver):
+    """Resolves host names to public addresses, and names in or below the suffixes of `connect_to` to their targets.
+
+    A name that does not exist is looked up once: aiohttp caches addresses, but no failures.
+    """
+
+    def __init__(self, connect_to: Mapping[str, Target]) -> None:
+        super().__init__()
+        self._connect_to, self._dead = connect_to, set()
+
+    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
+        """Return the addresses of `host`; raise OSError if it has none, and `Failed` if any of them is not public.
+
+        A name with public addresses and others is a trick, not a web host.
+        """
+        name = host.lower().rstrip(".")
+        for suffix, target in self._connect_to.items():
+            if name == suffix or name.endswith(f".{suffix}"):
+                return await super().resolve(*target)
+        if name in self._dead:
+            raise socket.gaierror(socket.EAI_NONAME, f"{host!r} does not exist")
+        try:
+            results = await super().resolve(host, port, family)
+        except socket.gaierror as error:
+            if error.errno in NO_SUCH_NAME:
+                self._dead.add(name)
+            raise
+        except UnicodeError as error:
+            raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is not a host name") from error
+        if not all(is_public(ipaddress.ip_address(result["host"])) for result in results):
+            raise Failed("address", permanent=True)
+        return results
+
+
+def open_session(settings: FetchSettings) -> aiohttp.ClientSession:
+    """Return a session for `ask`, to be closed by ``async with``."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DNS_THREADS, "dns"))
+    connector = aiohttp.TCPConnector(
+        resolver=PublicResolver(settings.connect_to),
+        limit=settings.connections,
+        limit_per_host=settings.connections_per_host,
+        ttl_dns_cache=DNS_CACHE_S,
+        dns_cache_max_size=DNS_CACHE_HOSTS,
+    )
+    session = aiohttp.ClientSession(
+        connector=connector,
+        headers={"User-Agent": settings.user_agent, "Accept-Encoding": "identity"},
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `ask` has one deadline for everything
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,  # behind a proxy the addresses that we check would not be the ones that are reached
+    )
+    # aiohttp would ask once more by itself after a reset, uncounted; it has no public name for this.
+    session._retry_connection = False
+    return session
 
 
 class Answer(NamedTuple):
@@ -37,105 +156,40 @@ class Answer(NamedTuple):
 
     http_code: int
     body: bytes | None
-    location: str | None
+    location: str | None = None
 
 
-class Client:
-    """An HTTP client that keeps connections open and stores nothing else.
+async def ask(
+    session: aiohttp.ClientSession, settings: FetchSettings, url: URL, timeout_s: float, rules: bool = False
+) -> Answer:
+    """Request an image, or a robots.txt (`rules`), of which what is beyond `RULES_BYTES` does not count.
 
-    Parameters
-    ----------
-    settings : Settings
-        User agent, cap on bytes, connections and where they may lead.
+    `url` comes from `parse_url`; `timeout_s` is for everything from the name's lookup to the last byte. Raises `Failed`
+    if there is neither a body nor a redirect, or the host does not want the image to be used.
     """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    async def __aenter__(self) -> Self:
-        """Open the session."""
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DNS_THREADS, "dns"))
-        connector = aiohttp.TCPConnector(
-            resolver=PublicResolver(self._settings.connect_to),
-            limit=self._settings.connections,
-            limit_per_host=self._settings.connections_per_host,
-            ttl_dns_cache=DNS_CACHE_S,
-            dns_cache_max_size=DNS_CACHE_HOSTS,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            headers={"User-Agent": self._settings.user_agent, "Accept-Encoding": "identity"},
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `ask` has one deadline for everything
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,  # behind a proxy the addresses that we check would not be the ones that are reached
-        )
-        # aiohttp would ask once more by itself after a reset, uncounted; it has no public name for this.
-        self._session._retry_connection = False
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close the session."""
-        await self._session.close()
-
-    async def ask(self, url: URL, timeout_s: float) -> Answer:
-        """Request an image and read the answer.
-
-        Parameters
-        ----------
-        url : URL
-            As `parse_url` returns it.
-        timeout_s : float
-            Deadline for everything from the name's lookup to the last byte.
-
-        Raises
-        ------
-        Failed
-            If there is neither a body nor a redirect, or the host does not want the image to be used.
-        """
-        return await self._get(url, timeout_s, "image/*", self._read_image)
-
-    async def ask_rules(self, url: URL, timeout_s: float) -> Answer:
-        """Request a robots.txt and read the answer, of which what is beyond `RULES_BYTES` does not count.
-
-        Parameters, and what is raised, are those of `ask`.
-        """
-        return await self._get(url, timeout_s, "text/plain, */*;q=0.1", self._read_rules)
-
-    async def _get(self, url: URL, timeout_s: float, accept: str, read: Read) -> Answer:
-        http_code, get = None, self._session.get
-        try:
-            async with (
-                asyncio.timeout(timeout_s),
-                get(url, allow_redirects=False, headers={"Accept": accept}) as response,
-            ):
-                http_code = response.status
-                if http_code != 200 and http_code not in REDIRECTS:
-                    permanent = http_code < 500 and http_code not in TRANSIENT_STATUSES
-                    raise Failed(
-                        "http", permanent, wait_s=wished_wait_s(http_code, response.headers.get("Retry-After"))
-                    )
-                body = await read(response)
-                return Answer(http_code, body, response.headers.get("Location", "") if body is None else None)
-        except Failed as failed:
-            failed.http_code = http_code
-            raise
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Failed(*_classify(error), http_code) from error
-
-    async def _read_image(self, response: aiohttp.ClientResponse) -> bytes | None:
-        if opted_out(response.headers.getall("X-Robots-Tag", []), self._settings.agent_name):
-            raise Failed("opt-out", permanent=True)
-        if response.status in REDIRECTS:
-            return None
-        if (response.content_length or 0) > self._settings.max_bytes:
-            raise Failed("too-large", permanent=True)
-        body = await _read(response, self._settings.max_bytes)
-        if len(body) > self._settings.max_bytes:
-            raise Failed("too-large", permanent=True)
-        return body
-
-    async def _read_rules(self, response: aiohttp.ClientResponse) -> bytes | None:
-        return None if response.status in REDIRECTS else (await _read(response, RULES_BYTES))[:RULES_BYTES]
+    http_code = None
+    headers = {"Accept": "text/plain, */*;q=0.1" if rules else "image/*"}
+    try:
+        async with asyncio.timeout(timeout_s), session.get(url, allow_redirects=False, headers=headers) as response:
+            http_code = response.status
+            if http_code != 200 and http_code not in REDIRECTS:
+                wait_s = wished_wait_s(http_code, response.headers.get("Retry-After"))
+                raise Failed("http", not is_transient(http_code), wait_s=wait_s)
+            if not rules and opted_out(response.headers.getall("X-Robots-Tag", []), settings.agent_name):
+                raise Failed("opt-out", permanent=True)
+            if http_code in REDIRECTS:
+                return Answer(http_code, None, response.headers.get("Location", ""))
+            if rules:
+                return Answer(http_code, (await _read(response, RULES_BYTES))[:RULES_BYTES])
+            too_large = (response.content_length or 0) > settings.max_bytes
+            if too_large or len(body := await _read(response, settings.max_bytes)) > settings.max_bytes:
+                raise Failed("too-large", permanent=True)
+            return Answer(http_code, body)
+    except Failed as failed:
+        failed.http_code = http_code
+        raise
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise Failed(*_classify(error), http_code) from error
 
 
 async def _read(response: aiohttp.ClientResponse, enough: int) -> bytes:
@@ -151,12 +205,7 @@ async def _read(response: aiohttp.ClientResponse, enough: int) -> bytes:
 def opted_out(headers: list[str], agent_name: str) -> bool:
     """Return whether ``X-Robots-Tag`` headers forbid the use of what they come with.
 
-    Parameters
-    ----------
-    headers : list of str
-        The values, such as ``"noai, noimageai"`` or ``"otherbot: noindex"``, which concerns that agent alone.
-    agent_name : str
-        Ours.
+    `headers` are such as ``"noai, noimageai"`` or ``"otherbot: noindex"``, which concerns that agent alone.
     """
     for header in headers:
         concerned = True
@@ -170,22 +219,14 @@ def opted_out(headers: list[str], agent_name: str) -> bool:
 
 
 def wished_wait_s(http_code: int, retry_after: str | None) -> float | None:
-    """Return for how many seconds the host wishes to be left alone, as `Failed` takes it (RFC 9110, section 10.2.3).
+    """Return for how many seconds the host wants to be left alone, as `Failed` takes it.
 
-    Parameters
-    ----------
-    http_code : int
-        The status. 429, too many requests, is such a wish by itself, 503 with a ``Retry-After`` header; others are not.
-    retry_after : str or None
-        The header: a number of seconds or a date. What is neither counts for nothing.
+    A 429, too many requests, asks for it by itself, a 503 with a ``Retry-After`` header; others do not.
     """
     if http_code not in (429, 503):
         return None
-    with contextlib.suppress(ValueError, TypeError):
-        return max(0, int(retry_after))
-    with contextlib.suppress(ValueError, TypeError, OverflowError):
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    return 0.0 if http_code == 429 else None
+    wait_s = parse_retry_after(retry_after)
+    return 0.0 if wait_s is None and http_code == 429 else wait_s
 
 
 def _classify(error: Exception) -> tuple[str, bool]:

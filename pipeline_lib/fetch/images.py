@@ -11,60 +11,49 @@ good order: those are read by simplejpeg, which gives the same pixels without a 
 import contextlib
 import hashlib
 import io
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import simplejpeg
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from pipeline_lib.fetch.failures import Failed
+from pipeline_lib.fetch import Failed
 
 # What browsers show. Pillow reads many more, some through old or external decoders that no link should reach.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 JPEG_QUALITY = 95
 
-Image.MAX_IMAGE_PIXELS = None  # our own limit is lower, an error and the same for all formats
-
 
 class Picture(NamedTuple):
-    """A verified image.
-
-    Attributes
-    ----------
-    content : bytes
-        What to store.
-    width, height : int
-        Of `content`, in pixels.
-    original_width, original_height : int
-        As downloaded, in pixels, before rotation.
-    sha256 : str
-        Of the downloaded bytes, in hex.
-    """
+    """A verified image: what to store, the SHA-256 of the downloaded bytes, and `outcomes.SIDES` in pixels."""
 
     content: bytes
-    width: int
-    height: int
-    original_width: int
-    original_height: int
     sha256: str
+    sides: tuple[int, int, int, int]
+
+
+@contextlib.contextmanager
+def own_pixel_limit() -> Iterator[None]:
+    """Switch Pillow's own limit off meanwhile, in all threads; whoever opens images has one that is always an error.
+
+    Pillow warns beyond 89 million pixels and refuses twice as many. The limits of this pipeline: `fetch.max_pixels` of
+    the configuration for images of the web (what becomes of larger ones is an outcome), `formats.images.MAX_PIXELS`
+    for those of data sets and shards (200 MB decoded, in each of many workers), `score.MOST_PIXELS` for one of a user.
+    """
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def prepare(body: bytes, image_size: int | None, max_pixels: int) -> Picture:
-    """Decode, convert to RGB, rotate as EXIF says, resize and encode.
+    """Decode, convert to RGB, rotate as EXIF says, resize and encode; to be called within `own_pixel_limit`.
 
-    Parameters
-    ----------
-    body : bytes
-        What the host sent.
-    image_size : int or None
-        Length in pixels to which the shortest side is resized (bicubic), or None to keep `body` as it is.
-    max_pixels : int
-        Refuse images with more, by their header, before decoding.
-
-    Raises
-    ------
-    Failed
-        ``not-an-image``, ``too-many-pixels`` or ``corrupt``; all permanent.
+    The shortest side is resized to `image_size` pixels; None keeps `body` as it is. An image of more than `max_pixels`
+    is refused by its header, before it is decoded. Raises `Failed`: ``not-an-image``, ``too-many-pixels`` or
+    ``corrupt``, all permanent.
     """
     # Both `except Exception` are meant: decoders meet hostile bytes with whatever they run into. Damaged images end in
     # OSError, SyntaxError, ValueError, RuntimeError or TypeError, depending on the format and on the versions of Pillow
@@ -88,13 +77,15 @@ def prepare(body: bytes, image_size: int | None, max_pixels: int) -> Picture:
                 decode(body, image, (1, 1), "GRAY")
                 stored, content = original, body
             else:
-                # A JPEG is decoded at a half or less where twice the size that is wanted remains.
+                # A JPEG is decoded at a half or less where twice the size that is needed remains.
                 pixels, turned = decode(body, image, tuple(2 * side for side in size), "RGB")
                 stored = size[::-1] if turned else size
-                content = _jpeg(_resize(pixels, stored))
+                content = simplejpeg.encode_jpeg(
+                    _resize(pixels, stored), JPEG_QUALITY, colorspace="RGB", colorsubsampling="420"
+                )
         except Exception:
             raise Failed("corrupt", permanent=True) from None
-        return Picture(content, *stored, *original, hashlib.sha256(body).hexdigest())
+        return Picture(content, hashlib.sha256(body).hexdigest(), (*stored, *original))
 
 
 def warm_up(image_size: int | None) -> None:
@@ -104,30 +95,11 @@ def warm_up(image_size: int | None) -> None:
 
 
 def decode(body: bytes, image: Image.Image, least: tuple[int, int], colours: str) -> tuple[np.ndarray, bool]:
-    """Decode an image in full, or a JPEG at a half, a quarter or so, as small as can be.
+    """Decode an image in full, or a JPEG at a half, a quarter or so, as small as can be; raise anything if it cannot.
 
-    Parameters
-    ----------
-    body : bytes
-        The image.
-    image : PIL.Image.Image
-        The same, opened and not loaded yet.
-    least : (int, int)
-        Width and height in pixels of which neither side may fall short, where that can be.
-    colours : str
-        ``RGB``, or ``GRAY`` where the pixels do not matter; what is read by Pillow is RGB all the same.
-
-    Returns
-    -------
-    pixels : ndarray of shape (height, width, 3 or 1), uint8
-        Upright.
-    turned : bool
-        Whether they lay on their side.
-
-    Raises
-    ------
-    Exception
-        Of any kind, if it does not decode.
+    `image` is `body`, opened and not loaded yet. Neither side falls short of `least`, width and height in pixels, where
+    that can be. `colours` is ``RGB``, or ``GRAY`` where pixels do not matter; what Pillow reads is RGB all the same.
+    Returns the upright pixels, an array of shape (height, width, 3 or 1), uint8, and whether they lay on their side.
     """
     if image.format == "JPEG" and image.mode == "RGB" and _orientation(image) == 1:
         width, height = least
@@ -161,12 +133,13 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
 
 
 def _resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize as Pillow's bicubic filter does, antialiased, to within one level of 255, in a seventh of its time."""
     if pixels.shape[1::-1] == size:
         return pixels
-    from pipeline_lib.fetch.resize import resize  # torch takes a second to import; not where bytes are kept
+    import torch  # takes a second; not where bytes are kept
 
-    return resize(pixels, size)
-
-
-def _jpeg(pixels: np.ndarray) -> bytes:
-    return simplejpeg.encode_jpeg(pixels, JPEG_QUALITY, colorspace="RGB", colorsubsampling="420")
+    # The order of the axes in memory stays (height, width, channel), which torch has its fast path for: `[None]` comes
+    # first, so that the strides say so.
+    image = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
+    resized = torch.nn.functional.interpolate(image, size[::-1], mode="bicubic", antialias=True)
+    return resized.permute(0, 2, 3, 1)[0].numpy()

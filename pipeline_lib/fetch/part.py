@@ -1,50 +1,44 @@
-"""Take every row of a part to its outcome: ask, follow redirects, try again what may pass, decode, settle.
+"""Take every row of a part to its outcome: ask, follow redirects, repeat what failed transiently, decode, settle.
 
-Rows -> one record per row in a `Journal`, images included. All waiting is done by one thread, all decoding by others.
+Rows -> one record per row in a `Journal`, images included. One thread does all waiting, others all decoding. On a
+terminal a bar shows how it goes; in a log there is a line a minute, with means since the start::
+
+    fetch part 0 of 64: 12,000 of 31,368 rows, 110.2 images/s, 17.1 MB/s, 83.1 % have an image; http 404 812, ...
 """
 
 import asyncio
 import random
+import sys
 import time
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
-from pipeline_lib.fetch.addresses import parse_url
-from pipeline_lib.fetch.client import Answer, Client
-from pipeline_lib.fetch.failures import Failed
+from tqdm import tqdm
+
+from pipeline_lib.fetch import Failed, label
+from pipeline_lib.fetch.client import Answer, ask, open_session, parse_url
 from pipeline_lib.fetch.images import prepare, warm_up
-from pipeline_lib.fetch.journal import Journal
-from pipeline_lib.fetch.outcomes import Outcome, Sizes
-from pipeline_lib.fetch.robots import Robots
-from pipeline_lib.fetch.schedule import Job, Schedule
-from pipeline_lib.fetch.settings import Settings
-from pipeline_lib.fetch.tally import Tally
+from pipeline_lib.fetch.outcomes import Journal, Outcome
+from pipeline_lib.fetch.schedule import Job, Robots, Schedule
+from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.formats.cc3m import Row
+from pipeline_lib.jobs.retry import back_off_s
 
 # Rows that are open at a time. So many are enough to find work for every connection while some hosts are slow, and
 # memory does not grow with the part.
 WINDOW = 8192
-BATCH = 256  # so many are let in before others have their turn: nobody's deadline should pass meanwhile
-# An attempt that would have less time than this is not made.
-LEAST_S = 0.05
+BATCH = 256  # so many rows are opened before others have their turn: nobody's deadline should pass meanwhile
+LEAST_S = 0.05  # an attempt that would have less time than this is not made
+SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_BARS = 60.0, 0.5
+MOST_FREQUENT = 3  # failures that are shown
 
 
 class PartFetcher:
-    """Fetches the images of `rows` into `journal`.
+    """Fetches the images of `rows`, which are read once, little by little, into `journal`; rows in it are not asked."""
 
-    Parameters
-    ----------
-    rows : collection of Row
-        The part. It is read once, little by little.
-    settings : Settings
-        How.
-    journal : Journal
-        Takes outcomes and images; rows that it holds are not asked.
-    what : str
-        What progress is reported under.
-    """
-
-    def __init__(self, rows: Collection[Row], settings: Settings, journal: Journal, what: str) -> None:
+    def __init__(self, rows: Collection[Row], settings: FetchSettings, journal: Journal, what: str) -> None:
         self._coming, self._settings, self._journal = enumerate(rows), settings, journal
         self._urls: dict[int, str] = {}  # of the open rows
         self._tally = Tally(what, len(rows), len(journal))
@@ -55,16 +49,16 @@ class PartFetcher:
         self._schedule, self._finished = Schedule(settings), asyncio.Event()
         self._robots = Robots(self._schedule, settings)
         warm_up(settings.image_size)
-        with ThreadPoolExecutor(settings.threads, "decode") as pool:
-            async with Client(settings) as client, asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._work(client, pool)) for _ in range(settings.connections)]
+        with ThreadPoolExecutor(settings.threads, "decode") as self._pool:
+            async with open_session(settings) as self._session, asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._work()) for _ in range(settings.connections)]
                 tasks.append(group.create_task(self._tally.show()))
-                self._let_in()
+                self._open_rows()
                 await self._finished.wait()
                 for task in tasks:
                     task.cancel()
 
-    def _let_in(self) -> None:
+    def _open_rows(self) -> None:
         """Open further rows, until there are `WINDOW` of them or none is left to open."""
         for _ in range(BATCH):
             if len(self._urls) == WINDOW:
@@ -81,48 +75,48 @@ class PartFetcher:
                 self._begin(index, *self._journal.attempts(index))
             else:
                 self._settle(Job(index), Failed("row", permanent=True))
-        asyncio.get_running_loop().call_soon(self._let_in)
+        asyncio.get_running_loop().call_soon(self._open_rows)
 
     def _begin(self, row: int, attempts: int, asked_s: float) -> None:
         """Line up the first request of an attempt at a row."""
         job = Job(row, attempts=attempts, asked_s=asked_s)
         try:
             job.turn_to(parse_url(self._urls[row]))
-        except Failed as failed:
-            self._settle(job, failed)
-        else:
-            self._line_up(job)
-
-    def _line_up(self, job: Job) -> None:
-        """Let the job have its turn if its site's rules and its host allow it."""
-        try:
             self._robots.line_up(job)
         except Failed as failed:
             self._settle(job, failed)
 
-    async def _work(self, client: Client, pool: ThreadPoolExecutor) -> None:
+    def _line_up(self, *jobs: Job) -> None:
+        """Let jobs have their turns if their sites' rules and their hosts allow it."""
+        for job in jobs:
+            try:
+                self._robots.line_up(job)
+            except Failed as failed:
+                self._settle(job, failed)
+
+    async def _work(self) -> None:
         """Do one job after the other; a job is done when its image is decoded, so few are ever in memory."""
         while True:
             job = await self._schedule.take()
             try:
-                answer = await self._ask(client, job)
+                answer = await self._ask(job)
                 if answer.location is not None:
                     self._follow(job, answer)
                 elif job.row is None:
-                    self._line_up_all(self._robots.learn(job, answer.body))
+                    self._line_up(*self._robots.learn(job, answer.body))
                 else:
-                    await self._store(job, answer.body, pool)
+                    await self._store(job, answer.body)
             except Failed as failed:
                 self._retry_or_settle(job, failed)
 
-    async def _ask(self, client: Client, job: Job) -> Answer:
+    async def _ask(self, job: Job) -> Answer:
         """Make the request; what waits for a host that turns out to be down is settled."""
         settings, start = self._settings, time.monotonic()
         job.attempts += job.redirects == 0
         left_s = min(settings.timeout_s - job.attempt_s, settings.deadline_s - job.asked_s)
         failed = None
         try:
-            return await (client.ask_rules if job.row is None else client.ask)(job.url, left_s)
+            return await ask(self._session, settings, job.url, left_s, rules=job.row is None)
         except Failed as error:
             failed = error
             raise
@@ -145,26 +139,25 @@ class PartFetcher:
         job.redirects += 1
         self._line_up(job)
 
-    async def _store(self, job: Job, body: bytes, pool: ThreadPoolExecutor) -> None:
+    async def _store(self, job: Job, body: bytes) -> None:
         loop, settings = asyncio.get_running_loop(), self._settings
         try:
-            picture = await loop.run_in_executor(pool, prepare, body, settings.image_size, settings.max_pixels)
+            picture = await loop.run_in_executor(self._pool, prepare, body, settings.image_size, settings.max_pixels)
         except Failed as failed:
             failed.http_code = 200
             self._settle(job, failed, len(body))
             return
-        sizes = Sizes(picture.width, picture.height, picture.original_width, picture.original_height)
-        outcome = Outcome(
-            "success", None, False, 200, job.attempts, len(body), job.host, picture.sha256, _ms(job.asked_s), sizes
-        )
-        self._record(job.row, outcome, picture.content)
+        asked = job.attempts, len(body), job.host, picture.sha256, _ms(job.asked_s)
+        self._record(job.row, Outcome("success", None, False, 200, *asked, *picture.sides), picture.content)
 
     def _retry_or_settle(self, job: Job, failed: Failed) -> None:
         settings = self._settings
         if failed.permanent or job.attempts >= settings.attempts or settings.deadline_s - job.asked_s < LEAST_S:
             self._settle(job, failed)
             return
-        delay_s = retry_delay_s(job.attempts, settings) * random.uniform(1, 1.5)
+        # At once the first time. What the host itself wants is heeded by the schedule, for all of the host's rows.
+        jitter, repetitions = random.uniform(1, 1.5), job.attempts - 1
+        delay_s = back_off_s(settings.backoff_s, repetitions, jitter=jitter) if repetitions else 0.0
         loop = asyncio.get_running_loop()
         if job.row is None:
             loop.call_later(delay_s, self._line_up, Job.for_rules(job.site, job.attempts, job.asked_s))
@@ -172,48 +165,74 @@ class PartFetcher:
             self._journal.add_attempt(job.row, job.attempts, job.asked_s)
             loop.call_later(delay_s, self._begin, job.row, job.attempts, job.asked_s)
 
-    def _settle(self, job: Job, failed: Failed, size: int | None = None) -> None:
+    def _settle(self, job: Job, failed: Failed, n_bytes: int | None = None) -> None:
         """Record that a row has no image; for a request for rules, see what becomes of the rows that wait for them."""
         if job.row is None:
-            self._line_up_all(self._robots.miss(job, failed))
+            self._line_up(*self._robots.miss(job, failed))
             return
-        outcome = Outcome(
-            "failed",
-            failed.failure,
-            failed.permanent,
-            failed.http_code,
-            job.attempts,
-            size,
-            job.host,
-            None,
-            _ms(job.asked_s),
-        )
-        self._record(job.row, outcome)
-
-    def _line_up_all(self, jobs: list[Job]) -> None:
-        for job in jobs:
-            self._line_up(job)
+        asked = job.attempts, n_bytes, job.host, None, _ms(job.asked_s)
+        self._record(job.row, Outcome("failed", failed.failure, failed.permanent, failed.http_code, *asked))
 
     def _record(self, row: int, outcome: Outcome, content: bytes = b"") -> None:
         del self._urls[row]
         self._journal.add(row, outcome, content)
         self._tally.count(outcome)
-        # Not called here: rows that need no request are settled while others are let in.
-        asyncio.get_running_loop().call_soon(self._let_in)
-
-
-def retry_delay_s(attempts: int, settings: Settings) -> float:
-    """Return how many seconds after its failure a URL is asked again, at the least.
-
-    Parameters
-    ----------
-    attempts : int
-        How often it was asked.
-    settings : Settings
-        Backoff. What the host itself wishes is heeded by the schedule, for all of the host's rows.
-    """
-    return 0.0 if attempts == 1 else settings.backoff_s * 2 ** (attempts - 2)
+        # Not called here: rows that need no request are settled while others are opened.
+        asyncio.get_running_loop().call_soon(self._open_rows)
 
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
+
+
+class Tally:
+    """Counts and shows what becomes of a part's rows; those that an earlier process settled count as done only."""
+
+    def __init__(self, what: str, n_rows: int, n_settled: int) -> None:
+        self._what, self._n_rows, self._before = what, n_rows, n_settled
+        self._images = self._bytes = 0
+        self._failures: Counter[str] = Counter()
+        self._start = time.monotonic()
+
+    def count(self, outcome: Outcome) -> None:
+        """Count a settled row."""
+        self._bytes += outcome.bytes or 0
+        if outcome.status == "success":
+            self._images += 1
+        else:
+            self._failures[label(outcome.failure, outcome.http_code)] += 1
+
+    def __str__(self) -> str:
+        """Return images and megabytes per second, the share of rows with an image, and the most frequent failures."""
+        seconds, settled = time.monotonic() - self._start, self._images + self._failures.total()
+        frequent = ", ".join(f"{failure} {count:,}" for failure, count in self._failures.most_common(MOST_FREQUENT))
+        return (
+            f"{self._images / seconds:,.1f} images/s, {self._bytes / 1e6 / seconds:,.1f} MB/s, "
+            f"{100 * self._images / max(settled, 1):.1f} % have an image" + (f"; {frequent}" if frequent else "")
+        )
+
+    async def show(self) -> None:
+        """Report until cancelled, and once more then."""
+        if not sys.stderr.isatty():
+            await _repeat(SECONDS_BETWEEN_LINES, self._print)
+        with tqdm(desc=self._what, total=self._n_rows, initial=self._before, unit=" rows") as bar:
+            await _repeat(SECONDS_BETWEEN_BARS, lambda: self._draw(bar))
+
+    def _print(self) -> None:
+        print(f"{self._what}: {self._done():,} of {self._n_rows:,} rows, {self}", file=sys.stderr, flush=True)
+
+    def _draw(self, bar: tqdm) -> None:
+        bar.set_postfix_str(str(self), refresh=False)
+        bar.update(self._done() - bar.n)
+
+    def _done(self) -> int:
+        return self._before + self._images + self._failures.total()
+
+
+async def _repeat(seconds: float, report: Callable[[], None]) -> NoReturn:
+    try:
+        while True:
+            await asyncio.sleep(seconds)
+            report()
+    finally:
+        report()

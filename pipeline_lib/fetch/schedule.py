@@ -1,8 +1,14 @@
-"""Choose whose turn it is: no host is asked more than it bears, and no host holds up the others.
+"""Decide which request is next: no host is asked more than it bears or wants, and no host holds up the others.
 
 Half of all links lie on ten hosts. The host with most rows waiting goes first, so that the big ones are busy from start
-to end at their limit while the many small ones fill the other connections; hosts with equally many take turns. What a
-host allows (`robots`) is asked before anything else, so that hosts that never answer are found at the start.
+to end at their limit while the many small ones fill the other connections; hosts with equally many take turns.
+
+Before anything else, a site (a scheme, a host and a port) is asked for its robots.txt (RFC 9309), so that hosts that
+never answer are found at the start. The site's rows wait for the rules. A permanent HTTP error, such as 404, or a
+redirect to nowhere means that there are no rules. If they cannot be read, the RFC says that nothing may be asked: the
+site's rows fail as the request for its rules did, most of them transiently, and a row that comes after a while asks for
+the rules again. Protego reads the rules, since it follows the RFC: the longest match decides, ``*`` and ``$`` mean
+something. The standard library's parser takes the first match and knows neither.
 
 A host that stops answering has a circuit breaker. It opens after some requests in a row without an answer: then one
 request at a time goes out, each after a longer pause, and any answer closes it. If a whole deadline passes without an
@@ -17,40 +23,26 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Self
 
+from protego import Protego
 from yarl import URL
 
-from pipeline_lib.fetch.failures import Failed
-from pipeline_lib.fetch.settings import Settings
+from pipeline_lib.fetch import Failed
+from pipeline_lib.fetch.settings import FetchSettings
+from pipeline_lib.jobs.retry import back_off_s
 
 
 @dataclass(slots=True)
 class Job:
-    """A request to be made.
+    """A request to be made."""
 
-    Attributes
-    ----------
-    row : int or None
-        Position of the row in the part; None where the request is for a site's robots.txt.
-    url : URL
-        What to ask next: the row's URL, as `parse_url` returns it, or, later, where a redirect leads.
-    host, site : str
-        Of the URL: its host; its scheme, host and port. A request for robots.txt keeps its site through redirects.
-    attempts : int
-        How often the row's URL was asked.
-    redirects : int
-        How many redirects were followed in this attempt.
-    attempt_s, asked_s : float
-        How long the requests of this attempt, and of all, have taken; waits between them are not counted.
-    """
-
-    row: int | None
-    url: URL | None = None
-    host: str | None = None
-    site: str | None = None
-    attempts: int = 0
-    redirects: int = 0
-    attempt_s: float = 0.0
-    asked_s: float = 0.0
+    row: int | None  # number of the row in the part; None where the request is for a robots.txt
+    url: URL | None = None  # what to ask next: the row's URL or, later, where a redirect leads
+    host: str | None = None  # of the URL
+    site: str | None = None  # of the URL; a request for robots.txt keeps its site through redirects
+    attempts: int = 0  # how often the row's URL was asked
+    redirects: int = 0  # how many were followed in this attempt
+    attempt_s: float = 0.0  # how long the requests of this attempt have taken, waits between them not counted
+    asked_s: float = 0.0  # the same, of all attempts
 
     @classmethod
     def for_rules(cls, site: str, attempts: int = 0, asked_s: float = 0.0) -> Self:
@@ -67,61 +59,35 @@ class Job:
 
 
 @dataclass(slots=True)
-class Host:
-    """A host's line and its manners. Times are those of `time.monotonic`.
+class _Host:
+    """A host's line of jobs and its limits; times are those of `time.monotonic`."""
 
-    Attributes
-    ----------
-    waiting : deque of Job
-        Its line.
-    open : int
-        How many requests are open.
-    offered : bool
-        Whether its next turn is in the queue, or a timer will put it there.
-    free_at : float
-        When it may be asked next.
-    interval_s : float
-        From the start of a request to the start of the next one, at the least.
-    silences : int
-        Requests without an answer since the last one with an answer. Repetitions count only when the breaker is open: a
-        URL that fails three times says little about its host.
-    answered_at : float
-        When it answered last; before that, when it was first asked.
-    """
-
-    interval_s: float
+    interval_s: float  # from the start of a request to the start of the next one, at the least
     waiting: deque[Job] = field(default_factory=deque)
-    open: int = 0
-    offered: bool = False
-    free_at: float = 0.0
+    open: int = 0  # requests
+    has_turn: bool = False  # its next turn is in the queue, or a timer will put it there
+    free_at: float = 0.0  # when it may be asked next
+    # Requests without an answer since the last one with an answer. Repetitions count only when the breaker is open: a
+    # URL that fails three times says little about its host.
     silences: int = 0
-    answered_at: float | None = None
+    answered_at: float | None = None  # the last time; before that, when it was first asked
 
 
 class Schedule:
-    """Hands out jobs, each host's within its limits.
+    """Hands out jobs, each host's within its limits."""
 
-    Parameters
-    ----------
-    settings : Settings
-        The limits, and when a breaker opens.
-    """
-
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
         rate = settings.requests_per_second_per_host
         interval_s = 1 / rate if rate else 0.0
-        self._hosts: defaultdict[str, Host] = defaultdict(lambda: Host(interval_s))
+        self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(interval_s))
         self._turns: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
         self._order = itertools.count()
 
     def add(self, job: Job) -> None:
         """Put `job` at the end of its host's line; a request for robots.txt goes first.
 
-        Raises
-        ------
-        Failed
-            ``host-down`` if the host is down and its pause is not over.
+        Raises `Failed`, ``host-down``, if the host is down and its pause is not over.
         """
         host, now = self._hosts[job.host], time.monotonic()
         if self._is_down(host, now) and now < host.free_at:
@@ -130,39 +96,26 @@ class Schedule:
             host.waiting.appendleft(job)
         else:
             host.waiting.append(job)
-        self._offer(job.host, host)
+        self._plan_turn(job.host, host)
 
     async def take(self) -> Job:
         """Wait for a job whose host may be asked; call `done` after the request."""
         while True:
             _, _, name = await self._turns.get()
             host, now = self._hosts[name], time.monotonic()
-            host.offered = False
+            host.has_turn = False
             job = None
             if host.waiting and host.open < self._limit(host) and host.free_at <= now:
                 job = host.waiting.popleft()
                 host.open += 1
                 host.free_at = now + host.interval_s
                 host.answered_at = host.answered_at or now
-            self._offer(name, host)
+            self._plan_turn(name, host)
             if job is not None:
                 return job
 
     def done(self, job: Job, failed: Failed | None = None) -> list[Job]:
-        """Take note that the request has ended.
-
-        Parameters
-        ----------
-        job : Job
-            As `take` gave it.
-        failed : Failed, optional
-            If it failed.
-
-        Returns
-        -------
-        list of Job
-            Jobs that waited for the host and will not be asked, since it is down.
-        """
+        """Note that the request ended; return the jobs that will not be asked since their host turns out to be down."""
         host, now, settings = self._hosts[job.host], time.monotonic(), self._settings
         host.open -= 1
         given_up = []
@@ -171,46 +124,103 @@ class Schedule:
         elif job.attempts == 1 or self._is_open(host):
             host.silences += 1
         if failed is not None and failed.wait_s is not None:
-            self._hold(host, now + max(settings.backoff_s, min(failed.wait_s, settings.longest_wait_s)))
+            wait_s = max(settings.backoff_s, min(failed.wait_s, settings.longest_wait_s))
+            host.free_at = max(host.free_at, now + wait_s)
         if self._is_open(host):
-            doublings = min(host.silences - settings.breaker_failures, 30)
-            self._hold(host, now + min(settings.backoff_s * 2**doublings, settings.longest_wait_s))
+            failures = host.silences - settings.breaker_failures + 1
+            host.free_at = max(host.free_at, now + back_off_s(settings.backoff_s, failures, settings.longest_wait_s))
             if self._is_down(host, now):
                 given_up, host.waiting = list(host.waiting), deque()
-        self._offer(job.host, host)
+        self._plan_turn(job.host, host)
         return given_up
 
     def slow_down(self, name: str, interval_s: float) -> None:
         """Leave at least so many seconds between the starts of two requests to a host."""
         host = self._hosts[name]
         host.interval_s = max(host.interval_s, interval_s)
-        self._hold(host, time.monotonic() + interval_s)
+        host.free_at = max(host.free_at, time.monotonic() + interval_s)
 
-    def _is_open(self, host: Host) -> bool:
+    def _is_open(self, host: _Host) -> bool:
         return host.silences >= self._settings.breaker_failures
 
-    def _is_down(self, host: Host, now: float) -> bool:
+    def _is_down(self, host: _Host, now: float) -> bool:
         return self._is_open(host) and now - host.answered_at >= self._settings.deadline_s
 
-    def _limit(self, host: Host) -> int:
+    def _limit(self, host: _Host) -> int:
         return 1 if self._is_open(host) else self._settings.connections_per_host
 
-    @staticmethod
-    def _hold(host: Host, until: float) -> None:
-        host.free_at = max(host.free_at, until)
-
-    def _offer(self, name: str, host: Host) -> None:
+    def _plan_turn(self, name: str, host: _Host) -> None:
         """See to it that the host's next turn comes, if it has one; at most one turn per host is in the queue."""
-        if host.offered or not host.waiting or host.open >= self._limit(host):
+        if host.has_turn or not host.waiting or host.open >= self._limit(host):
             return
-        host.offered = True
+        host.has_turn = True
         wait_s = host.free_at - time.monotonic()
         if wait_s > 0:
-            asyncio.get_running_loop().call_later(wait_s, self._queue, name)
+            asyncio.get_running_loop().call_later(wait_s, self._queue_turn, name)
         else:
-            self._queue(name)
+            self._queue_turn(name)
 
-    def _queue(self, name: str) -> None:
+    def _queue_turn(self, name: str) -> None:
         waiting = self._hosts[name].waiting
         rank = -sys.maxsize if waiting and waiting[0].row is None else -len(waiting)
         self._turns.put_nowait((rank, next(self._order), name))
+
+
+@dataclass(slots=True)
+class _Site:
+    rules: Protego | None = None  # None until they are known
+    waiting: list[Job] = field(default_factory=list)  # for the rules; not empty while these are being asked for
+    failure: str = ""  # why the rules could not be read
+    ask_again_at: float = 0.0  # in the time of `time.monotonic`; infinite for never
+
+
+class Robots:
+    """Lets jobs into the schedule as their sites' rules allow."""
+
+    def __init__(self, schedule: Schedule, settings: FetchSettings) -> None:
+        self._schedule, self._settings = schedule, settings
+        self._sites: defaultdict[str, _Site] = defaultdict(_Site)
+
+    def line_up(self, job: Job) -> None:
+        """Put `job` in its host's line, once its site's rules are known.
+
+        Raises `Failed`: ``robots`` if the rules forbid it, the failure of their request if they could not be read, or
+        ``host-down``.
+        """
+        if job.row is None or not self._settings.respect_robots:
+            self._schedule.add(job)
+            return
+        site = self._sites[job.site]
+        if site.rules is not None:
+            if not site.rules.can_fetch(str(job.url), self._settings.agent_name):
+                raise Failed("robots", permanent=True)
+            self._schedule.add(job)
+            return
+        if time.monotonic() < site.ask_again_at:
+            raise Failed(site.failure, permanent=site.ask_again_at == float("inf"))
+        if not site.waiting:
+            self._schedule.add(Job.for_rules(job.site))
+        site.waiting.append(job)
+
+    def learn(self, job: Job, body: bytes) -> list[Job]:
+        """Read the answer to a request for rules; return the jobs that waited for them, to line up again."""
+        site = self._sites[job.site]
+        site.rules = Protego.parse(body.decode("utf-8-sig", "replace"))
+        delay_s = site.rules.crawl_delay(self._settings.agent_name)
+        site.waiting, waiting = [], site.waiting
+        if delay_s:
+            self._schedule.slow_down(waiting[0].host, min(delay_s, self._settings.max_crawl_delay_s))
+        return waiting
+
+    def miss(self, job: Job, failed: Failed) -> list[Job]:
+        """Note that a request for rules failed; return the jobs that waited for them, to line up again."""
+        if failed.permanent and failed.failure in ("http", "redirect", "url"):
+            return self.learn(job, b"")
+        site = self._sites[job.site]
+        if failed.http_code is None and not job.redirects:
+            site.failure, permanent = failed.failure, failed.permanent
+        else:
+            site.failure, permanent = "robots", False
+        site.ask_again_at = float("inf") if permanent else time.monotonic() + self._settings.longest_wait_s
+        site.waiting, waiting = [], site.waiting
+        return waiting

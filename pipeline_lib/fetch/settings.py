@@ -1,79 +1,54 @@
-"""The numbers that the whole stage works with, named as on the command line."""
+"""How to fetch: each option of the command, with its type, bounds and meaning, declared once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import ipaddress
 
-from pipeline_lib.fetch.addresses import Target
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+Target = tuple[str, int]  # IP address and port
+
+# The settings that an image or a permanent failure depends on. What was fetched under others is not taken over; the
+# rest says how patiently hosts are asked, and may change while a part is under way.
+DECISIVE = ("image_size", "respect_robots", "max_bytes", "max_pixels", "max_redirects")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to fetch.
+class FetchSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """The options of `pipeline_lib.fetch.fetch` that say how to fetch."""
 
-    Attributes
-    ----------
-    image_size : int or None
-        Length of the shortest side in pixels; None keeps the bytes.
-    user_agent : str
-        Who asks, with a contact.
-    respect_robots : bool
-        Whether robots.txt counts. X-Robots-Tag always does.
-    timeout_s, deadline_s : float
-        How long the requests of one attempt, and of all attempts at a URL, may take.
-    max_bytes, max_pixels, max_redirects : int
-        Caps per image.
-    attempts : int
-        How often a URL is asked while it fails transiently.
-    backoff_s : float
-        Wait before the second repetition, and before the first where the host wishes to be left alone; it doubles with
-        each further one.
-    connections, connections_per_host : int
-        Requests open at a time.
-    requests_per_second_per_host : float or None
-        How many requests to one host are started in a second at the most; None for no limit.
-    max_crawl_delay_s : float
-        How much of a longer Crawl-delay is kept.
-    breaker_failures : int
-        After how many unanswered requests in a row a host's breaker opens.
-    threads : int
-        Threads that decode and resize.
-    connect_to : mapping of str to (str, int)
-        Address and port by host name suffix.
-    """
+    image_size: int | None = Field(ge=1, description="shortest side to store, in pixels; none: the bytes as sent")
+    user_agent: str = Field(description="who asks: a name and a contact, on one line")
+    respect_robots: bool = Field(description="whether robots.txt counts: true or false; X-Robots-Tag always does")
+    timeout_s: float = Field(ge=0.001, description="seconds that the requests of one attempt may take")
+    deadline_s: float = Field(description="seconds that all attempts at a URL may take, without the waits between them")
+    max_bytes: int = Field(ge=1, description="longest body")
+    max_pixels: int = Field(ge=1, description="largest image, before and after resizing; a larger one is not decoded")
+    max_redirects: int = Field(ge=0, description="most redirects in one attempt")
+    attempts: int = Field(ge=1, description="how often a URL is asked while it fails transiently")
+    backoff_s: float = Field(ge=0, description="seconds before the third attempt, doubled with each further one")
+    connections: int = Field(ge=1, description="requests open at a time")
+    connections_per_host: int = Field(ge=1, description="requests open at a time to one host")
+    requests_per_second_per_host: float | None = Field(ge=0.001, description="most requests started; none: no limit")
+    max_crawl_delay_s: float = Field(ge=0, description="a longer Crawl-delay counts as so many seconds")
+    breaker_failures: int = Field(ge=1, description="unanswered requests in a row after which a host is spared")
+    threads: int = Field(ge=1, description="threads that decode and resize")
+    connect_to: dict[str, Target] = Field({}, description="host name suffix=IP address:port that is asked instead")
 
-    image_size: int | None
-    user_agent: str
-    respect_robots: bool
-    timeout_s: float
-    deadline_s: float
-    max_bytes: int
-    max_pixels: int
-    max_redirects: int
-    attempts: int
-    backoff_s: float
-    connections: int
-    connections_per_host: int
-    requests_per_second_per_host: float | None
-    max_crawl_delay_s: float
-    breaker_failures: int
-    threads: int
-    connect_to: Mapping[str, Target]
+    @field_validator("user_agent")
+    @classmethod
+    def _check_agent(cls, agent: str) -> str:
+        if not agent.isprintable() or not agent.replace("/", " ").strip():
+            raise ValueError(f"expected a name and a contact on one line, found {agent!r}")
+        return agent
 
-    def __post_init__(self) -> None:
-        """Refuse numbers that make no sense."""
-        for name in ("max_redirects", "backoff_s", "max_crawl_delay_s"):
-            self._at_least(name, 0)
-        for name in ("max_bytes", "max_pixels", "attempts", "breaker_failures", "connections", "connections_per_host"):
-            self._at_least(name, 1)
-        self._at_least("threads", 1)
-        self._at_least("timeout_s", 0.001)
-        self._at_least("deadline_s", self.timeout_s)
-        if self.requests_per_second_per_host is not None:
-            self._at_least("requests_per_second_per_host", 0.001)
-        if self.image_size is not None:
-            self._at_least("image_size", 1)
-        if not self.user_agent.strip() or not self.user_agent.isprintable():
-            raise ValueError(f"--user-agent: expected a name and a contact on one line, found {self.user_agent!r}")
+    @field_validator("connect_to", mode="before")
+    @classmethod
+    def _parse_targets(cls, targets: dict[str, str]) -> dict[str, Target]:
+        return {suffix.lower().strip("."): _parse_target(suffix, text) for suffix, text in targets.items()}
+
+    @model_validator(mode="after")
+    def _check_deadline(self) -> "FetchSettings":
+        if self.deadline_s < self.timeout_s:
+            raise ValueError(f"--deadline-s: expected --timeout-s ({self.timeout_s}) or more, found {self.deadline_s}")
+        return self
 
     @property
     def agent_name(self) -> str:
@@ -82,9 +57,19 @@ class Settings:
 
     @property
     def longest_wait_s(self) -> float:
-        """How long a host is left alone at most where it asks for longer: a part has to end."""
+        """How long a host is left alone at most, even if it asks for longer: a part has to end."""
         return 4 * self.timeout_s
 
-    def _at_least(self, name: str, least: float) -> None:
-        if not getattr(self, name) >= least:
-            raise ValueError(f"--{name.replace('_', '-')}: expected {least} or more, found {getattr(self, name)}")
+
+def _parse_target(suffix: str, text: str) -> Target:
+    address, _, port = text.rpartition(":")
+    address = address.strip("[]")
+    try:
+        ipaddress.ip_address(address)
+        if suffix and 0 < int(port) < 65536:
+            return address, int(port)
+    except ValueError:
+        pass
+    raise ValueError(
+        f"expected SUFFIX=ADDRESS:PORT, such as miniature.test=127.0.0.1:8080, found {f'{suffix}={text}'!r}"
+    )

@@ -21,60 +21,38 @@ cleaned, and it is the reader who knows which duplicates do harm; the table name
 
 import argparse
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from pipeline_lib.fetch.failures import label
-from pipeline_lib.fetch.outcomes import SCHEMA
+from pipeline_lib.fetch import label
+from pipeline_lib.fetch.outcomes import check_columns, schema_of
 from pipeline_lib.formats.cc3m import Part
 from pipeline_lib.jobs.cli import run
-from pipeline_lib.jobs.files import parquet_errors, read_arrow, sha256, write_json, write_parquet
+from pipeline_lib.jobs.files import read_arrow, sha256, write_json, write_parquet
 
-HOSTS = 20
-TOP = 10
+HOSTS, TOP = 20, 10
 PLACEHOLDER_CAPTIONS = 3
 COUNTED = ["status", "failure", "permanent", "http_code", "bytes", "final_host", "sha256"]
-DUPLICATES = pa.schema(
-    [
-        ("sha256", pa.string()),
-        ("rows", pa.int32()),
-        ("placeholder", pa.bool_()),
-        ("key", pa.string()),
-        ("url", pa.string()),
-        ("final_host", pa.string()),
-        ("caption", pa.string()),
-    ]
+DUPLICATES = schema_of(
+    ("sha256", "rows", "placeholder", "key", "url", "final_host", "caption"), rows=pa.int32(), placeholder=pa.bool_()
 )
 
 
 def read_tables(captions: Path, outcomes: list[Path]) -> pa.Table:
-    """Read the outcome tables of all parts.
+    """Return the columns `COUNTED` of all parts; a `ValueError` unless they have each row of `captions` once, in order.
 
-    Returns
-    -------
-    pyarrow.Table
-        The columns `COUNTED` of all rows, in order.
-
-    Raises
-    ------
-    ValueError
-        If the tables do not have each row of `captions` once, in order.
+    Arrow holds the millions of rows; pandas would need several times the memory.
     """
     tables, n_rows = [], 0
     for path in outcomes:
-        with parquet_errors(path):
-            names = pq.read_schema(path).names
-        if names != SCHEMA.names:
-            raise ValueError(
-                f"{path}: expected the columns {', '.join(SCHEMA.names)}, found {', '.join(names)}; fetch it again"
-            )
+        check_columns(path)
         table = read_arrow(path, ["key", *COUNTED])
-        wanted = pa.array(range(n_rows, n_rows + len(table)), pa.int64())
-        if not pc.cast(table["key"], pa.int64()).combine_chunks().equals(wanted):
+        expected = pa.array(range(n_rows, n_rows + len(table)), pa.int64())
+        if not pc.cast(table["key"], pa.int64()).combine_chunks().equals(expected):
             raise ValueError(f"{path}: expected the rows from number {n_rows} on, each once; fetch the part again")
         tables.append(table.select(COUNTED))
         n_rows += len(table)
@@ -85,34 +63,28 @@ def read_tables(captions: Path, outcomes: list[Path]) -> pa.Table:
     return pa.concat_tables(tables)
 
 
+def _count(table: pa.Table, columns: list[str]) -> list[dict]:
+    """Return how many ``rows`` each combination of values has, with its ``label``."""
+    groups = table.group_by(columns).aggregate([([], "count_all")]).rename_columns({"count_all": "rows"}).to_pylist()
+    return [{"label": label(group["failure"], group["http_code"]), **group} for group in groups]
+
+
 def failures(table: pa.Table) -> list[dict]:
     """Count failed rows by class, HTTP status and permanence, the most frequent first."""
-    failed = table.filter(pc.field("status") == "failed")
-    columns = ["failure", "http_code", "permanent"]
-    groups = failed.group_by(columns).aggregate([([], "count_all")]).to_pylist()
-    found = [
-        {"label": _label(row), **{name: row[name] for name in columns}, "rows": row["count_all"]} for row in groups
-    ]
+    found = _count(table.filter(pc.field("status") == "failed"), ["failure", "http_code", "permanent"])
     return sorted(found, key=lambda row: (-row["rows"], row["failure"], row["http_code"] or 0))
 
 
 def hosts(table: pa.Table) -> list[dict]:
     """Return rows and failures by label of the hosts with most failures; rows that were never asked have no host."""
-    failed: dict[str, Counter] = {}
-    groups = table.group_by(["final_host", "failure", "http_code"]).aggregate([([], "count_all")]).to_pylist()
-    for row in groups:
-        if row["final_host"] is not None:
-            failed.setdefault(row["final_host"], Counter())[_label(row)] += row["count_all"]
+    counts: dict[str, Counter] = {}
+    for group in _count(table.filter(pc.field("final_host").is_valid()), ["final_host", "failure", "http_code"]):
+        counts.setdefault(group["final_host"], Counter())[group["label"]] += group["rows"]
     found = []
-    for host, counts in failed.items():
-        rows = counts.total()
-        successes = counts.pop(None, 0)
-        found.append({"host": host, "rows": rows, "failed": rows - successes, "failures": dict(counts.most_common())})
+    for host, by_label in counts.items():
+        rows, successes = by_label.total(), by_label.pop(None, 0)
+        found.append({"host": host, "rows": rows, "failed": rows - successes, "failures": dict(by_label.most_common())})
     return sorted(found, key=lambda host: (-host["failed"], host["host"]))[:HOSTS]
-
-
-def _label(row: dict) -> str | None:
-    return label(row["failure"], row["http_code"])
 
 
 def find_duplicates(table: pa.Table, captions: Path, outcomes: list[Path]) -> pd.DataFrame:
@@ -125,14 +97,11 @@ def find_duplicates(table: pa.Table, captions: Path, outcomes: list[Path]) -> pd
     if captions_of:
         captions_of |= {row.key: row.caption for row in Part(captions) if row.key in captions_of}
     frame["caption"] = frame["key"].map(captions_of)
-    groups = frame.groupby("sha256")
-    frame["rows"] = groups["key"].transform("size")
-    different = pd.concat([groups[column].transform("nunique") for column in ("url", "caption")], axis=1).min(axis=1)
-    frame["placeholder"] = (
-        (groups["final_host"].transform("nunique") == 1)
-        & (different == frame["rows"])
-        & (different >= PLACEHOLDER_CAPTIONS)
-    )
+    images = frame.groupby("sha256")
+    frame["rows"] = images["key"].transform("size")
+    hosts, urls, texts = (images[column].transform("nunique") for column in ("final_host", "url", "caption"))
+    all_differ = (urls == frame["rows"]) & (texts == frame["rows"]) & (frame["rows"] >= PLACEHOLDER_CAPTIONS)
+    frame["placeholder"] = (hosts == 1) & all_differ
     return frame.sort_values(["rows", "sha256", "key"], ascending=[False, True, True])[DUPLICATES.names]
 
 
@@ -148,8 +117,8 @@ def count_duplicates(frame: pd.DataFrame) -> dict:
             "urls": rows["url"].nunique(),
             "example": rows["url"].iloc[0],
         }
-        for image, rows in frame.groupby("sha256", sort=False)
-    ][:TOP]
+        for image, rows in islice(frame.groupby("sha256", sort=False), TOP)
+    ]
     return {
         "images": frame["sha256"].nunique(),
         "rows": len(frame),
@@ -169,16 +138,11 @@ def main() -> None:
     args = parser.parse_args()
     table = read_tables(args.captions, args.outcomes)
     duplicates = find_duplicates(table, args.captions, args.outcomes)
-    successes = pc.sum(pc.equal(table["status"], "success")).as_py() or 0
+    n_bytes, digest = args.captions.stat().st_size, sha256(args.captions)
     content = {
-        "captions": {
-            "file": str(args.captions),
-            "bytes": args.captions.stat().st_size,
-            "sha256": sha256(args.captions),
-            "rows": len(table),
-        },
+        "captions": {"file": str(args.captions), "bytes": n_bytes, "sha256": digest, "rows": len(table)},
         "rows": len(table),
-        "successes": successes,
+        "successes": pc.sum(pc.equal(table["status"], "success")).as_py() or 0,
         "bytes": pc.sum(table["bytes"]).as_py() or 0,
         "failures": failures(table),
         "hosts": hosts(table),
@@ -188,8 +152,8 @@ def main() -> None:
     write_json(args.summary, content)
     counted = content["duplicates"]
     print(
-        f"rows {len(table):,}, successes {successes:,}; {counted['images']:,} images are those of several rows, "
-        f"{counted['rows']:,} in all, {counted['placeholder_rows']:,} of them with placeholders"
+        f"rows {len(table):,}, successes {content['successes']:,}; {counted['images']:,} images are those of several "
+        f"rows, {counted['rows']:,} in all, {counted['placeholder_rows']:,} of them with placeholders"
     )
 
 

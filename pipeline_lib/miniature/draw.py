@@ -5,77 +5,55 @@ Position, tilt, scale, tint and light vary, so that no two drawings of a scene a
 
 import io
 import math
+from pathlib import Path
 from random import Random
 
 from PIL import Image, ImageDraw, ImageEnhance
 
-from pipeline_lib.miniature.scenes import COLOURS, Scene, Thing
+from pipeline_lib.miniature import COLOURS, Scene, Thing
 
 CANVAS_PX = 64
-OUTLINE = (25, 25, 30)
+EDGE = (25, 25, 30)
 
 
-def _curve(radius, n: int = 40) -> list[tuple[float, float]]:
-    angles = [2 * math.pi * i / n for i in range(n)]
-    return [(radius(a) * math.cos(a), radius(a) * math.sin(a)) for a in angles]
+def _turn(n: int) -> list[float]:
+    return [2 * math.pi * i / n for i in range(n)]
 
 
-def _star() -> list[tuple[float, float]]:
-    return [
-        (radius * math.sin(math.pi * i / 5), -radius * math.cos(math.pi * i / 5))
-        for i, radius in ((i, 1.1 if i % 2 == 0 else 0.45) for i in range(10))
-    ]
+def _curve(angles: list[float], radius=lambda angle: 1.0, shift: float = 0.0) -> list[tuple[float, float]]:
+    return [(shift + radius(angle) * math.cos(angle), radius(angle) * math.sin(angle)) for angle in angles]
 
 
-def _heart() -> list[tuple[float, float]]:
-    angles = [2 * math.pi * i / 40 for i in range(40)]
-    return [
-        (math.sin(a) ** 3, -(13 * math.cos(a) - 5 * math.cos(2 * a) - 2 * math.cos(3 * a) - math.cos(4 * a)) / 16)
-        for a in angles
-    ]
+def _outlines() -> dict[str, list[tuple[float, float]]]:
+    """Return the corners of each kind of thing, in units of its radius, y downwards."""
+    rim = [math.radians(50 + 260 * i / 24) for i in range(25)]
+    hollow = [math.radians(292 - 224 * i / 24) for i in range(25)]
+    spikes = [(math.pi * i / 5, 1.1 if i % 2 == 0 else 0.45) for i in range(10)]
+    found = {
+        "ball": _curve(_turn(40)),
+        "ring": _curve(_turn(40)),
+        "flower": _curve(_turn(60), lambda angle: 0.75 + 0.35 * math.cos(5 * angle)),
+        "moon": _curve(rim) + _curve(hollow, lambda angle: 0.75, shift=0.35),
+        "star": [(radius * math.sin(angle), -radius * math.cos(angle)) for angle, radius in spikes],
+        "heart": [
+            (math.sin(a) ** 3, -(13 * math.cos(a) - 5 * math.cos(2 * a) - 2 * math.cos(3 * a) - math.cos(4 * a)) / 16)
+            for a in _turn(40)
+        ],
+    }
+    for line in Path(__file__).with_name("outlines.tsv").read_text().splitlines():
+        kind, _, corners = line.partition("\t")
+        found[kind] = [tuple(map(float, corner.split(","))) for corner in corners.split()]
+    return found
 
 
-def _moon() -> list[tuple[float, float]]:
-    outer = [(math.cos(a), math.sin(a)) for a in (math.radians(50 + 260 * i / 24) for i in range(25))]
-    inner = [
-        (0.35 + 0.75 * math.cos(a), 0.75 * math.sin(a)) for a in (math.radians(292 - 224 * i / 24) for i in range(25))
-    ]
-    return outer + inner
-
-
-# Outlines in units of a thing's radius, y downwards.
-SHAPES = {
-    "ball": _curve(lambda a: 1.0),
-    "box": [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
-    "star": _star(),
-    "heart": _heart(),
-    "ring": _curve(lambda a: 1.0),
-    "cross": [
-        *((-0.35, -1), (0.35, -1), (0.35, -0.35), (1, -0.35), (1, 0.35), (0.35, 0.35)),
-        *((0.35, 1), (-0.35, 1), (-0.35, 0.35), (-1, 0.35), (-1, -0.35), (-0.35, -0.35)),
-    ],
-    "moon": _moon(),
-    "tree": [
-        *((0, -1.1), (0.55, -0.3), (0.3, -0.3), (0.85, 0.5), (0.18, 0.5), (0.18, 1.1)),
-        *((-0.18, 1.1), (-0.18, 0.5), (-0.85, 0.5), (-0.3, -0.3), (-0.55, -0.3)),
-    ],
-    "house": [(0, -1.1), (1.0, -0.2), (0.75, -0.2), (0.75, 1.0), (-0.75, 1.0), (-0.75, -0.2), (-1.0, -0.2)],
-    "fish": [
-        *((-1.1, 0), (-0.6, -0.5), (0, -0.6), (0.5, -0.15), (1.1, -0.65)),
-        *((1.1, 0.65), (0.5, 0.15), (0, 0.6), (-0.6, 0.5)),
-    ],
-    "boat": [
-        (-0.1, -1.1),
-        (0.8, 0.2),
-        (0, 0.2),
-        (0, 0.4),
-        (1.1, 0.4),
-        (0.7, 1.0),
-        (-0.7, 1.0),
-        (-1.1, 0.4),
-        (-0.1, 0.4),
-    ],
-    "flower": _curve(lambda a: 0.75 + 0.35 * math.cos(5 * a), 60),
+OUTLINES = _outlines()
+SKY_AND_GROUND = {
+    "beach": ((120, 200, 240), (238, 214, 150)),
+    "forest": ((40, 90, 50), (30, 60, 30)),
+    "desert": ((250, 200, 140), (205, 130, 60)),
+    "city": ((170, 175, 185), (90, 90, 100)),
+    "meadow": ((150, 210, 250), (110, 190, 80)),
+    "lake": ((190, 220, 240), (50, 110, 170)),
 }
 
 
@@ -84,14 +62,7 @@ def _jitter(colour: tuple[int, int, int], rng: Random, by: int) -> tuple[int, ..
 
 
 def _background(setting: str, rng: Random) -> Image.Image:
-    sky, ground = {
-        "beach": ((120, 200, 240), (238, 214, 150)),
-        "forest": ((40, 90, 50), (30, 60, 30)),
-        "desert": ((250, 200, 140), (205, 130, 60)),
-        "city": ((170, 175, 185), (90, 90, 100)),
-        "meadow": ((150, 210, 250), (110, 190, 80)),
-        "lake": ((190, 220, 240), (50, 110, 170)),
-    }[setting]
+    sky, ground = SKY_AND_GROUND[setting]
     image = Image.new("RGB", (CANVAS_PX, CANVAS_PX), _jitter(sky, rng, 12))
     pen = ImageDraw.Draw(image)
     horizon = rng.randint(26, 38)
@@ -100,9 +71,8 @@ def _background(setting: str, rng: Random) -> Image.Image:
         pen.rectangle((0, horizon - 6, CANVAS_PX, horizon), fill=_jitter((40, 120, 200), rng, 12))
     elif setting == "forest":
         for x in range(rng.randint(0, 7), CANVAS_PX, 9):
-            pen.rectangle(
-                (x, 0, x + rng.randint(2, 4), horizon + rng.randint(0, 10)), fill=_jitter((80, 55, 35), rng, 10)
-            )
+            trunk = x, 0, x + rng.randint(2, 4), horizon + rng.randint(0, 10)
+            pen.rectangle(trunk, fill=_jitter((80, 55, 35), rng, 10))
     elif setting == "desert":
         for _ in range(3):
             x, y = rng.randint(-10, 50), rng.randint(horizon, CANVAS_PX)
@@ -125,7 +95,7 @@ def _background(setting: str, rng: Random) -> Image.Image:
 def _draw_thing(image: Image.Image, thing: Thing, centre: tuple[float, float], radius: float, rng: Random) -> None:
     tilt = math.radians(rng.uniform(-12, 12))
     cos, sin = radius * math.cos(tilt), radius * math.sin(tilt)
-    points = [(centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos) for x, y in SHAPES[thing.kind]]
+    points = [(centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos) for x, y in OUTLINES[thing.kind]]
     colour = _jitter(COLOURS[thing.colour], rng, 14)
     mask = Image.new("L", image.size)
     mask_pen = ImageDraw.Draw(mask)
@@ -133,25 +103,22 @@ def _draw_thing(image: Image.Image, thing: Thing, centre: tuple[float, float], r
     hole = tuple(centre[i] + sign * 0.5 * radius for sign in (-1, 1) for i in (0, 1)) if thing.kind == "ring" else None
     if hole:
         mask_pen.ellipse(hole, fill=0)
+    paint = Image.new("RGB", image.size, colour)
     if thing.pattern != "plain":
-        paint = Image.new("RGB", image.size, colour)
-        paint_pen = ImageDraw.Draw(paint)
+        pen = ImageDraw.Draw(paint)
         ink = (60, 60, 60) if thing.colour in ("white", "yellow", "pink") else (250, 250, 250)
         start = rng.randint(0, 3)
-        if thing.pattern == "striped":
-            for x in range(start, CANVAS_PX, 5):
-                paint_pen.rectangle((x, 0, x + 1, CANVAS_PX), fill=ink)
-        else:
-            for x in range(start, CANVAS_PX, 5):
+        for x in range(start, CANVAS_PX, 5):
+            if thing.pattern == "striped":
+                pen.rectangle((x, 0, x + 1, CANVAS_PX), fill=ink)
+            else:
                 for y in range(start, CANVAS_PX, 5):
-                    paint_pen.rectangle((x, y, x + 1, y + 1), fill=ink)
-        image.paste(paint, mask=mask)
-    else:
-        image.paste(colour, mask=mask)
+                    pen.rectangle((x, y, x + 1, y + 1), fill=ink)
+    image.paste(paint, mask=mask)
     pen = ImageDraw.Draw(image)
-    pen.polygon(points, outline=OUTLINE)
+    pen.polygon(points, outline=EDGE)
     if hole:
-        pen.ellipse(hole, outline=OUTLINE)
+        pen.ellipse(hole, outline=EDGE)
 
 
 def _places(scene: Scene, rng: Random) -> list[tuple[float, float]]:
@@ -177,20 +144,7 @@ def _places(scene: Scene, rng: Random) -> list[tuple[float, float]]:
 
 
 def draw(scene: Scene, rng: Random) -> Image.Image:
-    """Draw a scene.
-
-    Parameters
-    ----------
-    scene : Scene
-        What to show.
-    rng : Random
-        Decides what the scene leaves open: places, tilt, tint, texture and light.
-
-    Returns
-    -------
-    PIL.Image.Image
-        RGB, 64 × 64 pixels.
-    """
+    """Return an RGB image of 64 × 64 pixels; `rng` decides what the scene leaves open: places, tilt, texture, light."""
     image = _background(scene.setting, rng)
     room = {"small": 12, "large": 21} if scene.arrangement == "single" else {"small": 9, "large": 13.5}
     if len(scene.things) == 3:

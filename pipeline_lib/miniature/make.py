@@ -24,6 +24,7 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -34,47 +35,26 @@ from pipeline_lib.formats.tars import sealed, write_samples
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import atomic, write_json, write_parquet, write_text
 from pipeline_lib.jobs.progress import progress
+from pipeline_lib.miniature import Scene, sample_scene
 from pipeline_lib.miniature.describe import LABELLED, PARTS, caption, crepe_item, sugarcrepe_item
 from pipeline_lib.miniature.draw import CANVAS_PX, draw, jpeg
-from pipeline_lib.miniature.scenes import Scene, sample_scene
 from pipeline_lib.miniature.serve import ANSWERS
 
 Describe = Callable[[Scene, Random], dict | None]
 
 
 class World:
-    """Draws image pools into a folder and remembers what each image shows.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the tars go.
-    seed : int
-        Everything follows from it and from the pool's name.
-    """
+    """Draws image pools into a folder; everything follows from the seed and the pool's name."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.seed = folder, seed
-        self.truth: list[dict] = []
+        self.truth: list[dict] = []  # what each image shows
 
     def pool(self, name: str, count: int, arrangement: str | None, describe: Describe) -> list[tuple[str, Scene, dict]]:
-        """Draw `count` scenes into ``NAME.tar``.
+        """Draw `count` scenes into ``NAME.tar``; return key, scene and ``KEY.json`` of each image.
 
-        Parameters
-        ----------
-        name : str
-            The pool's name, also its file's.
-        count : int
-            How many images.
-        arrangement : str or None
-            As `sample_scene` takes it.
-        describe : callable
-            From the scene and a `Random` to what ``KEY.json`` says, or to None if the scene does not fit the pool.
-
-        Returns
-        -------
-        list of (str, Scene, dict)
-            Key, scene and ``KEY.json`` of each image.
+        `arrangement` is as `sample_scene` takes it. `describe` returns what ``KEY.json`` says of a scene, or None if
+        the scene does not fit the pool.
         """
         drawn = []
 
@@ -87,12 +67,10 @@ class World:
                     said = describe(scene, rng)
                 key = f"{number:09d}"
                 drawn.append((key, scene, said))
+                self.truth.append({"pool": name, "key": key, "scene": json.dumps(dataclasses.asdict(scene))})
                 yield key, sealed(jpeg(draw(scene, rng)), said)
 
         write_samples(self.folder / f"{name}.tar", samples())
-        self.truth += [
-            {"pool": name, "key": key, "scene": json.dumps(dataclasses.asdict(scene))} for key, scene, _ in drawn
-        ]
         return drawn
 
 
@@ -100,12 +78,9 @@ def _caption_only(scene: Scene, rng: Random) -> dict:
     return {"caption": caption(scene, rng)}
 
 
-def _labelled(label: Callable[[Scene], int | None]) -> Describe:
-    def describe(scene: Scene, _: Random) -> dict | None:
-        found = label(scene)
-        return None if found is None else {"label": found}
-
-    return describe
+def _labelled(label_of: Callable[[Scene], int | None], scene: Scene, _: Random) -> dict | None:
+    label = label_of(scene)
+    return None if label is None else {"label": label}
 
 
 def _write_web(world: World, count: int, hosts: int, shares: dict[str, float]) -> None:
@@ -130,11 +105,9 @@ def _write_sugarcrepe(world: World, count: int) -> None:
         rng = Random(f"{world.seed}/sugarcrepe/{part}")
         # "a next to b" is as true with a and b swapped, so it makes no swap_obj item.
         usable = [(key, scene) for key, scene, _ in drawn if part != "swap_obj" or scene.relation != "next to"]
-        items = {
-            str(number): {"filename": f"{key}.jpg", **sugarcrepe_item(scene, part, rng)}
-            for number, (key, scene) in enumerate(usable)
-        }
-        write_json(world.folder / "sugarcrepe" / f"{part}.json", items)
+        items = [{"filename": f"{key}.jpg", **sugarcrepe_item(scene, part, rng)} for key, scene in usable]
+        content = {str(number): item for number, item in enumerate(items)}
+        write_json(world.folder / "sugarcrepe" / f"{part}.json", content)
 
 
 def _write_crepe(world: World, count: int) -> None:
@@ -152,13 +125,7 @@ def _write_crepe(world: World, count: int) -> None:
 
 
 def parse_shares(text: str) -> dict[str, float]:
-    """Parse ``dead=0.05,silent=0.001`` into the share of URLs that each bad answer gets.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If an answer is unknown, or the shares are not numbers between 0 and 1 that leave room for good ones.
-    """
+    """Parse ``dead=0.05,silent=0.001`` into the share of URLs that each bad answer gets; the rest is served well."""
     shares = {}
     for entry in filter(None, text.split(",")):
         name, _, share = entry.partition("=")
@@ -190,8 +157,8 @@ def main() -> None:
     _write_web(world, args.captions, args.hosts, args.answers)
     world.pool("pretrain", args.pretrain, None, _caption_only)
     world.pool("pool", args.pool, None, _caption_only)
-    for name, (classes, arrangement, label) in LABELLED.items():
-        world.pool(f"zeroshot/{name}", args.zeroshot, arrangement, _labelled(label))
+    for name, (classes, arrangement, label_of) in LABELLED.items():
+        world.pool(f"zeroshot/{name}", args.zeroshot, arrangement, partial(_labelled, label_of))
         write_text(args.folder / "zeroshot" / f"{name}.classes.txt", "".join(f"{entry}\n" for entry in classes))
     _write_sugarcrepe(world, args.sugarcrepe)
     _write_crepe(world, args.crepe)

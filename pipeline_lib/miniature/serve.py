@@ -45,20 +45,11 @@ ANSWERS = {
 
 STATUSES = {"dead": 404, "gone": 410, "forbidden": 403, "failing": 500}
 HTML = b"<!doctype html><title>Not here</title><p>The image that you look for has moved."
-# How long a command that was asked to end may take to do so.
-GRACE_S = 5.0
+GRACE_S = 5.0  # how long a command that was asked to end may take to do so
 
 
 class Web:
-    """The hosts of the miniature world.
-
-    Parameters
-    ----------
-    images : mapping of str to bytes
-        JPEG by key.
-    answers : mapping of str to (str, str)
-        Key and answer by URL.
-    """
+    """The hosts of the miniature world: JPEG by key; key and answer by URL."""
 
     def __init__(self, images: Mapping[str, bytes], answers: Mapping[str, tuple[str, str]]) -> None:
         self._images, self._answers = images, answers
@@ -102,13 +93,7 @@ async def _truncated(request: web.BaseRequest, image: bytes) -> web.StreamRespon
 
 
 def read_web(tar: Path, answers: Path) -> Web:
-    """Read the miniature's web from its two files.
-
-    Raises
-    ------
-    ValueError
-        If an answer is unknown, a URL is twice in the table, or an image is missing.
-    """
+    """Read the miniature's web from its two files; a table that does not fit the tar is a `ValueError`."""
     images = {key: parts["jpg"] for key, parts in read_samples(tar) if "jpg" in parts}
     table = read_parquet(answers, ["url", "key", "answer"])
     for row in table.itertuples():
@@ -125,13 +110,7 @@ def read_web(tar: Path, answers: Path) -> Web:
 
 
 async def serve_while(site: Web, command: list[str]) -> int:
-    """Serve `site` while `command` runs; end the command when we are told to end.
-
-    Returns
-    -------
-    int
-        The command's exit status, as a shell counts it: 128 and the signal's number if a signal ended it.
-    """
+    """Serve `site` while `command` runs, and end it when told to end; return its exit status, as a shell counts it."""
     # Set before there is a child, so that no signal can leave it behind; asyncio does the same for an interrupt.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     runner = web.ServerRunner(web.Server(site.handle, handler_cancellation=True, access_log=None), shutdown_timeout=0.1)
@@ -143,19 +122,15 @@ async def serve_while(site: Web, command: list[str]) -> int:
         try:
             status = await child.wait()
         except asyncio.CancelledError:
-            status = await _end(child)
+            child.terminate()
+            try:
+                status = await asyncio.wait_for(child.wait(), GRACE_S)
+            except TimeoutError:
+                child.kill()
+                status = await child.wait()
     finally:
         await runner.cleanup()
     return status if status >= 0 else 128 - status
-
-
-async def _end(child: asyncio.subprocess.Process) -> int:
-    child.terminate()
-    try:
-        return await asyncio.wait_for(child.wait(), GRACE_S)
-    except TimeoutError:
-        child.kill()
-        return await child.wait()
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ from torch.nn import functional
 from pipeline_lib.clip.load import CLIP, load_clip, preprocess, tokenize
 from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.result import read_model
-from pipeline_lib.fetch.images import FORMATS, decode
+from pipeline_lib.fetch.images import FORMATS, decode, own_pixel_limit
 from pipeline_lib.jobs.cli import run
 
 MOST_PIXELS = 100_000_000  # 300 MB once decoded
@@ -134,7 +134,7 @@ def read_image(path: Path) -> Image.Image:
     body = path.read_bytes()
     too_large = False
     try:
-        with Image.open(io.BytesIO(body), formats=FORMATS) as image:
+        with own_pixel_limit(), Image.open(io.BytesIO(body), formats=FORMATS) as image:
             too_large = image.width * image.height > MOST_PIXELS
             pixels = None if too_large else decode(body, image, image.size, "RGB")[0]
     except UnidentifiedImageError:

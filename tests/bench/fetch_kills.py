@@ -19,13 +19,13 @@ from aiohttp import web
 from fetching import fetch_settings, jpeg, rows_of, serving
 
 from pipeline_lib.fetch.fetch import fetch_part, identity_of
-from pipeline_lib.fetch.journal import Journal
+from pipeline_lib.fetch.outcomes import Journal
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
 
 # Forked from a process that has everything loaded, so that a fetch is under way within milliseconds.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["__main__", "pipeline_lib.fetch.fetch"])
+PROCESSES.set_forkserver_preload(["__main__", "pipeline_lib.fetch.fetch", "torch"])
 KINDS = {"": 80, "-404": 8, "-500": 4, "-moved": 4, "-half": 4}  # what a path asks for, and its share in percent
 
 

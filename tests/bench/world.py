@@ -15,8 +15,8 @@ from pipeline_lib.captions.rules.backend import RuleBackend
 from pipeline_lib.clip.load import CLIP
 from pipeline_lib.formats.cc3m import Part, Row
 from pipeline_lib.formats.tars import write_samples
+from pipeline_lib.miniature import sample_scene
 from pipeline_lib.miniature.describe import caption
-from pipeline_lib.miniature.scenes import sample_scene
 
 WORD_WEIGHTS = {"no": 1.0, "not": 1.0, "without": 1.0}
 

@@ -32,9 +32,8 @@ from pipeline_lib.config.checks import check_config, read_experiments
 from pipeline_lib.distractors.released import read_mapping
 from pipeline_lib.evaluate import mcq, prompts, result, retrieval, sugarcrepe, sugarcrepe_plus, valse
 from pipeline_lib.features.store import Features, load_features, save_features
+from pipeline_lib.fetch import Failed, outcomes
 from pipeline_lib.fetch import images as fetched_images
-from pipeline_lib.fetch import journal, outcomes
-from pipeline_lib.fetch.failures import Failed
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.formats.annotations import coco_image_keys
 from pipeline_lib.formats.cc3m import Part, Row
@@ -189,7 +188,7 @@ NEGATED = {
     "exclusion_caption": "a dog next to a lamp",
     "object": "a red sofa",
 }
-OUTCOME = outcomes.Outcome("ok", None, False, 200, 1, 9, "h.test", "0" * 64, 5, outcomes.Sizes(1, 1, 1, 1))
+OUTCOME = outcomes.Outcome("ok", None, False, 200, 1, 9, "h.test", "0" * 64, 5, 1, 1, 1, 1)
 
 
 def _parts(parts: tuple[str, ...], content: object) -> Callable[[Path], list[Path]]:
@@ -274,19 +273,19 @@ def _parquet(folder: Path) -> list[Path]:
 
 
 def _outcomes(folder: Path) -> list[Path]:
-    with outcomes.outcome_table(folder / "a.parquet", "id") as table:
-        table.add(Row("000000000", CAPTION, "http://h.test/1", None), OUTCOME)
+    row = Row("000000000", CAPTION, "http://h.test/1", None)
+    outcomes.write_outcomes(folder / "a.parquet", "id", [(row, OUTCOME)])
     return [folder / "a.parquet"]
 
 
 def _journal(folder: Path) -> list[Path]:
-    with journal.Journal(folder / "a.journal", "id", 2) as settled:
+    with outcomes.Journal(folder / "a.journal", "id", 2) as settled:
         settled.add(0, OUTCOME, b"image")
     return [folder / "a.journal"]
 
 
 def _read_journal(folder: Path) -> None:
-    with journal.Journal(folder / "a.journal", "id", 2) as settled:
+    with outcomes.Journal(folder / "a.journal", "id", 2) as settled:
         for row in range(2):
             if row in settled:
                 settled.read(row)

@@ -5,7 +5,7 @@ import io
 
 from matplotlib.figure import Figure
 
-from pipeline_lib.fetch.failures import FAILURES
+from pipeline_lib.fetch import FAILURES
 from pipeline_lib.jobs.files import read_json
 from pipeline_lib.paper.figures import style
 
