@@ -8,7 +8,7 @@ import torch
 from conftest import write_pool
 from torch.nn import functional
 
-from pipeline_lib.clip.load import tokenize
+from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.distractors import choose
 from pipeline_lib.distractors.choose import best_images
 from pipeline_lib.features import encode

@@ -10,9 +10,9 @@ from pipeline_lib.backbones import export
 from pipeline_lib.backbones.export import export_huggingface, export_open_clip
 from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip.load import CONTEXT_LENGTH, build_clip, preprocess, save_checkpoint, tokenize
+from pipeline_lib.clip.load import build_clip, load_torchvision, preprocess, save_checkpoint
 from pipeline_lib.clip.text_tower import encode_text
-from pipeline_lib.clip.torchvision_shim import load_torchvision
+from pipeline_lib.clip.tokenizer import CONTEXT_LENGTH, tokenize
 
 VIT_B_32 = {
     **{"embed_dim": 512, "image_resolution": 224, "transformer_width": 512, "transformer_layers": 12},

@@ -146,7 +146,7 @@ def test_the_shards_of_a_pool_come_back_as_one(tmp_path):
         ({"precision": "bf16"}, r"its precision is bf16 and that of .*00000\.safetensors is fp32"),
         ({"preprocess": "64 px"}, r"its preprocess is 64 px and that of .*00000\.safetensors is 32 px"),
         ({"labels": torch.tensor([0])}, r"expected labels in all shards .*00001\.safetensors has them"),
-        ({"keys": ["1"]}, r"key 1 stands in .*00000\.safetensors already"),
+        ({"keys": ["1"]}, r"key 1 is in .*00000\.safetensors already"),
     ],
 )
 def test_shards_that_do_not_fit_together_are_named(tmp_path, other, message):

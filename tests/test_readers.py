@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT, jpeg_bytes, write_pool
 from PIL import Image
 
-from pipeline_lib.clip.torchvision_shim import load_torchvision
+from pipeline_lib.clip.load import load_torchvision
 from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader

@@ -6,8 +6,9 @@ from conftest import REAL_DATA
 from torch.nn import functional
 
 from pipeline_lib.clip import text_tower
-from pipeline_lib.clip.load import clip, tokenize
+from pipeline_lib.clip.load import clip
 from pipeline_lib.clip.text_tower import encode_captions, encode_text, find_prefixes
+from pipeline_lib.clip.tokenizer import tokenize
 
 CAPTIONS = ["a dog", "two red balls next to a small blue box on a beach", "", "a dog", "snow " * 75, "a dog and no cat"]
 

@@ -10,53 +10,50 @@
 =================================================  ====================================================================
 
 No file is trusted: a checkpoint is opened with ``weights_only=True``, so that it can hold weights and plain values, and
-nothing in it is executed.
+nothing in it is executed. Plain files are read, `transformers` and `open_clip` are not needed.
+
+Hugging Face's ``CLIPModel`` keeps queries, keys and values apart, which `clip` has in one matrix, and stores both
+projections transposed; all else differs in its name only. It has vision transformers alone, no ResNet.
 """
 
 import argparse
 import re
+from collections.abc import Collection
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import NamedTuple
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline_lib.backbones.huggingface import HEAD_WIDTH, activation_in, from_huggingface
-from pipeline_lib.clip.load import pixel_statistics
+from pipeline_lib.clip.load import HEAD_WIDTH, pixel_statistics
 from pipeline_lib.clip.torch_file import load_weights_only, memory_for
 from pipeline_lib.jobs.files import read_json
+from pipeline_lib.jobs.quoted import quoted
 
 NO_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # OpenAI's archives list these three among them
+HIDDEN_ACT = {"quickgelu": "quick_gelu", "gelu": "gelu"}  # our names of activations: Hugging Face's
+LAYER_NORM_EPS = 1e-5
+DEFAULTS = {  # of transformers, for keys that a config.json leaves out
+    "text_config": {"hidden_act": "quick_gelu", "layer_norm_eps": LAYER_NORM_EPS, "num_attention_heads": 8},
+    "vision_config": {"hidden_act": "quick_gelu", "layer_norm_eps": LAYER_NORM_EPS, "num_attention_heads": 12},
+}
+TRANSPOSED = ("visual.proj", "text_projection")
+# (name in `clip`, names in Hugging Face's CLIPModel), * for a layer's number; three names for a stacked projection.
+NAMES = [line.split("\t") for line in Path(__file__).with_name("huggingface.tsv").read_text().splitlines()[1:]]
 
 
 class Weights(NamedTuple):
-    """What a file holds.
-
-    Attributes
-    ----------
-    state_dict : dict of str to Tensor
-        Under the names of ``clip.model.CLIP``; floating-point weights in fp32.
-    activation : str or None
-        With which they were trained, as the file says; None where it does not.
-    """
+    """Weights in fp32 under the names of ``clip.model.CLIP``, and their activation; None where no file names it."""
 
     state_dict: dict[str, Tensor]
     activation: str | None
 
 
 def read_weights(path: str | Path) -> Weights:
-    """Read a checkpoint or a folder, whatever of the above it is.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is nothing at `path`, or a folder lacks one of its files.
-    ValueError
-        If the file is damaged, holds pickled objects, is none of the above, or describes a model that is not a CLIP;
-        the message names it.
-    """
+    """Read a checkpoint or a folder, whatever of the above it is."""
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such checkpoint")
@@ -88,7 +85,7 @@ def _read_checkpoint(path: Path) -> Weights:
 
 
 def _load(path: Path) -> object:
-    """Return the content of a file of ``torch.save``; of all classes but torch's own, a Namespace alone is let in."""
+    """Return the content of a file of ``torch.save``; of all classes but torch's own, only a Namespace is let in."""
     try:
         return load_weights_only(path, argparse.Namespace)
     except UnpicklingError as error:
@@ -107,11 +104,11 @@ def _load(path: Path) -> object:
 
 def _read_huggingface(path: Path) -> Weights:
     config = read_json(_file(path, "config.json"))
-    state_dict = from_huggingface(_load_safetensors(_file(path, "model.safetensors")))
+    state_dict = _from_huggingface(_load_safetensors(_file(path, "model.safetensors")))
     if (path / "preprocessor_config.json").is_file():
         said = read_json(path / "preprocessor_config.json")
         _check_pixels(said.get("image_mean"), said.get("image_std"))
-    return Weights(state_dict, activation_in(config, state_dict))
+    return Weights(state_dict, _activation_in(config, state_dict))
 
 
 def _read_open_clip(path: Path) -> Weights:
@@ -143,21 +140,20 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path.name} is not a whole safetensors file ({error}); download it again") from error
 
 
-def _check_pixels(mean: list | None, std: list | None) -> None:
-    """Refuse a model that wants its pixels normalised in another way than `clip` does; None is `clip`'s."""
-    for name, found, expected in zip(("mean", "std"), (mean, std), pixel_statistics(), strict=True):
-        if found is not None and [round(value, 4) for value in found] != [round(value, 4) for value in expected]:
-            raise ValueError(f"expected images normalised with the {name} {expected} as CLIP does, found {found}")
+def _check_pixels(*found: list | None) -> None:
+    """Refuse a model whose pixels have another mean or standard deviation than `clip`'s; None is `clip`'s."""
+    for name, mine, expected in zip(("mean", "std"), found, pixel_statistics(), strict=True):
+        if mine is not None and [round(value, 4) for value in mine] != [round(value, 4) for value in expected]:
+            raise ValueError(f"expected images normalised with the {name} {expected} as CLIP does, found {mine}")
 
 
 def _checked(state_dict: dict) -> dict[str, Tensor]:
     """Return the weights in fp32, without prefix and without what is not a weight."""
-    if others := [name for name, value in state_dict.items() if not isinstance(value, Tensor)]:
-        raise ValueError(f"expected a tensor under each name, found {type(state_dict[others[0]]).__name__} {others[0]}")
-    if empty := [name for name, value in state_dict.items() if not value.numel()]:
-        raise ValueError(
-            f"expected numbers under each name, found none under {empty[0]}, {tuple(state_dict[empty[0]].shape)}"
-        )
+    for name, value in state_dict.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(f"expected a tensor under each name, found {type(value).__name__} {name}")
+        if not value.numel():
+            raise ValueError(f"expected numbers under each name, found none under {name}, {tuple(value.shape)}")
     if all(name.startswith("module.") for name in state_dict):
         state_dict = {name.removeprefix("module."): value for name, value in state_dict.items()}
     state_dict = {
@@ -168,3 +164,60 @@ def _checked(state_dict: dict) -> dict[str, Tensor]:
     if broken := [name for name, value in state_dict.items() if not value.isfinite().all()]:
         raise ValueError(f"expected finite numbers, found others in {broken[0]}; download it again")
     return state_dict
+
+
+def huggingface_names(weights: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return `NAMES` of a CLIP's weights, with layers numbered as in `weights`, the names in either form."""
+    names = {}
+    for ours, theirs in NAMES:
+        layers = max(_count_layers(weights, ours), _count_layers(weights, theirs)) if "*" in ours else 1
+        names |= {ours.replace("*", str(n)): tuple(theirs.replace("*", str(n)).split()) for n in range(layers)}
+    return names
+
+
+def _count_layers(weights: Collection[str], name: str) -> int:
+    """Return how many different numbers stand for the ``*`` of a name in `weights`."""
+    start = re.escape(name.partition("*")[0])
+    return len({match[1] for weight in weights if (match := re.match(rf"{start}(\d+)\.", weight))})
+
+
+def _from_huggingface(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a ``CLIPModel`` under `clip`'s names."""
+    tensors = {name: value for name, value in tensors.items() if not name.endswith(".position_ids")}  # 0, 1, 2, ...
+    names = huggingface_names(tensors)
+    expected = {name for group in names.values() for name in group}
+    if missing := sorted(expected - set(tensors)):
+        raise ValueError(f"{len(missing)} weights of a CLIPModel are missing, such as {missing[0]}")
+    if unknown := sorted(set(tensors) - expected):
+        raise ValueError(f"{len(unknown)} weights are not of a CLIPModel, such as {unknown[0]}")
+    state_dict = {}
+    for ours, theirs in names.items():
+        value = torch.cat([tensors[name] for name in theirs]) if len(theirs) == 3 else tensors[theirs[0]]
+        state_dict[ours] = value.T.contiguous() if ours in TRANSPOSED else value
+    return state_dict
+
+
+def _activation_in(config: dict, state_dict: dict[str, Tensor]) -> str:
+    """Return the activation that a ``config.json`` names; refuse what `clip.model.CLIP` does not compute."""
+    if config.get("model_type") != "clip":
+        raise ValueError(f"expected model_type clip in config.json, found {quoted(config.get('model_type'))}")
+    widths = {
+        "text_config": state_dict["ln_final.weight"].shape[0],
+        "vision_config": state_dict["visual.ln_post.weight"].shape[0],
+    }
+    found = set()
+    for tower, defaults in DEFAULTS.items():
+        said = {**defaults, **config.get(tower, {})}
+        expected = {"layer_norm_eps": LAYER_NORM_EPS, "num_attention_heads": widths[tower] // HEAD_WIDTH}
+        for key, value in expected.items():
+            if said[key] != value:
+                raise ValueError(
+                    f"expected {tower}/{key} {value} in config.json, as CLIP has, found {quoted(said[key])}"
+                )
+        found.add(said["hidden_act"])
+    known = {theirs: ours for ours, theirs in HIDDEN_ACT.items()}
+    if len(found) > 1 or not found <= set(known):
+        raise ValueError(
+            f"expected one hidden_act for both towers in config.json, {' or '.join(known)}, found {sorted(found)}"
+        )
+    return known[found.pop()]

@@ -29,7 +29,7 @@ def list_test_split(dataset: str, root: str, classes: int) -> Iterator[tuple[Pat
         If torchvision does not take the copy, its classes are not as many, or a listed image is not there; the message
         names the place.
     """
-    from pipeline_lib.clip.torchvision_shim import load_torchvision
+    from pipeline_lib.clip.load import load_torchvision
 
     datasets = load_torchvision().datasets
     try:

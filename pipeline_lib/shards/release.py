@@ -32,7 +32,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from pipeline_lib.clip.length import fits_clip
+from pipeline_lib.clip.tokenizer import fits_clip
 from pipeline_lib.clip.torch_file import load_plain
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_parquet
