@@ -33,6 +33,8 @@ from pipeline_lib.clip.torch_file import load_weights_only, memory_for
 from pipeline_lib.jobs.files import read_json
 from pipeline_lib.jobs.quoted import quoted
 
+HUGGINGFACE = ("config.json", "model.safetensors")  # a folder's description and weights
+OPEN_CLIP = ("open_clip_config.json", "open_clip_model.safetensors")
 NO_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # OpenAI's archives list these three among them
 HIDDEN_ACT = {"quickgelu": "quick_gelu", "gelu": "gelu"}  # our names of activations: Hugging Face's
 LAYER_NORM_EPS = 1e-5
@@ -59,12 +61,7 @@ def read_weights(path: str | Path) -> Weights:
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
         with memory_for(path):
-            if not path.is_dir():
-                found = _read_checkpoint(path)
-            elif (path / "open_clip_config.json").is_file():
-                found = _read_open_clip(path)
-            else:
-                found = _read_huggingface(path)
+            found = _read_folder(path) if path.is_dir() else _read_checkpoint(path)
             return Weights(_checked(found.state_dict), found.activation)
     except FileNotFoundError:
         raise
@@ -76,12 +73,14 @@ def read_weights(path: str | Path) -> Weights:
 
 def _read_checkpoint(path: Path) -> Weights:
     content = _load(path)
-    keys = sorted(map(str, content)) if isinstance(content, dict) else [type(content).__name__]
-    for key in ("model", "state_dict"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
+    if not isinstance(content, dict):
+        content = {type(content).__name__: None}
+    for weights in (content.get("model"), content.get("state_dict")):
+        if isinstance(weights, dict):
             said = content.get("activation")
-            return Weights(content[key], said if isinstance(said, str) else None)
-    raise ValueError(f"expected weights under the key `model` or `state_dict`, found {', '.join(keys)[:200]}")
+            return Weights(weights, said if isinstance(said, str) else None)
+    found = ", ".join(sorted(map(str, content)))
+    raise ValueError(f"expected weights under the key `model` or `state_dict`, found {found:.200}")
 
 
 def _load(path: Path) -> object:
@@ -102,42 +101,37 @@ def _load(path: Path) -> object:
         ) from error
 
 
-def _read_huggingface(path: Path) -> Weights:
-    config = read_json(_file(path, "config.json"))
-    state_dict = _from_huggingface(_load_safetensors(_file(path, "model.safetensors")))
-    if (path / "preprocessor_config.json").is_file():
-        said = read_json(path / "preprocessor_config.json")
-        _check_pixels(said.get("image_mean"), said.get("image_std"))
-    return Weights(state_dict, _activation_in(config, state_dict))
-
-
-def _read_open_clip(path: Path) -> Weights:
-    config = read_json(path / "open_clip_config.json")
-    model = config.get("model_cfg", {})
-    state_dict = _load_safetensors(_file(path, "open_clip_model.safetensors"))
-    text, vision = model.get("text_cfg", {}), model.get("vision_cfg", {})
-    expected, found = text.get("width", 0) // HEAD_WIDTH, text.get("heads")
-    if found != expected or vision.get("head_width", HEAD_WIDTH) != HEAD_WIDTH:
-        raise ValueError(f"expected heads of {HEAD_WIDTH} channels as CLIP has, found {text} and {vision}")
-    pixels = config.get("preprocess_cfg", {})
-    _check_pixels(pixels.get("mean"), pixels.get("std"))
-    return Weights(state_dict, "quickgelu" if model.get("quick_gelu", False) else "gelu")
-
-
-def _file(folder: Path, name: str) -> Path:
-    if not (folder / name).is_file():
-        raise FileNotFoundError(
-            f"{folder / name}: no such file; expected the folder of a Hugging Face CLIPModel (config.json, "
-            "model.safetensors) or of open_clip (open_clip_config.json, open_clip_model.safetensors)"
-        )
-    return folder / name
-
-
-def _load_safetensors(path: Path) -> dict[str, Tensor]:
+def _read_folder(folder: Path) -> Weights:
+    files = OPEN_CLIP if (folder / OPEN_CLIP[0]).is_file() else HUGGINGFACE
+    for name in files:
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder / name}: no such file; expected the folder of a Hugging Face CLIPModel "
+                f"({', '.join(HUGGINGFACE)}) or of open_clip ({', '.join(OPEN_CLIP)})"
+            )
+    config = read_json(folder / files[0])
     try:
-        return load_file(path)
+        tensors = load_file(folder / files[1])
     except SafetensorError as error:
-        raise ValueError(f"{path.name} is not a whole safetensors file ({error}); download it again") from error
+        raise ValueError(f"{files[1]} is not a whole safetensors file ({error}); download it again") from error
+    if files is OPEN_CLIP:
+        return Weights(tensors, _open_clip_activation(config))
+    if (folder / "preprocessor_config.json").is_file():
+        pixels = read_json(folder / "preprocessor_config.json")
+        _check_pixels(pixels.get("image_mean"), pixels.get("image_std"))
+    state_dict = _from_huggingface(tensors)
+    return Weights(state_dict, _huggingface_activation(config, state_dict))
+
+
+def _open_clip_activation(config: dict) -> str:
+    """Return the activation that an ``open_clip_config.json`` names; refuse what `clip.model.CLIP` does not compute."""
+    model, pixels = config.get("model_cfg", {}), config.get("preprocess_cfg", {})
+    text, vision = model.get("text_cfg", {}), model.get("vision_cfg", {})
+    heads = text.get("width", 0) // HEAD_WIDTH
+    if text.get("heads") != heads or vision.get("head_width", HEAD_WIDTH) != HEAD_WIDTH:
+        raise ValueError(f"expected heads of {HEAD_WIDTH} channels as CLIP has, found {text} and {vision}")
+    _check_pixels(pixels.get("mean"), pixels.get("std"))
+    return "quickgelu" if model.get("quick_gelu", False) else "gelu"
 
 
 def _check_pixels(*found: list | None) -> None:
@@ -197,7 +191,7 @@ def _from_huggingface(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return state_dict
 
 
-def _activation_in(config: dict, state_dict: dict[str, Tensor]) -> str:
+def _huggingface_activation(config: dict, state_dict: dict[str, Tensor]) -> str:
     """Return the activation that a ``config.json`` names; refuse what `clip.model.CLIP` does not compute."""
     if config.get("model_type") != "clip":
         raise ValueError(f"expected model_type clip in config.json, found {quoted(config.get('model_type'))}")

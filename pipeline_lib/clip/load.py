@@ -114,8 +114,11 @@ def build_clip(state_dict: dict[str, torch.Tensor], activation: str = "quickgelu
     The architecture follows from their names, as in ``CLIP.state_dict()``, and shapes; `activation`, a key of
     `ACTIVATIONS`, is the one that they were trained with.
     """
-    model = build_model(dict(state_dict)).float()
-    model.load_state_dict(state_dict)
+    try:
+        model = build_model(dict(state_dict)).float()
+        model.load_state_dict(state_dict)
+    except Exception as error:  # what clip and torch raise for foreign names, shapes and sizes
+        raise ValueError(f"not the weights of a CLIP ({error!r:.300})") from error
     for module in model.modules():
         if isinstance(module, ResidualAttentionBlock):
             module.mlp.gelu = ACTIVATIONS[activation]()

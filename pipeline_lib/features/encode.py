@@ -36,11 +36,6 @@ from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
 
 
-def preprocess_id(n_px: int) -> str:
-    """Return what tells one way from an image to `n_px` × `n_px` pixels from another."""
-    return f"openai-clip {version('openai-clip')} preprocess, {n_px} px"
-
-
 def prepare_ahead(
     samples: Iterable[Sample], n_px: int, batch_size: int, workers: Executor, pin: bool
 ) -> Iterator[tuple[list[tuple[Sample, bytes]], Tensor]]:
@@ -108,7 +103,7 @@ def encode_pool(
         features=torch.cat(features),
         labels=torch.tensor(labels) if labels else None,
         tower=tower_id(model),
-        preprocess=preprocess_id(n_px),
+        preprocess=f"openai-clip {version('openai-clip')} preprocess, {n_px} px",
         precision=precision,
         images=digest.hexdigest(),
     )

@@ -26,18 +26,11 @@ def load_samples(
     distractors: Path | None = None,
     pool_features: Sequence[Path] = (),
 ) -> Samples:
-    """Return what `needs` names, a row per sample: tokenized texts, and normalised features of images.
+    """Return what `needs` names, a row per sample of `triplets`: tokenized texts, and normalised features of images.
 
-    Parameters
-    ----------
-    tower : str
-        `tower_id` that features must come from.
-    triplets : Path
-        Parquet with ``key`` and the needed texts' columns.
-    features, pool_features : sequence of Path
-        Feature files of the triplets' images, and of the pool that distractors were chosen from.
-    distractors : Path
-        Parquet with ``key`` and ``distractor``, a key of the pool.
+    `triplets` is Parquet with ``key`` and the needed texts' columns, `distractors` with ``key`` and ``distractor``, a
+    key of the pool. `features` are the feature files of the triplets' images, `pool_features` those of the pool, by the
+    image tower with the `tower_id` `tower`.
     """
     columns = {text: column for text, column in TEXTS.items() if {text, f"frozen_{text}"} & set(needs)}
     frame = read_parquet(triplets, ["key", *columns.values()])

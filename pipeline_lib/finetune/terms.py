@@ -67,10 +67,8 @@ def needs(loss: str) -> set[str]:
     """Return what the terms of a loss need."""
     found = {name for term in LOSSES[loss].terms for name in TERMS[term].needs}
     if unknown := found - {*IMAGES, *TEXTS, *FROZEN}:
-        raise ValueError(
-            f"a term of the loss {loss} needs {', '.join(sorted(unknown))}; expected some of "
-            f"{', '.join((*IMAGES, *TEXTS, *FROZEN))}; mend TERMS in pipeline_lib/finetune/terms.py"
-        )
+        known = ", ".join((*IMAGES, *TEXTS, *FROZEN))
+        raise ValueError(f"a term of the loss {loss} needs {', '.join(sorted(unknown))}; expected some of {known}")
     return found
 
 

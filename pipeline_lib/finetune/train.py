@@ -72,13 +72,13 @@ def train(trainer: Trainer, state: Path, identity: str, checkpoint_every: int, w
 
 def speed(trainer: Trainer, steps: int, seconds: float) -> dict:
     """Return what `steps` steps in `seconds` say of the speed: per second, and the share of padding not computed."""
-    texts = torch.stack(list(trainer.texts.values()))  # (texts, n, 77)
-    tokens = int((texts.argmax(dim=-1) + 1).sum())  # of an epoch
+    texts = trainer.texts.values()
+    tokens = sum(int((part.argmax(dim=-1) + 1).sum()) for part in texts)  # of an epoch
     trained = steps * trainer.recipe.batch_size
     return {
         "samples_per_s": round(trained / seconds, 1),
         "tokens_per_s": round(trained / seconds * tokens / trainer.samples, 1),
-        "padding_spared": round(1 - tokens / texts.numel(), 4),
+        "padding_spared": round(1 - tokens / sum(part.numel() for part in texts), 4),
     }
 
 
@@ -92,10 +92,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--features", type=Path, nargs="+", required=True, help="of the triplets' images")
     parser.add_argument("--distractors", type=Path, help="for losses with distractor images")
     parser.add_argument("--pool-features", type=Path, nargs="+", default=[], help="of the distractors' pool")
-    for field in fields(Recipe):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, required=True, **field.metadata)
     for name in ("checkpoint-every", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    for field in fields(Recipe):
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, required=True, **field.metadata)
     args = parser.parse_args()
     if needs_distractors(args.loss) and not (args.distractors and args.pool_features):
         parser.error(f"--loss {args.loss} needs --distractors and --pool-features")
