@@ -7,6 +7,7 @@ import pickle
 import pytest
 import torch
 from conftest import TINY, TINY_RESNET, call
+from hostile import Touch, torch_saved
 from safetensors.torch import load_file, save_file
 
 from pipeline_lib.backbones import checkpoint
@@ -63,22 +64,14 @@ def test_each_kind_of_file_gives_its_weights(tmp_path, architecture):
         load_clip(tmp_path / "authors.pt")  # files of the pipeline's own hold no Namespace
 
 
-class Malicious:
-    def __reduce__(self):
-        import os
-
-        return os.system, ("touch executed",)
-
-
-@pytest.mark.parametrize("old", [False, True], ids=["zip", "legacy"])
-def test_a_malicious_pickle_does_not_run(tmp_path, tiny_clip, monkeypatch, old):
-    monkeypatch.chdir(tmp_path)
-    content = {"model": tiny_clip.state_dict(), "args": Malicious()}
-    torch.save(content, tmp_path / "bad.pt", _use_new_zipfile_serialization=not old)
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_a_malicious_pickle_does_not_run(tmp_path, tiny_clip, legacy):
+    harm = Touch(tmp_path / "executed")
+    (tmp_path / "bad.pt").write_bytes(torch_saved({"model": tiny_clip.state_dict(), "args": harm}, legacy))
     with pytest.raises(ValueError, match=r"bad\.pt: expected weights and plain values, found `\w+\.system`") as error:
         read_weights(tmp_path / "bad.pt")
     assert "weights_only=False" not in str(error.value)  # torch's own message invites to run it
-    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Malicious()))
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps(harm))
     with pytest.raises(ValueError, match=r"plain\.pt: "):
         read_weights(tmp_path / "plain.pt")
     assert not (tmp_path / "executed").exists()

@@ -34,30 +34,19 @@ TOWERS = {
     "resnet": {"vision_layers": [1, 2, 1, 1], "vision_width": 8, "vision_patch_size": None},
 }
 # Beginnings that are shared and ends that are not, repetitions, a single word, nothing at all, all 77 tokens.
-CAPTIONS = [
-    "a kite above a harbour",
-    "a kite above a harbour at dawn",
-    "two goats on a stone wall",
-    "a kite above a harbour",
-    "portrait of a violinist in a green coat , with a cat",
-    "lighthouse",
-    "",
-    "kite " * 75,
-    "two goats on a stone wall",
-    "a tram stops beside a bakery",
+PAIRS = [
+    ("a kite above a harbour", "a kite not above a harbour"),
+    ("a kite above a harbour at dawn", "a kite above a harbour , not at dawn"),
+    ("two goats on a stone wall", "two goats that are not on a stone wall"),
+    ("a kite above a harbour", "a kite not above a harbour"),
+    (f"portrait of a violinist {word} a green coat , with a cat" for word in ("in", "not in")),
+    ("lighthouse", "no lighthouse"),
+    ("", "nothing"),
+    ("kite " * 75, "no " + "kite " * 74),
+    ("two goats on a stone wall", "no goats on a stone wall"),
+    ("a tram stops beside a bakery", "a tram does not stop beside a bakery"),
 ]
-NEGATED = [
-    "a kite not above a harbour",
-    "a kite above a harbour , not at dawn",
-    "two goats that are not on a stone wall",
-    "a kite not above a harbour",
-    "portrait of a violinist not in a green coat , with a cat",
-    "no lighthouse",
-    "nothing",
-    "no " + "kite " * 74,
-    "no goats on a stone wall",
-    "a tram does not stop beside a bakery",
-]
+CAPTIONS, NEGATED = map(list, zip(*PAIRS, strict=True))
 DISTRACTORS = [0, 1, 2, 0, 1, 2, 3, 3, 0, 1]  # of the pool
 ROWS = list(range(len(CAPTIONS)))
 RECIPE = {
