@@ -172,7 +172,7 @@ def test_the_command_refuses_in_one_line_and_leaves_nothing(tmp_path, tiny_clip,
 def test_an_activation_that_nothing_confirms_is_pointed_out(tmp_path, tiny_checkpoint, capsys):
     torch.save({"state_dict": build(TINY).state_dict()}, tmp_path / "laclip.pt")
     assert take(tmp_path, tmp_path / "laclip.pt", tiny_checkpoint, activation="gelu") is None
-    assert "was not fine-tuned from that of tiny; nothing but the configuration says" in capsys.readouterr().out
+    assert "was not fine-tuned from that of tiny; only the configuration says" in capsys.readouterr().out
     assert activation_of(load_clip(tmp_path / "out.pt")) == "gelu"
 
 

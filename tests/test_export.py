@@ -125,5 +125,5 @@ def test_the_command_exports_and_refuses_a_resnet_for_huggingface(tmp_path, tiny
     }
     save_checkpoint(tmp_path / "resnet.pt", build(TINY_RESNET))
     error = export_to("huggingface", tmp_path / "resnet.pt", tmp_path / "none")
-    assert "CLIPModel has vision transformers alone; export a ResNet as open_clip" in error
+    assert "CLIPModel has only vision transformers; export a ResNet as open_clip" in error
     assert not (tmp_path / "none").exists()

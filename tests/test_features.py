@@ -139,7 +139,7 @@ def test_the_shards_of_a_pool_come_back_as_one(tmp_path):
         ({"tower": "tower-2"}, r"its tower is tower-2 and that of .*00000\.safetensors is tower-1"),
         ({"precision": "bf16"}, r"its precision is bf16 and that of .*00000\.safetensors is fp32"),
         ({"preprocess": "64 px"}, r"its preprocess is 64 px and that of .*00000\.safetensors is 32 px"),
-        ({"labels": torch.tensor([0])}, r"expected labels in all shards .*00001\.safetensors has them"),
+        ({"labels": torch.tensor([0])}, r"expected labels in all shards .*00001\.safetensors has labels"),
         ({"keys": ["1"]}, r"key 1 is in .*00000\.safetensors already"),
     ],
 )

@@ -8,7 +8,7 @@
         --activation quickgelu --family Neg-CLIP --backbone vit-b32 --backbone-weights vit-b32/model.pt \\
         --image-tower own --checkpoint model.pt --record run.json
 
-The output is that of `save_checkpoint`, in fp32. `clip` downloads OpenAI's files, unless they lie in the folder or
+The output is that of `save_checkpoint`, in fp32. `clip` downloads OpenAI's files, unless they are in the folder or
 ``--path`` names one; either way the SHA-256 is checked. `pipeline_lib.backbones.formats` says what other files are
 read. Whatever would give wrong numbers without an error is refused: weights that do not fit the architecture of the
 backbone under which the tables list the model, and an activation that cannot be theirs.
@@ -84,8 +84,8 @@ def check_origin(state_dict: dict[str, Tensor], activation: str, backbone: CLIP,
     if near > DERIVED and activation != activation_of(backbone):
         raise ValueError(
             f"activation {activation} cannot be right: the image tower was fine-tuned from that of {name} (cosine "
-            f"{near:.4f}), which has {activation_of(backbone)}. With another activation every number would be quietly "
-            f"wrong; write activation: {activation_of(backbone)}"
+            f"{near:.4f}), which has {activation_of(backbone)}. With another activation every number would be wrong "
+            f"without an error; write activation: {activation_of(backbone)}"
         )
     return near
 
@@ -99,7 +99,7 @@ def take_checkpoint(args: argparse.Namespace) -> tuple[CLIP, dict]:
         if found.activation not in (None, args.activation):
             raise ValueError(
                 f"the file says that its activation is {found.activation}, the configuration {args.activation}; with "
-                "the wrong one every number would be quietly wrong"
+                "the wrong one every number would be wrong without an error"
             )
         if args.backbone:
             backbone = load_clip(args.backbone_weights)
@@ -109,7 +109,7 @@ def take_checkpoint(args: argparse.Namespace) -> tuple[CLIP, dict]:
             results["closeness_to_backbone"] = round(near, 4)
             if near <= DERIVED and found.activation is None:
                 print(
-                    f"{args.path}: the image tower was not fine-tuned from that of {args.backbone}; nothing but the "
+                    f"{args.path}: the image tower was not fine-tuned from that of {args.backbone}; only the "
                     f"configuration says that its activation is {args.activation}. See how its authors load it."
                 )
         with memory_for(args.path):

@@ -13,7 +13,7 @@
 ===============  ======================================================  ==============================================
 
 Both configurations name the activation, so that the features are those of this pipeline: open_clip takes GELU where
-``quick_gelu`` is not said. Weights are stored in fp32. `pipeline_lib.backbones.formats` reads both folders.
+``quick_gelu`` is missing. Weights are stored in fp32. `pipeline_lib.backbones.formats` reads both folders.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def export_huggingface(model: CLIP, folder: Path) -> None:
 def to_huggingface(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights of a CLIP with a vision transformer under Hugging Face's names; a ResNet is a `ValueError`."""
     if "visual.proj" not in state_dict:
-        raise ValueError("Hugging Face's CLIPModel has vision transformers alone; export a ResNet as open_clip")
+        raise ValueError("Hugging Face's CLIPModel has only vision transformers; export a ResNet as open_clip")
     renamed = {}
     for ours, theirs in huggingface_names(state_dict).items():
         value = state_dict[ours].T if ours in TRANSPOSED else state_dict[ours]

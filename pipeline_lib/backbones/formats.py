@@ -13,7 +13,7 @@ No file is trusted: a checkpoint is opened with ``weights_only=True``, so that i
 nothing in it is executed. Plain files are read, `transformers` and `open_clip` are not needed.
 
 Hugging Face's ``CLIPModel`` keeps queries, keys and values apart, which `clip` has in one matrix, and stores both
-projections transposed; all else differs in its name only. It has vision transformers alone, no ResNet.
+projections transposed; all else differs only in its name. It has no ResNets.
 """
 
 import argparse
@@ -55,7 +55,7 @@ class Weights(NamedTuple):
 
 
 def read_weights(path: str | Path) -> Weights:
-    """Read a checkpoint or a folder, whatever of the above it is."""
+    """Read a checkpoint or a folder in any of these forms."""
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such checkpoint")
@@ -77,8 +77,8 @@ def _read_checkpoint(path: Path) -> Weights:
         content = {type(content).__name__: None}
     for weights in (content.get("model"), content.get("state_dict")):
         if isinstance(weights, dict):
-            said = content.get("activation")
-            return Weights(weights, said if isinstance(said, str) else None)
+            activation = content.get("activation")
+            return Weights(weights, activation if isinstance(activation, str) else None)
     found = ", ".join(sorted(map(str, content)))
     raise ValueError(f"expected weights under the key `model` or `state_dict`, found {found:.200}")
 
@@ -201,14 +201,14 @@ def _huggingface_activation(config: dict, state_dict: dict[str, Tensor]) -> str:
     }
     found = set()
     for tower, defaults in DEFAULTS.items():
-        said = {**defaults, **config.get(tower, {})}
+        described = {**defaults, **config.get(tower, {})}
         expected = {"layer_norm_eps": LAYER_NORM_EPS, "num_attention_heads": widths[tower] // HEAD_WIDTH}
         for key, value in expected.items():
-            if said[key] != value:
+            if described[key] != value:
                 raise ValueError(
-                    f"expected {tower}/{key} {value} in config.json, as CLIP has, found {quoted(said[key])}"
+                    f"expected {tower}/{key} {value} in config.json, as CLIP has, found {quoted(described[key])}"
                 )
-        found.add(said["hidden_act"])
+        found.add(described["hidden_act"])
     known = {theirs: ours for ours, theirs in HIDDEN_ACT.items()}
     if len(found) > 1 or not found <= set(known):
         raise ValueError(

@@ -5,7 +5,7 @@ What it takes to run openai-clip 1.0.1 beside today's torch, torchvision and set
 - A stand-in for ``pkg_resources``: ``clip.clip`` does ``from pkg_resources import packaging``, and setuptools 82 has no
   such module any more. The stand-in holds `packaging`.
 - A stand-in for ``torchvision``: its wheel is built for CUDA, and beside a CPU-only torch its import stops at
-  ``operator torchvision::nms does not exist``. `clip` needs ``torchvision.transforms`` alone, which works. The stand-in
+  ``operator torchvision::nms does not exist``. `clip` needs only ``torchvision.transforms``, which works. The stand-in
   leads to torchvision's folder without running its ``__init__``, which would also load every model and torch's
   compiler: a second in each job.
 - `build_clip`: ``clip.load(path)`` cannot read a plain state_dict, and ``clip.model.build_model`` rounds weights to
@@ -13,9 +13,9 @@ What it takes to run openai-clip 1.0.1 beside today's torch, torchvision and set
 
 Both stand-ins are removed once `clip` is imported. `load_torchvision` imports the real torchvision beside any torch.
 
-`clip` knows one activation, QuickGELU, which OpenAI's weights need and whatever was fine-tuned from them. CLIPs trained
-from scratch elsewhere may have GELU instead. No weight tells which, and the wrong one lowers every number without an
-error. So a checkpoint of ours names it, and a model is always built with the one that its weights need.
+`clip` knows one activation, QuickGELU, that of OpenAI's weights and of all that were fine-tuned from them. CLIPs
+trained from scratch elsewhere may have GELU instead. No weight tells which, and the wrong one lowers every number
+without an error. So a checkpoint of ours names it, and a model is always built with the one that its weights need.
 """
 
 import importlib.util
@@ -87,7 +87,7 @@ def load_openai_clip(name: str, download_root: str, path: str | Path | None = No
     """Return one of OpenAI's CLIPs, such as ``"ViT-B/32"``, in fp32 on the CPU.
 
     The released files are TorchScript archives, which hold code beside weights. So a file is opened only if its
-    SHA-256 is the one that `clip` lists for the model. It is downloaded into `download_root` unless it lies there, or
+    SHA-256 is the one that `clip` lists for the model. It is downloaded into `download_root`, unless it is there or
     `path` names it.
     """
     if name not in clip.available_models():

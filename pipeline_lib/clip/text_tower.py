@@ -5,14 +5,14 @@ padding is computed, and the beginnings that captions share are computed once. F
 for the order of floating-point sums: ``tests/test_text_tower.py`` and ``tests/test_proofs.py`` compare them. Why less
 is enough:
 
-1. Attention is causal: no position sees a later one. What stands after the end-of-text token can reach neither the
+1. Attention is causal: no position sees a later one. What comes after the end-of-text token reaches neither the
    feature nor its gradient, so it is not computed.
 2. For the same reason the state at a position is a function of the tokens up to there. Captions that begin alike have
    the same states as far as they do, so each distinct prefix is computed once: a caption and its negated caption share
    what precedes the negation, the prompts of a classifier share their template. The gradient of a shared state is the
    sum over its captions, which is what the chain rule asks for.
 3. The feature is read at one position: the last block needs keys and values of every state, but queries, projection
-   and perceptron of the end-of-text states alone.
+   and perceptron of the end-of-text states only.
 
 So everything but attention works on a matrix with one row per distinct prefix. Attention picks its rows by number
 (`Prefixes.paths`), padded to the longest caption; that padding costs about a hundredth of the work at such lengths. On
@@ -43,7 +43,7 @@ class Prefixes(NamedTuple):
     Attributes
     ----------
     tokens, positions : Tensor of shape (n,)
-        Last token of each prefix, and where it stands.
+        Last token of each prefix, and its position in the caption.
     paths : Tensor of shape (m, t)
         The prefix that each caption has reached at each position; 0 after its end-of-text token.
     first : Tensor of shape (n,)
@@ -161,7 +161,7 @@ def _attend(block: nn.Module, x: Tensor, prefixes: Prefixes) -> Tensor:
 
 
 def _attend_from_ends(block: nn.Module, x: Tensor, at_end: Tensor, prefixes: Prefixes) -> Tensor:
-    """Return the attention of the end-of-text states alone, as a Tensor of shape (m, width)."""
+    """Return the attention of the end-of-text states only, as a Tensor of shape (m, width)."""
     heads, width = block.attn.num_heads, x.shape[1]
     weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
     normed = block.ln_1(x)

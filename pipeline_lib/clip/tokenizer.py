@@ -1,7 +1,7 @@
 """CLIP's tokenizer: byte pairs, each word encoded once, and whether a caption fits into CLIP's 77 tokens.
 
-Needs the file ``simple_tokenizer.py`` of the `clip` package alone. It is loaded by its path, since importing the
-package would load torch and torchvision too; `tokenize` imports torch itself.
+Of the `clip` package this needs only ``simple_tokenizer.py``, loaded by its path: importing the package would load
+torch and torchvision too. `tokenize` imports torch itself.
 """
 
 import importlib.util
@@ -42,14 +42,14 @@ def encode(text: str) -> list[int]:
 @lru_cache(maxsize=1 << 18)  # captions repeat their words, and encoding one is slow
 def _encode_word(word: str) -> tuple[int, ...]:
     tokenizer = simple_tokenizer()
-    pieces = tokenizer.pat.findall(word)  # ASCII stands for itself in the alphabet of the pairs
+    pieces = tokenizer.pat.findall(word)  # in the alphabet of the pairs ASCII is itself
     return tuple(tokenizer.encoder[pair] for piece in pieces for pair in tokenizer.bpe(piece).split(" "))
 
 
 def fits_clip(text: str) -> bool:
     """Return whether ``clip.tokenize`` takes `text`: it has at most 75 tokens, start and end left out."""
     longest = CONTEXT_LENGTH - 2
-    # A token stands for at least one byte, and none for a space: most captions need not be encoded.
+    # A token covers at least one byte and no spaces, so most captions need not be encoded.
     return len("".join(text.split()).encode()) <= longest or len(encode(text)) <= longest
 
 

@@ -13,7 +13,7 @@ COPIES = 4  # of a file's bytes: the most that reading it and building its model
 
 def save_torch(path: str | Path, content: object) -> None:
     """Write `content` with ``torch.save``, atomically, for ``torch.load(weights_only=True)`` to read."""
-    # Given a path, torch writes past Python, and of a full disk says nothing but that a position is unexpected.
+    # Given a path, torch writes by itself, and its error for a full disk only names an unexpected position.
     with atomic(path) as aside, open(aside, "wb") as file:
         torch.save(content, file)
 

@@ -13,8 +13,8 @@ and, in the one entry ``about`` of its metadata, as JSON,
 ``checksum``    hash over what is stored: keys, features and labels
 ==============  =======================================================================================================
 
-Features are stored in fp32 whatever the tower computed in: half precision would save half of files that are small
-beside their images, and change scores in the fourth digit.
+Features are stored in fp32, also where the tower computed in half precision: rounding them would save half of files
+that are small beside their images, and change scores in the fourth digit.
 """
 
 import hashlib
@@ -85,8 +85,8 @@ def save_features(path: str | Path, features: Features) -> None:
     tensors = {"features": features.features.contiguous()}
     if features.labels is not None:
         tensors["labels"] = features.labels
-    said = ("keys", "tower", "preprocess", "precision", "images", "content")
-    about = {name: getattr(features, name) for name in said}
+    described = ("keys", "tower", "preprocess", "precision", "images", "content")
+    about = {name: getattr(features, name) for name in described}
     about["checksum"] = _checksum(features.keys, tensors)
     with atomic(path) as aside:
         # One entry: safetensors stores several in an order that differs from time to time.
@@ -115,9 +115,9 @@ def load_features(paths: Sequence[str | Path], tower: str | None = None) -> Feat
                     "it again"
                 )
         if (shard.labels is None) != (first.labels is None):
-            with_labels, without = (first_path, path) if shard.labels is None else (path, first_path)
+            labelled, other = (first_path, path) if shard.labels is None else (path, first_path)
             raise ValueError(
-                f"{path}: expected labels in all shards of a pool or in none; {with_labels} has them, {without} has not"
+                f"{path}: expected labels in all shards of a pool or in none; {labelled} has labels, {other} does not"
             )
         for key in shard.keys:
             if key in found_in:
@@ -139,14 +139,14 @@ def _load_shard(path: str | Path, tower: str | None) -> Features:
         raise FileNotFoundError(f"{path}: no such feature file; the rule `features` makes it")
     try:
         with safe_open(path, framework="pt") as content:
-            said = json.loads(content.metadata()["about"])
+            about = json.loads(content.metadata()["about"])
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-        made = {name: said[name] for name in ("tower", "preprocess", "precision", "images")}
-        found = Features(said["keys"], tensors["features"], tensors.get("labels"), **made)
+        made = {name: about[name] for name in ("tower", "preprocess", "precision", "images")}
+        found = Features(about["keys"], tensors["features"], tensors.get("labels"), **made)
         n = len(found.keys)
         if len(found.features) != n or (found.labels is not None and len(found.labels) != n):
             raise ValueError(f"expected a row for each of its {n} keys, found {len(found.features)}")
-        if _checksum(said["keys"], tensors) != said["checksum"] or found.content != said["content"]:
+        if _checksum(about["keys"], tensors) != about["checksum"] or found.content != about["content"]:
             raise ValueError("its content is not what was written, by its checksum")
         if (row := bad_row(found.features)) is not None:
             norm = found.features[row].norm()

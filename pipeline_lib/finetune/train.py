@@ -13,8 +13,8 @@ The recipe is `pipeline_lib.finetune.trainer`'s. On several GPUs, start it as ``
 
 Triplets: Parquet with ``key`` and the captions that the loss needs, such as ``caption`` and ``negated_caption``.
 Checkpoint: that of `save_checkpoint`. History: one JSON line per step, ``{"step", "loss", "lr", "logit_scale"}``. While
-the run lasts, ``resume.pt`` beside the checkpoint holds its state, the newest where SIGTERM ended it: started again
-after whatever stopped it, it goes on from there, if nothing that it depends on has changed.
+the run lasts, ``resume.pt`` beside the checkpoint holds its state, saved every ``--checkpoint-every`` steps and at
+SIGTERM. Started again, the run goes on from there, if nothing that it depends on has changed.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def train(trainer: Trainer, state: Path, identity: str, checkpoint_every: int, w
         for number in progress(steps, what, "steps") if first else steps:
             trainer.step()
             if number + 1 == len(trainer.plan):
-                return  # what is left to do takes less time than to save the state
+                return  # the rest takes less time than saving the state
             ending = asked_to_end()
             if first and (ending or (number + 1) % checkpoint_every == 0):
                 save_torch(state, {"run": identity, **trainer.state()})
