@@ -22,17 +22,7 @@ from pipeline_lib.clip.load import CLIP, clip, preprocess
 
 
 class Triplets(Dataset):
-    """Samples as the published loop reads them.
-
-    Parameters
-    ----------
-    images, distractors : list of Path
-        JPEG files; row i of each belongs to sample i.
-    captions, negated : list of str
-        Texts.
-    resolution : int
-        Side of the image tower's input, in pixels.
-    """
+    """Samples as the published loop reads them: JPEG files and texts, row i of each of sample i, at `resolution` px."""
 
     def __init__(
         self, images: list[Path], distractors: list[Path], captions: list[str], negated: list[str], resolution: int
@@ -52,30 +42,23 @@ class Triplets(Dataset):
         return image, distractor, caption, negated
 
 
-def l1(image: Tensor, distractor: Tensor, caption: Tensor, negated: Tensor, scale: Tensor) -> Tensor:
-    """Image → caption, among all captions and negated captions; all features (b, d), normalised."""
-    logits = scale * image @ torch.cat([caption, negated]).T  # (b, 2b)
-    return functional.cross_entropy(logits, torch.arange(len(image), device=image.device))
+def contrastive(queries: Tensor, right: Tensor, wrong: Tensor, scale: Tensor) -> Tensor:
+    """Query i → right answer i, among all right and wrong answers; features (b, d), normalised."""
+    logits = scale * queries @ torch.cat([right, wrong]).T  # (b, 2b)
+    return functional.cross_entropy(logits, torch.arange(len(queries), device=queries.device))
 
 
-def l2(image: Tensor, distractor: Tensor, caption: Tensor, negated: Tensor, scale: Tensor) -> Tensor:
-    """Caption → image, among all images and distractors."""
-    logits = scale * caption @ torch.cat([image, distractor]).T  # (b, 2b)
-    return functional.cross_entropy(logits, torch.arange(len(image), device=image.device))
+def published_loss(
+    name: str, image: Tensor, distractor: Tensor, caption: Tensor, negated: Tensor, scale: Tensor
+) -> Tensor:
+    """The loss of a batch, one of `LOSSES`."""
+    l1 = contrastive(image, caption, negated, scale)
+    l2 = contrastive(caption, image, distractor, scale)
+    l3 = contrastive(distractor, negated, caption, scale)
+    return {"l1": l1, "l2": l2, "l1+l2": (l1 + l2) / 2, "conclip": (l1 + l2 + l3) / 3}[name]
 
 
-def l3(image: Tensor, distractor: Tensor, caption: Tensor, negated: Tensor, scale: Tensor) -> Tensor:
-    """Distractor → negated caption, among all negated captions and captions."""
-    logits = scale * distractor @ torch.cat([negated, caption]).T  # (b, 2b)
-    return functional.cross_entropy(logits, torch.arange(len(image), device=image.device))
-
-
-LOSSES = {
-    "l1": l1,
-    "l2": l2,
-    "l1+l2": lambda *features: (l1(*features) + l2(*features)) / 2,
-    "conclip": lambda *features: (l1(*features) + l2(*features) + l3(*features)) / 3,
-}
+LOSSES = ("l1", "l2", "l1+l2", "conclip")
 
 
 def in_float64(model: CLIP) -> CLIP:
@@ -94,16 +77,8 @@ def normalised(features: Tensor) -> Tensor:
 class PublishedLoop:
     """The loop; `run` does all of it, `forward` and `step` are its parts.
 
-    Parameters
-    ----------
-    model : CLIP
-        Trained in place, on the device where it is.
-    samples : Triplets
-        Read in stored order, anew in each epoch; the last partial batch is dropped.
-    loss : str
-        A key of `LOSSES`.
-    epochs, batch_size, lr, weight_decay, warmup_steps
-        The recipe.
+    `model` is trained in place, on the device where it is. `samples` are read in stored order, anew in each epoch; the
+    last partial batch is dropped. `loss` is a key of `LOSSES`.
     """
 
     def __init__(
@@ -135,7 +110,7 @@ class PublishedLoop:
                 distractor = normalised(self.model.encode_image(distractor))
             caption = normalised(self.model.encode_text(caption))
             negated = normalised(self.model.encode_text(negated))
-            return LOSSES[self.loss](image, distractor, caption, negated, self.model.logit_scale.exp())
+            return published_loss(self.loss, image, distractor, caption, negated, self.model.logit_scale.exp())
 
     def step(self, batch: list[Tensor]) -> Tensor:
         """Do one optimiser step; return the loss before it."""

@@ -60,17 +60,17 @@ def test_a_backbone(empty_copy, before):
 
 def test_a_loss_with_a_term_of_its_own(empty_copy, before):
     terms = empty_copy / "pipeline_lib" / "finetune" / "terms.py"
-    text = terms.read_text().replace('"l2": ("l2",),', '"l2": ("l2",),\n    "l1+l4": ("l1", "l4"),')
-    terms.write_text(text.replace('"l2": "L2",', '"l2": "L2", "l1+l4": "L1+L4",'))
-    loss = empty_copy / "pipeline_lib" / "finetune" / "loss.py"
-    branch = 'elif term == "l4":\n            terms.append(scale * (caption * negated).sum(dim=1).mean())\n        '
-    loss.write_text(loss.read_text().replace('elif term == "l2":', f'{branch}elif term == "l2":'))
+    text = terms.read_text().replace('"l3": Term', '"l4": Term(("caption", "negated"), similar),\n    "l3": Term')
+    text = text.replace('"l2": Loss', '"l1+l4": Loss("L1+L4", ("l1", "l4")),\n    "l2": Loss')
+    function = "def similar(caption, negated, scale):\n    return scale * (caption * negated).sum(dim=1).mean()\n\n\n"
+    terms.write_text(text.replace("TERMS = {", f"{function}TERMS = {{"))
     add_row(empty_copy, "l1l4-rn", "CoN-CLIP", "mini-rn", "l1+l4", "ccneg", "0", "all")
     jobs, said = jobs_of(empty_copy, "--printshellcmds")
     assert more(jobs, before)["finetune"] == 1 and "--loss l1+l4" in said
     code = (
-        "import torch; from pipeline_lib.finetune.loss import loss_value as loss; i, c = torch.eye(3), torch.eye(3); "
-        "one, both = (loss(name, i, c, c, None, torch.tensor(2.0)) for name in ('l1', 'l1+l4')); "
+        "import torch; from pipeline_lib.finetune.terms import loss_value; c = torch.eye(3); "
+        "features = {'image': c, 'caption': c, 'negated': c}; "
+        "one, both = (loss_value(name, features, torch.tensor(2.0)) for name in ('l1', 'l1+l4')); "
         "print(round(float(2 * both - one), 4)); from pipeline_lib.paper.tables.metrics import read_metrics"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=empty_copy, capture_output=True, text=True)

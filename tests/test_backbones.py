@@ -1,17 +1,17 @@
-"""Backbones: the contrastive loss against its equation, and pretraining end to end."""
+"""Backbones: the contrastive loss against its equation, pretraining end to end, OpenAI's released files."""
 
 import json
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, TINY, TINY_RESNET, write_pool
+from conftest import TINY, TINY_RESNET, call, write_pool
 
+from pipeline_lib.backbones import checkpoint, pretrain
 from pipeline_lib.backbones.pretrain import contrastive_loss
-from pipeline_lib.clip.load import load_clip, load_openai_clip
+from pipeline_lib.clip.load import activation_of, clip, load_clip, load_openai_clip
+from pipeline_lib.jobs.files import sha256
 
 
 def test_the_loss_is_the_mean_of_both_directions():
@@ -27,25 +27,21 @@ def test_the_loss_is_the_mean_of_both_directions():
     assert found.item() == pytest.approx(expected / 8, rel=1e-9)
 
 
-def pretrain(folder, name, images, **changes):
-    """Run the command; returns its result."""
+def run_pretraining(folder, name="one", architecture=TINY):
+    """Pretrain on ``images.tar`` in this process; return the mistake that it ends with, or None."""
     flags = {
-        **{"backbone": "tiny", "images": images, "architecture": json.dumps(TINY), "steps": 4, "batch-size": 3},
-        **{"lr": 1e-3, "weight-decay": 0.1, "warmup-steps": 1, "seed": 0, "threads": 1},
+        **{"backbone": "tiny", "images": folder / "images.tar", "architecture": json.dumps(architecture)},
+        **{"steps": 4, "batch-size": 3, "lr": 1e-3, "weight-decay": 0.1, "warmup-steps": 1, "seed": 0, "threads": 1},
         **{"checkpoint": folder / f"{name}.pt", "history": folder / f"{name}.jsonl", "record": folder / f"{name}.json"},
-        **changes,
     }
-    arguments = [str(text) for key, value in flags.items() for text in (f"--{key}", value)]
-    command = [sys.executable, "-m", "pipeline_lib.backbones.pretrain", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return call(pretrain.main, *(text for key, value in flags.items() for text in (f"--{key}", value)))
 
 
 @pytest.mark.parametrize("architecture", [TINY, TINY_RESNET], ids=["vit", "resnet"])
 def test_a_run_repeats_to_the_bit_and_loads_with_its_resolution(tmp_path, architecture):
     write_pool(tmp_path / "images.tar", 8, caption="a dog")
     for name in ("one", "two"):
-        done = pretrain(tmp_path, name, tmp_path / "images.tar", architecture=json.dumps(architecture))
-        assert done.returncode == 0, done.stderr
+        assert run_pretraining(tmp_path, name, architecture) is None
     models = [load_clip(tmp_path / f"{name}.pt") for name in ("one", "two")]
     for name, value in models[0].state_dict().items():
         assert torch.equal(value, models[1].state_dict()[name]), name
@@ -55,15 +51,55 @@ def test_a_run_repeats_to_the_bit_and_loads_with_its_resolution(tmp_path, archit
     assert len((tmp_path / "one.jsonl").read_text().splitlines()) == 4
 
 
-def test_images_without_caption_or_too_few_are_named(tmp_path):
-    write_pool(tmp_path / "images.tar", 4)
-    done = pretrain(tmp_path, "one", tmp_path / "images.tar")
-    assert "error: " in done.stderr
-    assert "images.tar: sample 000000000 has no caption" in done.stderr
-    write_pool(tmp_path / "images.tar", 2, caption="a dog")
-    assert "at least one batch of 3 images, found 2" in pretrain(tmp_path, "one", tmp_path / "images.tar").stderr
+@pytest.mark.parametrize(
+    ("count", "said", "message"),
+    [
+        (4, {}, "images.tar: sample 000000000 has no caption"),
+        (2, {"caption": "a dog"}, "at least one batch of 3 images, found 2"),
+        (0, {}, "at least one batch of 3 images, found 0"),
+    ],
+)
+def test_images_without_caption_or_too_few_are_named(tmp_path, count, said, message):
+    write_pool(tmp_path / "images.tar", count, **said)
+    assert message in run_pretraining(tmp_path)
 
 
-def test_an_unknown_released_model_is_named(tmp_path):
+def archive(path, model):
+    """A TorchScript file as OpenAI released them: weights in half precision, and three numbers among them."""
+
+    class Archive(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            for name, module in model.named_children():
+                self.add_module(name, module)
+            for name, value in model.named_parameters(recurse=False):
+                self.register_parameter(name, value)
+            for name in ("input_resolution", "context_length", "vocab_size"):
+                self.register_buffer(name, torch.tensor(7))
+
+        def forward(self, x):
+            return self.ln_final(x)
+
+    torch.jit.trace(Archive(), torch.zeros(1, 64)).save(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_openais_file_is_taken_from_a_path_if_its_digest_fits(tmp_path, monkeypatch, tiny_clip):
+    path = tmp_path / "my copy.pt"
+    archive(path, tiny_clip)
+    monkeypatch.setitem(clip.clip._MODELS, "ViT-B/32", f"https://example.org/models/{sha256(path)}/ViT-B-32.pt")
+    flags = ("--model", "vit-b32", "--openai", "ViT-B/32", "--download-root", tmp_path / "none", "--path", path)
+    assert call(checkpoint.main, *flags, "--checkpoint", tmp_path / "out.pt", "--record", tmp_path / "out.json") is None
+    model, record = load_clip(tmp_path / "out.pt"), json.loads((tmp_path / "out.json").read_text())
+    assert activation_of(model) == "quickgelu"
+    assert (record["backbone"], record["recipe"]) == ("vit-b32", {"source": "openai", "name": "ViT-B/32"})
+    for name, value in tiny_clip.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], value, rtol=1e-3, atol=1e-4)  # rounded to half precision
+    assert not (tmp_path / "none").exists()
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(ValueError, match=r"my copy\.pt: expected ViT-B-32\.pt as OpenAI released it .*, SHA-256 "):
+        load_openai_clip("ViT-B/32", str(tmp_path), path)
+    with pytest.raises(FileNotFoundError, match=r"absent\.pt: no such file; expected ViT-B-32\.pt"):
+        load_openai_clip("ViT-B/32", str(tmp_path), tmp_path / "absent.pt")
     with pytest.raises(ValueError, match="OpenAI published no CLIP 'ViT-B/8'; expected one of RN50"):
         load_openai_clip("ViT-B/8", str(tmp_path))

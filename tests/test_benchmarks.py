@@ -13,12 +13,12 @@ from PIL import Image
 from torch.nn import functional
 
 from pipeline_lib.clip.load import clip, preprocess
-from pipeline_lib.clip.training import baseline
 from pipeline_lib.evaluate import mcq, retrieval, sugarcrepe_plus, valse
 from pipeline_lib.evaluate.kinds import KINDS, kind_module
 from pipeline_lib.evaluate.negrefcocog import read_negrefcocog
 from pipeline_lib.features.store import Features, save_features, tower_id
 from pipeline_lib.jobs.files import read_json, read_parquet, write_json
+from pipeline_lib.jobs.run_record import baseline
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
 

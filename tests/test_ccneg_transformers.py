@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import call, write_pool
 
-from pipeline_lib.clip.torchvision_shim import load_torchvision
+from pipeline_lib.clip.load import load_torchvision
 from pipeline_lib.evaluate import ccneg_transformers
 from pipeline_lib.evaluate.ccneg_transformers import score_triplets
 from pipeline_lib.evaluate.image_text_models import load_image_text_model

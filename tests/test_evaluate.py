@@ -11,13 +11,13 @@ import yaml
 from conftest import ROOT
 from torch.nn import functional
 
-from pipeline_lib.clip.load import tokenize
-from pipeline_lib.clip.training import baseline
+from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.evaluate import ccneg, sugarcrepe, zeroshot
 from pipeline_lib.evaluate.kinds import SUGARCREPE_GROUPS
 from pipeline_lib.evaluate.metrics import accuracy, mean_per_class, prefers_caption, strictly_prefers_caption
 from pipeline_lib.features.store import Features, save_features, tower_id
 from pipeline_lib.jobs.files import read_parquet, write_json
+from pipeline_lib.jobs.run_record import baseline
 
 PARTS = [part for parts in SUGARCREPE_GROUPS.values() for part in parts]
 

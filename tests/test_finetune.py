@@ -1,22 +1,27 @@
-"""Fine-tuning: the losses against their equations, the batches, and one run end to end."""
+"""Fine-tuning: the losses against their equations, the batches, and runs end to end, in one process and in two."""
 
 import itertools
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from training import train, write_training_files
+from conftest import ROOT
+from training import SAMPLES, TEXTS, command, fine_tune, history, weights, write_training_files
 
 from pipeline_lib.clip.load import load_clip
+from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.clip.training import warmup_cosine
-from pipeline_lib.features.store import Features, save_features, tower_id
-from pipeline_lib.finetune.loss import loss_value
-from pipeline_lib.finetune.processes import Processes
-from pipeline_lib.finetune.samples import Samples, batches
-from pipeline_lib.finetune.terms import LOSSES, needs_distractors
-from pipeline_lib.finetune.trainer import Recipe, Trainer
+from pipeline_lib.features.store import Features, load_features, save_features, tower_id
+from pipeline_lib.finetune.samples import batches
+from pipeline_lib.finetune.terms import IMAGES, LOSSES, TERMS, Loss, Term, loss_value, needs
+from pipeline_lib.finetune.terms import TEXTS as COLUMNS
+from pipeline_lib.finetune.trainer import Processes, Recipe, Trainer
+from pipeline_lib.jobs.files import write_parquet
 
 
 def slow_cross_entropy(queries, matches, others, scale):
@@ -28,37 +33,36 @@ def slow_cross_entropy(queries, matches, others, scale):
     return total / len(queries)
 
 
-def unit_rows(rng, n, d):
-    """Random rows of length 1."""
-    rows = rng.normal(size=(n, d))
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_each_loss_is_its_equation(loss):
+def test_each_loss_is_its_equation_of_what_it_needs():
     rng = np.random.default_rng(0)
-    image, caption, negated, distractor = (unit_rows(rng, 5, 8) for _ in range(4))
+    rows = {name: rng.normal(size=(5, 8)) for name in (*IMAGES, *COLUMNS)}
+    rows = {name: value / np.linalg.norm(value, axis=1, keepdims=True) for name, value in rows.items()}
+    image, distractor, caption, negated, _ = rows.values()
     scale = 14.3
-    terms = {
-        "l1": slow_cross_entropy(image, caption, negated, scale),
-        "l2": slow_cross_entropy(caption, image, distractor, scale),
-        "l3": slow_cross_entropy(distractor, negated, caption, scale),
+    l1 = slow_cross_entropy(image, caption, negated, scale)
+    l2 = slow_cross_entropy(caption, image, distractor, scale)
+    l3 = slow_cross_entropy(distractor, negated, caption, scale)
+    expected = {
+        "l1": (l1, {"image", "caption", "negated"}),
+        "l2": (l2, {"image", "caption", "distractor"}),
+        "l1+l2": ((l1 + l2) / 2, {"image", "caption", "negated", "distractor"}),
+        "conclip": ((l1 + l2 + l3) / 3, {"image", "caption", "negated", "distractor"}),
     }
-    named = {"l1": ["l1"], "l2": ["l2"], "l1+l2": ["l1", "l2"], "conclip": ["l1", "l2", "l3"]}[loss]
-    expected = sum(terms[term] for term in named) / len(named)
-    tensors = [torch.from_numpy(rows) for rows in (image, caption, negated, distractor)]
-    assert loss_value(loss, *tensors, torch.tensor(scale, dtype=torch.float64)).item() == pytest.approx(
-        expected, rel=1e-9
-    )
+    assert LOSSES.keys() == expected.keys()
+    for loss, (value, needed) in expected.items():
+        assert needs(loss) == needed
+        tensors = {name: torch.from_numpy(rows[name]) for name in needed}
+        found = loss_value(loss, tensors, torch.tensor(scale, dtype=torch.float64))
+        assert found.item() == pytest.approx(value, rel=1e-9)
 
 
-def test_l1_alone_needs_no_distractors():
-    assert {loss: needs_distractors(loss) for loss in LOSSES} == {
-        "l1": False,
-        "l2": True,
-        "l1+l2": True,
-        "conclip": True,
-    }
+def test_losses_are_named_without_torch_and_a_misspelt_need_is_an_error(monkeypatch):
+    code = "import sys; from pipeline_lib.finetune import terms; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+    monkeypatch.setitem(TERMS, "l9", Term(("image", "captions")))
+    monkeypatch.setitem(LOSSES, "l9", Loss("L9", ("l9",)))
+    with pytest.raises(ValueError, match="a term of the loss l9 needs captions; expected some of image, distractor"):
+        needs("l9")
 
 
 def test_shuffled_batches_cover_each_epoch_once_and_drop_the_rest():
@@ -69,13 +73,7 @@ def test_shuffled_batches_cover_each_epoch_once_and_drop_the_rest():
     assert not torch.equal(torch.cat(plan[:3]), torch.cat(plan[3:]))
     again = batches(10, 3, epochs=2, order="shuffled", seed=1)
     assert all(torch.equal(one, other) for one, other in zip(plan, again, strict=True))
-
-
-def test_paper_order_is_as_stored():
     assert torch.cat(batches(7, 3, epochs=2, order="paper", seed=0)).tolist() == [0, 1, 2, 3, 4, 5] * 2
-
-
-def test_fewer_samples_than_a_batch_is_an_error():
     with pytest.raises(ValueError, match="at least one batch of 8 samples, found 7"):
         batches(7, 8, epochs=1, order="paper", seed=0)
 
@@ -97,74 +95,107 @@ def training_files(tmp_path, tiny_clip):
 
 def test_a_run_trains_the_text_tower_only_and_repeats_to_the_bit(training_files, tiny_checkpoint):
     for name in ("m-s0", "again"):
-        done = train(training_files, tiny_checkpoint, name)
-        assert done.returncode == 0, done.stderr
+        assert fine_tune(training_files, tiny_checkpoint, name) is None
     before = load_clip(tiny_checkpoint).state_dict()
-    after = torch.load(training_files / "m-s0/model.pt", weights_only=True)["model"]
-    again = torch.load(training_files / "again/model.pt", weights_only=True)["model"]
+    after, again = (weights(training_files / name / "model.pt") for name in ("m-s0", "again"))
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {name for name in before if not name.startswith("visual.")}
     assert all(torch.equal(after[name], again[name]) for name in after)
 
-    history = [json.loads(line) for line in (training_files / "m-s0/history.jsonl").read_text().splitlines()]
-    assert [entry["step"] for entry in history] == list(range(9))
-    assert history[-1]["loss"] < history[0]["loss"]
+    steps = history(training_files)
+    assert [entry["step"] for entry in steps] == list(range(9))
+    assert steps[-1]["loss"] < steps[0]["loss"]
     record = json.loads((training_files / "m-s0/run.json").read_text())
-    assert record["model"] == "m-s0"
-    assert record["recipe"]["lr"] == 1e-3
-    assert record["steps"] == 9
+    assert (record["model"], record["recipe"]["lr"], record["steps"], record["samples"]) == ("m-s0", 1e-3, 9, 12)
     assert record["torch_threads"] == 1 and record["cpu_capability"] and record["packages"]["numpy"].count(".") == 2
     tokens = 2 * (10 * 6 + 2 * 7)  # start, "a dog number" or "no dog number", one or two digits, end
     assert record["padding_spared"] == pytest.approx(1 - tokens / (2 * 12 * 77), abs=1e-4)
     assert record["tokens_per_s"] == pytest.approx(tokens / 12 * record["samples_per_s"], rel=0.01)
 
 
-def test_features_of_another_tower_are_refused_by_name(training_files, tiny_checkpoint):
-    foreign = Features(["000000000"], torch.eye(1, 32), None, "0" * 64)
-    save_features(training_files / "foreign.safetensors", foreign)
-    done = train(training_files, tiny_checkpoint, features=training_files / "foreign.safetensors")
-    assert done.returncode == 1
-    assert "foreign.safetensors: these features come from the image tower 000000000000" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_term_is_added_in_one_place_and_only_what_it_needs_is_read(
+    training_files, tiny_checkpoint, tiny_clip, monkeypatch
+):
+    def moved(caption, frozen, scale):
+        return (caption - frozen).square().sum()
 
-
-def test_a_loss_that_is_not_finite_stops_the_run_and_says_when(training_files, tiny_checkpoint):
-    done = train(training_files, tiny_checkpoint, lr=1e30)
-    assert done.returncode == 1
-    assert "error: the loss is nan at step" in done.stderr
-    assert not (training_files / "m-s0/model.pt").exists()
-
-
-def test_fp16_on_a_cpu_and_batches_that_processes_cannot_share_are_errors(training_files, tiny_checkpoint, tiny_clip):
-    done = train(training_files, tiny_checkpoint, precision="fp16")
-    assert "error: precision: expected fp32 or bf16 on a CPU, found fp16" in done.stderr
-    processes = Processes()
-    processes.count = 3
-    rows = torch.zeros(12, 77, dtype=torch.long)
-    samples, recipe = (
-        Samples(rows, rows, torch.zeros(12, 32), None),
-        Recipe("l1", 1, 4, 1e-3, 0.2, 1, "paper", 0, "fp32"),
+    monkeypatch.setitem(TERMS, "l6", Term(("image", "caption", "exclusion")))
+    monkeypatch.setitem(TERMS, "stay", Term(("caption", "frozen_caption"), moved))
+    monkeypatch.setitem(LOSSES, "l6", Loss("L6", ("l6",)))
+    monkeypatch.setitem(LOSSES, "l6+stay", Loss("L6+stay", ("l6", "stay")))
+    images = load_features([training_files / "train.safetensors"])
+    texts = {name: TEXTS[name] for name in ("caption", "exclusion_caption")}
+    write_parquet(training_files / "train.parquet", pd.DataFrame({"key": images.keys, **texts}))
+    (training_files / "distractors.parquet").unlink()
+    for loss in ("l6", "l6+stay"):
+        changes = {"loss": loss, "epochs": 2, "batch_size": SAMPLES, "order": "paper"}
+        assert fine_tune(training_files, tiny_checkpoint, loss, **changes) is None
+    features = [images.features, *(encode_captions(tiny_clip, captions) for captions in texts.values())]
+    alone, both = ([step["loss"] for step in history(training_files, loss)] for loss in ("l6", "l6+stay"))
+    assert len(alone) == len(both) == 2
+    assert alone[0] == pytest.approx(
+        slow_cross_entropy(*(rows.double().numpy() for rows in features), 1 / 0.07), rel=1e-5
     )
-    with pytest.raises(ValueError, match="3 processes cannot share a batch of 4 evenly"):
-        Trainer(tiny_clip, samples, recipe, torch.device("cpu"), processes)
+    assert both[0] == pytest.approx(alone[0] / 2, rel=1e-6)  # nothing has moved yet
+    assert alone[1] < alone[0] and both[1] > alone[1] / 2
+
+
+def test_two_processes_do_what_one_does(training_files, tiny_checkpoint):
+    changes = {"epochs": 4, "lr": 1e-4}
+    assert fine_tune(training_files, tiny_checkpoint, "one", **changes) is None
+    launch = [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "pipeline_lib.finetune.train",
+    ]
+    arguments = command(training_files, tiny_checkpoint, "two", **changes)
+    two = subprocess.run([sys.executable, *launch, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert two.returncode == 0, two.stderr
+    mine, theirs = ([step["loss"] for step in history(training_files, name)] for name in ("two", "one"))
+    assert len(mine) == 12
+    assert mine[0] == pytest.approx(theirs[0], rel=1e-6)
+    assert mine == pytest.approx(theirs, rel=1e-4)
+    one, two = (weights(training_files / name / "model.pt") for name in ("one", "two"))
+    for name, value in weights(tiny_checkpoint).items():
+        if name.endswith("attn.in_proj_bias"):
+            continue  # attention does not depend on its keys' bias: AdamW scales up a gradient that is rounding error
+        # AdamW's first steps have the size of the learning rate whatever the gradient: a wrong gradient shows in them.
+        assert (two[name] - one[name]).norm() <= 0.02 * (one[name] - value).norm(), name
 
 
 def test_bf16_trains_nearly_as_fp32_does_and_keeps_its_weights_in_fp32(training_files, tiny_checkpoint):
     losses = {}
     for precision in ("fp32", "bf16"):
-        done = train(training_files, tiny_checkpoint, precision, precision=precision)
-        assert done.returncode == 0, done.stderr
-        lines = (training_files / precision / "history.jsonl").read_text().splitlines()
-        losses[precision] = [json.loads(line)["loss"] for line in lines]
+        assert fine_tune(training_files, tiny_checkpoint, precision, precision=precision) is None
+        losses[precision] = [entry["loss"] for entry in history(training_files, precision)]
     assert losses["bf16"] != losses["fp32"]
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
-    weights = torch.load(training_files / "bf16/model.pt", weights_only=True)["model"]
-    assert {value.dtype for value in weights.values()} == {torch.float32}
+    assert {value.dtype for value in weights(training_files / "bf16/model.pt").values()} == {torch.float32}
 
 
-def test_a_sample_without_image_is_named(training_files, tiny_checkpoint, tiny_clip):
-    save_features(
-        training_files / "few.safetensors", Features(["000000000"], torch.eye(1, 32), None, tower_id(tiny_clip))
-    )
-    done = train(training_files, tiny_checkpoint, features=training_files / "few.safetensors")
-    assert "11 of 12 keys have no image feature, such as '000000001'" in done.stderr
+def test_mistakes_are_named(training_files, tiny_checkpoint, tiny_clip):
+    def mistake(**changes):
+        error = fine_tune(training_files, tiny_checkpoint, **changes)
+        assert not (training_files / "m-s0/model.pt").exists()
+        return error
+
+    files = {name: training_files / f"{name}.safetensors" for name in ("foreign", "few")}
+    for path, tower in zip(files.values(), ("0" * 64, tower_id(tiny_clip)), strict=True):
+        save_features(path, Features(["000000000"], torch.eye(1, 32), None, tower))
+    foreign = mistake(features=files["foreign"])
+    assert "foreign.safetensors: these features come from the image tower 000000000000" in foreign
+    assert "11 of 12 keys have no image feature, such as '000000001'" in mistake(features=files["few"])
+    assert "error: precision: expected fp32 or bf16 on a CPU, found fp16" in mistake(precision="fp16")
+    assert "error: the loss is nan at step" in mistake(lr=1e30)
+    chosen = pd.DataFrame({"key": ["000000001"], "distractor": "000000100"})
+    write_parquet(training_files / "distractors.parquet", chosen)
+    assert "distractors.parquet: 11 samples have no distractor, such as '000000000'" in mistake()
+    processes = Processes()
+    processes.count = 3
+    samples, recipe = {"caption": torch.zeros(12, 77)}, Recipe("l1", 1, 4, 1e-3, 0.2, 1, "paper", 0, "fp32")
+    with pytest.raises(ValueError, match="3 processes cannot share a batch of 4 evenly"):
+        Trainer(tiny_clip, samples, recipe, torch.device("cpu"), processes)

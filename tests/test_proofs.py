@@ -7,25 +7,22 @@ with shared beginnings, a fused optimiser: none of it may change a number by mor
 
 import copy
 import io
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
 from PIL import Image
 from published import LOSSES, PublishedLoop, Triplets, in_float64, normalised
 from torch.utils.data import default_collate
+from training import fine_tune
 
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip.load import build_model, clip, save_checkpoint, tokenize
+from pipeline_lib.clip.load import build_model, clip, save_checkpoint
 from pipeline_lib.clip.text_tower import encode_captions, encode_text
+from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import save_features
-from pipeline_lib.finetune.samples import Samples
 from pipeline_lib.finetune.trainer import Recipe, Trainer
 from pipeline_lib.formats.images import read_tars
 from pipeline_lib.formats.tars import write_samples
@@ -37,30 +34,22 @@ TOWERS = {
     "resnet": {"vision_layers": [1, 2, 1, 1], "vision_width": 8, "vision_patch_size": None},
 }
 # Beginnings that are shared and ends that are not, repetitions, a single word, nothing at all, all 77 tokens.
-CAPTIONS = [
-    "a kite above a harbour",
-    "a kite above a harbour at dawn",
-    "two goats on a stone wall",
-    "a kite above a harbour",
-    "portrait of a violinist in a green coat , with a cat",
-    "lighthouse",
-    "",
-    "kite " * 75,
-    "two goats on a stone wall",
-    "a tram stops beside a bakery",
+PAIRS = [
+    ("a kite above a harbour", "a kite not above a harbour"),
+    ("a kite above a harbour at dawn", "a kite above a harbour , not at dawn"),
+    ("two goats on a stone wall", "two goats that are not on a stone wall"),
+    ("a kite above a harbour", "a kite not above a harbour"),
+    (
+        "portrait of a violinist in a green coat , with a cat",
+        "portrait of a violinist not in a green coat , with a cat",
+    ),
+    ("lighthouse", "no lighthouse"),
+    ("", "nothing"),
+    ("kite " * 75, "no " + "kite " * 74),
+    ("two goats on a stone wall", "no goats on a stone wall"),
+    ("a tram stops beside a bakery", "a tram does not stop beside a bakery"),
 ]
-NEGATED = [
-    "a kite not above a harbour",
-    "a kite above a harbour , not at dawn",
-    "two goats that are not on a stone wall",
-    "a kite not above a harbour",
-    "portrait of a violinist not in a green coat , with a cat",
-    "no lighthouse",
-    "nothing",
-    "no " + "kite " * 74,
-    "no goats on a stone wall",
-    "a tram does not stop beside a bakery",
-]
+CAPTIONS, NEGATED = map(list, zip(*PAIRS, strict=True))
 DISTRACTORS = [0, 1, 2, 0, 1, 2, 3, 3, 0, 1]  # of the pool
 ROWS = list(range(len(CAPTIONS)))
 RECIPE = {
@@ -123,14 +112,14 @@ def published_features(model, triplets, rows):
 
 def our_tokens():
     """Tokens of captions and negated captions; the shards stage removes commas from the latter."""
-    return tokenize(CAPTIONS), tokenize([text.replace(",", "") for text in NEGATED])
+    return {"caption": tokenize(CAPTIONS), "negated": tokenize([text.replace(",", "") for text in NEGATED])}
 
 
 def our_samples(model, photos):
     """The samples as the pipeline trains on them: features of encoded pools, tokens."""
     images = encode_pool(model, read_tars([photos / "train.tar"]), batch_size=3, threads=1).features
     pool = encode_pool(model, read_tars([photos / "pool.tar"]), batch_size=3, threads=1).features
-    return Samples(*our_tokens(), images, pool[DISTRACTORS])
+    return {**our_tokens(), "image": images, "distractor": pool[DISTRACTORS]}
 
 
 def our_trainer(model, samples, loss, **changes):
@@ -155,8 +144,8 @@ def test_features_are_the_published_ones(model, photos, triplets):
     with torch.no_grad():
         expected = published_features(model, triplets, ROWS)
         samples = our_samples(model, photos)
-        texts = normalised(encode_text(model, torch.cat([samples.captions, samples.negated]))).chunk(2)
-    found = (samples.images, samples.distractors, *texts)
+        texts = normalised(encode_text(model, torch.cat([samples["caption"], samples["negated"]]))).chunk(2)
+    found = (samples["image"], samples["distractor"], *texts)
     for name, one, other in zip(("image", "distractor", "caption", "negated"), found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=2e-6, msg=lambda text, name=name: f"{name}: {text}")
         assert (other @ other.T).min() < 0.9, f"{name}: all features are alike, equality would prove nothing"
@@ -203,7 +192,8 @@ def test_in_float64_weights_and_losses_agree_after_eight_steps(model, triplets):
     doubled = in_float64(copy.deepcopy(model))
     with torch.no_grad():
         images, distractors, _, _ = published_features(doubled, triplets, ROWS)
-    ours = our_trainer(doubled, Samples(*our_tokens(), images, distractors), "conclip", epochs=4)
+    samples = {**our_tokens(), "image": images, "distractor": distractors}
+    ours = our_trainer(doubled, samples, "conclip", epochs=4)
     losses = run_to_the_end(ours)
     theirs = published_loop(doubled, triplets, "conclip", epochs=4)
     assert losses == pytest.approx(list(theirs.run()), rel=1e-13)
@@ -254,24 +244,12 @@ def test_a_checkpoint_loads_as_the_papers_do(model, photos, tmp_path):
     write_parquet(tmp_path / "train.parquet", pd.DataFrame(captions))
     chosen = {"key": keys, "distractor": [f"{number:09d}" for number in DISTRACTORS]}
     write_parquet(tmp_path / "distractors.parquet", pd.DataFrame(chosen))
-    flags = {
-        **{"model": "m-s0", "family": "CoN-CLIP", "backbone": "small", "negatives": "ccneg", "weights": "backbone.pt"},
-        **{"triplets": "train.parquet", "features": "train.safetensors", "distractors": "distractors.parquet"},
-        **{"pool-features": "pool.safetensors", "loss": "conclip", "order": "paper", "precision": "fp32", "seed": 0},
-        **{"checkpoint-every": 100, "threads": 1, "checkpoint": "model.pt", "history": "h.jsonl", "record": "r.json"},
-        **{name.replace("_", "-"): value for name, value in {**RECIPE, "epochs": 1}.items()},
-    }
-    arguments = [str(part) for name, value in flags.items() for part in (f"--{name}", value)]
-    command = [sys.executable, "-m", "pipeline_lib.finetune.train", *arguments]
-    done = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    assert fine_tune(tmp_path, tmp_path / "backbone.pt", order="paper", **{**RECIPE, "epochs": 1}) is None
 
     # What the paper's README says to do, where `build_model` is what clip.load returns once it has downloaded weights.
     loaded = build_model(model.state_dict())
     loaded = loaded.float()
-    checkpoint = torch.load(tmp_path / "model.pt", weights_only=True)
+    checkpoint = torch.load(tmp_path / "m-s0/model.pt", weights_only=True)
     loaded.load_state_dict(checkpoint["model"])
     with torch.no_grad():
         trained, before = (side.encode_text(tokenize(CAPTIONS)) for side in (loaded, model))

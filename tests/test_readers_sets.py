@@ -14,7 +14,7 @@ from hostile import Touch
 from layouts import listed
 from PIL import Image
 
-from pipeline_lib.clip.torchvision_shim import load_torchvision
+from pipeline_lib.clip.load import load_torchvision
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
 

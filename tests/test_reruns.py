@@ -80,7 +80,7 @@ def test_what_is_asked_for_reruns_with_what_depends_on_it(small_run, arguments, 
 
 
 def edit_the_loss(folder):
-    replace(folder, "pipeline_lib/finetune/loss.py", "    terms = []\n", "    terms = list()\n")
+    replace(folder, "pipeline_lib/finetune/terms.py", "logits = scale * queries @", "logits = (scale * queries) @")
 
 
 def add_an_experiment(folder):

@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import clip, load_clip, preprocess, save_checkpoint
-from pipeline_lib.clip.training import baseline
 from pipeline_lib.jobs.files import write_json
+from pipeline_lib.jobs.run_record import baseline
 from pipeline_lib.score import __main__ as score
 
 CAPTIONS = ["this is a photo of a dog", "this is not a photo of a dog", "no dog"]

@@ -11,7 +11,7 @@ from conftest import call
 from test_captions_chat import CAPTIONS, KEY, Server, flags
 
 from pipeline_lib.captions.negate import main
-from pipeline_lib.clip.training import RunRecord, baseline
+from pipeline_lib.jobs.run_record import RunRecord, baseline
 
 
 async def refuses(body):

@@ -7,11 +7,11 @@ from conftest import call
 from torch.nn import functional
 
 from pipeline_lib.clip.load import clip
-from pipeline_lib.clip.training import baseline
 from pipeline_lib.evaluate import ccneg
 from pipeline_lib.evaluate.spread import dimensions, mean_pairwise_cosine, spread_metrics
 from pipeline_lib.features.store import Features, save_features, tower_id
 from pipeline_lib.jobs.files import read_json, write_json, write_parquet
+from pipeline_lib.jobs.run_record import baseline
 
 
 def embeddings(n, d, seed=0, cone=0.0):

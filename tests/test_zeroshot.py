@@ -8,10 +8,10 @@ from torch.nn import functional
 
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import CLIP, clip, save_checkpoint
-from pipeline_lib.clip.training import baseline
 from pipeline_lib.evaluate import zeroshot
 from pipeline_lib.features.store import Features, save_features, tower_id
 from pipeline_lib.jobs.files import read_json, read_parquet, write_json
+from pipeline_lib.jobs.run_record import baseline
 
 TOLERANCE = 2e-6  # of a cosine: the order of sums in fp32
 

@@ -1,1 +1,4 @@
-"""Backbones: the CLIPs that fine-tuning starts from, OpenAI's or pretrained here."""
+"""Backbones: the CLIPs that fine-tuning starts from or is compared with, pretrained here or published by others.
+
+What reads a file raises `FileNotFoundError` or `ValueError` that names it.
+"""

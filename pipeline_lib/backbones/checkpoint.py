@@ -1,14 +1,17 @@
-"""Take a published checkpoint as a model: CoN-CLIP as its authors released it, Neg-CLIP, LaCLIP, or a CLIP of others.
+"""Take a published checkpoint as a model: OpenAI's CLIPs, CoN-CLIP as its authors released it, Neg-CLIP, LaCLIP, ...
 
 ::
 
+    python -m pipeline_lib.backbones.checkpoint --model vit-b32 --openai ViT-B/32 --download-root data/openai-clip \\
+        --checkpoint model.pt --record run.json
     python -m pipeline_lib.backbones.checkpoint --model negclip-b32 --path data/checkpoints/negclip_b32.pth \\
         --activation quickgelu --family Neg-CLIP --backbone vit-b32 --backbone-weights vit-b32/model.pt \\
         --image-tower own --checkpoint model.pt --record run.json
 
-`pipeline_lib.backbones.formats` says what is read. The output is ``{"model": state_dict, "activation": name}`` in fp32,
-as all models of the pipeline are stored. Whatever would give quietly wrong numbers is refused here: weights that do not
-fit the architecture of the backbone under which the tables list the model, and an activation that cannot be theirs.
+The output is that of `save_checkpoint`, in fp32. `clip` downloads OpenAI's files, unless they are in the folder or
+``--path`` names one; either way the SHA-256 is checked. `pipeline_lib.backbones.formats` says what other files are
+read. Whatever would give wrong numbers without an error is refused: weights that do not fit the architecture of the
+backbone under which the tables list the model, and an activation that cannot be theirs.
 
 No weight says whether it was trained with GELU or QuickGELU, so the configuration does. Three things are checked: what
 the file says of itself; that weights fine-tuned from the backbone's have the backbone's activation; and, with
@@ -24,62 +27,50 @@ import torch
 from torch import Tensor
 
 from pipeline_lib.backbones.formats import read_weights
-from pipeline_lib.clip.load import ACTIVATIONS, CLIP, activation_of, build_clip, load_clip, save_checkpoint
+from pipeline_lib.clip.load import (
+    ACTIVATIONS,
+    CLIP,
+    activation_of,
+    build_clip,
+    load_clip,
+    load_openai_clip,
+    save_checkpoint,
+)
 from pipeline_lib.clip.torch_file import memory_for
-from pipeline_lib.clip.training import RunRecord, baseline
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import sha256, write_json
+from pipeline_lib.jobs.run_record import RunRecord, baseline
 
 DERIVED = 0.5  # cosine of two image towers' weights: about 0 if trained apart, above 0.9 if one is fine-tuned
 LISTED = 3  # weights that an error names
 
 
 def check_architecture(state_dict: dict[str, Tensor], expected: dict[str, Tensor], backbone: str) -> None:
-    """Require the names and shapes of a backbone's weights.
-
-    Raises
-    ------
-    ValueError
-        If they differ; the message names the first weights that do, with expected and found shapes.
-    """
-    shapes = [
-        f"{name} {tuple(value.shape)}, found {tuple(state_dict[name].shape)}"
-        for name, value in expected.items()
-        if name in state_dict and state_dict[name].shape != value.shape
-    ]
-    missing = [f"{name}, which is missing" for name in expected if name not in state_dict]
-    unknown = [f"no {name}" for name in state_dict if name not in expected]
-    for problems in (shapes, missing, unknown):
-        if problems:
-            raise ValueError(
-                f"not of the architecture of {backbone}: expected {'; '.join(problems[:LISTED])} (of {len(expected)} "
-                f"weights {len(shapes)} have other shapes and {len(missing)} are missing, {len(unknown)} are unknown)"
-            )
+    """Require the names and shapes of a backbone's weights."""
+    mine, theirs = ({name: tuple(value.shape) for name, value in side.items()} for side in (state_dict, expected))
+    if differing := [name for name in theirs | mine if mine.get(name) != theirs.get(name)]:
+        listed = [f"{name} {theirs.get(name, 'absent')}, found {mine.get(name, 'none')}" for name in differing[:LISTED]]
+        raise ValueError(
+            f"not of the architecture of {backbone}, which has {len(theirs)} weights: expected {'; '.join(listed)} "
+            f"({len(differing)} weights differ)"
+        )
 
 
 def closeness(state_dict: dict[str, Tensor], backbone: dict[str, Tensor]) -> float:
     """Return the cosine between the matrices of two image towers of one architecture: 1 if they are the same."""
-    products = [0.0, 0.0, 0.0]  # of the two towers, and of each with itself
-    for name, theirs in backbone.items():
-        if name.startswith("visual.") and theirs.ndim > 1:
-            mine, theirs = state_dict[name].flatten(), theirs.flatten()
-            for place, pair in enumerate(((mine, theirs), (mine, mine), (theirs, theirs))):
-                products[place] += torch.dot(*pair).item()
-    return products[0] / math.sqrt(products[1] * products[2])
+    matrices = [name for name, value in backbone.items() if name.startswith("visual.") and value.ndim > 1]
+    pairs = [(state_dict[name].flatten(), backbone[name].flatten()) for name in matrices]  # views, no copies
+
+    def product(a: int, b: int) -> float:
+        return sum(torch.dot(pair[a], pair[b]).item() for pair in pairs)
+
+    return product(0, 1) / math.sqrt(product(0, 0) * product(1, 1))
 
 
 def check_origin(state_dict: dict[str, Tensor], activation: str, backbone: CLIP, name: str, shared: bool) -> float:
-    """Require what a model made from a backbone has of it: the activation, and the image tower if it is `shared`.
+    """Require of a model made from a backbone its activation, and its image tower if that is `shared`.
 
-    Returns
-    -------
-    float
-        `closeness` to the backbone.
-
-    Raises
-    ------
-    ValueError
-        If it has not.
+    Returns the `closeness` to the backbone.
     """
     theirs = backbone.state_dict()
     near = closeness(state_dict, theirs)
@@ -93,34 +84,22 @@ def check_origin(state_dict: dict[str, Tensor], activation: str, backbone: CLIP,
     if near > DERIVED and activation != activation_of(backbone):
         raise ValueError(
             f"activation {activation} cannot be right: the image tower was fine-tuned from that of {name} (cosine "
-            f"{near:.4f}), which has {activation_of(backbone)}. With another activation every number would be quietly "
-            f"wrong; write activation: {activation_of(backbone)}"
+            f"{near:.4f}), which has {activation_of(backbone)}. With another activation every number would be wrong "
+            f"without an error; write activation: {activation_of(backbone)}"
         )
     return near
 
 
-def main() -> None:
-    """Store the model that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", required=True, help="its name in this pipeline")
-    parser.add_argument("--path", type=Path, required=True, help="the checkpoint, or a folder")
-    parser.add_argument("--activation", choices=ACTIVATIONS, required=True, help="with which it was trained")
-    parser.add_argument("--family", default="CLIP", help="under which the tables list it")
-    parser.add_argument("--backbone", help="the CLIP beside which the tables list it; none for a CLIP")
-    parser.add_argument("--backbone-weights", type=Path, help="that CLIP's checkpoint")
-    parser.add_argument("--image-tower", choices=("own", "backbone"), default="own")
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--record", type=Path, required=True)
-    args = parser.parse_args()
-    settings = {"source": "checkpoint", "path": str(args.path), "activation": args.activation}
-    record = RunRecord(baseline(args.model, args.family, args.backbone), settings)
-    found = read_weights(args.path)
-    results = {}
+def take_checkpoint(args: argparse.Namespace) -> tuple[CLIP, dict]:
+    """Return the model in the file or folder ``--path``, and what ``run.json`` says of it."""
+    found, results = read_weights(args.path), {}
+    if args.path.is_file():
+        results["sha256"] = sha256(args.path)
     try:
         if found.activation not in (None, args.activation):
             raise ValueError(
                 f"the file says that its activation is {found.activation}, the configuration {args.activation}; with "
-                "the wrong one every number would be quietly wrong"
+                "the wrong one every number would be wrong without an error"
             )
         if args.backbone:
             backbone = load_clip(args.backbone_weights)
@@ -130,24 +109,43 @@ def main() -> None:
             results["closeness_to_backbone"] = round(near, 4)
             if near <= DERIVED and found.activation is None:
                 print(
-                    f"{args.path}: the image tower was not fine-tuned from that of {args.backbone}; nothing but the "
+                    f"{args.path}: the image tower was not fine-tuned from that of {args.backbone}; only the "
                     f"configuration says that its activation is {args.activation}. See how its authors load it."
                 )
         with memory_for(args.path):
-            model = _build(found.state_dict, args.activation)
+            return build_clip(found.state_dict, args.activation), results
     except ValueError as error:
         raise ValueError(f"{args.path}: {error}") from error
+
+
+def main() -> None:
+    """Store the model that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", required=True, help="its name in this pipeline")
+    parser.add_argument("--openai", help="its name at OpenAI, for one of their CLIPs")
+    parser.add_argument("--download-root", type=Path, help="folder for OpenAI's files")
+    parser.add_argument("--path", type=Path, help="the checkpoint, or a folder")
+    parser.add_argument("--activation", choices=ACTIVATIONS, help="with which it was trained; OpenAI's is known")
+    parser.add_argument("--family", default="CLIP", help="under which the tables list it")
+    parser.add_argument("--backbone", help="the CLIP beside which the tables list it; none for a CLIP")
+    parser.add_argument("--backbone-weights", type=Path, help="that CLIP's checkpoint")
+    parser.add_argument("--image-tower", choices=("own", "backbone"), default="own")
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--record", type=Path, required=True)
+    args = parser.parse_args()
+    needed = ("download_root",) if args.openai else ("path", "activation")
+    if missing := [f"--{name.replace('_', '-')}" for name in needed if not getattr(args, name)]:
+        parser.error(f"{' and '.join(missing)} needed")
+    identity = baseline(args.model, args.family, args.backbone)
+    if args.openai:
+        record = RunRecord(identity, {"source": "openai", "name": args.openai})
+        model, results = load_openai_clip(args.openai, str(args.download_root), args.path), {}
+    else:
+        settings = {"source": "checkpoint", "path": str(args.path), "activation": args.activation}
+        record = RunRecord(identity, settings)
+        model, results = take_checkpoint(args)
     save_checkpoint(args.checkpoint, model)
-    if args.path.is_file():
-        results["sha256"] = sha256(args.path)
     write_json(args.record, record.finish(**results))
-
-
-def _build(state_dict: dict[str, Tensor], activation: str) -> CLIP:
-    try:
-        return build_clip(state_dict, activation)
-    except Exception as error:  # what clip and torch raise for foreign names, shapes and sizes
-        raise ValueError(f"not the weights of a CLIP ({error!r:.300})") from error
 
 
 if __name__ == "__main__":

@@ -13,74 +13,126 @@
 ===============  ======================================================  ==============================================
 
 Both configurations name the activation, so that the features are those of this pipeline: open_clip takes GELU where
-``quick_gelu`` is not said. Weights are stored in fp32. `pipeline_lib.backbones.checkpoint` reads both folders.
+``quick_gelu`` is missing. Weights are stored in fp32. `pipeline_lib.backbones.formats` reads both folders.
 """
 
 import argparse
 from pathlib import Path
 
 from safetensors.torch import save_file
+from torch import Tensor
 
-from pipeline_lib.backbones.huggingface import HEAD_WIDTH, config_of, to_huggingface, tokenizer_files
-from pipeline_lib.clip.load import CLIP, activation_of, load_clip, pixel_statistics
+from pipeline_lib.backbones.formats import HIDDEN_ACT, LAYER_NORM_EPS, TRANSPOSED, huggingface_names
+from pipeline_lib.clip.load import CLIP, HEAD_WIDTH, activation_of, load_clip, pixel_statistics
+from pipeline_lib.clip.tokenizer import CONTEXT_LENGTH, END_TOKEN, START_TOKEN, simple_tokenizer
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import atomic, write_json, write_text
 
 
-def open_clip_config(model: CLIP) -> dict:
-    """Return ``open_clip_config.json`` of a CLIP."""
-    visual, text_width = model.visual, model.ln_final.weight.shape[0]
+def model_cfg(model: CLIP) -> dict:
+    """Return the architecture and activation of a CLIP as open_clip writes them."""
+    visual, width = model.visual, model.ln_final.weight.shape[0]
+    vision = {"image_size": visual.input_resolution, "patch_size": None}
     if hasattr(visual, "proj"):
-        patch, width, layers = visual.conv1.kernel_size[0], visual.conv1.out_channels, len(visual.transformer.resblocks)
+        vision |= {"patch_size": visual.conv1.kernel_size[0], "width": visual.conv1.out_channels}
+        vision["layers"] = len(visual.transformer.resblocks)
     else:
-        patch, width = None, visual.layer1[0].conv1.out_channels
-        layers = [len(stage) for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4)]
-    mean, std = pixel_statistics()
-    return {
-        "model_cfg": {
-            "embed_dim": model.text_projection.shape[1],
-            "quick_gelu": activation_of(model) == "quickgelu",
-            "vision_cfg": {
-                "image_size": visual.input_resolution,
-                "layers": layers,
-                "width": width,
-                "patch_size": patch,
-            },
-            "text_cfg": {
-                "context_length": model.context_length,
-                "vocab_size": model.vocab_size,
-                "width": text_width,
-                "heads": text_width // HEAD_WIDTH,
-                "layers": len(model.transformer.resblocks),
-            },
-        },
-        "preprocess_cfg": {"mean": mean, "std": std, "interpolation": "bicubic", "resize_mode": "shortest"},
-    }
+        vision["width"] = visual.layer1[0].conv1.out_channels
+        vision["layers"] = [len(stage) for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4)]
+    text = {"context_length": model.context_length, "vocab_size": model.vocab_size, "width": width}
+    text |= {"heads": width // HEAD_WIDTH, "layers": len(model.transformer.resblocks)}
+    shape = {"embed_dim": model.text_projection.shape[1], "vision_cfg": vision, "text_cfg": text}
+    return {**shape, "quick_gelu": activation_of(model) == "quickgelu"}
 
 
 def export_open_clip(model: CLIP, folder: Path) -> None:
     """Write what open_clip loads from a folder."""
+    mean, std = pixel_statistics()
+    pixels = {"mean": mean, "std": std, "interpolation": "bicubic", "resize_mode": "shortest"}
     with atomic(folder / "open_clip_model.safetensors") as aside:
         save_file(model.state_dict(), aside)
-    write_json(folder / "open_clip_config.json", open_clip_config(model))
+    write_json(folder / "open_clip_config.json", {"model_cfg": model_cfg(model), "preprocess_cfg": pixels})
 
 
 def export_huggingface(model: CLIP, folder: Path) -> None:
-    """Write what ``CLIPModel`` and ``CLIPProcessor`` load from a folder.
-
-    Raises
-    ------
-    ValueError
-        If the image tower is a ResNet.
-    """
+    """Write what ``CLIPModel`` and ``CLIPProcessor`` load from a folder; a ResNet is a `ValueError`."""
     weights = to_huggingface(model.state_dict())
     with atomic(folder / "model.safetensors") as aside:
         save_file(weights, aside, metadata={"format": "pt"})
-    files = tokenizer_files(model.visual.input_resolution, *pixel_statistics())
-    files["config.json"] = config_of(model.state_dict(), activation_of(model))
-    for name, content in files.items():
-        write = write_text if isinstance(content, str) else write_json
-        write(folder / name, content)
+    write_json(folder / "config.json", huggingface_config(model))
+    for name, content in _processor_files(model.visual.input_resolution).items():
+        write_json(folder / name, content)
+    merges = "".join(f"{first} {second}\n" for first, second in simple_tokenizer().bpe_ranks)
+    write_text(folder / "merges.txt", f"#version: 0.2\n{merges}")
+
+
+def to_huggingface(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a CLIP with a vision transformer under Hugging Face's names; a ResNet is a `ValueError`."""
+    if "visual.proj" not in state_dict:
+        raise ValueError("Hugging Face's CLIPModel has only vision transformers; export a ResNet as open_clip")
+    renamed = {}
+    for ours, theirs in huggingface_names(state_dict).items():
+        value = state_dict[ours].T if ours in TRANSPOSED else state_dict[ours]
+        renamed |= dict(zip(theirs, value.chunk(3) if len(theirs) == 3 else (value,), strict=True))
+    return {name: value.contiguous() for name, value in renamed.items()}
+
+
+def huggingface_config(model: CLIP) -> dict:
+    """Return Hugging Face's ``config.json`` of a CLIP with a vision transformer."""
+    shape = model_cfg(model)
+    text, vision, projection = shape["text_cfg"], shape["vision_cfg"], {"projection_dim": shape["embed_dim"]}
+
+    def tower(name: str, ours: dict) -> dict:
+        return {
+            "model_type": f"clip_{name}_model",
+            "hidden_size": ours["width"],
+            "intermediate_size": 4 * ours["width"],
+            "num_hidden_layers": ours["layers"],
+            "num_attention_heads": ours["width"] // HEAD_WIDTH,
+            "hidden_act": HIDDEN_ACT[activation_of(model)],
+            "layer_norm_eps": LAYER_NORM_EPS,
+            "attention_dropout": 0.0,
+            **projection,
+        }
+
+    tokens = {"bos_token_id": START_TOKEN, "eos_token_id": END_TOKEN, "pad_token_id": END_TOKEN}
+    length = {"max_position_embeddings": text["context_length"], "vocab_size": text["vocab_size"]}
+    pixels = {"image_size": vision["image_size"], "patch_size": vision["patch_size"], "num_channels": 3}
+    return {
+        "architectures": ["CLIPModel"],
+        "model_type": "clip",
+        "logit_scale_init_value": 2.6592,
+        **projection,
+        "text_config": {**tower("text", text), **length, **tokens},
+        "vision_config": {**tower("vision", vision), **pixels},
+    }
+
+
+def _processor_files(n_px: int) -> dict[str, dict]:
+    """Return file name -> JSON of what ``CLIPProcessor`` reads besides the tokenizer's merges."""
+    special = dict.fromkeys(("eos_token", "unk_token", "pad_token"), "<|endoftext|>")
+    special["bos_token"] = "<|startoftext|>"
+    mean, std = pixel_statistics()
+    return {
+        "vocab.json": simple_tokenizer().encoder,
+        "special_tokens_map.json": special,
+        "tokenizer_config.json": {
+            "tokenizer_class": "CLIPTokenizer",
+            "model_max_length": CONTEXT_LENGTH,
+            "do_lower_case": True,
+            **special,
+        },
+        "preprocessor_config.json": {
+            "image_processor_type": "CLIPImageProcessor",
+            **dict.fromkeys(("do_convert_rgb", "do_resize", "do_center_crop", "do_rescale", "do_normalize"), True),
+            "size": {"shortest_edge": n_px},
+            "resample": 3,
+            "crop_size": {"height": n_px, "width": n_px},
+            "rescale_factor": 1 / 255,
+            "image_mean": mean,
+            "image_std": std,
+        },
+    }
 
 
 EXPORTS = {"open_clip": export_open_clip, "huggingface": export_huggingface}

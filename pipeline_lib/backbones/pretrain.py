@@ -19,82 +19,68 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline_lib.clip.load import CLIP, CONTEXT_LENGTH, preprocess, save_checkpoint, tokenize
+from pipeline_lib.clip.load import CLIP, HEAD_WIDTH, preprocess, save_checkpoint
 from pipeline_lib.clip.text_tower import encode_text
-from pipeline_lib.clip.training import (
-    History,
-    RunRecord,
-    adamw,
-    baseline,
-    update,
-    use_threads,
-    warmup_cosine,
-    write_history,
-)
+from pipeline_lib.clip.tokenizer import CONTEXT_LENGTH, END_TOKEN, tokenize
+from pipeline_lib.clip.training import adamw, update, use_threads, warmup_cosine
 from pipeline_lib.formats.images import read_images
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.progress import progress
-
-VOCABULARY = 49408
+from pipeline_lib.jobs.run_record import History, RunRecord, baseline, write_history
 
 
 def build(architecture: dict) -> CLIP:
     """Return a CLIP with random weights.
 
-    Parameters
-    ----------
-    architecture : dict
-        ``embed_dim``, ``image_resolution`` (pixels), ``vision_layers`` (a number for a ViT, four for a ResNet),
-        ``vision_width``, ``vision_patch_size`` (pixels; null for a ResNet), ``transformer_width``,
-        ``transformer_layers``. Widths are multiples of 64 (a ResNet's of 2), since a head has 64 channels.
+    `architecture` has ``embed_dim``, ``image_resolution`` (pixels), ``vision_layers`` (a number for a ViT, four for a
+    ResNet), ``vision_width``, ``vision_patch_size`` (pixels; null for a ResNet), ``transformer_width``,
+    ``transformer_layers``. Widths are multiples of 64, a head's channels; a ResNet's ``vision_width`` is even.
     """
     layers = architecture["vision_layers"]
     return CLIP(
-        embed_dim=architecture["embed_dim"],
-        image_resolution=architecture["image_resolution"],
-        vision_layers=tuple(layers) if isinstance(layers, list) else layers,
-        vision_width=architecture["vision_width"],
-        vision_patch_size=architecture["vision_patch_size"],
+        **{**architecture, "vision_layers": tuple(layers) if isinstance(layers, list) else layers},
         context_length=CONTEXT_LENGTH,
-        vocab_size=VOCABULARY,
-        transformer_width=architecture["transformer_width"],
-        transformer_heads=architecture["transformer_width"] // 64,
-        transformer_layers=architecture["transformer_layers"],
+        vocab_size=END_TOKEN + 1,
+        transformer_heads=architecture["transformer_width"] // HEAD_WIDTH,
     )
 
 
 def contrastive_loss(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
-    """Return CLIP's loss: the mean of the cross-entropies image → text and text → image.
+    """Return CLIP's loss of a batch, the mean of the cross-entropies image → text and text → image.
 
-    Parameters
-    ----------
-    image, text : Tensor of shape (b, d)
-        Features; row i of one belongs to row i of the other. Normalised here.
-    scale : Tensor, scalar
-        The inverse temperature, ``exp(logit_scale)``.
+    Row i of `image` (b, d) belongs to row i of `text` (b, d); they are normalised here. `scale` is exp(logit_scale).
     """
     logits = scale * functional.normalize(image, dim=-1) @ functional.normalize(text, dim=-1).T  # (b, b)
     targets = torch.arange(len(logits))
     return (functional.cross_entropy(logits, targets) + functional.cross_entropy(logits.T, targets)) / 2
 
 
+def read_pairs(path: Path, n_px: int, at_least: int) -> tuple[Tensor, Tensor]:
+    """Return pixels (n, 3, n_px, n_px), half precision, and tokens (n, 77) of the images and captions in a tar."""
+    transform = preprocess(n_px)
+    images, captions = [], []
+    for key, image, said in read_images([path]):
+        if not isinstance(said.get("caption"), str):
+            raise ValueError(f"{path}: sample {key} has no caption in its .json member")
+        images.append(transform(image).half())  # rounds to 11 bits, a pixel has 8; half the memory
+        captions.append(said["caption"])
+    if len(images) < at_least:
+        raise ValueError(f"{path}: expected at least one batch of {at_least} images, found {len(images)}")
+    return torch.stack(images).to(memory_format=torch.channels_last), tokenize(captions)
+
+
 def main() -> None:
     """Pretrain the backbone that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--backbone", required=True, help="its name")
-    parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--architecture", type=json.loads, required=True)
-    parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--batch-size", type=int, required=True)
-    parser.add_argument("--lr", type=float, required=True)
-    parser.add_argument("--weight-decay", type=float, required=True)
-    parser.add_argument("--warmup-steps", type=int, required=True)
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--history", type=Path, required=True)
-    parser.add_argument("--record", type=Path, required=True)
+    for name in ("steps", "batch-size", "warmup-steps", "seed", "threads"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    for name in ("lr", "weight-decay"):
+        parser.add_argument(f"--{name}", type=float, required=True)
+    for name in ("images", "checkpoint", "history", "record"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
     settings = {name: value for name, value in vars(args).items() if not isinstance(value, Path)}
     record = RunRecord(baseline(settings.pop("backbone")), settings)
@@ -102,18 +88,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     model = build(args.architecture).train()
     model.visual.to(memory_format=torch.channels_last)  # convolutions on CPU run 1.5 times as fast
-
-    transform = preprocess(args.architecture["image_resolution"])
-    images, captions = [], []
-    for key, image, said in read_images([args.images]):
-        if not isinstance(said.get("caption"), str):
-            raise ValueError(f"{args.images}: sample {key} has no caption in its .json member")
-        images.append(transform(image).half())  # rounds to 11 bits, a pixel has 8; half the memory
-        captions.append(said["caption"])
-    images = torch.stack(images).to(memory_format=torch.channels_last)
-    tokens = tokenize(captions)
-    if len(images) < args.batch_size:
-        raise ValueError(f"{args.images}: expected at least one batch of {args.batch_size} images, found {len(images)}")
+    images, tokens = read_pairs(args.images, args.architecture["image_resolution"], args.batch_size)
 
     optimiser = adamw(model.parameters(), args.lr, args.weight_decay)
     scaler = torch.amp.GradScaler(enabled=False)  # fp32 throughout

@@ -1,19 +1,21 @@
-"""The only door to `clip` and `torchvision`: openai-clip 1.0.1 made to work beside current torch.
+"""Load, build and save CLIPs: the only module that imports `clip` (openai-clip 1.0.1, of 2021) and `torchvision`.
 
-Three rough edges, each smoothed where it is met:
+What it takes to run openai-clip 1.0.1 beside today's torch, torchvision and setuptools:
 
-1. ``clip.clip`` does ``from pkg_resources import packaging``; setuptools 82 has no ``pkg_resources`` any more. A
-   stand-in module that holds ``packaging`` lies in its place while `clip` is imported.
-2. torchvision's wheel is built for CUDA. Beside a CPU-only torch its import stops at ``operator torchvision::nms does
-   not exist``. All that `clip` needs of it is ``torchvision.transforms``, which works alone: while `clip` is imported,
-   a stand-in for the package leads to its folder without running its ``__init__`` (which would also load every model
-   and torch's compiler, a second in each of the pipeline's jobs).
-3. ``clip.load(path)`` cannot read a plain state_dict, and ``clip.model.build_model`` rounds weights to half precision.
-   `build_clip` builds the model from the shapes in the state_dict and then loads the weights as they are.
+- A stand-in for ``pkg_resources``: ``clip.clip`` does ``from pkg_resources import packaging``, and setuptools 82 has no
+  such module any more. The stand-in holds `packaging`.
+- A stand-in for ``torchvision``: its wheel is built for CUDA, and beside a CPU-only torch its import stops at
+  ``operator torchvision::nms does not exist``. `clip` needs only ``torchvision.transforms``, which works. The stand-in
+  leads to torchvision's folder without running its ``__init__``, which would also load every model and torch's
+  compiler: a second in each job.
+- `build_clip`: ``clip.load(path)`` cannot read a plain state_dict, and ``clip.model.build_model`` rounds weights to
+  half precision. So the model is built from the shapes in the state_dict, and then the weights are loaded as they are.
 
-`clip` knows one activation, QuickGELU, which OpenAI's weights need and whatever was fine-tuned from them. CLIPs trained
-from scratch elsewhere may have GELU instead. Nothing in a state_dict tells which, and the wrong one lowers every number
-without an error: so a checkpoint of ours says it, and a model is always built with the one that its weights need.
+Both stand-ins are removed once `clip` is imported. `load_torchvision` imports the real torchvision beside any torch.
+
+`clip` knows one activation, QuickGELU, that of OpenAI's weights and of all that were fine-tuned from them. CLIPs
+trained from scratch elsewhere may have GELU instead. No weight tells which, and the wrong one lowers every number
+without an error. So a checkpoint of ours names it, and a model is always built with the one that its weights need.
 """
 
 import importlib.util
@@ -21,12 +23,10 @@ import sys
 import types
 from pathlib import Path
 
-import numpy as np
 import packaging.version
 import torch
 from torch import nn
 
-from pipeline_lib.clip.byte_pairs import encode
 from pipeline_lib.clip.torch_file import check_zip, load_weights_only, memory_for, save_torch
 from pipeline_lib.jobs.files import sha256
 from pipeline_lib.jobs.rule_of_file import remedy
@@ -46,47 +46,30 @@ finally:
         else:
             sys.modules[_name] = _module
 
-CONTEXT_LENGTH = 77
 ACTIVATIONS = {"quickgelu": QuickGELU, "gelu": nn.GELU}
-TOKENIZER = clip.clip._tokenizer
-START_TOKEN, END_TOKEN = TOKENIZER.encoder["<|startoftext|>"], TOKENIZER.encoder["<|endoftext|>"]
+HEAD_WIDTH = 64  # channels of an attention head, in every CLIP
+
+_operators: list[torch.library.Library] = []  # declared ones live as long as their library object
 
 
-def tokenize(captions: list[str], cut: bool = False) -> torch.Tensor:
-    """Tokenize captions with CLIP's byte-pair encoding: the numbers of ``clip.tokenize``, each word encoded once.
+def load_torchvision() -> types.ModuleType:
+    """Return the real `torchvision`; beside a torch without CUDA its ``ops`` and ``io`` lack their compiled halves.
 
-    Parameters
-    ----------
-    captions : list of str
-        m captions.
-    cut : bool
-        Cut a caption that is too long, and say how many were, instead of refusing it.
-
-    Returns
-    -------
-    Tensor of shape (m, 77), int64
-        Start token, the caption, end token, zeros.
-
-    Raises
-    ------
-    ValueError
-        If a caption does not fit into 77 tokens and is not to be cut; the message quotes it.
+    All that is written in Python works once the operators are declared that its import looks for.
     """
-    too_long = 0
-    tokens = np.zeros((len(captions), CONTEXT_LENGTH), dtype=np.int64)
-    for row, caption in zip(tokens, captions, strict=True):
-        numbers = [START_TOKEN, *encode(TOKENIZER, caption), END_TOKEN]
-        if len(numbers) > CONTEXT_LENGTH and cut:
-            too_long += 1
-            numbers = [*numbers[: CONTEXT_LENGTH - 1], END_TOKEN]
-        elif len(numbers) > CONTEXT_LENGTH:
-            raise ValueError(
-                f"a caption must fit into {CONTEXT_LENGTH} tokens, but this one takes {len(numbers)}: {caption:.500}"
-            )
-        row[: len(numbers)] = numbers
-    if too_long:
-        print(f"{too_long:,} of {len(captions):,} captions are cut to CLIP's {CONTEXT_LENGTH} tokens")
-    return torch.from_numpy(tokens)
+    try:
+        import torchvision
+    except RuntimeError as error:
+        if _operators or "torchvision::" not in str(error):
+            raise
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        _operators.append(library)
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]  # what the failed import left behind
+        import torchvision
+    return torchvision
 
 
 def preprocess(n_px: int):
@@ -101,26 +84,11 @@ def pixel_statistics() -> tuple[list[float], list[float]]:
 
 
 def load_openai_clip(name: str, download_root: str, path: str | Path | None = None) -> CLIP:
-    """Return one of OpenAI's CLIPs in fp32 on the CPU.
+    """Return one of OpenAI's CLIPs, such as ``"ViT-B/32"``, in fp32 on the CPU.
 
     The released files are TorchScript archives, which hold code beside weights. So a file is opened only if its
-    SHA-256 is the one that `clip` lists for the model.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``"ViT-B/32"`` or ``"RN50"``.
-    download_root : str
-        Folder into which the file is downloaded unless it lies there.
-    path : str or Path, optional
-        The released file, wherever it lies and whatever its name; nothing is downloaded then.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no file at `path`.
-    ValueError
-        If OpenAI published no such model, the file is not the released one, or it cannot be downloaded.
+    SHA-256 is the one that `clip` lists for the model. It is downloaded into `download_root`, unless it is there or
+    `path` names it.
     """
     if name not in clip.available_models():
         raise ValueError(f"OpenAI published no CLIP {name!r}; expected one of {', '.join(clip.available_models())}")
@@ -136,24 +104,21 @@ def load_openai_clip(name: str, download_root: str, path: str | Path | None = No
     try:
         model, _ = clip.load(name if path is None else str(path), device="cpu", download_root=download_root)
     except (OSError, RuntimeError) as error:  # no network, no room, or a checksum that does not fit
-        raise ValueError(
-            f"the weights of {name} could not be had ({error}); download the file yourself and name it as `path`"
-        ) from error
+        raise ValueError(f"no weights of {name} ({error}); download the file yourself and name it as `path`") from error
     return model.float()
 
 
 def build_clip(state_dict: dict[str, torch.Tensor], activation: str = "quickgelu") -> CLIP:
-    """Return the CLIP whose weights these are, in fp32 on the CPU and in evaluation mode.
+    """Return the CLIP with these weights, in fp32 on the CPU and in evaluation mode.
 
-    Parameters
-    ----------
-    state_dict : dict of str to Tensor
-        As ``CLIP.state_dict()`` names them, in any precision; the architecture follows from their shapes.
-    activation : str
-        With which the weights were trained, a key of `ACTIVATIONS`.
+    The architecture follows from their names, as in ``CLIP.state_dict()``, and shapes; `activation`, a key of
+    `ACTIVATIONS`, is the one that they were trained with.
     """
-    model = build_model(dict(state_dict)).float()
-    model.load_state_dict(state_dict)
+    try:
+        model = build_model(dict(state_dict)).float()
+        model.load_state_dict(state_dict)
+    except Exception as error:  # what clip and torch raise for foreign names, shapes and sizes
+        raise ValueError(f"not the weights of a CLIP ({error!r:.300})") from error
     for module in model.modules():
         if isinstance(module, ResidualAttentionBlock):
             module.mlp.gelu = ACTIVATIONS[activation]()
@@ -167,16 +132,9 @@ def activation_of(model: CLIP) -> str:
 
 
 def load_clip(path: str | Path) -> CLIP:
-    """Load a checkpoint ``{"model": state_dict, "activation": name}`` as a CLIP, as `build_clip` returns it.
+    """Load a checkpoint ``{"model": state_dict, "activation": name}`` as `build_clip` returns it.
 
     One without ``activation`` has OpenAI's, as have the checkpoints that the paper's authors released.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is damaged, holds pickled code, or is not a CLIP checkpoint; the message names it.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")

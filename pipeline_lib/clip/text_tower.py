@@ -1,23 +1,25 @@
-"""CLIP's text tower without padding, each distinct prefix computed once: the numbers of ``model.encode_text``.
+"""CLIP's text tower: `encode_text(model, clip.tokenize(x))` computes what ``model.encode_text(clip.tokenize(x))`` does.
 
-CLIP pads every caption to 77 tokens, computes all positions and takes the feature at the end-of-text token. Three facts
-allow for far less, and change the order of floating-point sums only:
+CLIP pads every caption to 77 tokens, computes all positions and takes the feature at the end-of-text token. Here no
+padding is computed, and the beginnings that captions share are computed once. Features and gradients are the same but
+for the order of floating-point sums: ``tests/test_text_tower.py`` and ``tests/test_proofs.py`` compare them. Why less
+is enough:
 
-1. Attention is causal: no position sees a later one. What stands after the end-of-text token can reach neither the
+1. Attention is causal: no position sees a later one. What comes after the end-of-text token reaches neither the
    feature nor its gradient, so it is not computed.
 2. For the same reason the state at a position is a function of the tokens up to there. Captions that begin alike have
    the same states as far as they do, so each distinct prefix is computed once: a caption and its negated caption share
    what precedes the negation, the prompts of a classifier share their template. The gradient of a shared state is the
-   sum over its captions, which is what the chain rule wants.
+   sum over its captions, which is what the chain rule asks for.
 3. The feature is read at one position: the last block needs keys and values of every state, but queries, projection
-   and perceptron of the end-of-text states alone.
+   and perceptron of the end-of-text states only.
 
-Everything but attention so works on a matrix with one row per distinct prefix. Attention picks its rows by number
+So everything but attention works on a matrix with one row per distinct prefix. Attention picks its rows by number
 (`Prefixes.paths`), padded to the longest caption; that padding costs about a hundredth of the work at such lengths. On
 a GPU in half precision torch has an attention kernel for sequences of unequal length, and nothing is padded at all.
 
-Rows are picked by ``index_select``, whose gradient adds in a fixed order on a CPU; ``x[rows]`` adds in any with several
-threads.
+Rows are picked by ``index_select``, whose gradient adds in a fixed order on a CPU; with several threads ``x[rows]``
+adds in any order.
 """
 
 from typing import NamedTuple
@@ -27,7 +29,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline_lib.clip.load import CLIP, tokenize
+from pipeline_lib.clip.load import CLIP
+from pipeline_lib.clip.tokenizer import tokenize
 
 CAPTIONS_PER_GROUP = 64  # on a CPU: activations that fit its caches are worth more than larger matrix products
 CAPTIONS_PER_BATCH = 4096  # without gradients; bounds memory
@@ -40,7 +43,7 @@ class Prefixes(NamedTuple):
     Attributes
     ----------
     tokens, positions : Tensor of shape (n,)
-        Last token of each prefix, and where it stands.
+        Last token of each prefix, and its position in the caption.
     paths : Tensor of shape (m, t)
         The prefix that each caption has reached at each position; 0 after its end-of-text token.
     first : Tensor of shape (n,)
@@ -66,12 +69,8 @@ class Prefixes(NamedTuple):
 def find_prefixes(tokens: Tensor, ends: Tensor) -> Prefixes:
     """Number the distinct prefixes of captions.
 
-    Parameters
-    ----------
-    tokens : Tensor of shape (m, 77), int64
-        In lexicographic order: captions that begin alike are neighbours.
-    ends : Tensor of shape (m,)
-        Position of each end-of-text token.
+    `tokens` (m, 77), int64, are in lexicographic order, so that captions that begin alike are neighbours; `ends` (m,)
+    are the positions of the end-of-text tokens.
     """
     longest = int(ends.max()) + 1
     rows, positions = tokens[:, :longest].numpy(), np.arange(longest)
@@ -109,19 +108,10 @@ def _varies(rows: Tensor) -> bool:
 
 
 def encode_text(model: CLIP, tokens: Tensor) -> Tensor:
-    """Encode tokenized captions.
+    """Return the text features of tokenized captions, not normalised, as a Tensor of shape (m, d).
 
-    Parameters
-    ----------
-    model : CLIP
-        Any `clip.model.CLIP`, on any device; gradients flow to its text tower.
-    tokens : Tensor of shape (m, 77), int64
-        As `pipeline_lib.clip.load.tokenize` gives them; best on the CPU, where the prefixes are found.
-
-    Returns
-    -------
-    Tensor of shape (m, d)
-        Text features, not normalised, in the order of `tokens`.
+    `tokens` (m, 77), int64, come from `tokenize`; best on the CPU, where the prefixes are found. `model` is any
+    `clip.model.CLIP` on any device; gradients flow to its text tower.
     """
     device = model.text_projection.device
     tokens = tokens.cpu()
@@ -171,7 +161,7 @@ def _attend(block: nn.Module, x: Tensor, prefixes: Prefixes) -> Tensor:
 
 
 def _attend_from_ends(block: nn.Module, x: Tensor, at_end: Tensor, prefixes: Prefixes) -> Tensor:
-    """Return the attention of the end-of-text states alone, as a Tensor of shape (m, width)."""
+    """Return the attention of the end-of-text states only, as a Tensor of shape (m, width)."""
     heads, width = block.attn.num_heads, x.shape[1]
     weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
     normed = block.ln_1(x)
@@ -191,35 +181,18 @@ def _attend_from_ends(block: nn.Module, x: Tensor, at_end: Tensor, prefixes: Pre
 
 
 @torch.no_grad()
+def encode_tokens(model: CLIP, tokens: Tensor) -> Tensor:
+    """Return the L2-normalised features (m, d), fp32, on the CPU, of tokenized captions (m, 77)."""
+    parts = (encode_text(model, batch) for batch in tokens.split(CAPTIONS_PER_BATCH))
+    return torch.cat([functional.normalize(part.float(), dim=-1).cpu() for part in parts])
+
+
 def encode_captions(model: CLIP, captions: list[str], cut: bool = False) -> Tensor:
-    """Return the normalised features of captions, each distinct caption encoded once.
+    """Return the L2-normalised features (m, d), fp32, on the CPU, of m captions; each distinct one is encoded once.
 
-    Parameters
-    ----------
-    model : CLIP
-        Its text tower is used.
-    captions : list of str
-        m captions, in any order, with repetitions.
-    cut : bool
-        As `pipeline_lib.clip.load.tokenize` takes it.
-
-    Returns
-    -------
-    Tensor of shape (m, d)
-        L2-normalised features, fp32.
-
-    Raises
-    ------
-    ValueError
-        If a caption does not fit into CLIP's 77 tokens and is not to be cut.
+    `cut` is `tokenize`'s.
     """
     distinct = sorted(set(captions))
-    tokens = tokenize(distinct, cut)  # (distinct, 77)
-    features = torch.cat(
-        [
-            functional.normalize(encode_text(model, batch).float(), dim=-1).cpu()
-            for batch in tokens.split(CAPTIONS_PER_BATCH)
-        ]
-    )
+    features = encode_tokens(model, tokenize(distinct, cut))  # (distinct, d)
     place = {caption: number for number, caption in enumerate(distinct)}
     return features[torch.tensor([place[caption] for caption in captions], dtype=torch.long)]

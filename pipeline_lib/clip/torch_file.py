@@ -8,79 +8,43 @@ import torch
 from pipeline_lib.jobs.files import atomic
 from pipeline_lib.jobs.memory_limit import SPARE_BYTES, spare_memory
 
-COPIES = 4  # of a file's bytes, which reading it and building a model of it take at most
+COPIES = 4  # of a file's bytes: the most that reading it and building its model takes
 
 
 def save_torch(path: str | Path, content: object) -> None:
-    """Write `content` with ``torch.save``, atomically, for ``torch.load(weights_only=True)`` to read.
-
-    Raises
-    ------
-    OSError
-        As `pipeline_lib.jobs.files.atomic`.
-    """
-    # Given a path, torch writes past Python, and of a full disk says nothing but that a position is unexpected.
+    """Write `content` with ``torch.save``, atomically, for ``torch.load(weights_only=True)`` to read."""
+    # Given a path, torch writes by itself, and its error for a full disk only names an unexpected position.
     with atomic(path) as aside, open(aside, "wb") as file:
         torch.save(content, file)
 
 
 def check_zip(path: str | Path) -> None:
-    """Compare the content of a file of `save_torch` with its checksums, which torch writes but does not read.
-
-    Raises
-    ------
-    ValueError, zipfile.BadZipFile
-        If it is another, or the file no whole zip.
-    """
+    """Compare the content of a file of `save_torch` with its checksums, which torch writes but does not read."""
     with zipfile.ZipFile(path) as content:
         if (broken := content.testzip()) is not None:
             raise ValueError(f"{broken} in it is not what was written, by its checksum")
 
 
 def load_weights_only(path: str | Path, *classes: type) -> object:
-    """Return what ``torch.load`` makes of a file: the one place of this package where it is called.
+    """Return the content of a file of ``torch.save``: the one place of this package that calls ``torch.load``.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    classes : type
-        What may be rebuilt beside tensors, numbers, texts, lists and dictionaries.
-
-    Raises
-    ------
-    Exception
-        Of a dozen unrelated types, for a damaged or foreign file, or one that asks for much more memory than it has
-        bytes; `pickle.UnpicklingError` if it holds anything else, which is never loaded.
+    Only tensors, numbers, texts, lists, dictionaries and `classes` are rebuilt; anything else is never loaded
+    (`pickle.UnpicklingError`). A damaged or foreign file, and one that asks for much more memory than it has bytes,
+    raise any of a dozen unrelated types.
     """
     with torch.serialization.safe_globals(list(classes)), memory_for(path):
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def memory_for(path: str | Path):
-    """Return a context that lets this process take as much memory as weights of a file or folder may need."""
+    """Return a context that lets this process take as much memory as the weights in a file or folder may need."""
     path = Path(path)
     files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
     return spare_memory(COPIES * sum(file.stat().st_size for file in files) + SPARE_BYTES)
 
 
 def load_plain(path: str | Path, expected: str) -> object:
-    """Return the content of a torch-saved file of numbers, texts, lists, dictionaries and tensors.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    expected : str
-        What it should hold, for messages.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is damaged, of another kind, or holds a pickle of anything else, which is never loaded.
-    """
+    """Return the content of a published file of plain values and tensors; `expected` names it in messages."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; expected {expected}")
     try:

@@ -1,1 +1,1 @@
-"""Distractors: for each sample, an image of which the negated caption is likely to be true."""
+"""Distractors: for each sample, an image for which the negated caption is likely to be true."""

@@ -35,22 +35,11 @@ SAMPLES_PER_BLOCK = 1024  # a memory bound: a block against COCO's 118,287 image
 
 
 def best_images(images: Tensor, exclusions: Tensor, objects: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the score and the row of the best image for each sample.
+    """Return the best image's score and its row in `images` (n, d), for each of m samples: two Tensors of shape (m,).
 
-    Parameters
-    ----------
-    images : Tensor of shape (n, d)
-        Normalised features of the pool.
-    exclusions, objects : Tensor of shape (m, d)
-        Normalised features of exclusion captions and objects.
-
-    Returns
-    -------
-    scores, rows : Tensor of shape (m,)
-        ``cos(I, e) - cos(I, o)`` of the best image, and its row in `images`.
+    `exclusions` and `objects` (m, d) are the features of exclusion captions and objects; all are normalised.
     """
-    scores = (exclusions - objects) @ images.T  # (m, n)
-    best = scores.max(dim=1)
+    best = ((exclusions - objects) @ images.T).max(dim=1)  # of (m, n)
     return best.values, best.indices
 
 
@@ -69,21 +58,16 @@ def main() -> None:
     pool = load_features(args.features, tower_id(model))
     triplets = read_parquet(args.triplets, ["key", "exclusion_caption", "object"])
     texts = encode_captions(model, [*triplets["exclusion_caption"], *triplets["object"]])  # (2m, d)
-    exclusions, objects = texts.chunk(2)
+    blocks = list(zip(*(part.split(SAMPLES_PER_BLOCK) for part in texts.chunk(2)), strict=True))
     images = pool.features.to(device)
-    blocks = list(zip(exclusions.split(SAMPLES_PER_BLOCK), objects.split(SAMPLES_PER_BLOCK), strict=True))
     best = [
-        best_images(images, exclusion.to(device), thing.to(device))
-        for exclusion, thing in progress(blocks, "choose distractors", "blocks")
+        best_images(images, *(part.to(device) for part in block))
+        for block in progress(blocks, "choose distractors", "blocks")
     ]
     scores, rows = (torch.cat(parts).cpu() for parts in zip(*best, strict=True))
-    frame = pd.DataFrame(
-        {"key": triplets["key"], "distractor": [pool.keys[row] for row in rows.tolist()], "score": scores.numpy()}
-    )
-    write_parquet(args.output, frame)
-    print(
-        f"{len(frame):,} samples, {frame['distractor'].nunique():,} different distractors of {len(pool.keys):,} images"
-    )
+    chosen = [pool.keys[row] for row in rows.tolist()]
+    write_parquet(args.output, pd.DataFrame({"key": triplets["key"], "distractor": chosen, "score": scores.numpy()}))
+    print(f"{len(chosen):,} samples, {len(set(chosen)):,} different distractors of {len(pool.keys):,} images")
 
 
 if __name__ == "__main__":

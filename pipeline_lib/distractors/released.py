@@ -9,8 +9,7 @@ r"""Look up the distractors that the authors released (``distractor_image_mappin
 The mapping is a torch-saved list with an entry per row of the release (or per training row: the published loader asks
 for no other), in the release's order; an entry lists three positions among COCO's training images by ascending id. The
 first is the distractor, as in the published loader. A row of the triplets finds its entry by ``release_index``, so it
-does not matter which images are missing. The mapping was built in chunks and keeps the weakest of the chunks' winners;
-`pipeline_lib.distractors.choose` takes the true maximum instead.
+does not matter which images are missing.
 
 Output: as `pipeline_lib.distractors.choose`, with an empty ``score``, which was not released.
 """
@@ -31,24 +30,10 @@ SCHEMA = pa.schema([("key", pa.string()), ("distractor", pa.string()), ("score",
 
 
 def read_mapping(path: str | Path, lengths: tuple[int, ...], images: int) -> list[int]:
-    """Return the position of the distractor for each row of the release.
+    """Return the position of the distractor, among `images` images, for each row of the release.
 
-    Parameters
-    ----------
-    path : str or Path
-        ``distractor_image_mapping.pt``.
-    lengths : tuple of int
-        How many entries it may have.
-    images : int
-        How many images the positions count.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is something else, of another length, or an entry is not a list of whole numbers below `images`; the
-        message names file and row.
+    The file has as many entries as one of `lengths` says, each a list of whole numbers below `images`; another is a
+    `ValueError` that names file and row.
     """
     entries = load_plain(path, "the released mapping to distractor images")
     if not isinstance(entries, list) or len(entries) not in lengths:

@@ -27,13 +27,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline_lib.clip.training import MODEL_FIELDS
 from pipeline_lib.evaluate.ccneg import ccneg_items, ccneg_metrics
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.evaluate.metrics import accuracy
 from pipeline_lib.evaluate.result import output_options, write_files
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
+from pipeline_lib.jobs.run_record import MODEL_FIELDS
 
 NEGATION_WORDS = {"no", "not", "without"}
 _WORD = re.compile(r"\w+(?:['’]\w+)?|[^\w\s]")

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline_lib.clip.torchvision_shim import load_torchvision
-from pipeline_lib.clip.training import RunRecord, baseline, pick_device, use_threads
+from pipeline_lib.clip.load import load_torchvision
+from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.evaluate.ccneg import ccneg_items, ccneg_metrics
 from pipeline_lib.evaluate.image_text_models import KINDS, Blip, Flava, load_image_text_model
 from pipeline_lib.evaluate.result import output_options, write_files
@@ -29,6 +29,7 @@ from pipeline_lib.formats.images import Sample, read_tars
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet, write_json
 from pipeline_lib.jobs.progress import progress
+from pipeline_lib.jobs.run_record import RunRecord, baseline
 
 IMAGES_PER_BATCH = 32  # bounds memory
 

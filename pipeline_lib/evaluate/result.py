@@ -11,10 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_lib.clip.load import CLIP, load_clip
-from pipeline_lib.clip.training import MODEL_FIELDS, pick_device, use_threads
+from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.features.store import Features, load_features, tower_id
 from pipeline_lib.formats.annotations import parse_count
 from pipeline_lib.jobs.files import read_json, write_json, write_parquet
+from pipeline_lib.jobs.run_record import MODEL_FIELDS
 
 
 def metric(dataset: str, value: float, n: int, name: str = "accuracy", prompt: str | None = None) -> dict:

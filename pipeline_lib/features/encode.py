@@ -36,33 +36,13 @@ from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
 
 
-def preprocess_id(n_px: int) -> str:
-    """Return what tells one way from an image to `n_px` × `n_px` pixels from another."""
-    return f"openai-clip {version('openai-clip')} preprocess, {n_px} px"
-
-
 def prepare_ahead(
     samples: Iterable[Sample], n_px: int, batch_size: int, workers: Executor, pin: bool
 ) -> Iterator[tuple[list[tuple[Sample, bytes]], Tensor]]:
-    """Yield batches of samples with their pixels, the next batch being prepared while the caller works on one.
+    """Yield batches of samples, each with its encoded image, and their pixels (b, 3, n_px, n_px), in order.
 
-    Parameters
-    ----------
-    samples : iterable of Sample
-        n of them.
-    n_px : int
-        Side of the model's input in pixels.
-    batch_size : int
-        Samples per batch; at most two batches of pixels are in memory.
-    workers : Executor
-        Reads, decodes and resizes.
-    pin : bool
-        Whether pixels lie in pinned memory, from which a GPU copies without waiting.
-
-    Yields
-    ------
-    list of (Sample, bytes), Tensor of shape (b, 3, n_px, n_px)
-        Each sample with its encoded image, in the order of `samples`; and what the tower sees of them.
+    While the caller works on a batch, `workers` read, decode and resize the next; at most two batches of pixels are in
+    memory. Pinned memory (`pin`) is copied to a GPU without waiting.
     """
     transform = preprocess(n_px)
 
@@ -88,26 +68,11 @@ def prepare_ahead(
 def encode_pool(
     model: CLIP, samples: Iterable[Sample], batch_size: int, threads: int, precision: str = "fp32"
 ) -> Features:
-    """Return the features of the images of a pool, or of a part of it, in the order of `samples`.
+    """Return the features of the images of a pool, or of a part of it, in the order of `samples`; there may be none.
 
-    Parameters
-    ----------
-    model : CLIP
-        In evaluation mode; only its image tower is used, on the device where it is.
-    samples : iterable of Sample
-        With unique keys, and labels in all or none; there may be none at all.
-    batch_size : int
-        Images per forward pass.
-    threads : int
-        Images prepared at the same time.
-    precision : str
-        In which the tower computes, one of `pipeline_lib.clip.training.PRECISIONS`; features are normalised in fp32.
-
-    Raises
-    ------
-    ValueError
-        If an image is unreadable, the precision does not fit the device, or a feature is not finite; the message names
-        file and key.
+    `model`, in evaluation mode, computes on the device where it is, in `precision`; features are normalised in fp32.
+    `threads` images are prepared at the same time. An image that does not decode, and a feature that is not finite, are
+    a `ValueError` that names file and key.
     """
     device = next(model.parameters()).device
     context = autocast(precision, device)
@@ -138,7 +103,7 @@ def encode_pool(
         features=torch.cat(features),
         labels=torch.tensor(labels) if labels else None,
         tower=tower_id(model),
-        preprocess=preprocess_id(n_px),
+        preprocess=f"openai-clip {version('openai-clip')} preprocess, {n_px} px",
         precision=precision,
         images=digest.hexdigest(),
     )
@@ -150,10 +115,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--reader", required=True, help="as in config features/pools, such as tar or coco")
     parser.add_argument("--images", nargs="+", required=True, help="where they are, as the reader takes it")
-    parser.add_argument("--part", type=int, required=True, help="of the pool, from 0")
-    parser.add_argument("--parts", type=int, required=True)
+    for name, what in (("part", "of the pool, from 0"), ("parts", "of the pool"), ("batch-size", "of a forward pass")):
+        parser.add_argument(f"--{name}", type=int, required=True, help=what)
     parser.add_argument("--count", type=int, help="of images in the whole pool; not checked if it is left out")
-    parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--precision", choices=PRECISIONS, required=True, help="fp16 needs a GPU")
     parser.add_argument("--threads", type=int, required=True, help="that decode and resize")
     parser.add_argument("--output", type=Path, required=True)

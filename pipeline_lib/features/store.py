@@ -13,8 +13,8 @@ and, in the one entry ``about`` of its metadata, as JSON,
 ``checksum``    hash over what is stored: keys, features and labels
 ==============  =======================================================================================================
 
-Features are stored in fp32 whatever the tower computed in: half precision would save half of files that are small
-beside their images, and change scores in the fourth digit.
+Features are stored in fp32, also where the tower computed in half precision: rounding them would save half of files
+that are small beside their images, and change scores in the fourth digit.
 """
 
 import hashlib
@@ -37,20 +37,9 @@ LENGTH_TOLERANCE = 1e-4  # of a row's length; normalising in fp32 leaves about 1
 
 @dataclass
 class Features:
-    """The image features of a pool, or of one of its shards.
+    """The image features of a pool, or of one of its shards: `features` (n, d), fp32, of the images `keys`.
 
-    Attributes
-    ----------
-    keys : list of str
-        One per image.
-    features : Tensor of shape (n, d)
-        L2-normalised, fp32.
-    labels : Tensor of shape (n,) or None
-        Class numbers, where the pool is labelled.
-    tower : str
-        `tower_id` of the image tower.
-    preprocess, precision, images : str
-        As in the file's metadata.
+    `labels` (n,) are class numbers, None where the pool is not labelled; the other fields are those of the file.
     """
 
     keys: list[str]
@@ -67,16 +56,9 @@ class Features:
         return _sha256(*(part.encode() for part in (self.tower, self.preprocess, self.precision, self.images)))
 
     def rows(self, keys: list[str], wanted_by: str) -> Tensor:
-        """Return the features of `keys`, in that order, as a Tensor of shape (len(keys), d).
-
-        Raises
-        ------
-        ValueError
-            If a key is not in the pool; the message names it and `wanted_by`.
-        """
+        """Return the features of `keys`, in that order, as a Tensor of shape (len(keys), d); `wanted_by` for errors."""
         place = {key: row for row, key in enumerate(self.keys)}
-        missing = [key for key in keys if key not in place]
-        if missing:
+        if missing := [key for key in keys if key not in place]:
             raise ValueError(
                 f"{wanted_by}: {len(missing)} of {len(keys)} keys have no image feature, such as {missing[0]!r}"
             )
@@ -93,7 +75,7 @@ def tower_id(model: CLIP) -> str:
 
 
 def bad_row(features: Tensor) -> int | None:
-    """Return the first row of `features` (n × d) that is not finite or not of length 1; None where all are well."""
+    """Return the first row of `features` (n, d) that is not finite or not of length 1, or None."""
     good = (features.norm(dim=1) - 1).abs() <= LENGTH_TOLERANCE  # false for NaN too
     return None if good.all() else int(good.logical_not().nonzero()[0])
 
@@ -103,9 +85,8 @@ def save_features(path: str | Path, features: Features) -> None:
     tensors = {"features": features.features.contiguous()}
     if features.labels is not None:
         tensors["labels"] = features.labels
-    about = {
-        name: getattr(features, name) for name in ("keys", "tower", "preprocess", "precision", "images", "content")
-    }
+    described = ("keys", "tower", "preprocess", "precision", "images", "content")
+    about = {name: getattr(features, name) for name in described}
     about["checksum"] = _checksum(features.keys, tensors)
     with atomic(path) as aside:
         # One entry: safetensors stores several in an order that differs from time to time.
@@ -113,27 +94,10 @@ def save_features(path: str | Path, features: Features) -> None:
 
 
 def load_features(paths: Sequence[str | Path], tower: str | None = None) -> Features:
-    """Read the feature files of a pool.
+    """Read the feature files of a pool, in order; shards without images may be among them.
 
-    Parameters
-    ----------
-    paths : sequence of str or Path
-        The pool's shards, in order. Shards without images may be among them.
-    tower : str, optional
-        `tower_id` that the features must come from.
-
-    Returns
-    -------
-    Features
-        Of all shards, one after the other; `images` is a hash over those of the shards.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If a file is damaged or made by another image tower, shards were made in different ways, only some have labels,
-        a key occurs twice, or there is no image at all; the message names the file.
+    Given `tower`, the features must come from the image tower with that `tower_id`. Shards are made in one way, with
+    labels in all or none, and keys are unique. `images` of the result is a hash over those of the shards.
     """
     shards = [_load_shard(path, tower) for path in paths]
     full = [(path, shard) for path, shard in zip(paths, shards, strict=True) if shard.keys]
@@ -151,15 +115,13 @@ def load_features(paths: Sequence[str | Path], tower: str | None = None) -> Feat
                     "it again"
                 )
         if (shard.labels is None) != (first.labels is None):
-            with_labels, without = (first_path, path) if shard.labels is None else (path, first_path)
+            labelled, other = (first_path, path) if shard.labels is None else (path, first_path)
             raise ValueError(
-                f"{path}: expected labels in all shards of a pool or in none; {with_labels} has them, {without} has not"
+                f"{path}: expected labels in all shards of a pool or in none; {labelled} has labels, {other} does not"
             )
         for key in shard.keys:
             if key in found_in:
-                raise ValueError(
-                    f"{path}: key {key} stands in {found_in[key]} already; keys must be unique within a pool"
-                )
+                raise ValueError(f"{path}: key {key} is in {found_in[key]} already; keys must be unique within a pool")
             found_in[key] = path
     return Features(
         keys=list(found_in),
@@ -177,23 +139,20 @@ def _load_shard(path: str | Path, tower: str | None) -> Features:
         raise FileNotFoundError(f"{path}: no such feature file; the rule `features` makes it")
     try:
         with safe_open(path, framework="pt") as content:
-            said = json.loads(content.metadata()["about"])
+            about = json.loads(content.metadata()["about"])
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-        made = {name: said[name] for name in ("tower", "preprocess", "precision", "images")}
-        found = Features(said["keys"], tensors["features"], tensors.get("labels"), **made)
-        expected_checksum, expected_content = said["checksum"], said["content"]
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        made = {name: about[name] for name in ("tower", "preprocess", "precision", "images")}
+        found = Features(about["keys"], tensors["features"], tensors.get("labels"), **made)
+        n = len(found.keys)
+        if len(found.features) != n or (found.labels is not None and len(found.labels) != n):
+            raise ValueError(f"expected a row for each of its {n} keys, found {len(found.features)}")
+        if _checksum(about["keys"], tensors) != about["checksum"] or found.content != about["content"]:
+            raise ValueError("its content is not what was written, by its checksum")
+        if (row := bad_row(found.features)) is not None:
+            norm = found.features[row].norm()
+            raise ValueError(f"expected rows of length 1, found {norm:.6f} for key {found.keys[row]}")
+    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: not a whole feature file ({error!r:.200}); {remedy(path)}") from error
-    n = len(found.keys)
-    problem = None
-    if len(found.features) != n or (found.labels is not None and len(found.labels) != n):
-        problem = f"expected a row for each of its {n} keys, found {len(found.features)}"
-    elif _checksum(said["keys"], tensors) != expected_checksum or found.content != expected_content:
-        problem = "its content is not what was written, by its checksum"
-    elif (row := bad_row(found.features)) is not None:
-        problem = f"expected rows of length 1, found {found.features[row].norm():.6f} for key {found.keys[row]}"
-    if problem:
-        raise ValueError(f"{path}: not a whole feature file ({problem}); {remedy(path)}")
     if tower is not None and found.tower != tower:
         raise ValueError(
             f"{path}: these features come from the image tower {found.tower[:12]}, but the model has {tower[:12]}; "

@@ -1,114 +1,56 @@
-"""What fine-tuning reads: constant image features and tokenized captions in memory, and the order of the batches.
+"""What fine-tuning reads, constant image features and tokenized captions in memory, and the order of the batches.
 
 The image tower is frozen and CLIP's preprocess augments nothing, so a sample's images are its cached features.
 """
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from pipeline_lib.clip.load import tokenize
+from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.features.store import load_features
+from pipeline_lib.finetune.terms import TEXTS
 from pipeline_lib.jobs.files import read_parquet
 
 ORDERS = ("shuffled", "paper")
-
-
-@dataclass
-class Samples:
-    """The training set; row i of each belongs to sample i.
-
-    Attributes
-    ----------
-    captions, negated : Tensor of shape (n, 77), int64
-        Tokenized; on the CPU, where the text tower looks for shared prefixes.
-    images : Tensor of shape (n, d)
-        Normalised features.
-    distractors : Tensor of shape (n, d) or None
-        Normalised features of the distractor images, for losses that use them.
-    """
-
-    captions: Tensor
-    negated: Tensor
-    images: Tensor
-    distractors: Tensor | None
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def digest(self) -> str:
-        """Return a hash of everything that training reads."""
-        digest = hashlib.sha256()
-        for part in (self.captions, self.negated, self.images, self.distractors):
-            digest.update(b"none" if part is None else part.cpu().contiguous().numpy().data)  # not a copy of gigabytes
-        return digest.hexdigest()
+Samples = dict[str, Tensor]  # by the names of `pipeline_lib.finetune.terms`: tokens (n, 77), image features (n, d)
 
 
 def load_samples(
+    needs: Collection[str],
+    tower: str,
     triplets: Path,
     features: Sequence[Path],
-    tower: str,
     distractors: Path | None = None,
     pool_features: Sequence[Path] = (),
 ) -> Samples:
-    """Read a training set.
+    """Return what `needs` names, a row per sample of `triplets`: tokenized texts, and normalised features of images.
 
-    Parameters
-    ----------
-    triplets : Path
-        Parquet with ``key``, ``caption``, ``negated_caption``.
-    features : sequence of Path
-        Feature files of the triplets' images.
-    tower : str
-        `tower_id` that features must come from.
-    distractors : Path, optional
-        Parquet with ``key`` and ``distractor``, a key of the pool; None for losses without distractors.
-    pool_features : sequence of Path
-        Feature files of the pool that distractors were chosen from.
-
-    Raises
-    ------
-    ValueError
-        If a sample has no image feature or no distractor, a caption does not fit into 77 tokens, or features come from
-        another tower.
+    `triplets` is Parquet with ``key`` and the needed texts' columns, `distractors` with ``key`` and ``distractor``, a
+    key of the pool. `features` are the feature files of the triplets' images, `pool_features` those of the pool, by the
+    image tower with the `tower_id` `tower`.
     """
-    frame = read_parquet(triplets, ["key", "caption", "negated_caption"])
+    columns = {text: column for text, column in TEXTS.items() if {text, f"frozen_{text}"} & set(needs)}
+    frame = read_parquet(triplets, ["key", *columns.values()])
     keys = frame["key"].tolist()
-    images = load_features(features, tower).rows(keys, str(triplets))
-    others = None
-    if distractors is not None:
+    samples = {text: tokenize(frame[column].tolist()) for text, column in columns.items()}
+    if "image" in needs:
+        samples["image"] = load_features(features, tower).rows(keys, str(triplets))
+    if "distractor" in needs:
         chosen = read_parquet(distractors, ["key", "distractor"]).set_index("key")["distractor"]
-        missing = set(keys) - set(chosen.index)
-        if missing:
+        if missing := set(keys) - set(chosen.index):
             raise ValueError(f"{distractors}: {len(missing)} samples have no distractor, such as {min(missing)!r}")
-        others = load_features(pool_features, tower).rows(chosen.loc[keys].tolist(), str(distractors))
-    return Samples(tokenize(frame["caption"].tolist()), tokenize(frame["negated_caption"].tolist()), images, others)
+        samples["distractor"] = load_features(pool_features, tower).rows(chosen.loc[keys].tolist(), str(distractors))
+    return samples
 
 
 def batches(n: int, batch_size: int, epochs: int, order: str, seed: int) -> list[Tensor]:
-    """Return the rows of each batch of a run.
+    """Return the rows (batch_size,) of each batch of a run on n samples, ``epochs * (n // batch_size)`` batches.
 
-    Parameters
-    ----------
-    n : int
-        Samples.
-    batch_size : int
-        Samples per batch; the last partial batch of each epoch is dropped.
-    epochs : int
-        Passes over the data.
-    order : str
-        ``shuffled``: anew in each epoch, from `seed`; ``paper``: as stored, as the published loop does.
-    seed : int
-        Of the shuffle.
-
-    Returns
-    -------
-    list of Tensor of shape (batch_size,)
-        ``epochs * (n // batch_size)`` batches.
+    The order is ``shuffled``: anew in each epoch, from `seed`, or that of the ``paper``: as stored, as in the published
+    loop. The last partial batch of each epoch is dropped.
     """
     if n < batch_size:
         raise ValueError(

@@ -1,19 +1,85 @@
-"""Which terms each loss is the mean of. Imports nothing, so that the workflow can read it without loading torch.
+"""CoN-CLIP's losses (paper, section 4) and their terms. Loads no torch, so that workflow and tables may read it.
 
-A loss is added here (a term in `pipeline_lib.finetune.loss`); it is then a value of the column ``loss`` in the sheet of
-experiments.
+With a batch of b image features I, distractor image features I', captions c and negated captions c', all normalised,
+s = exp(logit_scale), [x;y] the rows of x above those of y, and CE the cross-entropy with targets 0 .. b-1:
+
+    L1 = CE(s I [c;c']^T)      an image belongs to its caption, not to any other or to any negated one
+    L2 = CE(s c [I;I']^T)      a caption belongs to its image, not to any other or to any distractor
+    L3 = CE(s I' [c';c]^T)     a distractor belongs to its negated caption, not to the caption
+
+    L_conclip = (L1 + L2 + L3) / 3
+
+A new term is an entry of `TERMS`, a new loss one of `LOSSES`: its name is then a value of the column ``loss`` in the
+sheet of experiments. Training reads and encodes what the terms of its loss need, and nothing else.
+
+Axes: b batch, d embedding.
 """
 
-LOSSES = {
-    "l1": ("l1",),
-    "l2": ("l2",),
-    "l1+l2": ("l1", "l2"),
-    "conclip": ("l1", "l2", "l3"),
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# What a term may need: Tensors of shape (b, d), normalised; row i of each belongs to sample i.
+IMAGES = ("image", "distractor")  # by the frozen image tower
+TEXTS = {"caption": "caption", "negated": "negated_caption", "exclusion": "exclusion_caption"}  # trained; their columns
+FROZEN = {f"frozen_{text}": text for text in TEXTS}  # the same texts by the backbone's text tower, before training
+
+
+def contrast(queries: "Tensor", matches: "Tensor", others: "Tensor", scale: "Tensor") -> "Tensor":
+    """Return CE(s q [m;o]^T): row i of the queries belongs to row i of the matches, and to none of the others."""
+    import torch
+
+    logits = scale * queries @ torch.cat([matches, others]).T  # (b, 2b)
+    return torch.nn.functional.cross_entropy(logits, torch.arange(len(queries), device=logits.device))
+
+
+class Term(NamedTuple):
+    """The tensors that a term needs, keys of `IMAGES`, `TEXTS`, `FROZEN`, and ``compute(*needs, scale)`` -> scalar."""
+
+    needs: tuple[str, ...]
+    compute: Callable[..., "Tensor"] = contrast
+
+
+class Loss(NamedTuple):
+    """The mean of `terms`, keys of `TERMS`; tables and figures show `label`."""
+
+    label: str
+    terms: tuple[str, ...]
+
+
+TERMS = {  # query, right answers, wrong answers
+    "l1": Term(("image", "caption", "negated")),
+    "l2": Term(("caption", "image", "distractor")),
+    "l3": Term(("distractor", "negated", "caption")),
 }
-LOSS_LABELS = {"l1": "L1", "l2": "L2", "l1+l2": "L1+L2", "conclip": "L_conclip"}  # as tables and figures show it
-TERMS_WITH_DISTRACTORS = ("l2", "l3")
+LOSSES = {
+    "l1": Loss("L1", ("l1",)),
+    "l2": Loss("L2", ("l2",)),
+    "l1+l2": Loss("L1+L2", ("l1", "l2")),
+    "conclip": Loss("L_conclip", ("l1", "l2", "l3")),
+}
+LOSS_LABELS = {name: loss.label for name, loss in LOSSES.items()}
+
+
+def needs(loss: str) -> set[str]:
+    """Return what the terms of a loss need."""
+    found = {name for term in LOSSES[loss].terms for name in TERMS[term].needs}
+    if unknown := found - {*IMAGES, *TEXTS, *FROZEN}:
+        known = ", ".join((*IMAGES, *TEXTS, *FROZEN))
+        raise ValueError(f"a term of the loss {loss} needs {', '.join(sorted(unknown))}; expected some of {known}")
+    return found
 
 
 def needs_distractors(loss: str) -> bool:
-    """Return whether a loss of `LOSSES` uses distractor images."""
-    return any(term in TERMS_WITH_DISTRACTORS for term in LOSSES[loss])
+    """Return whether a loss uses distractor images."""
+    return "distractor" in needs(loss)
+
+
+def loss_value(loss: str, tensors: Mapping[str, "Tensor"], scale: "Tensor") -> "Tensor":
+    """Return the loss of a batch, a scalar, lower is better: the mean of its terms, computed from what they need."""
+    import torch
+
+    terms = [TERMS[name] for name in LOSSES[loss].terms]
+    return torch.stack([term.compute(*(tensors[name] for name in term.needs), scale) for term in terms]).mean()

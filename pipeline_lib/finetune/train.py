@@ -11,10 +11,10 @@
 The recipe is `pipeline_lib.finetune.trainer`'s. On several GPUs, start it as ``torchrun --standalone --nproc-per-node 4
 -m pipeline_lib.finetune.train ...``: they share each batch.
 
-Triplets: Parquet with ``key``, ``caption``, ``negated_caption``. Checkpoint: ``{"model": state_dict}``, loadable as
-``clip.load(...)`` models are. History: one JSON line per step, ``{"step", "loss", "lr", "logit_scale"}``. While the run
-lasts, ``resume.pt`` beside the checkpoint holds its state, the newest where SIGTERM ended it: started again after
-whatever stopped it, it goes on from there, if nothing that it depends on has changed.
+Triplets: Parquet with ``key`` and the captions that the loss needs, such as ``caption`` and ``negated_caption``.
+Checkpoint: that of `save_checkpoint`. History: one JSON line per step, ``{"step", "loss", "lr", "logit_scale"}``. While
+the run lasts, ``resume.pt`` beside the checkpoint holds its state, saved every ``--checkpoint-every`` steps and at
+SIGTERM. Started again, the run goes on from there, if nothing that it depends on has changed.
 """
 
 import argparse
@@ -27,20 +27,20 @@ import torch
 
 from pipeline_lib.clip.load import load_clip, save_checkpoint
 from pipeline_lib.clip.torch_file import load_weights_only, save_torch
-from pipeline_lib.clip.training import MODEL_FIELDS, PRECISIONS, RunRecord, pick_device, use_threads, write_history
+from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.features.store import tower_id
-from pipeline_lib.finetune.processes import Processes
-from pipeline_lib.finetune.samples import ORDERS, Samples, load_samples
-from pipeline_lib.finetune.terms import LOSSES, needs_distractors
-from pipeline_lib.finetune.trainer import Recipe, Trainer, run_id
+from pipeline_lib.finetune.samples import load_samples
+from pipeline_lib.finetune.terms import needs, needs_distractors
+from pipeline_lib.finetune.trainer import Processes, Recipe, Trainer, run_id
 from pipeline_lib.jobs.cli import leave, run, sigterm_noted
 from pipeline_lib.jobs.code_version import code_version
 from pipeline_lib.jobs.files import discard, write_json
 from pipeline_lib.jobs.progress import progress
+from pipeline_lib.jobs.run_record import MODEL_FIELDS, RunRecord, write_history
 
 
 def resume(trainer: Trainer, path: Path, identity: str) -> None:
-    """Continue from the state in `path`, if it is of this run; say so either way."""
+    """Continue from the state in `path`, if it is of this run; print what was done."""
     if not path.is_file():
         return
     try:
@@ -62,7 +62,7 @@ def train(trainer: Trainer, state: Path, identity: str, checkpoint_every: int, w
         for number in progress(steps, what, "steps") if first else steps:
             trainer.step()
             if number + 1 == len(trainer.plan):
-                return  # what is left to do takes less time than to save the state
+                return  # the rest takes less time than saving the state
             ending = asked_to_end()
             if first and (ending or (number + 1) % checkpoint_every == 0):
                 save_torch(state, {"run": identity, **trainer.state()})
@@ -70,40 +70,32 @@ def train(trainer: Trainer, state: Path, identity: str, checkpoint_every: int, w
                 leave()
 
 
-def speed(samples: Samples, trainer: Trainer, steps: int, seconds: float) -> dict:
+def speed(trainer: Trainer, steps: int, seconds: float) -> dict:
     """Return what `steps` steps in `seconds` say of the speed: per second, and the share of padding not computed."""
-    places = samples.captions.shape[1]
-    tokens = sum(int((part.argmax(dim=-1) + 1).sum()) for part in (samples.captions, samples.negated))  # of an epoch
+    texts = trainer.texts.values()
+    tokens = sum(int((part.argmax(dim=-1) + 1).sum()) for part in texts)  # of an epoch
     trained = steps * trainer.recipe.batch_size
     return {
         "samples_per_s": round(trained / seconds, 1),
-        "tokens_per_s": round(trained / seconds * tokens / len(samples), 1),
-        "padding_spared": round(1 - tokens / (2 * len(samples) * places), 4),
+        "tokens_per_s": round(trained / seconds * tokens / trainer.samples, 1),
+        "padding_spared": round(1 - tokens / sum(part.numel() for part in texts), 4),
     }
 
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    for name, what in (
-        ("model", "its name"),
-        ("family", "under which the tables list it"),
-        ("backbone", "that it starts from"),
-        ("negatives", "where its negated captions come from"),
-    ):
-        parser.add_argument(f"--{name}", required=True, help=what)
+    for name in ("model", "family", "backbone", "negatives"):
+        parser.add_argument(f"--{name}", required=True, help="as the tables list it")
     for name in ("weights", "triplets", "checkpoint", "history", "record"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--features", type=Path, nargs="+", required=True, help="of the triplets' images")
     parser.add_argument("--distractors", type=Path, help="for losses with distractor images")
     parser.add_argument("--pool-features", type=Path, nargs="+", default=[], help="of the distractors' pool")
-    parser.add_argument("--loss", choices=LOSSES, required=True)
-    parser.add_argument("--order", choices=ORDERS, required=True)
-    parser.add_argument("--precision", choices=PRECISIONS, required=True)
-    for name in ("epochs", "batch-size", "warmup-steps", "seed", "checkpoint-every", "threads"):
+    for name in ("checkpoint-every", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
-    for name in ("lr", "weight-decay"):
-        parser.add_argument(f"--{name}", type=float, required=True)
+    for field in fields(Recipe):
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, required=True, **field.metadata)
     args = parser.parse_args()
     if needs_distractors(args.loss) and not (args.distractors and args.pool_features):
         parser.error(f"--loss {args.loss} needs --distractors and --pool-features")
@@ -119,8 +111,8 @@ def main() -> None:
     use_threads(args.threads)
     torch.manual_seed(args.seed)
     model = load_clip(args.weights)
-    distractors = args.distractors if needs_distractors(args.loss) else None
-    samples = load_samples(args.triplets, args.features, tower_id(model), distractors, args.pool_features)
+    files = (args.triplets, args.features, args.distractors, args.pool_features)
+    samples = load_samples(needs(args.loss), tower_id(model), *files)
     state = args.checkpoint.with_name("resume.pt")
     with Processes() as processes:
         identity = run_id(model, samples, recipe, code_version("pipeline_lib.finetune.train"))
@@ -129,19 +121,15 @@ def main() -> None:
         start, done = time.monotonic(), trainer.step_number
         train(trainer, state, identity, args.checkpoint_every, f"fine-tune {args.model}")
         history = trainer.history.read()
-        measured = speed(samples, trainer, len(trainer.plan) - done, time.monotonic() - start)
+        measured = speed(trainer, len(trainer.plan) - done, time.monotonic() - start)
     if processes.rank > 0:
         return
     print(
         "{samples_per_s:,} samples/s, {tokens_per_s:,} tokens/s, {padding_spared:.1%} padding spared".format(**measured)
     )
+    results = {"samples": trainer.samples, "steps": len(history), "final_loss": history[-1]["loss"], "resumed_at": done}
     write_history(args.history, history)
-    write_json(
-        args.record,
-        record.finish(
-            samples=len(samples), steps=len(history), final_loss=history[-1]["loss"], resumed_at=done, **measured
-        ),
-    )
+    write_json(args.record, record.finish(**results, **measured))
     save_checkpoint(args.checkpoint, model.cpu())
     discard(state)
 

@@ -1,4 +1,4 @@
-"""Fine-tune the text tower on cached image features (paper, section 4), step by step and resumably.
+"""Fine-tune the text tower on cached image features (paper, section 4), step by step, resumably, on one or more GPUs.
 
 `model.visual` is frozen; text transformer, embeddings, final norm, projection and logit scale train with AdamW, weight
 decay on all of them, linear warm-up then cosine to 0, the last partial batch of an epoch dropped, the logit scale
@@ -12,82 +12,98 @@ nothing: on a CPU the resumed run ends with the same bits.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, field
 
 import torch
+from torch import Tensor, nn
+from torch.distributed import destroy_process_group, init_process_group
+from torch.distributed.nn.functional import all_gather
+from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
 
 from pipeline_lib.clip.load import CLIP
-from pipeline_lib.clip.training import History, adamw, autocast, update, warmup_cosine
-from pipeline_lib.finetune.loss import loss_value
-from pipeline_lib.finetune.processes import Processes
-from pipeline_lib.finetune.samples import Samples, batches
+from pipeline_lib.clip.text_tower import encode_text, encode_tokens
+from pipeline_lib.clip.training import PRECISIONS, adamw, autocast, update, warmup_cosine
+from pipeline_lib.finetune.samples import ORDERS, Samples, batches
+from pipeline_lib.finetune.terms import FROZEN, IMAGES, LOSSES, TEXTS, loss_value, needs
+from pipeline_lib.jobs.run_record import History
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run does.
+    """What a run does; each field is a flag of the command.
 
-    Attributes
-    ----------
-    loss : str
-        A key of `pipeline_lib.finetune.terms.LOSSES`.
-    epochs, batch_size, warmup_steps, seed : int
-        The batch is that of all processes together.
-    lr, weight_decay : float
-        AdamW's; `lr` is the peak.
-    order : str
-        ``shuffled`` or ``paper``; see `pipeline_lib.finetune.samples.batches`.
-    precision : str
-        One of `pipeline_lib.clip.training.PRECISIONS`.
+    `batch_size` is that of all processes together, `lr` the peak; see `batches` for `order`.
     """
 
-    loss: str
+    loss: str = field(metadata={"choices": LOSSES})
     epochs: int
     batch_size: int
     lr: float
     weight_decay: float
     warmup_steps: int
-    order: str
+    order: str = field(metadata={"choices": ORDERS})
     seed: int
-    precision: str
+    precision: str = field(metadata={"choices": PRECISIONS})
 
 
-def trained_parameters(model: CLIP) -> dict[str, torch.nn.Parameter]:
-    """Freeze the image tower and return every other parameter of the model by name."""
-    model.visual.requires_grad_(False)
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+class TextEncoder(nn.Module):
+    """Texts to normalised features, with the logit scale: everything of CLIP that trains, as one module."""
+
+    def __init__(self, model: CLIP) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return normalised features (m, d) in the precision of the weights, and s = exp(logit_scale)."""
+        features = encode_text(self.model, tokens).to(self.model.text_projection.dtype)
+        return functional.normalize(features, dim=-1), self.model.logit_scale.exp()
+
+
+class Processes:
+    """The processes of a run, one unless ``torchrun`` started more, one per GPU: they compute the loss of the batch.
+
+    Each encodes the texts of its share of the batch and gathers the text features of all: the contrastive loss compares
+    each image with every caption of the batch, so the mean of the shares' losses would be another loss. Gathering
+    passes gradients back, and `DistributedDataParallel` averages them over the processes. Each of p processes computes
+    the whole loss, so a process's own texts get p times their gradient from the gathering; the average takes the factor
+    out again.
+    """
+
+    def __init__(self) -> None:
+        self.count, self.rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+
+    def __enter__(self) -> "Processes":
+        if self.count > 1:
+            if torch.cuda.is_available():
+                torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+            init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.count > 1:
+            destroy_process_group()
+
+    def wrap(self, model: CLIP) -> nn.Module:
+        """Return a `TextEncoder` of `model` whose gradients are averaged over the processes."""
+        encoder = TextEncoder(model)
+        return encoder if self.count == 1 else DistributedDataParallel(encoder)
+
+    def share(self, rows: Tensor) -> Tensor:
+        """Return this process's share of a batch's rows."""
+        return rows.chunk(self.count)[self.rank]
+
+    def gather(self, features: Tensor) -> Tensor:
+        """Return the rows of all processes' shares, in the order of the batch."""
+        return features if self.count == 1 else torch.cat(all_gather(features))
 
 
 class Trainer:
-    """A run of fine-tuning.
+    """A run of fine-tuning of `model`, in place: `plan` has the rows of each step's batch, `step_number` is the next.
 
-    Parameters
-    ----------
-    model : CLIP
-        Trained in place; moved to `device`.
-    samples : Samples
-        Its features are moved to `device`.
-    recipe : Recipe
-        What to do.
-    device : torch.device
-        Where to compute.
-    processes : Processes, optional
-        The processes that share each batch; by default this one alone.
-
-    Attributes
-    ----------
-    step_number : int
-        Of the next step.
-    plan : list of Tensor
-        The rows of each step's batch.
-    history : History
-        Of the steps done.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer samples than a batch has, the processes cannot share a batch evenly, or `device` does not
-        compute in the recipe's precision.
+    `texts` are the tokens (n, 77) that are encoded in each step, on the CPU, where the text tower looks for shared
+    prefixes; `constant` are the features (n, d) that never change, on `device`.
     """
 
     def __init__(
@@ -102,32 +118,31 @@ class Trainer:
         self.recipe, self.device = recipe, device
         self.autocast = autocast(recipe.precision, device)
         self.model = model.to(device)
-        self.captions, self.negated = samples.captions, samples.negated
-        self.images = samples.images.to(device)
-        self.distractors = None if samples.distractors is None else samples.distractors.to(device)
-        self.trained = trained_parameters(model)
+        needed = needs(recipe.loss)
+        self.texts = {name: samples[name] for name in TEXTS if name in needed}
+        self.constant = {name: samples[name].to(device) for name in IMAGES if name in needed}
+        for name in needed & FROZEN.keys():
+            self.constant[name] = encode_tokens(model, samples[FROZEN[name]]).to(device)
+        model.visual.requires_grad_(False)
+        self.trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self.encoder = self.processes.wrap(model)
         self.optimiser = adamw(self.trained.values(), recipe.lr, recipe.weight_decay)
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
-        self.plan = batches(len(samples), recipe.batch_size, recipe.epochs, recipe.order, recipe.seed)
+        self.samples = len(next(iter(samples.values())))
+        self.plan = batches(self.samples, recipe.batch_size, recipe.epochs, recipe.order, recipe.seed)
         self.history = History()
         self.step_number = 0
 
-    def loss(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return the loss of a batch.
-
-        Parameters
-        ----------
-        rows : Tensor of shape (b,)
-            The samples of the batch, of all processes together.
-        """
+    def loss(self, rows: Tensor) -> Tensor:
+        """Return the loss of a batch, of the samples `rows` (b,) of all processes together."""
         own = self.processes.share(rows)
         with self.autocast:
-            texts, scale = self.encoder(torch.cat([self.captions[own], self.negated[own]]))
-        caption, negated = (self.processes.gather(part) for part in texts.chunk(2))  # (b, d) each
+            texts, scale = self.encoder(torch.cat([tokens[own] for tokens in self.texts.values()]))
+        parts = zip(self.texts, texts.chunk(len(self.texts)), strict=True)
+        tensors = {name: self.processes.gather(part) for name, part in parts}  # (b, d) each
         rows = rows.to(self.device)
-        distractors = None if self.distractors is None else self.distractors[rows]
-        return loss_value(self.recipe.loss, self.images[rows], caption, negated, distractors, scale)
+        tensors |= {name: features[rows] for name, features in self.constant.items()}
+        return loss_value(self.recipe.loss, tensors, scale)
 
     def step(self) -> None:
         """Do the next step of the plan."""
@@ -138,17 +153,11 @@ class Trainer:
         self.step_number += 1
 
     def state(self) -> dict:
-        """Return what the rest of the run depends on, as tensors and plain Python values.
-
-        Raises
-        ------
-        ValueError
-            If a loss so far is not finite.
-        """
+        """Return what the rest of the run depends on, as tensors and plain Python values."""
         return {
             "step": self.step_number,
             "history": self.history.read(),
-            "trained": {name: parameter.detach() for name, parameter in self.trained.items()},
+            "trained": {name: weight.detach() for name, weight in self.trained.items()},
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.scaler.state_dict(),
             "random": torch.get_rng_state(),
@@ -158,8 +167,8 @@ class Trainer:
         """Continue from what `state` returned, in a trainer made with the same arguments."""
         self.step_number, self.history = state["step"], History(state["history"])
         with torch.no_grad():
-            for name, parameter in self.trained.items():
-                parameter.copy_(state["trained"][name])
+            for name, weight in self.trained.items():
+                weight.copy_(state["trained"][name])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["random"].cpu())
@@ -168,19 +177,10 @@ class Trainer:
 def run_id(model: CLIP, samples: Samples, recipe: Recipe, code: str) -> str:
     """Return a hash of everything that a run's result depends on: only a run with the same may be resumed.
 
-    Parameters
-    ----------
-    model : CLIP
-        Before training.
-    samples : Samples
-        The training set.
-    recipe : Recipe
-        What is done.
-    code : str
-        A hash of the source files.
+    `model` is the one before training, `code` a hash of the source files.
     """
     digest = hashlib.sha256(json.dumps([asdict(recipe), code, torch.__version__]).encode())
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    digest.update(samples.digest().encode())
+    for name, value in sorted((model.state_dict() | samples).items()):
+        digest.update(name.encode())
+        digest.update(value.cpu().contiguous().numpy().data)  # not a copy of gigabytes
     return digest.hexdigest()

@@ -36,7 +36,7 @@ def _below(*paths: str) -> Callable[[str], list[str]]:
 
 def _read_test_split(root: str, *, dataset: str, classes: int, key: Callable[[Path], str]) -> Iterator[Sample]:
     """Yield the images of a test split in the order of torchvision's class `dataset`."""
-    from pipeline_lib.clip.torchvision_shim import load_torchvision
+    from pipeline_lib.clip.load import load_torchvision
 
     datasets = load_torchvision().datasets
     try:

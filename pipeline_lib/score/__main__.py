@@ -25,8 +25,9 @@ from PIL import Image, UnidentifiedImageError
 from tabulate import tabulate
 from torch.nn import functional
 
-from pipeline_lib.clip.load import CLIP, load_clip, preprocess, tokenize
+from pipeline_lib.clip.load import CLIP, load_clip, preprocess
 from pipeline_lib.clip.text_tower import encode_captions
+from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.evaluate.result import read_model
 from pipeline_lib.fetch.images import FORMATS, decode, own_pixel_limit
 from pipeline_lib.jobs.cli import run

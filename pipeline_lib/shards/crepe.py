@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline_lib.clip.length import fits_clip
+from pipeline_lib.clip.tokenizer import fits_clip
 from pipeline_lib.formats.crepe import read_crepe
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_parquet

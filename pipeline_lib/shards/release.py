@@ -34,7 +34,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from pipeline_lib.clip.length import fits_clip
+from pipeline_lib.clip.tokenizer import fits_clip
 from pipeline_lib.clip.torch_file import load_plain
 from pipeline_lib.formats.cc3m import part_range
 from pipeline_lib.formats.images import Sample

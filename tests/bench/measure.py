@@ -16,11 +16,11 @@ from PIL import Image
 from published import PublishedLoop, Triplets, normalised
 from torch.utils.data import default_collate
 
-from pipeline_lib.clip.load import CLIP, clip, preprocess, tokenize
+from pipeline_lib.clip.load import CLIP, clip, preprocess
 from pipeline_lib.clip.text_tower import encode_captions
+from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import tower_id
-from pipeline_lib.finetune.samples import Samples
 from pipeline_lib.finetune.trainer import Recipe, Trainer
 from pipeline_lib.formats.images import read_tars
 from pipeline_lib.jobs.progress import progress
@@ -84,8 +84,9 @@ class Contest:
         model = random_clip(size).to(device)
         self.published = PublishedLoop(copy.deepcopy(model), self.triplets, batch_size=loop_batch_size, **RECIPE)
         images = normalised(torch.randn(2, len(pairs), size.embed_dim))
-        samples = Samples(tokenize(captions), tokenize(negated), *images)
-        self.tokens = torch.cat([samples.captions[:batch_size], samples.negated[:batch_size]])
+        samples = {"caption": tokenize(captions), "negated": tokenize(negated)}
+        self.tokens = torch.cat([tokens[:batch_size] for tokens in samples.values()])
+        samples |= dict(zip(("image", "distractor"), images, strict=True))
         self.ours = {}
         for precision in ("fp32", "bf16"):
             recipe = Recipe(batch_size=batch_size, order="paper", seed=0, precision=precision, **RECIPE)

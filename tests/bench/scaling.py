@@ -33,9 +33,11 @@ SHARDS, DIMENSIONS, DISTRACTORS = 64, 512, 118_287
 LOAD = """
 from pathlib import Path
 from pipeline_lib.finetune.samples import load_samples
+from pipeline_lib.finetune.terms import needs
 files = lambda name: sorted(Path(name).iterdir())
-samples = load_samples(Path("train.parquet"), files("images"), "tower", Path("distractors.parquet"), files("pool"))
-print(len(samples), samples.digest())
+inputs = (Path("train.parquet"), files("images"), Path("distractors.parquet"), files("pool"))
+samples = load_samples(needs("conclip"), "tower", *inputs)
+print({name: rows.shape for name, rows in samples.items()})
 """
 
 

@@ -226,11 +226,11 @@ def _own_checkpoint(folder: Path) -> list[Path]:
 
 
 def _huggingface(folder: Path) -> list[Path]:
-    from pipeline_lib.backbones.huggingface import config_of, to_huggingface
+    from pipeline_lib.backbones.export import huggingface_config, to_huggingface
 
     state_dict = _tiny()
     (folder / "m").mkdir()
-    write_json(folder / "m" / "config.json", config_of(state_dict, "quickgelu"))
+    write_json(folder / "m" / "config.json", huggingface_config(build_clip(state_dict)))
     write_json(folder / "m" / "preprocessor_config.json", {"image_mean": [0.48145466, 0.4578275, 0.40821073]})
     save_file(to_huggingface(state_dict), folder / "m" / "model.safetensors")
     return sorted((folder / "m").iterdir())

@@ -54,7 +54,7 @@ rule released:
     """Store one of OpenAI's released CLIPs in the common format."""
     input:
         path=own_file,
-        code=library("backbones.openai"),
+        code=library("backbones.checkpoint"),
     output:
         checkpoint="<run>/backbones/{backbone}/model.pt",
         record="<run>/backbones/{backbone}/run.json",
@@ -75,8 +75,8 @@ rule released:
     shell:
         r"""
         exec &> >(tee {log:q})
-        python -m pipeline_lib.backbones.openai \
-            --backbone {wildcards.backbone} \
+        python -m pipeline_lib.backbones.checkpoint \
+            --model {wildcards.backbone} \
             {params.released} \
             --download-root data/openai-clip \
             --checkpoint {output.checkpoint:q} \

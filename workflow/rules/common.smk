@@ -174,9 +174,9 @@ def own_file(wildcards):
 
 
 def released_options(wildcards):
-    """Flags of pipeline_lib.backbones.openai: the backbone's name at OpenAI, and its file where you have it."""
+    """Flags of pipeline_lib.backbones.checkpoint: the backbone's name at OpenAI, and its file where you have it."""
     entry = BACKBONES[wildcards.backbone]
-    flags = ["--name", entry["released"]]
+    flags = ["--openai", entry["released"]]
     return shlex.join([*flags, "--path", in_run(entry["path"])] if "path" in entry else flags)
 
 

@@ -17,7 +17,7 @@ from pipeline_lib.captions.rules.checks import WORD, Reason
 from pipeline_lib.captions.rules.relations import Pair
 from pipeline_lib.captions.table import NEGATION_WORDS
 from pipeline_lib.captions.tagger.words import word_set
-from pipeline_lib.clip.length import fits_clip
+from pipeline_lib.clip.tokenizer import fits_clip
 
 _TEXT = {"type": "string", "minLength": 1}
 

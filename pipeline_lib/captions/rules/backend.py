@@ -19,7 +19,7 @@ from pipeline_lib.captions.rules.exclusion import exclusion
 from pipeline_lib.captions.rules.relations import Relations, parse
 from pipeline_lib.captions.rules.sentences import Sentence, sentences
 from pipeline_lib.captions.table import NEGATION_WORDS, blank_row, choices, random_order
-from pipeline_lib.clip.length import fits_clip
+from pipeline_lib.clip.tokenizer import fits_clip
 from pipeline_lib.formats.cc3m import Row
 
 

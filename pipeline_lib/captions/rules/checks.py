@@ -14,7 +14,7 @@ from pipeline_lib.captions.rules.relations import Pair, Relations
 from pipeline_lib.captions.tagger.lexicon import in_lexicon
 from pipeline_lib.captions.tagger.usual import VERBS_FIRST
 from pipeline_lib.captions.tagger.words import word_set
-from pipeline_lib.clip.length import fits_clip
+from pipeline_lib.clip.tokenizer import fits_clip
 
 # No caption this long fits CLIP's 77 tokens; tagging or encoding a megabyte to find out would take minutes.
 MAX_BYTES = 1000

@@ -1,0 +1,112 @@
+"""The record of a run: ``run.json`` (model, recipe, code, versions, machine, time), ``history.jsonl`` (its steps).
+
+Importing this loads no torch, so that evaluations without a model can say whose numbers theirs are.
+"""
+
+import json
+import math
+import platform
+import resource
+import subprocess
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline_lib.jobs.files import write_text
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MODEL_FIELDS = ("model", "family", "backbone", "loss", "negatives", "seed")  # how the tables list a model
+PACKAGES = ("numpy", "openai-clip", "pillow", "pyarrow", "safetensors")  # that a number may depend on besides torch
+
+
+class Commit(NamedTuple):
+    """The checked-out commit, None where there is no history, and whether tracked files differ from it."""
+
+    commit: str | None
+    dirty: bool
+
+
+def checked_out() -> Commit:
+    """Return the commit that is checked out in the working directory."""
+    return Commit(_git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no")))
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None  # an unpacked archive has no history
+    return done.stdout.strip()
+
+
+def baseline(model: str, family: str = "CLIP", backbone: str | None = None) -> dict:
+    """Return the `MODEL_FIELDS` of a model that is not fine-tuned here; a CLIP is its own `backbone`."""
+    return {**dict.fromkeys(MODEL_FIELDS), "model": model, "family": family, "backbone": backbone or model}
+
+
+class RunRecord:
+    """Gathers what ``run.json`` says, from the start of a run: `MODEL_FIELDS` of the model, resolved parameters."""
+
+    def __init__(self, model: dict, recipe: dict) -> None:
+        assert tuple(model) == MODEL_FIELDS
+        self.model, self.recipe = model, recipe
+        self.start = time.monotonic()
+
+    def finish(self, **results: object) -> dict:
+        """Return the record: model, recipe, results, code, versions, device, time and memory."""
+        import torch
+
+        return {
+            **self.model,
+            "recipe": self.recipe,
+            **results,
+            **checked_out()._asdict(),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "packages": {name: version(name) for name in PACKAGES},
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({platform.machine()})",
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),  # other kernels round otherwise
+            "torch_threads": torch.get_num_threads(),
+            "seconds": round(time.monotonic() - self.start, 1),
+            "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        }
+
+
+class History:
+    """The steps of a run: ``step``, ``loss``, ``lr``, ``logit_scale`` (before the update, as a factor).
+
+    Losses are read from the device every `READ_EVERY` steps only, since waiting for each would stall a GPU.
+    """
+
+    READ_EVERY = 50
+
+    def __init__(self, entries: list[dict] = ()) -> None:
+        self.entries = list(entries)
+        self._unread: list[tuple[int, Tensor, float, Tensor]] = []
+
+    def add(self, step: int, loss: "Tensor", lr: float, logit_scale: "Tensor") -> None:
+        """Note a step; raises what `read` raises."""
+        self._unread.append((step, loss.detach(), lr, logit_scale.detach().exp()))
+        if len(self._unread) >= self.READ_EVERY:
+            self.read()
+
+    def read(self) -> list[dict]:
+        """Return an entry for each step; raise a `ValueError` that names the step if a loss is not finite."""
+        for step, loss, lr, scale in self._unread:
+            entry = {"step": step, "loss": loss.item(), "lr": lr, "logit_scale": scale.item()}
+            if not math.isfinite(entry["loss"]):
+                raise ValueError(
+                    f"the loss is {entry['loss']} at step {step}: lower the learning rate, or check the features "
+                    "for NaN"
+                )
+            self.entries.append(entry)
+        self._unread.clear()
+        return self.entries
+
+
+def write_history(path: str | Path, history: list[dict]) -> None:
+    """Write the entries of a `History` as JSON, one per line."""
+    write_text(path, "".join(json.dumps(entry) + "\n" for entry in history))
