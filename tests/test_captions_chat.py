@@ -17,7 +17,7 @@ from conftest import ROOT
 from pipeline_lib.captions.chat.answers import Unusable, read_pairs, read_sentences
 from pipeline_lib.captions.chat.backend import ChatBackend
 from pipeline_lib.captions.chat.cache import open_cache
-from pipeline_lib.captions.chat.client import ChatSettings, retry_after_s
+from pipeline_lib.captions.chat.client import ChatSettings
 from pipeline_lib.captions.negate import SCHEMA, main
 from pipeline_lib.captions.rules.backend import load_tagger
 from pipeline_lib.captions.rules.checks import Reason
@@ -381,17 +381,6 @@ def test_a_file_that_is_no_cache_is_a_clear_error(tmp_path):
     (tmp_path / "cache").write_text("not a database, and long enough to be read as one" * 100)
     with pytest.raises(ValueError, match="cache: expected a SQLite file of answers"), open_cache(tmp_path / "cache"):
         pass
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7), ("", 0), ("soon", 0), ("-3", 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)]
-)
-def test_retry_after_is_read_in_both_forms(header, seconds):
-    assert retry_after_s(header) == seconds
-
-
-def test_a_retry_after_to_come_is_waited_for():
-    assert retry_after_s("Fri, 01 Jan 2100 00:00:00 GMT") > 1e9
 
 
 def examples(name):

@@ -1,6 +1,6 @@
 """Ask an OpenAI-compatible chat endpoint: bounded, patient with a busy server, and never saying the API key aloud.
 
-What may pass (timeout, status 408, 425, 429 or 5xx, a broken connection or body) is tried again after an exponential
+What may pass (timeout, status 408, 421, 425, 429 or 5xx, a broken connection or body) is tried again after an exponential
 back-off with jitter, or after what the server's ``Retry-After`` asks for; anything else is a mistake to be mended.
 """
 
@@ -9,17 +9,15 @@ import json
 import os
 import random
 import re
-import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Self
 
 import aiohttp
 from yarl import URL
 
 from pipeline_lib.captions.chat.cache import AnswerCache
+from pipeline_lib.jobs.retry import back_off_s, is_transient, parse_retry_after
 
-TRANSIENT_STATUSES = (408, 425, 429)
 MAX_WAIT_S = 600.0
 MAX_BODY_BYTES = 1 << 22
 
@@ -169,7 +167,7 @@ class ChatClient:
                 except _MayPass as failure:
                     problem, asked_s = str(failure), failure.wait_s
                 if attempt + 1 < self._settings.attempts:
-                    backoff_s = self._settings.backoff_s * 2**attempt * random.uniform(0.5, 1.0)
+                    backoff_s = back_off_s(self._settings.backoff_s, attempt + 1, jitter=random.uniform(0.5, 1.0))
                     await asyncio.sleep(min(max(backoff_s, asked_s), MAX_WAIT_S))
         raise ValueError(
             f"{self._name}: expected an answer, found {problem} in each of {self._settings.attempts} attempts; see to "
@@ -187,8 +185,8 @@ class ChatClient:
         except (aiohttp.ClientError, OSError) as error:
             raise _MayPass(self._redacted(f"{type(error).__name__} ({error})")) from None
         status = response.status
-        if status in TRANSIENT_STATUSES or status >= 500:
-            raise _MayPass(f"status {status}", retry_after_s(response.headers.get("Retry-After", "")))
+        if is_transient(status):
+            raise _MayPass(f"status {status}", parse_retry_after(response.headers.get("Retry-After")) or 0.0)
         if status != 200:
             said = self._redacted(" ".join(body.decode("utf-8", errors="replace").split()))[:300]
             raise ValueError(
@@ -212,13 +210,3 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         if len(body) > MAX_BODY_BYTES:
             raise _MayPass(f"a body of more than {MAX_BODY_BYTES:,} bytes")
     return bytes(body)
-
-
-def retry_after_s(header: str) -> float:
-    """Return how many seconds a ``Retry-After`` header, in seconds or as a date, asks to wait; 0 if it says nothing."""
-    if header.strip().isdecimal():
-        return float(header)
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return 0.0
