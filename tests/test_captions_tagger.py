@@ -1,18 +1,14 @@
-"""The lexicon tagger on captions: tags, parts of speech and lemmas (accuracy and single rules have their own files)."""
+"""The lexicon tagger on captions: tags, parts of speech and lemmas, each rule of context, and how often it is right."""
 
 import pytest
 import spacy
+from spacy.tokens import Doc
 
-from pipeline_lib.captions.tagger import lexicon, words
-from pipeline_lib.captions.tagger.costs import COSTS, FOLLOWS
-from pipeline_lib.captions.tagger.universal import POS_OF_TAG
+from pipeline_lib.captions import tagger
+from pipeline_lib.captions.tagger import POS_OF_TAG, TRANSITIONS, context, lexicon
 
-
-@pytest.fixture(scope="module")
-def tagger():
-    blank = spacy.blank("en")
-    blank.add_pipe("lexicon_tagger")
-    return blank
+NLP = spacy.blank("en")
+NLP.add_pipe("lexicon_tagger")
 
 
 @pytest.mark.parametrize(
@@ -69,56 +65,74 @@ def tagger():
         ("two snorfs", "CD NNS"),
     ],
 )
-def test_rule(tagger, caption, tags):
-    assert [token.tag_ for token in tagger(caption)] == tags.split()
+def test_tags(caption, tags):
+    assert [token.tag_ for token in NLP(caption)] == tags.split()
 
 
-def test_lemmas(tagger):
-    assert [token.lemma_ for token in tagger("geese were swimming , men left")] == [
-        "goose",
-        "be",
-        "swim",
-        ",",
-        "man",
-        "leave",
-    ]
+def test_lemmas():
+    lemmas = [token.lemma_ for token in NLP("geese were swimming , men left")]
+    assert lemmas == ["goose", "be", "swim", ",", "man", "leave"]
 
 
-def test_capitals_are_names_within_a_sentence(tagger):
-    assert [token.pos_ for token in tagger("Dogs in Paris")] == ["NOUN", "ADP", "PROPN"]
+def test_parts_of_speech():
+    assert [token.pos_ for token in NLP("Dogs in Paris")] == ["NOUN", "ADP", "PROPN"]
+    assert [token.pos_ for token in NLP("something is there today")] == ["PRON", "AUX", "ADV", "NOUN"]
 
 
-@pytest.mark.parametrize(
-    ("caption", "word", "pos"),
-    [
-        ("a dog that barks", "that", "PRON"),
-        ("both dogs and cats", "both", "CCONJ"),
-        ("about ten dogs", "about", "ADV"),
-        ("a dog runs out there", "out", "ADV"),
-        ("the only dog", "only", "ADJ"),
-        ("there is a dog", "is", "VERB"),
-        ("dogs do not bark", "do", "AUX"),
-        ("dogs have barked", "have", "AUX"),
-        ("dogs have fur", "have", "VERB"),
-        ("a dog before eating", "before", "SCONJ"),
-        ("all dogs bark", "all", "DET"),
-        ("a very excited dog", "excited", "ADJ"),
-        ("dogs want to bark", "to", "PART"),
-        ("a road to Paris", "to", "ADP"),
-    ],
-)
-def test_universal_part_of_speech(tagger, caption, word, pos):
-    assert next(token.pos_ for token in tagger(caption) if token.text == word) == pos
-
-
-def test_lower_case_captions_and_headings_have_common_nouns(tagger):
+def test_lower_case_captions_and_headings_have_common_nouns():
     for caption in ("A Puppy Under The Table Near A Window", "a puppy under the table near a window"):
-        assert [token.pos_ for token in tagger(caption) if token.lower_ in ("puppy", "table", "window")] == ["NOUN"] * 3
+        assert [token.pos_ for token in NLP(caption) if token.lower_ in ("puppy", "table", "window")] == ["NOUN"] * 3
 
 
 def test_every_pair_of_tags_has_its_cost():
-    assert set(COSTS) == {*POS_OF_TAG, "BOS"}
-    assert all(set(POS_OF_TAG) <= set(row) for row in COSTS.values())
-    assert set(COSTS) - set(FOLLOWS) == {"SYM", "_SP"}
-    assert {tag for tags in lexicon.FUNCTION_WORDS.values() for tag in tags} <= set(COSTS)
-    assert set(words.AMBIGUOUS) <= set(lexicon.FUNCTION_WORDS)
+    assert set(TRANSITIONS) == {*POS_OF_TAG, "BOS"}
+    assert all(set(POS_OF_TAG) <= set(row) for row in TRANSITIONS.values())
+    assert {tag for tags in lexicon.FUNCTION_WORDS.values() for tag in tags} <= set(TRANSITIONS)
+
+
+# Rule to a sentence, a word of it, and the tag that the rule gives to the word.
+CONTEXT = {
+    "close-up": ("close - up of a wren", "close", "NN"),
+    "a-close-up": ("a close up of a wren", "up", "NN"),
+    "that-after-noun": ("a claim that dogs bark", "that", "WDT"),
+    "they-act": ("they water flowers", "water", "VBP"),
+    "modal-adverb-verb": ("it does not matter", "matter", "VB"),
+    "plural-acts": ("boats rest on the sand", "rest", "VBP"),
+    "helps-verb": ("a bee helps show the scale", "show", "VB"),
+    "helps-her-verb": ("a boy helps his friend build a castle", "build", "VB"),
+    "lets-us-verb": ("they let us check in early", "check", "VB"),
+    "second-infinitive": ("take a minute and view the garden", "view", "VB"),
+    "command": ("paint the wall", "paint", "VB"),
+    "there": ("then there will be rain", "there", "EX"),
+    "reports-that": ("actor reports that the show is over", "reports", "VBZ"),
+    "these-act": ("these help the garden", "help", "VBP"),
+    "that-acts": ("river that flows through a valley", "flows", "VBZ"),
+    "a-singular-acts": ("a wasp lands on my shirt", "lands", "VBZ"),
+    "somebody-acts": ("river flows through the valley", "flows", "VBZ"),
+    "looking-adjective": ("a scared looking fox", "looking", "JJ"),
+    "scared-looking": ("person scared looking fox", "scared", "JJ"),
+    "only-past": ("actors set the carpet on fire", "set", "VBD"),
+    "phrase-end": ("golfer during the final round", "round", "NN"),
+    "gerund": ("the unveiling of a statue", "unveiling", "NN"),
+    "listed-plural": ("clocks and watches in gold", "watches", "NNS"),
+    "second-verb": ("singer puts the finishing touches on a cake", "touches", "NNS"),
+    "participle": ("a garden painted by an artist", "painted", "VBN"),
+}
+
+
+def tag_of(caption: str, word: str) -> str:
+    tagged = tagger.tag(Doc(NLP.vocab, words=caption.split()))
+    return next(token.tag_ for token in tagged if token.text == word)
+
+
+@pytest.mark.parametrize("rule", context.RULES, ids=lambda rule: rule.name)
+def test_a_rule_of_context_decides_its_sentence(rule, monkeypatch):
+    caption, word, tag = CONTEXT[rule.name]
+    assert tag_of(caption, word) == tag == rule.to
+    without = context.by_tag(tuple(other for other in context.RULES if other is not rule))
+    monkeypatch.setattr(context, "BY_TAG", without)
+    assert tag_of(caption, word) != tag
+
+
+def test_names_of_rules_are_used_once():
+    assert sorted(rule.name for rule in context.RULES) == sorted(CONTEXT)

@@ -19,7 +19,7 @@ import jinja2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline_lib.captions.table import NEGATION_WORDS, SCHEMA
+from pipeline_lib.formats.negation import NEGATION_WORDS, SCHEMA
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import parquet_errors, write_text
 
@@ -55,32 +55,16 @@ class Sample:
 
 
 class Quality(NamedTuple):
-    """What the page shows.
+    """What the page shows."""
 
-    Attributes
-    ----------
-    counts : Counter
-        Number of rows by (column, value); ``("pairs", n)`` counts the captions with n predicate-object pairs.
-    provenance : Counter
-        Number of rows by (backend, model, prompt, code, seed).
-    negated, refused : list of dict
-        Sampled rows of the table.
-    """
-
-    counts: Counter
-    provenance: Counter
-    negated: list[dict]
+    counts: Counter  # rows by (column, value); ("pairs", n) counts the captions with n predicate-object pairs
+    provenance: Counter  # rows by (backend, model, prompt, code, seed)
+    negated: list[dict]  # sampled rows of the table
     refused: list[dict]
 
 
 def read_batches(paths: Iterable[str | Path]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of negation tables, a batch at a time.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If a file is not there, or is no negation table; the message names it.
-    """
+    """Yield the rows of negation tables, a batch at a time; an error names the file that is none."""
     for path in paths:
         with (
             parquet_errors(path, "negation table of this version"),
@@ -92,15 +76,7 @@ def read_batches(paths: Iterable[str | Path]) -> Iterator[pa.RecordBatch]:
 
 
 def measure(batches: Iterable[pa.RecordBatch], seed: int) -> Quality:
-    """Count the rows of a negation table and draw the samples.
-
-    Parameters
-    ----------
-    batches : iterable of RecordBatch
-        The table; see `table.SCHEMA`.
-    seed : int
-        Of the samples.
-    """
+    """Count the rows of a negation table (columns: `formats.negation.SCHEMA`) and draw the samples."""
     counts: Counter = Counter()
     provenance: Counter = Counter()
     negated, refused = Sample(SAMPLES, seed), Sample(REFUSALS, seed)

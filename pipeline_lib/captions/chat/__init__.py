@@ -1,4 +1,1 @@
-"""Negation by a language model behind a chat endpoint.
-
-Imports `captions.rules` for the checks of its answers; `captions` imports it.
-"""
+"""Negation by a language model behind a chat endpoint; its answers pass the checks of `captions.rules`."""

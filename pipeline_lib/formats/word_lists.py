@@ -1,0 +1,34 @@
+"""Text files of words: lists that people extend are data, and stand beside the code that reads them.
+
+    # Nouns that name the picture and not what is in it.
+    [pictures]
+    photo
+    still life
+
+An entry per line; ``[name]`` starts a list, ``#`` a comment. Name a file in double quotes in a module of its folder, so
+that `code_version` counts it.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text file, without comments and empty lines."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            yield line
+
+
+@cache
+def read_word_lists(path: Path) -> SimpleNamespace:
+    """Return the lists of a file as frozen sets, each an attribute: ``read_word_lists(path).pictures``."""
+    lists: dict[str, set[str]] = {}
+    for line in read_lines(path):
+        if line.startswith("["):
+            entries = lists.setdefault(line.strip("[]"), set())
+        else:
+            entries.add(line)
+    return SimpleNamespace(**{name: frozenset(entries) for name, entries in lists.items()})
