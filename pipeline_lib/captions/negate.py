@@ -25,9 +25,9 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -66,34 +66,26 @@ class Slice(NamedTuple):
     seconds: float
 
 
-class Backend(Protocol):
-    """What makes the rows of the table."""
+@cache
+def _backend(flags: tuple[tuple[str, object], ...]):
+    """Return the backend of these flags, made once in a process."""
+    given = dict(flags)
+    spacy_model, seed = given["spacy_model"], given["seed"]
+    # spaCy takes a second to load: a process that only hands out slices does without.
+    with _spacy_without_torch(spacy_model):
+        if given["backend"] == "rules":
+            from pipeline_lib.captions.rules.backend import RuleBackend, parse_weights
 
-    def negate(self, rows: list[Row]) -> list[dict]:
-        """Return one row of the table per row of the captions file, in order."""
+            backend = RuleBackend(spacy_model, seed, parse_weights(given["word_weights"]))
+        else:
+            from pipeline_lib.captions.chat.backend import ChatBackend
+            from pipeline_lib.captions.chat.client import ChatSettings
 
-
-def _make_backend(arguments: argparse.Namespace) -> Backend:
-    """Return the backend that the command line asks for, in a process that is ready for work."""
-    backend = _load_backend(arguments)
+            backend = ChatBackend(spacy_model, seed, ChatSettings(**{name: given[name] for name in CHAT_FLAGS}))
     # Look for reference cycles rarely: a caption makes none that count, and looking took a sixth of the time.
     gc.freeze()
     gc.set_threshold(100_000)
     return backend
-
-
-def _load_backend(arguments: argparse.Namespace) -> Backend:
-    # spaCy takes a second to load: a process that only hands out slices does without.
-    with _spacy_without_torch(arguments.spacy_model):
-        if arguments.backend == "rules":
-            from pipeline_lib.captions.rules.backend import RuleBackend, parse_weights
-
-            return RuleBackend(arguments.spacy_model, arguments.seed, parse_weights(arguments.word_weights))
-        from pipeline_lib.captions.chat.backend import ChatBackend
-        from pipeline_lib.captions.chat.client import ChatSettings
-
-        settings = ChatSettings(**{name: getattr(arguments, name) for name in CHAT_FLAGS})
-        return ChatBackend(arguments.spacy_model, arguments.seed, settings)
 
 
 @contextmanager
@@ -112,25 +104,8 @@ def _spacy_without_torch(spacy_model: str) -> Iterator[None]:
         del sys.modules["torch"]
 
 
-_arguments: argparse.Namespace  # of a worker process
-
-
-def _start_worker(arguments: argparse.Namespace) -> None:
-    global _arguments
-    _arguments = arguments
-
-
-@cache
-def _worker_backend() -> Backend:
-    # Not made in `_start_worker`: an error there would not reach the user, but break the pool.
-    return _make_backend(_arguments)
-
-
-def _negate_in_worker(rows: list[Row]) -> Slice:
-    return _negate_slice(_worker_backend(), rows)
-
-
-def _negate_slice(backend: Backend, rows: list[Row]) -> Slice:
+def _negate_slice(flags: tuple[tuple[str, object], ...], rows: list[Row]) -> Slice:
+    backend = _backend(flags)
     start = time.monotonic()
     made = backend.negate(rows)
     counts = Counter(rows=len(made))
@@ -148,17 +123,16 @@ def _slices(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 def _negate_slices(slices: Iterable[list[Row]], arguments: argparse.Namespace) -> Iterator[Slice]:
     """Yield the table slice by slice, in order; one worker is this process."""
+    names = ("backend", "spacy_model", "seed", *RULE_FLAGS, *CHAT_FLAGS)
+    work = partial(_negate_slice, tuple((name, getattr(arguments, name)) for name in names))
     if arguments.workers == 1:
-        backend = _make_backend(arguments)
-        for rows in slices:
-            yield _negate_slice(backend, rows)
+        yield from map(work, slices)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(arguments.workers, context, initializer=_start_worker, initargs=(arguments,)) as pool:
+    with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
         waiting: deque = deque()
         try:
             for rows in slices:
-                waiting.append(pool.submit(_negate_in_worker, rows))
+                waiting.append(pool.submit(work, rows))
                 if len(waiting) > 2 * arguments.workers:  # the file is read no faster than it is worked through
                     yield waiting.popleft().result()
             while waiting:

@@ -36,17 +36,7 @@ def _prompt(name: str) -> str:
 
 
 class ChatBackend:
-    """Negate captions with a language model.
-
-    Parameters
-    ----------
-    spacy_model : str
-        The pipeline whose tags the checks read; see `load_tagger`.
-    seed : int
-        Seed of the choice of pairs, together with a caption's key, and of the model's sampling.
-    settings : ChatSettings
-        Which model, where, and how it is asked.
-    """
+    """Negate captions with a language model; the checks read the tags of the spaCy pipeline."""
 
     name = "chat"
 

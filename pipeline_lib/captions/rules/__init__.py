@@ -15,9 +15,9 @@ To change the rules:
 - A negation word. Add it to `formats.negation.NEGATION_WORDS`, give it a weight in ``captions.word_weights`` of
   ``config/config.yaml`` and of its schema, and write at least one form that uses it. The list ``[negations]`` of
   ``words.txt`` has to have it, so that captions with the word are refused and a negated caption has it only once.
-- A form. Write a function ``(caption, pair)`` that returns the negated caption, or None where it does not fit; `Rewrite`
-  puts words in and takes words out. Add a `Form` to `forms.FORMS`: its name in the table, its negation word, the cases
-  where it may apply, the function. Nothing else changes: `checks.unfaithful` judges what the form writes.
+- A form. Write a function ``(caption, pair)`` that returns the negated caption, or None where it does not fit, with
+  `Rewrite`. Add a `Form` to `forms.FORMS`: its name in the table, its negation word, the cases where it may apply, the
+  function. Nothing else changes: `checks.unfaithful` judges what the form writes.
 - A refusal. Add a `Reason`, and return it from `checks.refuse_text` (before tagging), from `checks.refuse_parsed` (the
   whole caption) or, for one pair, from `backend`. For an unfaithful sentence add a line to `checks.unfaithful`.
 - What is negatable at all. `visibility.negatable_pairs` is a chain of small questions about one pair each.

@@ -64,19 +64,7 @@ def parse_weights(text: str) -> dict[str, float]:
 
 
 def blank_row(row: Row, backend: str, seed: int, model: str | None = None, prompt: str | None = None) -> dict:
-    """Return the table's row of a caption that has no negated caption yet: refused, without a reason.
-
-    Parameters
-    ----------
-    row : Row
-        Of the captions file.
-    backend : str
-        What makes the sentences, and with which spaCy pipeline, such as ``"rules:lexicon"``.
-    seed : int
-        Seed of every choice, together with the row's key.
-    model, prompt : str, optional
-        Name of the language model and hash of its prompts, where there is one.
-    """
+    """Return the table's row of a caption that has no negated caption yet: refused, without a reason."""
     result = dict.fromkeys(SCHEMA.names)
     result.update(key=row.key, caption=row.caption, pairs=[], chosen_pair=-1, status="refused")
     result.update(backend=backend, model=model, prompt=prompt, code=code_version(MODULE), seed=seed)
@@ -94,17 +82,7 @@ def random_order(count: int, choice: random.Random) -> list[int]:
 
 
 class RuleBackend:
-    """Negate captions by the rules of this package.
-
-    Parameters
-    ----------
-    spacy_model : str
-        See `load_tagger`.
-    seed : int
-        Seed of every choice, together with a caption's key.
-    word_weights : mapping of str to float
-        How often each negation word is taken where several fit.
-    """
+    """Negate captions by the rules; `word_weights` say how often each negation word is taken where several fit."""
 
     name = "rules"
 

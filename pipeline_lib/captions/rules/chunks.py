@@ -92,51 +92,31 @@ class Chunk(NamedTuple):
 class Pair(NamedTuple):
     """A predicate-object pair.
 
-    Attributes
-    ----------
-    kind : str
-        What links the object: ``preposition``, ``with``, ``and``, ``participle``, ``verb``; ``contents``, "a bowl | of
-        | fruit"; or ``picture``, "photo | of | a dog", only where a caption has nothing else.
-    predicate, object : (int, int)
-        Spans of the verb or preposition, and of the noun phrase.
-    owner : (int, int) or None
-        Span of the noun phrase before the predicate; pairs of `parse` have one.
-    place : str
-        ``first`` (right after the subject's noun phrase), ``later`` (other phrases lie between), ``comma`` (right
-        after a comma) or ``start`` (of pairs that a language model names, the first).
+    Its kind says what links the object: ``preposition``, ``with``, ``and``, ``participle``, ``verb``; ``contents``, "a
+    bowl | of | fruit"; or ``picture``, "photo | of | a dog", only where a caption has nothing else. Its place is
+    ``first`` (right after the subject's noun phrase), ``later`` (other phrases lie between), ``comma`` (right after a
+    comma) or ``start`` (of pairs that a language model names, the first).
     """
 
     kind: str
-    predicate: Span
-    object: Span
-    owner: Span | None
+    predicate: Span  # the verb or preposition
+    object: Span  # the noun phrase
+    owner: Span | None  # the noun phrase before the predicate; pairs of `parse` have one
     place: str
 
 
 @dataclass
 class Caption:
-    """A tagged caption, token by token and in chunks, and what `parse` finds in it.
-
-    Attributes
-    ----------
-    lower, tags, lemmas : list of str
-        Per token: the word in lower case, its Penn tag, its lemma.
-    code : str
-        One letter per token (see the module).
-    subject : (int, int) or None
-        Span of the first noun phrase.
-    pairs : list of Pair
-        Those that can be negated, in the order of their predicates.
-    """
+    """A tagged caption, token by token and in chunks, and what `parse` finds in it."""
 
     doc: Doc
-    lower: list[str]
-    tags: list[str]
+    lower: list[str]  # per token the word in lower case
+    tags: list[str]  # Penn tags
     lemmas: list[str]
-    code: str
+    code: str  # one letter per token, see the module
     chunks: list[Chunk]
-    subject: Span | None = None
-    pairs: list[Pair] = field(default_factory=list)
+    subject: Span | None = None  # the first noun phrase
+    pairs: list[Pair] = field(default_factory=list)  # those that can be negated, in the order of their predicates
 
     @cached_property
     def written(self) -> list[tuple[str, str]]:

@@ -193,23 +193,11 @@ def _not_a_picture(caption: Caption, pair: Pair) -> str | None:
 
 
 class Form(NamedTuple):
-    """A way to negate a pair.
+    """A way to negate a pair; ``write`` returns the negated caption, or None where the form does not fit."""
 
-    Attributes
-    ----------
-    rule : str
-        Its name in the negation table.
-    word : str
-        The negation word that it uses, one of `NEGATION_WORDS`.
-    cases : tuple of str
-        Where it may apply; see `case_of`.
-    write : callable
-        ``write(caption, pair)`` returns the negated caption, or None where the form does not fit.
-    """
-
-    rule: str
-    word: str
-    cases: tuple[str, ...]
+    rule: str  # its name in the negation table
+    word: str  # the one of `NEGATION_WORDS` that it uses
+    cases: tuple[str, ...]  # where it may apply, see `case_of`
     write: Callable[[Caption, Pair], str | None]
 
 

@@ -18,7 +18,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from pipeline_lib.captions.tagger.context import Tagged, correct
-from pipeline_lib.captions.tagger.lexicon import WORDS, Tags, candidates
+from pipeline_lib.captions.tagger.lexicon import AUXILIARIES, WORDS, Tags, candidates
 from pipeline_lib.formats.word_lists import read_lines
 
 POS_OF_TAG = {
@@ -33,11 +33,6 @@ POS_OF_WORD = (
     | dict.fromkeys(WORDS.pronouns, "PRON")
     | dict.fromkeys(WORDS.day_nouns, "NOUN")
 )
-PENN_TAG_OF_FORM = {
-    "is": "VBZ", "'s": "VBZ", "’s": "VBZ", "s": "VBZ", "are": "VBP", "am": "VBP", "'re": "VBP", "'m": "VBP", "m": "VBP",
-    "r": "VBP", "was": "VBD", "were": "VBD", "been": "VBN", "being": "VBG", "has": "VBZ", "had": "VBD", "have": "VBP",
-    "'ve": "VBP", "ve": "VBP", "does": "VBZ", "did": "VBD", "do": "VBP",
-}  # fmt: skip
 # After these a capital says nothing.
 SENTENCE_STARTERS = frozenset([".", "!", "?", ":", '"', "“", "..."])
 UNUSUAL = 3.5  # cost of a transition that is not listed
@@ -122,7 +117,7 @@ def tag(doc: Doc) -> Doc:
     tagged = find_tags(doc)
     for i, token in enumerate(doc, tagged.start):
         word, state = tagged.words[i], tagged.tags[i]
-        token.tag_ = PENN_TAG_OF_FORM.get(word, state) if state in ("BE", "BEN", "HV", "DO") else state
+        token.tag_ = AUXILIARIES[word][1] if state in ("BE", "BEN", "HV", "DO") else state
         token.pos_ = POS_OF_WORD.get(word) or POS_OF_TAG[state]
         token.lemma_ = tagged.options[i][state][1]
     return doc

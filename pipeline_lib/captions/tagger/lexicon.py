@@ -25,32 +25,8 @@ TIE = 0.02  # decides where all else is equal
 NO_NOUN = 2.0  # a form in -s of what is only a verb
 RARE = 3.0  # for `context` to take, and hardly ever the cheapest
 
-ADJECTIVE_ENDINGS = ("able", "ible", "ous", "ful", "less", "ish")
-NOUN_ENDINGS = ("table", "cable", "stable", "fable", "fish", "dish", "brush", "radish", "relish", "finish", "handful")
-# Endings of adjectives that are written with a capital: Palestinian, British, Japanese, Iraqi.
-DEMONYMS = (
-    "ian", "ican", "ean", "ish", "nese", "aqi", "aeli", "stani", "ench", "utch", "uslim", "unni", "amic", "iite",
-)  # fmt: skip
-# Of words that no list has.
-SUFFIXES = (
-    ("ly", {"RB": 0.0, "JJ": 1.0}),
-    ("ing", {"VBG": 0.0, "NN": 0.5, "JJ": 0.8}),
-    ("ed", {"VBN": 0.0, "VBD": 0.4, "JJ": 0.3}),
-    ("ous", {"JJ": 0.0}),
-    ("ful", {"JJ": 0.0}),
-    ("less", {"JJ": 0.0}),
-    ("able", {"JJ": 0.0}),
-    ("ible", {"JJ": 0.0}),
-    ("ish", {"JJ": 0.0, "NN": 0.8}),
-    ("ic", {"JJ": 0.0, "NN": 0.6}),
-    ("ern", {"JJ": 0.0, "NN": 0.6}),
-    ("al", {"JJ": 0.0, "NN": 0.5}),
-    ("ive", {"JJ": 0.0, "NN": 0.8}),
-    ("ss", {"NN": 0.0}),
-    ("us", {"NN": 0.0}),
-    ("is", {"NN": 0.0}),
-    ("s", {"NNS": 0.0, "NN": 0.8, "VBZ": 1.5}),
-)
+ADJECTIVE_ENDINGS, NOUN_ENDINGS = tuple(WORDS.adjective_endings), tuple(WORDS.noun_endings)
+DEMONYMS = tuple(WORDS.demonyms)
 ADDRESS = re.compile(r"\w@\w|^www\.|^https?:|\.com$")
 FILE = re.compile(r"\w\.(?:pdf|docx?|jpe?g|html?|xls|txt)$")
 ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s)")
@@ -58,16 +34,23 @@ NUMBER = re.compile(r"[£$€#+]?\d[\d.,:/'-]*(?:k|m|cm|mm|ft)?")
 RULED_LINE = re.compile(r"[_=]{4,}")
 
 
-def _read_function_words() -> dict[str, dict[str, float]]:
+def _read_tag_costs(path: Path) -> dict[str, dict[str, float]]:
+    """Return word, or ending, to its tags and their costs; lines are ``that TAB WDT=0.6 DT=0.4``."""
     table = {}
-    for line in read_lines(Path(__file__).with_name("function-words.txt")):
+    for line in read_lines(path):
         word, tags = line.split("\t")
         costs = (tag.partition("=") for tag in tags.split())
         table[word] = {tag: float(cost or 0) for tag, _, cost in costs}
     return table
 
 
-FUNCTION_WORDS = _read_function_words()
+FUNCTION_WORDS = _read_tag_costs(Path(__file__).with_name("function-words.txt"))
+ENDINGS = _read_tag_costs(Path(__file__).with_name("endings.txt"))
+# Form of be, have or do to its lemma and its Penn tag.
+AUXILIARIES = {
+    form: (lemma, tag)
+    for form, lemma, tag in (line.split("\t") for line in read_lines(Path(__file__).with_name("auxiliaries.txt")))
+}
 
 
 def in_lexicon(word: str) -> bool:
@@ -123,8 +106,7 @@ def _costlier(tags: Tags, extra: float) -> Tags:
 
 
 def _function_word_tags(word: str) -> Tags:
-    verbs = ((WORDS.be_forms, "be"), (WORDS.have_forms, "have"), (WORDS.do_forms, "do"))
-    lemma = next((lemma for forms, lemma in verbs if word in forms), word)
+    lemma, _ = AUXILIARIES.get(word, (word, ""))
     known = lexicon_tags(word)
     return {
         tag: (cost, known[tag][1] if tag in known and tag[0] in "NV" else word if tag == "POS" else lemma)
@@ -148,8 +130,8 @@ def _punctuation_tag(text: str) -> str:
 
 def _guess(word: str) -> Tags:
     """Guess the tags of a word that no lexicon has, by its ending."""
-    for suffix, tags in SUFFIXES:
-        if word.endswith(suffix) and len(word) > len(suffix) + 2:
+    for ending, tags in ENDINGS.items():
+        if word.endswith(ending) and len(word) > len(ending) + 2:
             return {tag: (cost, _stem(word, tag)) for tag, cost in tags.items()}
     return {"NN": (0.0, word), "JJ": (1.0, word)}
 
