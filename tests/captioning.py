@@ -1,5 +1,7 @@
 """What the tests of the captions stage share: a backend, the command, and captions that it reads."""
 
+from pathlib import Path
+
 import pyarrow.parquet as pq
 
 from pipeline_lib.captions.negate import main
@@ -7,6 +9,7 @@ from pipeline_lib.captions.rules.backend import RuleBackend
 from pipeline_lib.captions.rules.relations import parse
 from pipeline_lib.formats.cc3m import Row
 from pipeline_lib.formats.negation import NEGATION_WORDS
+from pipeline_lib.formats.word_lists import read_lines
 
 WEIGHTS = dict.fromkeys(NEGATION_WORDS, 1.0)
 BACKEND = RuleBackend("lexicon", 0, WEIGHTS)
@@ -22,6 +25,11 @@ def negate(captions, output, *flags):
 def rows_of(captions):
     """The rows of a captions file."""
     return [Row(f"{number:09d}", caption, "", None) for number, caption in enumerate(captions)]
+
+
+def read_cases(name):
+    """The lines of a file of captions and what is expected of them, in fields."""
+    return [line.split("\t") for line in read_lines(Path(__file__).parent / "captions" / name)]
 
 
 def read(text):

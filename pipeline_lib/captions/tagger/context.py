@@ -2,7 +2,7 @@
 
 The cheapest path through the lexicon's tags goes in, the same path with single tags replaced comes out. A rule has a
 name, the tags that it looks at, the tag that it puts (only where the lexicon has it for the word), and the condition;
-the first rule that holds decides. ``tests/test_captions_tagger_rules.py`` has a sentence for each.
+the first rule that holds decides. ``tests/captions/context-rules.tsv`` has a sentence for each.
 """
 
 from collections.abc import Callable
