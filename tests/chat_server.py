@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 
 from aiohttp import web
 
-from pipeline_lib.captions.chat.client import ChatSettings
+from pipeline_lib.captions.chat import ChatSettings
 
 KEY = "sk-very-secret-4711"
 NOUNS = ["dog", "cat", "horse", "bird", "boy", "girl", "man", "woman", "nurse", "farmer"]
@@ -100,7 +100,7 @@ class Server:
 def settings(url, cache, **changes):
     values = {
         "url": url, "model": "tiny", "temperature": 0.7, "top_p": 0.95, "max_tokens": 400, "concurrency": 4,
-        "timeout_s": 10.0, "attempts": 3, "backoff_s": 0.01, "cache": str(cache), "api_key_variable": None,
+        "timeout_s": 10.0, "attempts": 3, "backoff_s": 0.01, "cache": str(cache), "api_key_variable": "none",
     }  # fmt: skip
     return ChatSettings(**(values | changes))
 
@@ -110,5 +110,5 @@ def flags(url, folder, captions, **changes):
     (folder / "in.tsv").write_text("".join(f"{caption}\turl\n" for caption in captions))
     given = vars(settings(url, folder / "cache.sqlite")) | changes
     given |= {"captions": folder / "in.tsv", "output": folder / "out.parquet", "spacy_model": "lexicon", "seed": 0}
-    given |= {"backend": "chat", "api_key_variable": given["api_key_variable"] or "none"}
+    given |= {"backend": "chat"}
     return [text for name, value in given.items() for text in (f"--{name.replace('_', '-')}", str(value))]

@@ -22,9 +22,10 @@ import multiprocessing
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import fields
 from functools import cache, partial
 from itertools import islice
 from typing import NamedTuple
@@ -32,6 +33,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline_lib.captions.chat import ChatSettings
 from pipeline_lib.formats.cc3m import Part, Row
 from pipeline_lib.formats.negation import NEGATION_WORDS, SCHEMA
 from pipeline_lib.jobs.cli import run
@@ -40,22 +42,6 @@ from pipeline_lib.jobs.progress import progress
 
 # Rows that a worker takes at once, and rows per Parquet row group: fixed, so that the bytes are.
 SLICE_ROWS = 2000
-RULE_FLAGS = {"word_weights": (str, "no=1,not=1,without=1: weights where several words fit")}
-CHAT_FLAGS = {
-    "url": (str, "OpenAI-compatible chat endpoint"),
-    "model": (str, "as the endpoint names it"),
-    "temperature": (float, "of the sampling"),
-    "top_p": (float, "of the sampling"),
-    "max_tokens": (int, "of an answer"),
-    "concurrency": (int, "requests open at the same time"),
-    "timeout_s": (float, "deadline of one attempt"),
-    "attempts": (int, "at a request that fails, and at an answer that cannot be used"),
-    "backoff_s": (float, "wait before the second attempt; doubles with each further one"),
-    "cache": (str, "SQLite file that keeps the answers"),
-    "api_key_variable": (str, "NAME of the environment variable that holds the API key, or none"),
-}
-AT_LEAST = {"concurrency": 1, "attempts": 1, "max_tokens": 1, "temperature": 0, "backoff_s": 0}
-MORE_THAN_0 = ("timeout_s", "top_p")
 
 
 class Slice(NamedTuple):
@@ -67,21 +53,18 @@ class Slice(NamedTuple):
 
 
 @cache
-def _backend(flags: tuple[tuple[str, object], ...]):
-    """Return the backend of these flags, made once in a process."""
-    given = dict(flags)
-    spacy_model, seed = given["spacy_model"], given["seed"]
+def _backend(spacy_model: str, seed: int, word_weights: str | None, chat: ChatSettings | None):
+    """Return the rules' backend, or the language model's where it has settings; made once in a process."""
     # spaCy takes a second to load: a process that only hands out slices does without.
     with _spacy_without_torch(spacy_model):
-        if given["backend"] == "rules":
+        if chat is None:
             from pipeline_lib.captions.rules.backend import RuleBackend, parse_weights
 
-            backend = RuleBackend(spacy_model, seed, parse_weights(given["word_weights"]))
+            backend = RuleBackend(spacy_model, seed, parse_weights(word_weights))
         else:
             from pipeline_lib.captions.chat.backend import ChatBackend
-            from pipeline_lib.captions.chat.client import ChatSettings
 
-            backend = ChatBackend(spacy_model, seed, ChatSettings(**{name: given[name] for name in CHAT_FLAGS}))
+            backend = ChatBackend(spacy_model, seed, chat)
     # Look for reference cycles rarely: a caption makes none that count, and looking took a sixth of the time.
     gc.freeze()
     gc.set_threshold(100_000)
@@ -104,8 +87,8 @@ def _spacy_without_torch(spacy_model: str) -> Iterator[None]:
         del sys.modules["torch"]
 
 
-def _negate_slice(flags: tuple[tuple[str, object], ...], rows: list[Row]) -> Slice:
-    backend = _backend(flags)
+def _negate_slice(settings: tuple, rows: list[Row]) -> Slice:
+    backend = _backend(*settings)
     start = time.monotonic()
     made = backend.negate(rows)
     counts = Counter(rows=len(made))
@@ -115,25 +98,20 @@ def _negate_slice(flags: tuple[tuple[str, object], ...], rows: list[Row]) -> Sli
     return Slice(pa.Table.from_pylist(made, schema=SCHEMA), counts, time.monotonic() - start)
 
 
-def _slices(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    rows = iter(rows)
-    while part := list(islice(rows, SLICE_ROWS)):
-        yield part
-
-
-def _negate_slices(slices: Iterable[list[Row]], arguments: argparse.Namespace) -> Iterator[Slice]:
+def _negate_slices(rows: Iterator[Row], workers: int, settings: tuple) -> Iterator[Slice]:
     """Yield the table slice by slice, in order; one worker is this process."""
-    names = ("backend", "spacy_model", "seed", *RULE_FLAGS, *CHAT_FLAGS)
-    work = partial(_negate_slice, tuple((name, getattr(arguments, name)) for name in names))
-    if arguments.workers == 1:
+    slices = iter(lambda: list(islice(rows, SLICE_ROWS)), [])
+    work = partial(_negate_slice, settings)
+    if workers == 1:
+        _backend(*settings)
         yield from map(work, slices)
         return
-    with ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         waiting: deque = deque()
         try:
-            for rows in slices:
-                waiting.append(pool.submit(work, rows))
-                if len(waiting) > 2 * arguments.workers:  # the file is read no faster than it is worked through
+            for captions in slices:
+                waiting.append(pool.submit(work, captions))
+                if len(waiting) > 2 * workers:  # the file is read no faster than it is worked through
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -158,10 +136,6 @@ def _summary(counts: Counter, busy_s: float, seconds: float) -> str:
     return "\n".join(lines)
 
 
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Make the negation table of a captions file.")
     parser.add_argument("--captions", required=True, help="captions file: caption TAB url, may be .gz")
@@ -172,40 +146,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parts", type=int, default=1, help="how many parts the file is cut into")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--backend", choices=["rules", "chat"], default="rules", help="what makes the sentences")
-    for title, flags in (("the rules", RULE_FLAGS), ("a language model", CHAT_FLAGS)):
-        group = parser.add_argument_group(title)
-        for name, (kind, help_text) in flags.items():
-            group.add_argument(_flag(name), type=kind, help=help_text)
+    rules = parser.add_argument_group("the rules")
+    rules.add_argument("--word-weights", help="no=1,not=1,without=1: weights where several words fit")
+    chat = parser.add_argument_group("a language model")
+    for setting in fields(ChatSettings):
+        chat.add_argument(f"--{setting.name.replace('_', '-')}", type=setting.type, help=setting.metadata["help"])
     return parser
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    """Check what argparse cannot: flags that belong together, and ranges."""
-    needed, other = (RULE_FLAGS, CHAT_FLAGS) if arguments.backend == "rules" else (CHAT_FLAGS, RULE_FLAGS)
-    for names, is_missing, problem in ((needed, True, "needs"), (other, False, "does not take")):
-        found = [_flag(name) for name in names if (getattr(arguments, name) is None) == is_missing]
-        if found:
-            raise ValueError(f"--backend {arguments.backend} {problem} {', '.join(found)}")
+def _backend_settings(arguments: argparse.Namespace) -> tuple:
+    """Return the arguments of `_backend`; check what argparse cannot: flags that belong together, and ranges."""
+    chat = {setting.name: getattr(arguments, setting.name) for setting in fields(ChatSettings)}
+    rules = {"word_weights": arguments.word_weights}
+    needed, other = (rules, chat) if arguments.backend == "rules" else (chat, rules)
+    missing = [name for name, value in needed.items() if value is None]
+    foreign = [name for name, value in other.items() if value is not None]
+    for names, problem in ((missing, "needs"), (foreign, "does not take")):
+        if names:
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+            raise ValueError(f"--backend {arguments.backend} {problem} {flags}")
     if arguments.workers < 1:
         raise ValueError(f"--workers must be 1 or more, found {arguments.workers}")
-    if arguments.backend == "rules":
-        return
-    if arguments.workers > 1:
+    if arguments.backend == "chat" and arguments.workers > 1:
         raise ValueError(f"--backend chat takes --workers 1 and more --concurrency, found {arguments.workers} workers")
-    for name, low in AT_LEAST.items():
-        if not getattr(arguments, name) >= low:
-            raise ValueError(f"{_flag(name)}: expected at least {low}, found {getattr(arguments, name)}")
-    for name in MORE_THAN_0:
-        if not getattr(arguments, name) > 0:
-            raise ValueError(f"{_flag(name)}: expected more than 0, found {getattr(arguments, name)}")
-    if arguments.api_key_variable == "none":
-        arguments.api_key_variable = None
+    settings = None if arguments.backend == "rules" else ChatSettings(**chat)
+    return arguments.spacy_model, arguments.seed, arguments.word_weights, settings
 
 
 def main(flags: list[str] | None = None) -> None:
     """Run the command (see the module) with `flags`, or with those of the command line."""
     arguments = _parser().parse_args(flags)
-    _check(arguments)
+    settings = _backend_settings(arguments)
     try:
         rows = Part(arguments.captions, arguments.part, arguments.parts)
     except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
@@ -216,7 +187,7 @@ def main(flags: list[str] | None = None) -> None:
     start = time.monotonic()
     try:
         with atomic(arguments.output) as aside, closing(pq.ParquetWriter(aside, SCHEMA, **PARQUET)) as writer:
-            for part in _negate_slices(_slices(rows), arguments):
+            for part in _negate_slices(rows, arguments.workers, settings):
                 writer.write_table(part.table)
                 counts += part.counts
                 busy_s += part.seconds

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from pipeline_lib.captions.chat import ChatSettings
 from pipeline_lib.captions.chat.answers import DECOMPOSITION, SENTENCES, Unusable, read_pairs, read_sentences
-from pipeline_lib.captions.chat.client import ChatClient, ChatSettings, open_cache, parse_endpoint, read_api_key
+from pipeline_lib.captions.chat.client import ChatClient, open_cache, parse_endpoint, read_api_key
 from pipeline_lib.captions.rules import checks
 from pipeline_lib.captions.rules.backend import blank_row, choices, load_tagger, random_order
 from pipeline_lib.captions.rules.checks import Reason

@@ -20,35 +20,18 @@ import sqlite3
 from asyncio import sleep
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import aiohttp
 from yarl import URL
 
+from pipeline_lib.captions.chat import ChatSettings
 from pipeline_lib.jobs.retry import back_off_s, is_transient, parse_retry_after
 
 LONGEST_WAIT_S = 600.0
 MAX_BODY_BYTES = 1 << 22
 LOCK_TIMEOUT_S = 60.0  # another process writes to the cache for milliseconds at a time
-
-
-@dataclass(frozen=True)
-class ChatSettings:
-    """How a language model is asked: the section ``captions.chat`` of the configuration."""
-
-    url: str  # of the chat endpoint
-    model: str  # as the endpoint names it
-    temperature: float
-    top_p: float
-    max_tokens: int  # of an answer; a longer one is cut, and then of no use
-    concurrency: int  # requests open at once; one that waits to be repeated counts, so a busy server is asked less
-    timeout_s: float  # for one attempt, from connecting to the last byte
-    attempts: int  # at a request that fails, and at an answer that cannot be used
-    backoff_s: float  # before the second attempt; doubles with each further one
-    cache: str  # SQLite file of answers
-    api_key_variable: str | None  # name of the environment variable that holds the key
 
 
 def parse_endpoint(url: str) -> URL:
@@ -66,9 +49,9 @@ def parse_endpoint(url: str) -> URL:
     return endpoint
 
 
-def read_api_key(variable: str | None) -> str | None:
-    """Return the API key that the environment variable holds; None where no variable is named."""
-    if variable is None:
+def read_api_key(variable: str) -> str | None:
+    """Return the API key that the environment variable holds; None where the variable is ``none``."""
+    if variable == "none":
         return None
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):  # it may be the key itself, so it is not repeated
         raise ValueError("--api-key-variable: expected the NAME of an environment variable, found something else")
