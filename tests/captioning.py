@@ -9,7 +9,7 @@ from pipeline_lib.captions.rules.backend import RuleBackend
 from pipeline_lib.captions.rules.relations import parse
 from pipeline_lib.formats.cc3m import Row
 from pipeline_lib.formats.negation import NEGATION_WORDS
-from pipeline_lib.formats.word_lists import read_lines
+from pipeline_lib.formats.word_lists import read_table
 
 WEIGHTS = dict.fromkeys(NEGATION_WORDS, 1.0)
 BACKEND = RuleBackend("lexicon", 0, WEIGHTS)
@@ -29,7 +29,7 @@ def rows_of(captions):
 
 def read_cases(name):
     """The lines of a file of captions and what is expected of them, in fields."""
-    return [line.split("\t") for line in read_lines(Path(__file__).parent / "captions" / name)]
+    return list(read_table(Path(__file__).parent / "captions" / name))
 
 
 def read(text):

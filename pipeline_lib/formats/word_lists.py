@@ -5,7 +5,7 @@
     photo
     still life
 
-An entry per line; ``[name]`` starts a list, ``#`` a comment. Name a file in double quotes in a module of its folder, so
+An entry per line, or a row of a table with tabs; ``[name]`` starts a list, ``#`` a comment. Name a file in double quotes in a module of its folder, so
 that `code_version` counts it.
 """
 
@@ -15,20 +15,20 @@ from pathlib import Path
 from types import SimpleNamespace
 
 
-def read_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a text file, without comments and empty lines."""
+def read_table(path: Path) -> Iterator[list[str]]:
+    """Yield the lines of a text file as their fields, which tabs part; without comments and empty lines."""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
-            yield line
+            yield line.split("\t")
 
 
 @cache
 def read_word_lists(path: Path) -> SimpleNamespace:
     """Return the lists of a file as frozen sets, each an attribute: ``read_word_lists(path).pictures``."""
     lists: dict[str, set[str]] = {}
-    for line in read_lines(path):
-        if line.startswith("["):
-            entries = lists.setdefault(line.strip("[]"), set())
+    for (entry,) in read_table(path):
+        if entry.startswith("["):
+            entries = lists.setdefault(entry.strip("[]"), set())
         else:
-            entries.add(line)
+            entries.add(entry)
     return SimpleNamespace(**{name: frozenset(entries) for name, entries in lists.items()})

@@ -19,7 +19,7 @@ from pipeline_lib.captions.chat import ChatSettings
 from pipeline_lib.captions.chat.answers import DECOMPOSITION, SENTENCES, Unusable, read_pairs, read_sentences
 from pipeline_lib.captions.chat.client import ChatClient, open_cache, parse_endpoint, read_api_key
 from pipeline_lib.captions.rules import checks
-from pipeline_lib.captions.rules.backend import blank_row, choices, load_tagger, random_order
+from pipeline_lib.captions.rules.backend import blank_row, choices, load_tagger
 from pipeline_lib.captions.rules.checks import Reason
 from pipeline_lib.captions.rules.chunks import Caption
 from pipeline_lib.captions.rules.relations import parse
@@ -94,7 +94,8 @@ class ChatBackend:
         if not found.pairs:
             return Reason.NO_PAIR
         # A random pair whose negation would be false of the picture (paper section 3, step 2).
-        order = random_order(len(found.pairs), choices(self.seed, result["key"]))
+        choice = choices(self.seed, result["key"])
+        order = sorted(range(len(found.pairs)), key=lambda _: choice.random())
         chosen = next((number for number in order if not checks.quantified(caption, found.pairs[number])), None)
         if chosen is None:
             return Reason.QUANTIFIER

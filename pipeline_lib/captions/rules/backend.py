@@ -76,11 +76,6 @@ def choices(seed: int, key: str) -> random.Random:
     return random.Random(int.from_bytes(hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=8).digest()))
 
 
-def random_order(count: int, choice: random.Random) -> list[int]:
-    """Return ``0 .. count - 1`` in a random order."""
-    return sorted(range(count), key=lambda _: choice.random())
-
-
 class RuleBackend:
     """Negate captions by the rules; `word_weights` say how often each negation word is taken where several fit."""
 
@@ -110,7 +105,7 @@ class RuleBackend:
     def _fill(self, result: dict, caption: Caption) -> Reason | None:
         """Fill `result` with the first candidate that passes the checks, in random order; else return why not."""
         choice, offered, refusal = choices(self.seed, result["key"]), candidates(caption), None
-        for number in random_order(len(caption.pairs), choice):
+        for number in sorted(range(len(caption.pairs)), key=lambda _: choice.random()):
             pair = caption.pairs[number]
             if checks.quantified(caption, pair):
                 refusal = refusal or Reason.QUANTIFIER

@@ -5,27 +5,8 @@ are read.
 
     "a boy in a cape" -> "DNIDN" -> noun phrase, preposition, noun phrase
 
-======  ========================================  ======  ==============================================
-letter  token                                     letter  token
-======  ========================================  ======  ==============================================
-``D``   article, determiner                       ``b``   finite form of *be*
-``A``   adjective                                 ``h``   finite form of *have*
-``C``   number                                    ``d``   finite form of *do*
-``N``   noun                                      ``M``   modal
-``P``   pronoun                                   ``Z``   other finite verb
-``E``   *there* of "there is"                     ``B``   base form
-``I``   preposition                               ``G``   -ing form
-``i``   later word of "in front of"               ``g``   -ing form of a verb without object: "smiling"
-``o``   *of*                                      ``V``   past participle
-``T``   *to* of an infinitive                     ``v``   participle after *be* or *have*
-``S``   subordinator: *because*, *where*          ``R``   adverb
-``W``   *which*, *that*, *who*                    ``r``   particle: "looks up"
-``c``   *and*, *or*                               ``'``   possessive 's
-``,``   comma                                     ``-``   hyphen in a compound
-``_``   space                                     ``.``   anything else; the end
-======  ========================================  ======  ==============================================
-
-Chunks have the same letters as kinds, and two more: ``n`` noun phrase, ``p`` preposition.
+``letters.txt`` says what each letter stands for. Chunks have the same letters as kinds, and two more: ``n`` noun
+phrase, ``p`` preposition.
 """
 
 import re
@@ -36,16 +17,13 @@ from typing import NamedTuple
 
 from spacy.tokens import Doc
 
-from pipeline_lib.formats.word_lists import read_word_lists
+from pipeline_lib.formats.word_lists import read_table, read_word_lists
 
 Span = tuple[int, int]  # tokens start .. stop - 1
 
 LETTERS = {
-    "DT": "D", "PDT": "D", "PRP$": "D", "PRP": "P", "EX": "E", "MD": "M", "CC": "c", "IN": "I", "WDT": "W", "WP": "W",
-    "WP$": "W", "WRB": "S", "RB": "R", "RBR": "R", "RBS": "R", "RP": "r", "JJ": "A", "JJR": "A", "JJS": "A", "CD": "C",
-    "TO": "I", "POS": "'", "NN": "N", "NNS": "N", "NNP": "N", "NNPS": "N", "VB": "B", "VBP": "Z", "VBZ": "Z",
-    "VBD": "Z", "VBN": "V", "VBG": "G", ",": ",", "HYPH": "-", "_SP": "_",
-}  # fmt: skip
+    tag: letter for letter, tags, _ in read_table(Path(__file__).with_name("letters.txt")) for tag in tags.split()
+}
 # Groups of chunks' kinds.
 FINITE = "bhdMZ"
 PARTICIPLES = "GgV"

@@ -25,14 +25,9 @@ NUMBER = re.compile(r"[’']?\d\S*|'?s")
 NO_SENTENCE = re.compile(r"[pcDSW]\.?$|(?<![TMdRrcB])B|Z[Rr]*Z|^[bhdMZ]|^[GgvV].*[bhdMZ]")
 FINITE_VERB = re.compile(f"[{FINITE}]")
 ANY_VERB = re.compile(f"[{VERB_FORMS}]")
-# Whom "by" names as the maker, whom no picture shows: "bones of a right hand by organisation".
-MAKERS = TAGGER_WORDS.animate | {"organisation", "organization", "company", "brand", "unknown", "people"}
+MAKERS = TAGGER_WORDS.animate | WORDS.makers
 ACTS = WORDS.companioned | WORDS.intransitive
-VIEWED = ("from", "with", "in", "on", "at", "over", "through")
-# Of adjectives that say what one thinks of a thing rather than how it looks: "susceptible", "important".
-OPINIONS = (
-    "ible", "able", "ant", "ent", "ive", "ous", "ical", "ial", "ful", "ready", "better", "best", "good", "perfect",
-)  # fmt: skip
+OPINIONS = tuple(WORDS.opinions)
 # A sentence behind a headline describes the picture if it is short and no turn of speech: "bright idea : he put ...".
 MAX_HEADLINE = 18
 # After a dash so few words are a label: "a dog on a sofa - stock photo".
@@ -209,7 +204,7 @@ def _is_link_visible(caption: Caption, pair: Pair) -> bool:
         return False
     if link == "for" and (not definite or head in WORDS.occasions or pair.place == "later"):
         return False
-    if owner == "view" and link not in VIEWED:
+    if owner == "view" and link not in WORDS.viewed:
         return pair.kind != "preposition"
     if link in WORDS.weak_prepositions and (head in WORDS.people or (link == "from" and not definite)):
         return False

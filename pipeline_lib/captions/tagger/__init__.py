@@ -19,15 +19,11 @@ from spacy.tokens import Doc
 
 from pipeline_lib.captions.tagger.context import Tagged, correct
 from pipeline_lib.captions.tagger.lexicon import AUXILIARIES, WORDS, Tags, candidates
-from pipeline_lib.formats.word_lists import read_lines
+from pipeline_lib.formats.word_lists import read_table
 
 POS_OF_TAG = {
-    "DT": "DET", "PRP": "PRON", "PRP$": "PRON", "MD": "AUX", "CC": "CCONJ", "IN": "ADP", "WDT": "PRON", "WRB": "ADV",
-    "RB": "ADV", "RBR": "ADV", "RBS": "ADV", "JJ": "ADJ", "JJR": "ADJ", "JJS": "ADJ", "CD": "NUM", "UH": "INTJ",
-    "TO": "PART", "EX": "PRON", "RP": "ADP", "POS": "PART", "NN": "NOUN", "NNS": "NOUN", "NNP": "PROPN", "VB": "VERB",
-    "VBP": "VERB", "VBZ": "VERB", "VBD": "VERB", "VBN": "VERB", "VBG": "VERB", ",": "PUNCT", ".": "PUNCT",
-    "HYPH": "PUNCT", "``": "PUNCT", "SYM": "SYM", "_SP": "SPACE", "BE": "AUX", "BEN": "AUX", "HV": "VERB", "DO": "VERB",
-}  # fmt: skip
+    tag: pos for pos, tags in read_table(Path(__file__).with_name("parts-of-speech.txt")) for tag in tags.split()
+}
 POS_OF_WORD = (
     {"including": "VERB", "regarding": "VERB"}
     | dict.fromkeys(WORDS.pronouns, "PRON")
@@ -42,8 +38,7 @@ UNLISTED = 0.5  # of any transition from a rare tag that has no line
 def _read_transitions() -> dict[str, dict[str, float]]:
     """Return what it costs that a tag follows another: ``[left][right]``, for all pairs."""
     listed: dict[str, dict[str, float]] = {"SYM": {}, "_SP": {}}
-    for line in read_lines(Path(__file__).with_name("transitions.txt")):
-        left, cost, rights = line.split("\t")
+    for left, cost, rights in read_table(Path(__file__).with_name("transitions.txt")):
         listed.setdefault(left, {}).update(dict.fromkeys(rights.split(), float(cost)))
     tags = {*listed, *(tag for row in listed.values() for tag in row)}
     return {

@@ -13,7 +13,7 @@ from pathlib import Path
 import lemminflect
 from lemminflect import config
 
-from pipeline_lib.formats.word_lists import read_lines, read_word_lists
+from pipeline_lib.formats.word_lists import read_table, read_word_lists
 
 # The tags that a token may have, each with its cost and its lemma.
 Tags = dict[str, tuple[float, str]]
@@ -37,8 +37,7 @@ RULED_LINE = re.compile(r"[_=]{4,}")
 def _read_tag_costs(path: Path) -> dict[str, dict[str, float]]:
     """Return word, or ending, to its tags and their costs; lines are ``that TAB WDT=0.6 DT=0.4``."""
     table = {}
-    for line in read_lines(path):
-        word, tags = line.split("\t")
+    for word, tags in read_table(path):
         costs = (tag.partition("=") for tag in tags.split())
         table[word] = {tag: float(cost or 0) for tag, _, cost in costs}
     return table
@@ -47,10 +46,7 @@ def _read_tag_costs(path: Path) -> dict[str, dict[str, float]]:
 FUNCTION_WORDS = _read_tag_costs(Path(__file__).with_name("function-words.txt"))
 ENDINGS = _read_tag_costs(Path(__file__).with_name("endings.txt"))
 # Form of be, have or do to its lemma and its Penn tag.
-AUXILIARIES = {
-    form: (lemma, tag)
-    for form, lemma, tag in (line.split("\t") for line in read_lines(Path(__file__).with_name("auxiliaries.txt")))
-}
+AUXILIARIES = {form: (lemma, tag) for form, lemma, tag in read_table(Path(__file__).with_name("auxiliaries.txt"))}
 
 
 def in_lexicon(word: str) -> bool:
