@@ -5,8 +5,8 @@
     photo
     still life
 
-An entry per line, or a row of a table with tabs; ``[name]`` starts a list, ``#`` a comment. Name a file in double quotes in a module of its folder, so
-that `code_version` counts it.
+One entry per line (of a table: one row, with tabs); ``[name]`` starts a list, ``#`` a comment. A module in the same
+folder has to name the file in double quotes, so that `code_version` counts it.
 """
 
 from collections.abc import Iterator

@@ -25,7 +25,7 @@ class Link(NamedTuple):
 
 
 def without(caption: Caption, pair: Pair) -> str | None:
-    """ "without a hat" """
+    """Write "without a hat"."""
     link, first, i = _removable_link(caption, pair), pair.object[0], noun_start(caption, pair.object)
     if link is None or i is None or _is_definite(caption, pair, link):
         return None
@@ -34,7 +34,7 @@ def without(caption: Caption, pair: Pair) -> str | None:
 
 
 def with_no(caption: Caption, pair: Pair) -> str | None:
-    """ "with no hat", "with no lake nearby" """
+    """Write "with no hat", "with no lake nearby"."""
     link, first, i = _removable_link(caption, pair), pair.object[0], noun_start(caption, pair.object)
     if link is None or i is None:
         return None
@@ -96,7 +96,7 @@ def _removable_link(caption: Caption, pair: Pair) -> Link | None:
 
 
 def _place_link(caption: Caption, pair: Pair) -> Link | None:
-    """ "without a hat" for "in a hat", "with no lake nearby" for "near a lake" """
+    """Write "without a hat" for "in a hat", "with no lake nearby" for "near a lake"."""
     start, stop = pair.predicate
     link, head = caption.words(pair.predicate), caption.head(pair.object).lower()
     following = caption.next_kind(pair.object[1])
@@ -121,7 +121,7 @@ def _place_link(caption: Caption, pair: Pair) -> Link | None:
 
 
 def _possession_link(caption: Caption, pair: Pair) -> Link | None:
-    """ "a woman without a hat" for "a woman wearing a hat", "a fence with no trees" for "surrounded by trees" """
+    """Write "a woman without a hat" for "a woman wearing a hat", "a fence with no trees" for "surrounded by trees"."""
     start, stop = pair.predicate
     lemma, tag, head = caption.lemmas[start], caption.tags[start], caption.head(pair.object)
     following = caption.next_kind(pair.object[1])
@@ -148,7 +148,7 @@ def _possession_link(caption: Caption, pair: Pair) -> Link | None:
 
 
 def _companion_link(caption: Caption, pair: Pair) -> Link | None:
-    """ "poses without a dog" for "poses with a dog", "sits with no dog nearby" for "sits next to a dog" """
+    """Write "poses without a dog" for "poses with a dog", "sits with no dog nearby" for "sits next to a dog"."""
     start, stop = pair.predicate
     last = next((chunk.span for chunk in caption.chunks if chunk.kind == "p" and chunk.stop == stop), None)
     if last is None or caption.tags[start][:2] != "VB" or caption.lemmas[start] not in WORDS.companioned:

@@ -73,7 +73,7 @@ def _but_not_later(caption: Caption, pair: Pair) -> str | None:
 
 
 def _that_is_not(caption: Caption, pair: Pair) -> str | None:
-    """ "a dog that is not on a mat": the pair ends the sentence and one noun phrase opens it."""
+    """Write "a dog that is not on a mat": the pair ends the sentence and one noun phrase opens it."""
     start, stop = pair.owner
     if pair.place != "first" or stop != pair.predicate[0] or caption.next_kind(pair.object[1]) != ".":
         return None
@@ -104,7 +104,7 @@ def _but_not_participle(caption: Caption, pair: Pair) -> str | None:
 
 
 def _without_participle(caption: Caption, pair: Pair) -> str | None:
-    """ "sitting on a bench without holding a book" """
+    """Write "sitting on a bench without holding a book"."""
     start = caption.adverbs_before(pair.predicate[0])
     if _earlier_act(caption, pair) is None:
         return None
@@ -130,7 +130,7 @@ def _there_is_no(caption: Caption, pair: Pair) -> str | None:
 
 
 def _not_after_verb(caption: Caption, pair: Pair) -> str | None:
-    """ "is not", "has not seen" """
+    """Write "is not", "has not seen"."""
     return Rewrite(caption).put(pair.predicate[0] + 1, "not").text()
 
 
@@ -146,7 +146,7 @@ def _modal_not(caption: Caption, pair: Pair) -> str | None:
 
 
 def _do_not(caption: Caption, pair: Pair) -> str | None:
-    """ "does not wear", "did not", "do not"; captions write "a girl take coffee" too."""
+    """Write "does not wear", "did not", "do not"; captions write "a girl take coffee" too."""
     start, subject = pair.predicate[0], caption.subject
     tag, before = caption.tags[start], caption.code[:start]
     if tag == "VBP" and subject[0] == 0 and not {"c", "W", "."}.intersection(before):
@@ -159,7 +159,7 @@ def _do_not(caption: Caption, pair: Pair) -> str | None:
 
 
 def _object_with_no(caption: Caption, pair: Pair) -> str | None:
-    """ "wearing no hat", "feeding no ducks": the object follows at once, and is plural or of a fitting verb."""
+    """Write "wearing no hat", "feeding no ducks": the object follows at once, and is plural or of a fitting verb."""
     act = pair.predicate[1] - 1
     if (
         caption.tags[act] not in ("VBG", "VBZ", "VBP", "VBD")
