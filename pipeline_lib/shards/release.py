@@ -34,13 +34,14 @@ import pyarrow as pa
 
 from pipeline_lib.clip.length import fits_clip
 from pipeline_lib.clip.torch_file import load_plain
+from pipeline_lib.formats.negation import NEGATION_WORDS
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_parquet
 from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.shards.build import COMMAS, remove_commas
 
 IMAGE_PATH = re.compile(r"(?:.*/)?([0-9]{9})\.jpg")
-NEGATION_WORD = re.compile(r"(?<![\w'-])(?:no|not|without)(?![\w'-])")
+NEGATION_WORD = re.compile(rf"(?<![\w'-])(?:{'|'.join(NEGATION_WORDS)})(?![\w'-])")
 # Where a text stands in an annotation, by the column that takes it.
 TEXTS = {
     "caption": ("json", "caption"),
