@@ -75,6 +75,7 @@ def read_pairs(answer: str, caption: Caption, tagger: Language) -> Decomposition
     content = _parse(answer, DECOMPOSITION)
 
     def spans(phrase: str) -> list[Span]:
+        """Return where a phrase stands in the caption."""
         wanted = [token.lower_ for token in tagger.make_doc(phrase.strip())]
         return [(start, start + len(wanted)) for start in _find(wanted, caption.lower)] if wanted else []
 

@@ -75,6 +75,7 @@ def takes_no(caption: Caption, span: Span) -> bool:
 
 
 def put_no(caption: Caption, span: Span) -> str | None:
+    """Write *no* in the place of a noun phrase's article or number."""
     i = noun_start(caption, span)
     return None if i is None else Rewrite(caption).put(i, "no").drop(span[0], i).text()
 
@@ -162,6 +163,7 @@ def _companion_link(caption: Caption, pair: Pair) -> Link | None:
 
 
 def is_listed(caption: Caption, pair: Pair) -> bool:
+    """Whether the A of "A and B" stands after a comma, in a list."""
     return caption.code[: pair.owner[0]].endswith(",")
 
 

@@ -104,6 +104,7 @@ def _tail(caption: Caption, pair: Pair, stop: int) -> int:
     sentence_end = next((chunk.start for chunk in chunks if chunk.kind == "."), length)
 
     def after(place: int) -> int:
+        """Leave out that many chunks and one more, and what hangs on them."""
         return _tail(caption, pair, chunks[place].stop)
 
     if kinds[0] == "r" or (kinds[0] == "R" and acts):
