@@ -77,22 +77,8 @@ def test_every_bad_row_is_a_refusal_between_good_ones(tmp_path):
 
 
 PIECES = st.sampled_from(
-    [
-        b"\n",
-        b"\n",
-        b"\t",
-        b"\t",
-        b"\r\n",
-        b"\0",
-        b"\xff",
-        b'"',
-        b"a dog on a mat",
-        b" and ",
-        b"?",
-        b"<b>",
-        "é犬🐕א".encode(),
-    ]
-)
+    [b"\n", b"\t", b"\r\n", b"\0", b"\xff", b'"', b"a dog on a mat", b" and ", b"?", b"<b>", "é犬🐕א".encode()]
+)  # fmt: skip
 
 
 @settings(max_examples=30, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -161,16 +147,7 @@ def test_mistakes_are_clear_errors_and_leave_no_output(tmp_path, captions, outpu
 
 
 def test_the_command_ends_a_mistake_in_one_line(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "pipeline_lib.captions.negate",
-        *FLAGS,
-        "--captions",
-        str(tmp_path),
-        "--output",
-        "x",
-    ]
+    command = [sys.executable, "-m", "pipeline_lib.captions.negate", *FLAGS, "--captions", tmp_path, "--output", "x"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert re.fullmatch(r"error: .*expected a captions file that can be read.*\n", done.stderr)
