@@ -2,114 +2,22 @@
 
 import asyncio
 import json
-import re
 import subprocess
 import sys
 import threading
-import time
-from collections import Counter, defaultdict
 
 import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
+from captioning import rows_of
+from chat_server import CAPTIONS, KEY, Server, flags, good_answer, said, settings
 from conftest import ROOT
 
-from pipeline_lib.captions.chat.answers import Unusable, read_pairs, read_sentences
+from pipeline_lib.captions.chat import client
 from pipeline_lib.captions.chat.backend import ChatBackend
-from pipeline_lib.captions.chat.cache import open_cache
-from pipeline_lib.captions.chat.client import ChatSettings
 from pipeline_lib.captions.negate import SCHEMA, main
-from pipeline_lib.captions.rules.backend import load_tagger
 from pipeline_lib.captions.rules.checks import Reason
 from pipeline_lib.formats.cc3m import Row
-
-KEY = "sk-very-secret-4711"
-TAGGER = load_tagger("lexicon")
-NOUNS = ["dog", "cat", "horse", "bird", "boy", "girl", "man", "woman", "nurse", "farmer"]
-CAPTIONS = [f"a {noun} on a red sofa next to a lamp" for noun in NOUNS]
-
-
-def facts_of(body):
-    """What a request asks about: the JSON in the last line of its first message."""
-    return json.loads(body["messages"][0]["content"].splitlines()[-1])
-
-
-def good_answer(body):
-    """What a model says that has understood "SUBJECT on a red sofa next to a lamp"."""
-    facts = facts_of(body)
-    subject = facts["caption"].removesuffix(" on a red sofa next to a lamp")
-    if "predicate" not in facts:
-        pairs = [{"predicate": "on", "object": "a red sofa"}, {"predicate": "next to", "object": "a lamp"}]
-        return {"subject": subject, "pairs": pairs}
-    phrase = f" {facts['predicate']} {facts['object']}"
-    return {
-        "negated_caption": facts["caption"].replace(phrase, f" that is not{phrase}"),
-        "exclusion_caption": facts["caption"].replace(phrase, ""),
-        "object": facts["object"],
-    }
-
-
-def said(content):
-    """A chat completion."""
-    return web.json_response({"choices": [{"message": {"role": "assistant", "content": content}}]})
-
-
-class Server:
-    """A chat endpoint in a thread; `faults[caption]` are served first, one per request, and then good answers."""
-
-    def __init__(self):
-        self.requests = []
-        self.faults = defaultdict(list)
-        self.open = self.most_open = 0
-        self.stop_after = None
-
-    async def _complete(self, request):
-        body = await request.json()
-        self.requests.append((body, request.headers.get("Authorization")))
-        if self.stop_after is not None and len(self.requests) > self.stop_after:
-            return web.Response(status=403, text=f"no more for {KEY}")
-        self.open += 1
-        self.most_open = max(self.most_open, self.open)
-        await asyncio.sleep(0.01)
-        self.open -= 1
-        faults = self.faults[facts_of(body)["caption"]]
-        if not faults:
-            return said(json.dumps(good_answer(body)))
-        fault = faults.pop(0)
-        return await fault(body) if callable(fault) else fault
-
-    def __enter__(self):
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self.url = asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(10)
-        return self
-
-    async def _serve(self):
-        app = web.Application()
-        app.router.add_post("/v1/chat/completions", self._complete)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        return f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1/chat/completions"
-
-    async def _stop(self):
-        await self._runner.cleanup()
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
-
-    def __exit__(self, *_):
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def asked(self):
-        """How often each caption was asked about."""
-        return Counter(facts_of(body)["caption"] for body, _ in self.requests)
 
 
 @pytest.fixture
@@ -118,29 +26,8 @@ def server():
         yield running
 
 
-def settings(url, cache, **changes):
-    values = {
-        "url": url, "model": "tiny", "temperature": 0.7, "top_p": 0.95, "max_tokens": 400, "concurrency": 4,
-        "timeout_s": 10.0, "attempts": 3, "backoff_s": 0.01, "cache": str(cache), "api_key_variable": None,
-    }  # fmt: skip
-    return ChatSettings(**(values | changes))
-
-
-def rows(captions):
-    return [Row(f"{number:09d}", caption, "", None) for number, caption in enumerate(captions)]
-
-
 def chat(url, cache, seed=0, **changes):
     return ChatBackend("lexicon", seed, settings(url, cache, **changes))
-
-
-def flags(url, folder, captions, **changes):
-    """The command line for `captions`, with output and cache in `folder`."""
-    (folder / "in.tsv").write_text("".join(f"{caption}\turl\n" for caption in captions))
-    given = vars(settings(url, folder / "cache.sqlite")) | changes
-    given |= {"captions": folder / "in.tsv", "output": folder / "out.parquet", "spacy_model": "lexicon", "seed": 0}
-    given |= {"backend": "chat", "api_key_variable": given["api_key_variable"] or "none"}
-    return [text for name, value in given.items() for text in (f"--{name.replace('_', '-')}", str(value))]
 
 
 async def late(body):
@@ -160,7 +47,7 @@ async def against_the_schema(body):
 
 
 def test_a_caption_takes_two_requests_and_a_second_run_none(server, tmp_path):
-    made = chat(server.url, tmp_path / "cache").negate(rows(CAPTIONS))
+    made = chat(server.url, tmp_path / "cache").negate(rows_of(CAPTIONS))
     assert [row["status"] for row in made] == ["negated"] * len(CAPTIONS)
     assert server.asked() == dict.fromkeys(CAPTIONS, 2)
     assert server.most_open <= 4
@@ -175,15 +62,15 @@ def test_a_caption_takes_two_requests_and_a_second_run_none(server, tmp_path):
         assert (row["backend"], row["model"], row["rule"], row["seed"]) == ("chat:lexicon", "tiny", None, 0)
         assert len(row["prompt"]) == 12 and row["code"]
     server.requests.clear()
-    assert chat(server.url, tmp_path / "cache").negate(rows(CAPTIONS)) == made
+    assert chat(server.url, tmp_path / "cache").negate(rows_of(CAPTIONS)) == made
     assert not server.requests
 
 
 def test_the_choice_of_the_pair_is_seeded_by_the_key(server, tmp_path):
-    alone = chat(server.url, tmp_path / "cache").negate(rows(CAPTIONS)[5:6])
-    together = chat(server.url, tmp_path / "cache").negate(rows(CAPTIONS)[::-1])
+    alone = chat(server.url, tmp_path / "cache").negate(rows_of(CAPTIONS)[5:6])
+    together = chat(server.url, tmp_path / "cache").negate(rows_of(CAPTIONS)[::-1])
     assert together[4] == alone[0]
-    other = chat(server.url, tmp_path / "cache", seed=1).negate(rows(CAPTIONS)[::-1])
+    other = chat(server.url, tmp_path / "cache", seed=1).negate(rows_of(CAPTIONS)[::-1])
     assert [row["chosen_pair"] for row in other] != [row["chosen_pair"] for row in together]
 
 
@@ -211,25 +98,24 @@ def test_what_goes_wrong_once_is_asked_again(server, tmp_path, fault):
         return await fault(body) if asyncio.iscoroutinefunction(fault) else fault()
 
     server.faults[caption] = [first]
-    (row,) = chat(server.url, tmp_path / "cache", timeout_s=0.5 if fault is late else 10.0).negate(rows([caption]))
+    patience_s = 0.5 if fault is late else 10.0
+    (row,) = chat(server.url, tmp_path / "cache", timeout_s=patience_s).negate(rows_of([caption]))
     assert row["status"] == "negated"
     assert server.asked()[caption] == 3
 
 
-def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(server, tmp_path):
-    since = []
+def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(server, tmp_path, monkeypatch):
+    slept = []
 
-    async def busy(body):
-        since.append(time.monotonic())
-        return web.Response(status=429, headers={"Retry-After": "1"})
+    async def sleep(seconds):
+        slept.append(seconds)
 
-    async def impatient(body):
-        early = time.monotonic() - since[0] < 0.95
-        return web.Response(status=403, text="too early") if early else said(json.dumps(good_answer(body)))
-
-    server.faults[CAPTIONS[0]] = [busy, impatient]
-    (row,) = chat(server.url, tmp_path / "cache", backoff_s=0.0).negate(rows(CAPTIONS[:1]))
+    monkeypatch.setattr(client, "sleep", sleep)
+    waits = [{"Retry-After": "7"}, {"Retry-After": "99999"}, {"Retry-After": "soon"}, {}]
+    server.faults[CAPTIONS[0]] = [web.Response(status=429, headers=headers) for headers in waits]
+    (row,) = chat(server.url, tmp_path / "cache", backoff_s=2.0, attempts=5).negate(rows_of(CAPTIONS[:1]))
     assert row["status"] == "negated"
+    assert slept[:2] == [7, 600] and 4 <= slept[2] <= 8 <= slept[3] <= 16
 
 
 def test_an_unfaithful_sentence_is_asked_again_with_what_was_wrong(server, tmp_path):
@@ -237,7 +123,7 @@ def test_an_unfaithful_sentence_is_asked_again_with_what_was_wrong(server, tmp_p
         return said(json.dumps(good_answer(body)))
 
     server.faults[CAPTIONS[0]] = [good, unfaithful]
-    (row,) = chat(server.url, tmp_path / "cache").negate(rows(CAPTIONS[:1]))
+    (row,) = chat(server.url, tmp_path / "cache").negate(rows_of(CAPTIONS[:1]))
     assert row["status"] == "negated"
     first, again = (body for body, _ in server.requests[1:])
     assert len(first["messages"]) == 1 and len(again["messages"]) == 3
@@ -256,17 +142,17 @@ def test_an_unfaithful_sentence_is_asked_again_with_what_was_wrong(server, tmp_p
 )
 def test_what_stays_wrong_is_refused_with_a_reason_and_not_asked_for_again(server, tmp_path, faults, reason):
     server.faults[CAPTIONS[0]] = list(faults)
-    made = chat(server.url, tmp_path / "cache").negate(rows(CAPTIONS[:2]))
+    made = chat(server.url, tmp_path / "cache").negate(rows_of(CAPTIONS[:2]))
     assert [row["reason"] for row in made] == [reason, None]
     assert made[0]["status"] == "refused" and made[0]["negated_caption"] is None
     server.requests.clear()
-    assert chat(server.url, tmp_path / "cache").negate(rows(CAPTIONS[:2])) == made
+    assert chat(server.url, tmp_path / "cache").negate(rows_of(CAPTIONS[:2])) == made
     assert not server.requests
 
 
 def test_captions_that_need_no_model_are_refused_without_asking(server, tmp_path):
     bad = ["", "x " * 500, "a dog without a tail", "כלב על שטיח", "is this a dog ?", "<b>dog</b> on a mat"]
-    made = chat(server.url, tmp_path / "cache").negate([*rows(bad), Row("9", "a\0", "", "control-character")])
+    made = chat(server.url, tmp_path / "cache").negate([*rows_of(bad), Row("9", "a\0", "", "control-character")])
     assert [row["reason"] for row in made] == [
         "empty", "too-long", "already-negated", "not-english", "question", "markup", "control-character",
     ]  # fmt: skip
@@ -286,13 +172,13 @@ def test_what_asking_again_cannot_mend_names_address_and_status(server, tmp_path
     monkeypatch.setenv("CHAT_KEY", KEY)
     server.faults[CAPTIONS[0]] = [lambda body: asyncio.sleep(0, answer())] * 3
     with pytest.raises(ValueError, match=f"{server.url}.*{message}") as error:
-        chat(server.url, tmp_path / "cache", api_key_variable="CHAT_KEY").negate(rows(CAPTIONS))
+        chat(server.url, tmp_path / "cache", api_key_variable="CHAT_KEY").negate(rows_of(CAPTIONS))
     assert KEY not in str(error.value)
 
 
 def test_a_server_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"http://127.0.0.1:1/v1.*in each of 3 attempts"):
-        chat("http://127.0.0.1:1/v1", tmp_path / "cache").negate(rows(CAPTIONS[:1]))
+        chat("http://127.0.0.1:1/v1", tmp_path / "cache").negate(rows_of(CAPTIONS[:1]))
 
 
 def test_a_run_that_ends_in_the_middle_asks_only_the_rest(server, tmp_path, monkeypatch, capsys):
@@ -369,94 +255,18 @@ def test_flags_of_the_other_backend_are_mistakes(tmp_path):
 
 
 def test_a_cache_keeps_the_first_answer_and_tells_requests_apart(tmp_path):
-    with open_cache(tmp_path / "deep" / "cache") as cache:
+    with client.open_cache(tmp_path / "deep" / "cache") as cache:
         assert cache.put({"a": 1, "b": 2}, "first") == "first"
         assert cache.put({"b": 2, "a": 1}, "second") == "first"
         assert cache.get({"a": 1, "b": 3}) is None
-    with open_cache(tmp_path / "deep" / "cache") as cache:
+    with client.open_cache(tmp_path / "deep" / "cache") as cache:
         assert cache.get({"a": 1, "b": 2}) == "first"
 
 
 def test_a_file_that_is_no_cache_is_a_clear_error(tmp_path):
     (tmp_path / "cache").write_text("not a database, and long enough to be read as one" * 100)
-    with pytest.raises(ValueError, match="cache: expected a SQLite file of answers"), open_cache(tmp_path / "cache"):
+    with (
+        pytest.raises(ValueError, match="cache: expected a SQLite file of answers"),
+        client.open_cache(tmp_path / "cache"),
+    ):
         pass
-
-
-def examples(name):
-    """The captions and answers that a prompt shows to the model."""
-    text = (ROOT / "pipeline_lib" / "captions" / "chat" / name).read_text()
-    return re.findall(r'^Caption: "(.*?)"(.*)\n(\{.*\})$', text, re.MULTILINE)
-
-
-def test_the_examples_of_the_prompts_are_answers_that_we_take():
-    taken = []
-    for caption, _, answer in examples("decompose.txt"):
-        taken.append(len(read_pairs(answer, TAGGER(caption), TAGGER).pairs))
-    assert taken == [2, 1, 0]
-    for caption, given, answer in examples("form.txt"):
-        predicate, thing = re.findall(r': "(.*?)"', given)
-        pairs = json.dumps({"subject": None, "pairs": [{"predicate": predicate, "object": thing}]})
-        doc = TAGGER(caption)
-        taken.append(read_sentences(answer, doc, read_pairs(pairs, doc, TAGGER), 0, TAGGER).word)
-    assert taken[3:] == ["not", "not", "no", "without"]
-
-
-SOFA = "a man with a hat and a dog on a red sofa"
-SOFA_PAIRS = json.dumps(
-    {
-        "subject": "A man",
-        "pairs": [
-            {"predicate": "with", "object": "a hat"},
-            {"predicate": "and", "object": "a dog"},
-            {"predicate": "on", "object": "a red sofa"},
-        ],
-    }
-)
-
-
-def sentences(chosen, negated, exclusion, thing):
-    doc = TAGGER(SOFA)
-    answer = json.dumps({"negated_caption": negated, "exclusion_caption": exclusion, "object": thing})
-    return read_sentences(answer, doc, read_pairs(SOFA_PAIRS, doc, TAGGER), chosen, TAGGER)
-
-
-@pytest.mark.parametrize(
-    ("chosen", "negated", "exclusion", "thing", "word"),
-    [
-        (0, "a man without a hat and a dog on a red sofa", "a man and a dog on a red sofa", "a hat", "without"),
-        (1, "A man with a hat and no dog on a red sofa", "a man with a hat on a red sofa", "a dog", "no"),
-        (2, "a man with a hat and a dog not on a red  sofa", "a man with a hat and a dog", "red sofa", "not"),
-    ],
-)
-def test_faithful_sentences_are_taken(chosen, negated, exclusion, thing, word):
-    made = sentences(chosen, negated, exclusion, thing)
-    assert (made.word, made.negated, made.exclusion) == (word, " ".join(negated.split()), exclusion)
-
-
-@pytest.mark.parametrize(
-    ("chosen", "negated", "exclusion", "thing", "problem"),
-    [
-        (1, SOFA, "a man with a hat on a red sofa", "a dog", "one negation word"),
-        (1, "a man with no hat and no dog on a red sofa", "a man with a hat on a red sofa", "a dog", "one negation"),
-        (1, "a man with a hat and no cat on a red sofa", "a man with a hat on a red sofa", "a dog", "object is gone"),
-        (1, "a man with a hat and no dog on a red sofa", "a man and a dog on a red sofa", "a dog", "still has the obj"),
-        (1, "a man with a hat and no dog on a red sofa", "a man with a hat on a red sofa", "a hat", "not the one of"),
-        (1, "a man with no hat and a dog on a red sofa", "a man with a hat on a red sofa", "a dog", "negates 'hat'"),
-        (2, "no man with a hat and a dog on a red sofa", "a man with a hat and a dog", "red sofa", "negates 'man'"),
-        (
-            1,
-            "a man with a hat and a dog not on a red sofa",
-            "a man with a hat on a red sofa",
-            "a dog",
-            "before the",
-        ),
-        (2, "a man with a hat and a dog not on a red sofa but a chair", "a man with a hat", "red sofa", "word 'chair'"),
-        (2, "a dog with a hat and a man not on a red sofa", "a man with a hat and a dog", "red sofa", "their order"),
-        (2, "a man with a hat and a dog not on a red sofa", "?", "red sofa", "is empty"),
-    ],
-)
-def test_unfaithful_sentences_are_not(chosen, negated, exclusion, thing, problem):
-    with pytest.raises(Unusable, match=problem) as error:
-        sentences(chosen, negated, exclusion, thing)
-    assert error.value.reason == Reason.UNFAITHFUL

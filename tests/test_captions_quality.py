@@ -10,8 +10,9 @@ import pytest
 
 from pipeline_lib.captions import quality
 from pipeline_lib.captions.quality import main, marked_words, measure, read_batches
-from pipeline_lib.captions.table import SCHEMA, blank_row
+from pipeline_lib.captions.rules.backend import blank_row
 from pipeline_lib.formats.cc3m import Row
+from pipeline_lib.formats.negation import SCHEMA
 
 
 def row(number, negated=True, caption=None):

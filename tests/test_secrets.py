@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from chat_server import CAPTIONS, KEY, Server, flags
 from conftest import call
-from test_captions_chat import CAPTIONS, KEY, Server, flags
 
 from pipeline_lib.captions.negate import main
 from pipeline_lib.jobs.run_record import RunRecord, baseline

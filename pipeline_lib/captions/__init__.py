@@ -1,7 +1,9 @@
 """Turn captions into negated captions, after the paper's three steps and without a language model.
 
-``tagger`` tags words by ``lexicon`` (with the tables ``words``, ``usual``, ``dictionary``), ``costs`` and ``context``;
-``relations`` finds the subject and the predicate-object pairs, of which ``offered`` keeps those that a picture can
-contradict (``depictable``); ``sentences`` negates one pair, ``exclusion`` omits it; ``checks`` refuses what is not
-faithful; ``rules`` puts these together. The commands are ``negate`` for a file and ``explain`` for single captions.
+`tagger` tags words; `rules` finds the predicate-object pairs of a caption, negates one of them and checks the result;
+`chat` asks a language model instead and trusts it no more. The commands are `negate` for a file, `explain` for single
+captions and `quality` for a page about a negation table (`formats.negation`). How to add a word, a form or a refusal
+stands in `rules`. Errors that a user can mend are ValueErrors that say what was expected, found and where.
+
+Imports `clip`, `formats` and `jobs`.
 """

@@ -8,46 +8,33 @@ Input: captions on the command line. Output: text.
 import argparse
 
 from pipeline_lib.captions.rules.backend import RuleBackend, parse_weights
+from pipeline_lib.captions.rules.forms import candidates
 from pipeline_lib.captions.rules.relations import parse
-from pipeline_lib.captions.rules.sentences import sentences
 from pipeline_lib.formats.cc3m import Row
 from pipeline_lib.jobs.cli import run
 
 
-def explain(backend: RuleBackend, caption: str, key: str) -> str:
-    """Return the explanation of one caption, as text of several lines.
-
-    Parameters
-    ----------
-    backend : RuleBackend
-        Negates the caption.
-    caption : str
-        The caption.
-    key : str
-        Its key, which decides the choice together with the backend's seed.
-    """
-    (row,) = backend.negate([Row(key, caption, "", None)])
-    lines = [f"caption    {caption}"]
-    if caption.strip():
-        doc = backend.tagger(caption)
-        lines.append("tags       " + " ".join(f"{token.text}/{token.tag_}" for token in doc))
-        relations = parse(doc)
+def explain(backend: RuleBackend, text: str, key: str) -> str:
+    """Return the explanation of one caption, in several lines; its key decides the choice with the backend's seed."""
+    (row,) = backend.negate([Row(key, text, "", None)])
+    lines = [f"caption    {text}"]
+    if text.strip():
+        caption = parse(backend.tagger(text))
+        lines.append("tags       " + " ".join(f"{token.text}/{token.tag_}" for token in caption.doc))
         lines.append(f"subject    {row['subject'] or '-'}")
-        for number, pair in enumerate(relations.pairs):
+        offered = candidates(caption)
+        for number, pair in enumerate(caption.pairs):
             chosen = "*" if number == row["chosen_pair"] else " "
-            predicate, phrase = (doc[slice(*span)].text for span in (pair.predicate, pair.object))
-            lines.append(f"pair {number}   {chosen} {predicate} | {phrase}   ({pair.kind}, {pair.place})")
-            lines += [f"             {made.rule}: {made.text}" for made in sentences(doc, relations, pair)]
+            link = f"{caption.text(pair.predicate)} | {caption.text(pair.object)}"
+            lines.append(f"pair {number}   {chosen} {link}   ({pair.kind}, {pair.place})")
+            lines += [f"             {made.form.rule}: {made.text}" for made in offered if made.number == number]
     if row["reason"]:
-        return "\n".join([*lines, f"refused    {row['reason']}"])
-    return "\n".join(
-        [
-            *lines,
-            f"negated    {row['negated_caption']}   ({row['rule']})",
-            f"exclusion  {row['exclusion_caption']}",
-            f"object     {row['object']}",
-        ]
-    )
+        lines.append(f"refused    {row['reason']}")
+    else:
+        lines.append(f"negated    {row['negated_caption']}   ({row['rule']})")
+        lines.append(f"exclusion  {row['exclusion_caption']}")
+        lines.append(f"object     {row['object']}")
+    return "\n".join(lines)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import jinja2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline_lib.captions.table import NEGATION_WORDS, SCHEMA
+from pipeline_lib.formats.negation import NEGATION_WORDS, SCHEMA
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import parquet_errors, write_text
 
@@ -28,59 +28,17 @@ REFUSALS = 30
 BATCH_ROWS = 10_000
 
 
-class Sample:
-    """The `size` rows with the smallest random numbers among those that pass: a uniform sample of a stream.
-
-    A row's number comes from the seed and its key, so the order of the stream does not matter.
-    """
-
-    def __init__(self, size: int, seed: int):
-        self._size, self._seed = size, seed
-        self._heap: list[tuple[int, str, dict]] = []
-
-    def offer(self, key: str, batch: pa.RecordBatch, i: int) -> None:
-        """Let row `i` of `batch`, whose key is `key`, take part."""
-        drawn = int.from_bytes(hashlib.blake2b(f"sample:{self._seed}:{key}".encode(), digest_size=8).digest())
-        if len(self._heap) == self._size and -drawn <= self._heap[0][0]:
-            return
-        entry = (-drawn, key, batch.slice(i, 1).to_pylist()[0])
-        if len(self._heap) < self._size:
-            heapq.heappush(self._heap, entry)
-        else:
-            heapq.heapreplace(self._heap, entry)
-
-    def rows(self) -> list[dict]:
-        """Return the sample, in the order of the drawn numbers."""
-        return [row for _, _, row in sorted(self._heap, key=lambda entry: -entry[0])]
-
-
 class Quality(NamedTuple):
-    """What the page shows.
+    """What the page shows."""
 
-    Attributes
-    ----------
-    counts : Counter
-        Number of rows by (column, value); ``("pairs", n)`` counts the captions with n predicate-object pairs.
-    provenance : Counter
-        Number of rows by (backend, model, prompt, code, seed).
-    negated, refused : list of dict
-        Sampled rows of the table.
-    """
-
-    counts: Counter
-    provenance: Counter
-    negated: list[dict]
+    counts: Counter  # rows by (column, value); ("pairs", n) counts the captions with n predicate-object pairs
+    provenance: Counter  # rows by (backend, model, prompt, code, seed)
+    negated: list[dict]  # sampled rows of the table
     refused: list[dict]
 
 
 def read_batches(paths: Iterable[str | Path]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of negation tables, a batch at a time.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If a file is not there, or is no negation table; the message names it.
-    """
+    """Yield the rows of negation tables, a batch at a time; an error names the file that is none."""
     for path in paths:
         with (
             parquet_errors(path, "negation table of this version"),
@@ -92,18 +50,10 @@ def read_batches(paths: Iterable[str | Path]) -> Iterator[pa.RecordBatch]:
 
 
 def measure(batches: Iterable[pa.RecordBatch], seed: int) -> Quality:
-    """Count the rows of a negation table and draw the samples.
-
-    Parameters
-    ----------
-    batches : iterable of RecordBatch
-        The table; see `table.SCHEMA`.
-    seed : int
-        Of the samples.
-    """
+    """Count the rows of a negation table (columns: `formats.negation.SCHEMA`) and draw the samples."""
     counts: Counter = Counter()
     provenance: Counter = Counter()
-    negated, refused = Sample(SAMPLES, seed), Sample(REFUSALS, seed)
+    samples: dict[str, list[tuple[int, dict]]] = {"negated": [], "refused": []}
     for batch in batches:
         for name in ("status", "reason", "rule", "negation_word"):
             for found in batch[name].value_counts().to_pylist():
@@ -113,9 +63,18 @@ def measure(batches: Iterable[pa.RecordBatch], seed: int) -> Quality:
         provenance.update(zip(*columns, strict=True))
         for found in batch["pairs"].value_lengths().value_counts().to_pylist():
             counts["pairs", found["values"]] += found["counts"]
-        for i, (key, status) in enumerate(zip(batch["key"].to_pylist(), batch["status"].to_pylist(), strict=True)):
-            (negated if status == "negated" else refused).offer(key, batch, i)
-    return Quality(counts, provenance, negated.rows(), refused.rows())
+        keys, statuses = batch["key"].to_pylist(), batch["status"].to_pylist()
+        for status, size in (("negated", SAMPLES), ("refused", REFUSALS)):
+            drawn = ((_draw(seed, key), i) for i, key in enumerate(keys) if statuses[i] == status)
+            fresh = [(number, batch.slice(i, 1).to_pylist()[0]) for number, i in heapq.nsmallest(size, drawn)]
+            samples[status] = heapq.nsmallest(size, samples[status] + fresh, key=lambda entry: entry[0])
+    negated, refused = ([row for _, row in samples[status]] for status in ("negated", "refused"))
+    return Quality(counts, provenance, negated, refused)
+
+
+def _draw(seed: int, key: str) -> int:
+    """Return a row's random number; the rows with the smallest are a uniform sample, in whatever order they come."""
+    return int.from_bytes(hashlib.blake2b(f"sample:{seed}:{key}".encode(), digest_size=8).digest())
 
 
 def marked_words(before: str, after: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:

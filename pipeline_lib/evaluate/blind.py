@@ -31,11 +31,11 @@ from pipeline_lib.evaluate.ccneg import ccneg_items, ccneg_metrics
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.evaluate.metrics import accuracy
 from pipeline_lib.evaluate.result import output_options, write_files
+from pipeline_lib.formats.negation import NEGATION_WORDS
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
 from pipeline_lib.jobs.run_record import MODEL_FIELDS
 
-NEGATION_WORDS = {"no", "not", "without"}
 _WORD = re.compile(r"\w+(?:['’]\w+)?|[^\w\s]")
 
 
@@ -46,7 +46,7 @@ def words(caption: str) -> set[str]:
 
 def rule_scores(captions: Iterable[str]) -> list[float]:
     """Return -1 for each caption with a negation word, 0 for the others."""
-    return [-1.0 if words(caption) & NEGATION_WORDS else 0.0 for caption in captions]
+    return [-1.0 if words(caption).intersection(NEGATION_WORDS) else 0.0 for caption in captions]
 
 
 def word_weights(captions: Iterable[str], negated: Iterable[str]) -> dict[str, float]:

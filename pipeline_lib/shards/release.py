@@ -38,6 +38,7 @@ from pipeline_lib.clip.tokenizer import fits_clip
 from pipeline_lib.clip.torch_file import load_plain
 from pipeline_lib.formats.cc3m import part_range
 from pipeline_lib.formats.images import Sample
+from pipeline_lib.formats.negation import NEGATION_WORDS
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet, write_parquet
 from pipeline_lib.jobs.quoted import quoted
@@ -45,7 +46,7 @@ from pipeline_lib.shards import image_folder
 from pipeline_lib.shards.build import COMMAS, add_outputs, remove_commas, write_part
 
 IMAGE_PATH = re.compile(r"(?:.*/)?([0-9]{9})\.jpg")
-NEGATION_WORD = re.compile(r"(?<![\w'-])(?:no|not|without)(?![\w'-])")
+NEGATION_WORD = re.compile(rf"(?<![\w'-])(?:{'|'.join(NEGATION_WORDS)})(?![\w'-])")
 # Where a text stands in an annotation, by the column that takes it.
 TEXTS = {
     "caption": ("json", "caption"),

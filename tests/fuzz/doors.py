@@ -25,8 +25,9 @@ from safetensors.torch import save_file
 from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.captions.chat import answers as chat_answers
-from pipeline_lib.captions.chat.cache import open_cache
+from pipeline_lib.captions.chat.client import open_cache
 from pipeline_lib.captions.rules.backend import load_tagger
+from pipeline_lib.captions.rules.relations import parse
 from pipeline_lib.clip.load import build_clip, load_clip, save_checkpoint
 from pipeline_lib.config.checks import check_config, read_experiments
 from pipeline_lib.distractors.released import read_mapping
@@ -309,14 +310,14 @@ def _answer(folder: Path) -> str:
 
 def _read_pairs(folder: Path) -> None:
     tagger = TAGGER("lexicon")
-    chat_answers.read_pairs(_answer(folder), tagger(CAPTION), tagger)
+    chat_answers.read_pairs(_answer(folder), parse(tagger(CAPTION)), tagger)
 
 
 def _read_sentences(folder: Path) -> None:
     tagger = TAGGER("lexicon")
-    doc = tagger(CAPTION)
-    found = chat_answers.read_pairs(json.dumps(PAIRS), doc, tagger)
-    chat_answers.read_sentences(_answer(folder), doc, found, 0, tagger)
+    caption = parse(tagger(CAPTION))
+    found = chat_answers.read_pairs(json.dumps(PAIRS), caption, tagger)
+    chat_answers.read_sentences(_answer(folder), caption, found, 0, tagger)
 
 
 def _read_config(folder: Path) -> None:

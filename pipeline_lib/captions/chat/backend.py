@@ -2,10 +2,10 @@
 
 Two requests per caption (paper section 3, steps 1 and 3): take it apart, then form the sentences for one pair. The pair
 between them is chosen here, at random by seed and key, as for the rules. Captions that the rules refuse unread are not
-asked about; answers are checked like the rules' sentences (`chat_answers`), asked for again with what was wrong, and
-after that refused with a reason. Prompts: ``decompose.txt`` and ``form.txt`` beside this file.
+asked about; answers are checked like the rules' sentences (`answers`), asked for again with what was wrong, and after
+that refused with a reason. Prompts: ``decompose.txt`` and ``form.txt`` beside this file.
 
-Input: rows of the captions file. Output: rows of the negation table; answers are kept in the cache (`chat_cache`).
+Input: rows of the captions file. Output: rows of the negation table; answers are kept in the cache (`client`).
 """
 
 import asyncio
@@ -15,23 +15,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from spacy.tokens import Doc
-
-from pipeline_lib.captions.chat.answers import (
-    DECOMPOSITION,
-    SENTENCES,
-    Decomposition,
-    Unusable,
-    read_pairs,
-    read_sentences,
-)
-from pipeline_lib.captions.chat.cache import open_cache
-from pipeline_lib.captions.chat.client import ChatClient, ChatSettings, parse_endpoint, read_api_key
+from pipeline_lib.captions.chat import ChatSettings
+from pipeline_lib.captions.chat.answers import DECOMPOSITION, SENTENCES, Unusable, read_pairs, read_sentences
+from pipeline_lib.captions.chat.client import ChatClient, open_cache, parse_endpoint, read_api_key
 from pipeline_lib.captions.rules import checks
-from pipeline_lib.captions.rules.backend import load_tagger
+from pipeline_lib.captions.rules.backend import blank_row, choices, load_tagger
 from pipeline_lib.captions.rules.checks import Reason
+from pipeline_lib.captions.rules.chunks import Caption
 from pipeline_lib.captions.rules.relations import parse
-from pipeline_lib.captions.table import blank_row, choices, random_order
 from pipeline_lib.formats.cc3m import Row
 
 Answer = TypeVar("Answer")
@@ -46,22 +37,7 @@ def _prompt(name: str) -> str:
 
 
 class ChatBackend:
-    """Negate captions with a language model.
-
-    Parameters
-    ----------
-    spacy_model : str
-        The pipeline whose tags the checks read; see `rules.load_tagger`.
-    seed : int
-        Seed of the choice of pairs, together with a caption's key, and of the model's sampling.
-    settings : ChatSettings
-        Which model, where, and how it is asked.
-
-    Raises
-    ------
-    ValueError
-        If the pipeline is not installed, the address is none, or the API key is not there.
-    """
+    """Negate captions with a language model; the checks read the tags of the spaCy pipeline."""
 
     name = "chat"
 
@@ -78,12 +54,9 @@ class ChatBackend:
         self.prompt = hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def negate(self, rows: Sequence[Row]) -> list[dict]:
-        """Return one row of the negation table per row of the captions file, in order (see `table.SCHEMA`).
+        """Return one row of the negation table per row of the captions file, in order.
 
-        Raises
-        ------
-        ValueError
-            If the endpoint does not answer, or the cache cannot be used. What was answered stays in the cache.
+        Raises ValueError if the endpoint does not answer, or the cache cannot be used. What was answered stays there.
         """
         with open_cache(self.settings.cache) as cache:
             return asyncio.run(self._negate_all(rows, ChatClient(self.settings, self._api_key, cache)))
@@ -100,40 +73,38 @@ class ChatBackend:
         result = blank_row(row, f"{self.name}:{self.spacy_model}", self.seed, self.settings.model, self.prompt)
         reason = Reason(row.problem) if row.problem else checks.refuse_text(row.caption)
         if reason is None:
-            doc = self.tagger(row.caption)
-            reason = checks.refuse_tagged(doc, parse(doc))
+            caption = parse(self.tagger(row.caption))
+            reason = checks.refuse_parsed(caption)
             if reason is None or reason in PARSER_REASONS:
                 try:
-                    reason = await self._fill(result, doc, client)
+                    reason = await self._fill(result, caption, client)
                 except Unusable as unusable:
                     reason = unusable.reason
         result["reason"] = reason
         return result
 
-    async def _fill(self, result: dict, doc: Doc, client: ChatClient) -> str | None:
+    async def _fill(self, result: dict, caption: Caption, client: ChatClient) -> Reason | None:
         """Ask for the pairs and for the sentences of one of them, and fill `result`; else return why not."""
+        facts = {"caption": caption.doc.text}
         found = await self._ask(
-            client,
-            self._decompose,
-            DECOMPOSITION,
-            {"caption": doc.text},
-            lambda answer: read_pairs(answer, doc, self.tagger),
+            client, self._decompose, DECOMPOSITION, facts, lambda answer: read_pairs(answer, caption, self.tagger)
         )
-        result["subject"] = _text(doc, found.subject)
-        result["pairs"] = [
-            {"predicate": _text(doc, pair.predicate), "object": _text(doc, pair.object)} for pair in found.pairs
-        ]
+        result["subject"] = caption.text(found.subject)
+        result["pairs"] = [caption.pair_texts(pair) for pair in found.pairs]
         if not found.pairs:
             return Reason.NO_PAIR
-        chosen = self._choose(doc, found, result["key"])
+        # A random pair whose negation would be false of the picture (paper section 3, step 2).
+        choice = choices(self.seed, result["key"])
+        order = sorted(range(len(found.pairs)), key=lambda _: choice.random())
+        chosen = next((number for number in order if not checks.quantified(caption, found.pairs[number])), None)
         if chosen is None:
             return Reason.QUANTIFIER
         made = await self._ask(
             client,
             self._form,
             SENTENCES,
-            {"caption": doc.text, **result["pairs"][chosen]},
-            lambda answer: read_sentences(answer, doc, found, chosen, self.tagger),
+            facts | result["pairs"][chosen],
+            lambda answer: read_sentences(answer, caption, found, chosen, self.tagger),
         )
         result.update(
             chosen_pair=chosen,
@@ -144,11 +115,6 @@ class ChatBackend:
             status="negated",
         )
         return None
-
-    def _choose(self, doc: Doc, found: Decomposition, key: str) -> int | None:
-        """Return a random pair whose negation would be false of the picture (paper section 3, step 2), or None."""
-        order = random_order(len(found.pairs), choices(self.seed, key))
-        return next((number for number in order if not checks.quantified(doc, found.pairs[number])), None)
 
     async def _ask(
         self, client: ChatClient, prompt: str, schema: dict, facts: dict, read: Callable[[str], Answer]
@@ -179,7 +145,3 @@ class ChatBackend:
             again = {"role": "user", "content": AGAIN.format(problem=last)}
             messages = [question, {"role": "assistant", "content": answer}, again]
         raise last
-
-
-def _text(doc: Doc, span: tuple[int, int] | None) -> str | None:
-    return doc[span[0] : span[1]].text if span else None

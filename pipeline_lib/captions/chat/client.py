@@ -1,43 +1,41 @@
 """Ask an OpenAI-compatible chat endpoint: bounded, patient with a busy server, and never saying the API key aloud.
 
-What may pass (timeout, status 408, 421, 425, 429 or 5xx, a broken connection or body) is tried again after an exponential
-back-off with jitter, or after what the server's ``Retry-After`` asks for; anything else is a mistake to be mended.
+What may be gone at the next attempt (timeout, a transient status, a broken connection or body) is tried again after an
+exponential back-off with jitter, or after what the server's ``Retry-After`` asks for; anything else is a mistake that
+the user has to mend, a ValueError that names the address and what it said.
+
+Answers are kept in one SQLite file, so that a killed run loses none and a second run asks nothing: each under the
+SHA-256 of its whole request, that is model, prompt, sampling settings and caption. Headers, and with them the API key,
+are no part of it. Processes on one machine may share the file; on a network file system that cannot lock, give each
+its own.
 """
 
 import asyncio
+import hashlib
 import json
 import os
 import random
 import re
-from dataclasses import dataclass
+import sqlite3
+from asyncio import sleep
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Self
 
 import aiohttp
 from yarl import URL
 
-from pipeline_lib.captions.chat.cache import AnswerCache
+from pipeline_lib.captions.chat import ChatSettings
 from pipeline_lib.jobs.retry import back_off_s, is_transient, parse_retry_after
 
-MAX_WAIT_S = 600.0
+LONGEST_WAIT_S = 600.0
 MAX_BODY_BYTES = 1 << 22
-
-
-class _MayPass(Exception):
-    """A failure that may be gone at the next attempt; `wait_s` is what the server asks us to wait."""
-
-    def __init__(self, problem: str, wait_s: float = 0.0):
-        super().__init__(problem)
-        self.wait_s = wait_s
+LOCK_TIMEOUT_S = 60.0  # another process writes to the cache for milliseconds at a time
 
 
 def parse_endpoint(url: str) -> URL:
-    """Return the address of the endpoint.
-
-    Raises
-    ------
-    ValueError
-        If it is no http(s) address, or holds a user name or password.
-    """
+    """Return the address of the endpoint, if it is an http(s) address without user name and password."""
     try:
         endpoint = URL(url)
         usable = endpoint.scheme in ("http", "https") and bool(endpoint.host)
@@ -51,17 +49,11 @@ def parse_endpoint(url: str) -> URL:
     return endpoint
 
 
-def read_api_key(variable: str | None) -> str | None:
-    """Return the API key that the environment variable `variable` holds, or None if there is to be none.
-
-    Raises
-    ------
-    ValueError
-        If `variable` is no name of a variable (it may be the key itself, so it is not repeated), or is not set.
-    """
-    if variable is None:
+def read_api_key(variable: str) -> str | None:
+    """Return the API key that the environment variable holds; None where the variable is ``none``."""
+    if variable == "none":
         return None
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):  # it may be the key itself, so it is not repeated
         raise ValueError("--api-key-variable: expected the NAME of an environment variable, found something else")
     key = os.environ.get(variable, "").strip()
     if not key.isascii() or not key.isprintable() or not key:
@@ -69,59 +61,62 @@ def read_api_key(variable: str | None) -> str | None:
     return key
 
 
-@dataclass(frozen=True)
-class ChatSettings:
-    """How a language model is asked: the section ``captions.chat`` of the configuration.
+class AnswerCache:
+    """Answers by request; made by `open_cache`."""
 
-    Attributes
-    ----------
-    url : str
-        Of the chat endpoint; see `parse_endpoint`.
-    model : str
-        As the endpoint names it.
-    temperature, top_p : float
-        Sampling.
-    max_tokens : int
-        Of an answer; a longer one is cut, and then of no use.
-    concurrency : int
-        Requests open at the same time. One that waits to be repeated counts, so a busy server is asked less.
-    timeout_s : float
-        Deadline of one attempt, from connecting to the last byte.
-    attempts : int
-        At a request that fails, and at an answer that cannot be used.
-    backoff_s : float
-        Wait before the second attempt; doubles with each further one.
-    cache : str
-        SQLite file of answers; see `chat_cache`.
-    api_key_variable : str or None
-        Name of the environment variable that holds the key.
-    """
+    def __init__(self, database: sqlite3.Connection):
+        self._database = database
 
-    url: str
-    model: str
-    temperature: float
-    top_p: float
-    max_tokens: int
-    concurrency: int
-    timeout_s: float
-    attempts: int
-    backoff_s: float
-    cache: str
-    api_key_variable: str | None
+    def get(self, request: dict) -> str | None:
+        """Return the answer to `request`, or None."""
+        found = self._database.execute("SELECT answer FROM answers WHERE request = ?", (_digest(request),)).fetchone()
+        return found[0] if found else None
+
+    def put(self, request: dict, answer: str) -> str:
+        """Store an answer unless there is one already; return the stored one, which is what every later run reads."""
+        with self._database:
+            self._database.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", (_digest(request), answer))
+        return self.get(request)
+
+
+def _digest(request: dict) -> bytes:
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
+
+
+@contextmanager
+def open_cache(path: str | Path) -> Iterator[AnswerCache]:
+    """Open the cache of answers, or make it; close it at the end."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    try:
+        with closing(sqlite3.connect(path, timeout=LOCK_TIMEOUT_S)) as database:
+            with database:
+                database.execute("CREATE TABLE IF NOT EXISTS answers (request BLOB PRIMARY KEY, answer TEXT NOT NULL)")
+            yield AnswerCache(database)
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path}: expected a SQLite file of answers that can be read and written, found a problem ({error}); if it is "
+        "the disk's, mend that; else choose another path or delete the file (its answers are then asked for again)"
+    )
+
+
+class _Transient(Exception):
+    """A failure that may be gone at the next attempt; `wait_s` is what the server asks us to wait."""
+
+    def __init__(self, problem: str, wait_s: float = 0.0):
+        super().__init__(problem)
+        self.wait_s = wait_s
 
 
 class ChatClient:
-    """Answers requests from the cache, or from the endpoint.
-
-    Parameters
-    ----------
-    settings : ChatSettings
-        Where, how many at a time, and how patiently.
-    api_key : str or None
-        Sent as a bearer token.
-    cache : AnswerCache
-        Where answers are looked up and kept.
-    """
+    """Answers requests from the cache, or from the endpoint, with the API key as a bearer token."""
 
     def __init__(self, settings: ChatSettings, api_key: str | None, cache: AnswerCache):
         self._settings = settings
@@ -145,30 +140,19 @@ class ChatClient:
         await self._session.close()
 
     async def answer(self, request: dict) -> str:
-        """Return the text of the model's answer to a chat request; empty if the model said nothing.
-
-        Parameters
-        ----------
-        request : dict
-            Body of ``POST /v1/chat/completions``.
-
-        Raises
-        ------
-        ValueError
-            If the endpoint does not answer; the message names its address and what it said.
-        """
+        """Return the text of the model's answer to a request (the body of ``POST /v1/chat/completions``)."""
         known = self._cache.get(request)
         if known is not None:
             return known
         async with self._turns:
-            for attempt in range(self._settings.attempts):
+            for attempt in range(1, self._settings.attempts + 1):
                 try:
                     return self._cache.put(request, await self._post(request))
-                except _MayPass as failure:
+                except _Transient as failure:
                     problem, asked_s = str(failure), failure.wait_s
-                if attempt + 1 < self._settings.attempts:
-                    backoff_s = back_off_s(self._settings.backoff_s, attempt + 1, jitter=random.uniform(0.5, 1.0))
-                    await asyncio.sleep(min(max(backoff_s, asked_s), MAX_WAIT_S))
+                if attempt < self._settings.attempts:
+                    wait_s = back_off_s(self._settings.backoff_s, attempt, jitter=random.uniform(0.5, 1.0))
+                    await sleep(min(max(wait_s, asked_s), LONGEST_WAIT_S))
         raise ValueError(
             f"{self._name}: expected an answer, found {problem} in each of {self._settings.attempts} attempts; see to "
             "the server and start again: what it has answered so far is kept"
@@ -181,12 +165,12 @@ class ChatClient:
         except (aiohttp.InvalidURL, aiohttp.ClientSSLError) as error:
             raise ValueError(f"{self._name}: cannot be asked ({self._redacted(str(error))})") from None
         except TimeoutError:
-            raise _MayPass(f"no answer within {self._settings.timeout_s:g} s") from None
+            raise _Transient(f"no answer within {self._settings.timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _MayPass(self._redacted(f"{type(error).__name__} ({error})")) from None
+            raise _Transient(self._redacted(f"{type(error).__name__} ({error})")) from None
         status = response.status
         if is_transient(status):
-            raise _MayPass(f"status {status}", parse_retry_after(response.headers.get("Retry-After")) or 0.0)
+            raise _Transient(f"status {status}", parse_retry_after(response.headers.get("Retry-After")) or 0.0)
         if status != 200:
             said = self._redacted(" ".join(body.decode("utf-8", errors="replace").split()))[:300]
             raise ValueError(
@@ -197,7 +181,7 @@ class ChatClient:
             content = json.loads(body)["choices"][0]["message"]["content"] or ""
             return content.encode("utf-8", errors="replace").decode()
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-            raise _MayPass("status 200 with something that is no chat completion") from None
+            raise _Transient("status 200 with something that is no chat completion") from None
 
     def _redacted(self, text: str) -> str:
         return text.replace(self._api_key, "***") if self._api_key else text
@@ -208,5 +192,5 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     async for piece in response.content.iter_any():
         body += piece
         if len(body) > MAX_BODY_BYTES:
-            raise _MayPass(f"a body of more than {MAX_BODY_BYTES:,} bytes")
+            raise _Transient(f"a body of more than {MAX_BODY_BYTES:,} bytes")
     return bytes(body)

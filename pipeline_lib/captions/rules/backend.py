@@ -5,36 +5,32 @@ the chosen pair has no safe sentence the next one, in random order, takes its pl
 refused with the reason of the pair that was chosen first.
 """
 
+import hashlib
 import random
 from collections.abc import Iterable, Mapping
 
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc
 
-import pipeline_lib.captions.tagger.component  # noqa: F401 (registers the component)
+import pipeline_lib.captions.tagger  # noqa: F401 (registers the component)
 from pipeline_lib.captions.rules import checks
 from pipeline_lib.captions.rules.checks import Reason
-from pipeline_lib.captions.rules.exclusion import exclusion
-from pipeline_lib.captions.rules.relations import Relations, parse
-from pipeline_lib.captions.rules.sentences import Sentence, sentences
-from pipeline_lib.captions.table import NEGATION_WORDS, blank_row, choices, random_order
+from pipeline_lib.captions.rules.chunks import Caption
+from pipeline_lib.captions.rules.forms import Candidate, candidates
+from pipeline_lib.captions.rules.relations import parse
+from pipeline_lib.captions.rules.rewriting import exclusion
 from pipeline_lib.clip.tokenizer import fits_clip
 from pipeline_lib.formats.cc3m import Row
+from pipeline_lib.formats.negation import NEGATION_WORDS, SCHEMA
+from pipeline_lib.jobs.code_version import code_version
+
+MODULE = "pipeline_lib.captions.negate"  # whose code makes the table
 
 
 def load_tagger(name: str) -> Language:
-    """Return the spaCy pipeline that tags captions.
+    """Return the spaCy pipeline that tags captions: ``lexicon`` (nothing to download) or an installed one for English.
 
-    Parameters
-    ----------
-    name : str
-        ``lexicon`` (nothing to download) or an installed pipeline for English such as ``en_core_web_sm``.
-
-    Raises
-    ------
-    ValueError
-        If the pipeline is not installed; the message has the command that installs it.
+    Raises ValueError with the command that installs a pipeline that is not installed.
     """
     if name == "lexicon":
         tagger = spacy.blank("en")
@@ -50,36 +46,38 @@ def load_tagger(name: str) -> Language:
 
 
 def parse_weights(text: str) -> dict[str, float]:
-    """Read weights such as ``no=1,not=1,without=1``.
-
-    Raises
-    ------
-    ValueError
-        If a word is unknown, missing or given twice, or a weight is not a number above 0.
-    """
-    wanted = "expected a weight above 0 for each of no, not and without, such as no=1,not=1,without=1"
+    """Read the weights of the negation words, such as ``no=1,not=1,without=1``."""
     parts = [part.partition("=") for part in text.split(",")]
     try:
         weights = {word.strip(): float(value) for word, _, value in parts}
-    except ValueError as error:
-        raise ValueError(f"{wanted}; found {text!r}") from error
-    if sorted(weights) != sorted(NEGATION_WORDS) or len(parts) != 3 or not all(0 < w < 1e9 for w in weights.values()):
-        raise ValueError(f"{wanted}; found {text!r}")
+    except ValueError:
+        weights = {}
+    if (
+        sorted(weights) != sorted(NEGATION_WORDS)
+        or len(parts) != len(weights)
+        or not all(0 < weight < 1e9 for weight in weights.values())
+    ):
+        example = ",".join(f"{word}=1" for word in NEGATION_WORDS)
+        words = f"{', '.join(NEGATION_WORDS[:-1])} and {NEGATION_WORDS[-1]}"
+        raise ValueError(f"expected a weight above 0 for each of {words}, such as {example}; found {text!r}")
     return weights
 
 
-class RuleBackend:
-    """Negate captions by the rules of this package.
+def blank_row(row: Row, backend: str, seed: int, model: str | None = None, prompt: str | None = None) -> dict:
+    """Return the table's row of a caption that has no negated caption yet: refused, without a reason."""
+    result = dict.fromkeys(SCHEMA.names)
+    result.update(key=row.key, caption=row.caption, pairs=[], chosen_pair=-1, status="refused")
+    result.update(backend=backend, model=model, prompt=prompt, code=code_version(MODULE), seed=seed)
+    return result
 
-    Parameters
-    ----------
-    spacy_model : str
-        See `load_tagger`.
-    seed : int
-        Seed of every choice, together with a caption's key.
-    word_weights : mapping of str to float
-        How often *no*, *not* and *without* are taken where several fit.
-    """
+
+def choices(seed: int, key: str) -> random.Random:
+    """Return the random numbers that decide on one caption, whatever the order, the part or the worker."""
+    return random.Random(int.from_bytes(hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=8).digest()))
+
+
+class RuleBackend:
+    """Negate captions by the rules; `word_weights` say how often each negation word is taken where several fit."""
 
     name = "rules"
 
@@ -90,63 +88,53 @@ class RuleBackend:
         self.word_weights = word_weights
 
     def negate(self, rows: Iterable[Row]) -> list[dict]:
-        """Return one row of the negation table per row of the captions file, in order (see `table.SCHEMA`)."""
+        """Return one row of the negation table per row of the captions file, in order."""
         return [self._negate(row) for row in rows]
 
     def _negate(self, row: Row) -> dict:
         result = blank_row(row, f"{self.name}:{self.spacy_model}", self.seed)
         reason = Reason(row.problem) if row.problem else checks.refuse_text(row.caption)
         if reason is None:
-            doc = self.tagger(row.caption)
-            relations = parse(doc)
-            result["subject"] = _text(doc, relations.subject)
-            result["pairs"] = [
-                {"predicate": _text(doc, pair.predicate), "object": _text(doc, pair.object)} for pair in relations.pairs
-            ]
-            reason = checks.refuse_tagged(doc, relations)
-            if reason is None:
-                reason = self._form(doc, relations, row.key, result)
+            caption = parse(self.tagger(row.caption))
+            result["subject"] = caption.text(caption.subject)
+            result["pairs"] = [caption.pair_texts(pair) for pair in caption.pairs]
+            reason = checks.refuse_parsed(caption) or self._fill(result, caption)
         result["reason"] = reason
         return result
 
-    def _form(self, doc: Doc, relations: Relations, key: str, result: dict) -> Reason | None:
-        """Fill `result` with the first sentence that passes the checks, pairs in random order; else return why not."""
-        choice = choices(self.seed, key)
-        order = random_order(len(relations.pairs), choice)
-        refusal = None
-        for number in order:
-            pair = relations.pairs[number]
-            if checks.quantified(doc, pair):
+    def _fill(self, result: dict, caption: Caption) -> Reason | None:
+        """Fill `result` with the first candidate that passes the checks, in random order; else return why not."""
+        choice, offered, refusal = choices(self.seed, result["key"]), candidates(caption), None
+        for number in sorted(range(len(caption.pairs)), key=lambda _: choice.random()):
+            pair = caption.pairs[number]
+            if checks.quantified(caption, pair):
                 refusal = refusal or Reason.QUANTIFIER
                 continue
-            options = sentences(doc, relations, pair)
+            options = [candidate for candidate in offered if candidate.number == number]
             refusal = refusal or (Reason.UNFAITHFUL if options else Reason.NO_RULE)
-            without = exclusion(doc, relations, pair)
-            for made in self._ordered(options, choice):
-                if checks.unfaithful(doc, pair, made.word, made.text, without) is None and fits_clip(made.text):
+            without = exclusion(caption, pair)
+            for drawn in self._shuffled(options, choice):
+                problem = checks.unfaithful(caption, pair, drawn.form.word, drawn.text, without)
+                if problem is None and fits_clip(drawn.text):
                     result.update(
                         chosen_pair=number,
-                        negation_word=made.word,
-                        negated_caption=made.text,
+                        negation_word=drawn.form.word,
+                        negated_caption=drawn.text,
                         exclusion_caption=without,
-                        object=_text(doc, pair.object),
+                        object=caption.text(pair.object),
                         status="negated",
-                        rule=made.rule,
+                        rule=drawn.form.rule,
                     )
                     return None
         return refusal
 
-    def _ordered(self, options: list[Sentence], choice: random.Random) -> list[Sentence]:
-        """Shuffle the options: first by the weights of their words, then evenly among those with the same word."""
-        by_word: dict[str, list[Sentence]] = {}
+    def _shuffled(self, options: list[Candidate], choice: random.Random) -> list[Candidate]:
+        """Shuffle the candidates: by the weights of their words, then evenly among those with the same word."""
+        by_word: dict[str, list[Candidate]] = {}
         for option in options:
-            by_word.setdefault(option.word, []).append(option)
-        ordered = []
+            by_word.setdefault(option.form.word, []).append(option)
+        shuffled = []
         # Exponential keys with rates w sort the words as drawing them one by one by weight w would.
         for word in sorted(by_word, key=lambda word: choice.expovariate(self.word_weights[word])):
-            ordered += sorted(by_word[word], key=lambda _: choice.random())
-        return ordered
-
-
-def _text(doc: Doc, span: tuple[int, int] | None) -> str | None:
-    return doc[span[0] : span[1]].text if span else None
+            shuffled += sorted(by_word[word], key=lambda _: choice.random())
+        return shuffled

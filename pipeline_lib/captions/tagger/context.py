@@ -2,14 +2,13 @@
 
 The cheapest path through the lexicon's tags goes in, the same path with single tags replaced comes out. A rule has a
 name, the tags that it looks at, the tag that it puts (only where the lexicon has it for the word), and the condition;
-the first rule that holds decides. ``tests/test_captions_tagger_rules.py`` has a sentence for each.
+the first rule that holds decides. ``tests/captions/context-rules.tsv`` has a sentence for each.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pipeline_lib.captions.tagger import usual, words
-from pipeline_lib.captions.tagger.lexicon import NO_NOUN
+from pipeline_lib.captions.tagger.lexicon import NO_NOUN, WORDS
 
 NOUNS = ("NN", "NNS", "NNP")
 FINITE = frozenset(["VBZ", "VBP", "VBD", "BE", "HV"])
@@ -51,7 +50,7 @@ class Rule(NamedTuple):
 def _they_act(s: Tagged, i: int) -> bool:
     """Whether a pronoun stands before that is no object: "they (also) water flowers", not "give it water"."""
     j = i - 2 if s.tags[i - 1] == "RB" else i - 1
-    return s.tags[j] == "PRP" and s.words[j] in words.PLURAL_SUBJECTS and s.tags[j - 1] not in TAKES_OBJECT
+    return s.tags[j] == "PRP" and s.words[j] in WORDS.plural_subjects and s.tags[j - 1] not in TAKES_OBJECT
 
 
 def _there_is(s: Tagged, i: int) -> bool:
@@ -66,7 +65,7 @@ def _there_is(s: Tagged, i: int) -> bool:
 
 def _commands(s: Tagged, i: int) -> bool:
     """Whether a sentence begins with what may be a verb, and its object follows: "drop by my house"."""
-    return s.tags[i - 1] in ("BOS", ".") and s.tags[i + 1] in ("PRP", "DT", "PRP$") and s.words[i] not in usual.ANIMATE
+    return s.tags[i - 1] in ("BOS", ".") and s.tags[i + 1] in ("PRP", "DT", "PRP$") and s.words[i] not in WORDS.animate
 
 
 def _second_infinitive(s: Tagged, i: int) -> bool:
@@ -89,7 +88,7 @@ def _past_of_subject(s: Tagged, i: int) -> bool:
     """Whether a past form has an object, or is of a verb that takes none: "actor set the carpet on fire"."""
     return _is_only_verb(s, i) and (
         s.tags[i + 1] in ("DT", "PRP", "PRP$")
-        or (s.options[i]["VBD"][1] in usual.PAST_IS_FINITE and s.tags[i + 1] in ("IN", "RB", "TO"))
+        or (s.options[i]["VBD"][1] in WORDS.finite_past and s.tags[i + 1] in ("IN", "RB", "TO"))
     )
 
 
@@ -100,7 +99,7 @@ def _ends_phrase(s: Tagged, i: int) -> bool:
         start == i - 1 or s.tags[start] not in ("IN", "BOS", "VBG", "VBZ", "CD")
     ):
         return False
-    if s.words[i] in usual.ADJECTIVES_ALONE:
+    if s.words[i] in WORDS.adjectives_alone:
         return False
     if s.tags[i + 1] in (",", "CC", "VBG") and s.tags[i + 2] in ("JJ", "VBN", "VBG", "NN", "NNS"):
         return s.tags[i + 1] == "CC" and s.tags[i + 2] in ("NN", "NNS")
@@ -126,7 +125,7 @@ def _has_verb(s: Tagged, i: int) -> bool:
 def _has_actor(s: Tagged, i: int) -> bool:
     """Whether somebody stands before."""
     before = s.options[i - 1].get(s.tags[i - 1])
-    return s.tags[i - 1] in ("NN", "NNS") and before is not None and before[1] in usual.ANIMATE
+    return s.tags[i - 1] in ("NN", "NNS") and before is not None and before[1] in WORDS.animate
 
 
 def _is_verbless(s: Tagged, i: int) -> bool:
@@ -137,28 +136,28 @@ def _is_verbless(s: Tagged, i: int) -> bool:
 def _which_acts(s: Tagged, i: int) -> bool:
     """Whether *that* or *who* is the subject: "a river that flows", not "the fact that dogs bark"."""
     before = s.words[i - 1] in ("this", "that", "which", "who")
-    return before and s.words[i + 1] != "of" and s.options[i]["NNS"][1] not in usual.ANIMATE
+    return before and s.words[i + 1] != "of" and s.options[i]["NNS"][1] not in WORDS.animate
 
 
 def _acts(s: Tagged, i: int) -> bool:
     """Whether somebody in the singular stands before, a phrase follows, and the caption has no other verb."""
-    if s.tags[i - 1] != "NN" or not _has_actor(s, i) or s.words[i] in usual.PLURALS_FIRST:
+    if s.tags[i - 1] != "NN" or not _has_actor(s, i) or s.words[i] in WORDS.nouns_after_actors:
         return False
-    if s.options[i]["NNS"][1] in usual.ANIMATE and s.words[i] not in usual.ANIMATE_ACTS:
+    if s.options[i]["NNS"][1] in WORDS.animate and s.words[i] not in WORDS.acting_plurals:
         return False  # "person cows at a ranch"
     return s.tags[i + 1] in PHRASE_STARTS and _is_verbless(s, i)
 
 
 def _act(s: Tagged, i: int) -> bool:
     """Whether a plural stands before, a phrase follows, and the caption has no other verb: "boats rest on the sand"."""
-    if s.tags[i - 1] != "NNS" or s.words[i - 1] in usual.PLURALS_IN_COMPOUNDS or s.tags[i - 2] == "VBG":
+    if s.tags[i - 1] != "NNS" or s.words[i - 1] in WORDS.compound_plurals or s.tags[i - 2] == "VBG":
         return False
     return s.tags[i + 1] in ("IN", "RP", "RB", "DT", "PRP$", "TO") and s.words[i + 1] != "of" and _is_verbless(s, i)
 
 
 def _helps_somebody(s: Tagged, i: int) -> bool:
     """Whether *help* and its object stand before: "helps her daughter build a castle"."""
-    return s.tags[i - 1] in ("NN", "NNS") and s.tags[i - 2] in ("DT", "PRP$") and s.words[i - 3] in words.HELPING
+    return s.tags[i - 1] in ("NN", "NNS") and s.tags[i - 2] in ("DT", "PRP$") and s.words[i - 3] in WORDS.helping
 
 
 def _acted(s: Tagged, i: int) -> bool:
@@ -192,7 +191,7 @@ def _listed(s: Tagged, i: int) -> bool:
 
 def _participle(s: Tagged, i: int) -> bool:
     """Whether a past form has no object and no subject of its own: "a garden painted by an artist"."""
-    if s.words[i + 1] != "by" and s.options[i]["VBD"][1] in usual.PAST_IS_FINITE:
+    if s.words[i + 1] != "by" and s.options[i]["VBD"][1] in WORDS.finite_past:
         return False
     before = s.tags[i - 1]
     if before == "RB":
@@ -219,9 +218,9 @@ RULES = (
     Rule("modal-adverb-verb", ("NN",), "VB",
          lambda s, i: s.tags[i - 1] in ("RB", "PRP") and s.tags[i - 2] in ("MD", "DO")),
     Rule("plural-acts", ("NN",), "VBP", _act),
-    Rule("helps-verb", ("NN",), "VB", lambda s, i: s.words[i - 1] in words.HELPING),
+    Rule("helps-verb", ("NN",), "VB", lambda s, i: s.words[i - 1] in WORDS.helping),
     Rule("helps-her-verb", ("NN",), "VB", _helps_somebody),
-    Rule("lets-us-verb", ("NN",), "VB", lambda s, i: s.tags[i - 1] == "PRP" and s.words[i - 2] in words.LETTING),
+    Rule("lets-us-verb", ("NN",), "VB", lambda s, i: s.tags[i - 1] == "PRP" and s.words[i - 2] in WORDS.letting),
     Rule("second-infinitive", ("NN",), "VB", _second_infinitive),
     Rule("command", ("NN",), "VB", _commands),
     Rule("there", ("RB",), "EX", _there_is),

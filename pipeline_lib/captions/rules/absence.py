@@ -1,0 +1,194 @@
+"""Negation by absence: "without a hat" and "with no hat" in the place of the words that link a hat to its owner.
+
+"a woman wearing a hat" -> "a woman without a hat"; "a bench near a lake" -> "a bench with no lake nearby"
+"""
+
+from typing import NamedTuple
+
+from pipeline_lib.captions.rules.chunks import WORDS, Caption, Pair, Span
+from pipeline_lib.captions.rules.rewriting import Rewrite
+from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
+
+# What says the place where a thing is not: "a bench near a lake" is "a bench with no lake nearby".
+WHERE_ABSENT = dict.fromkeys(WORDS.near, "nearby") | {
+    "behind": "in front", "in front of": "in the background", "against": "in the background", "over": "below",
+    "above": "below", "amid": "around", "among": "around",
+}  # fmt: skip
+
+
+class Link(NamedTuple):
+    """The tokens before a pair's object that *without* or *with no* replaces, and a word to put after the object."""
+
+    start: int
+    stop: int
+    end: str = ""
+
+
+def without(caption: Caption, pair: Pair) -> str | None:
+    """Write "without a hat"."""
+    link, first, i = _removable_link(caption, pair), pair.object[0], noun_start(caption, pair.object)
+    if link is None or i is None or _is_definite(caption, pair, link):
+        return None
+    keeps_article = i == first + 1 and caption.lower[first] in ("a", "an")
+    return _replace_link(caption, pair, link, "without", first if keeps_article else i)
+
+
+def with_no(caption: Caption, pair: Pair) -> str | None:
+    """Write "with no hat", "with no lake nearby"."""
+    link, first, i = _removable_link(caption, pair), pair.object[0], noun_start(caption, pair.object)
+    if link is None or i is None:
+        return None
+    if _is_definite(caption, pair, link):
+        return _replace_link(caption, pair, link, "with no", first + 1)
+    return _replace_link(caption, pair, link, "with no", i) if takes_no(caption, pair.object) else None
+
+
+def _is_definite(caption: Caption, pair: Pair, link: Link) -> bool:
+    """Whether *the* has to go: "with no lake nearby", not "without the lake nearby"."""
+    first, stop = pair.object
+    return bool(link.end) and caption.lower[first] == "the" and caption.tags[stop - 1] != "NNP"
+
+
+def _replace_link(caption: Caption, pair: Pair, link: Link, words: str, kept: int) -> str:
+    """Put `words` in the place of the link and leave out the object's words before token `kept`."""
+    edit = Rewrite(caption).replace(link.start, words).drop(link.start + 1, link.stop).drop(pair.object[0], kept)
+    return (edit.put_after(pair.object[1] - 1, link.end) if link.end else edit).text()
+
+
+def noun_start(caption: Caption, span: Span) -> int | None:
+    """Return where a noun phrase starts without its article or number; None where a quantifier makes it unsafe."""
+    i, stop = span
+    if caption.lower[i] in WORDS.quantifiers and caption.lower[i] not in ("some", "any"):
+        return None
+    while i < stop - 1 and caption.lower[i] in WORDS.indefinites:
+        i += 1
+    return i
+
+
+def takes_no(caption: Caption, span: Span) -> bool:
+    """Whether *no* can stand before a noun phrase: neither "no the dog" nor "no her hat", "no Peter" or "no single"."""
+    start, stop = span
+    if "POS" in caption.tags[start:stop] or "single" in caption.lower[start:stop]:
+        return False
+    tag = caption.tags[start]
+    return tag not in ("DT", "PRP$", "PRP", "NNP", "WDT") or caption.lower[start] in WORDS.indefinites
+
+
+def put_no(caption: Caption, span: Span) -> str | None:
+    """Write *no* in the place of a noun phrase's article or number."""
+    i = noun_start(caption, span)
+    return None if i is None else Rewrite(caption).put(i, "no").drop(span[0], i).text()
+
+
+def _removable_link(caption: Caption, pair: Pair) -> Link | None:
+    match pair.kind:
+        case "preposition":
+            return _place_link(caption, pair)
+        case "with" | "contents":
+            return Link(*pair.predicate)
+        case "and":
+            shared = pair.place != "first" or any(other.object == pair.owner for other in caption.pairs)
+            parted = not shared and not is_listed(caption, pair) and and_takes(caption, pair) == "no"
+            return Link(*pair.predicate) if parted else None
+        case "participle":
+            return _possession_link(caption, pair) or _companion_link(caption, pair)
+        case _:
+            return _companion_link(caption, pair)
+
+
+def _place_link(caption: Caption, pair: Pair) -> Link | None:
+    """Write "without a hat" for "in a hat", "with no lake nearby" for "near a lake"."""
+    start, stop = pair.predicate
+    link, head = caption.words(pair.predicate), caption.head(pair.object).lower()
+    following = caption.next_kind(pair.object[1])
+    if following not in ".,p":
+        return None
+    if (link == "in" and head in WORDS.worn) or (link == "under" and head in ("umbrella", "parasol", "blanket")):
+        return Link(start, stop)
+    if any(other.kind == "with" and other.object == pair.owner for other in caption.pairs):
+        return None  # "a card with a bow with no red background"
+    if (link in ("on", "against", "over") and head in ("background", "backdrop")) or (
+        link in ("during", "after", "before", "at") and head in WORDS.weather
+    ):
+        return Link(start, stop)
+    if link == "in" and head in WORDS.haze:
+        return Link(start, stop, "around")
+    near = link in WORDS.near
+    if caption.tags[start - 1][:2] != "NN" or head in WORDS.weather or (following == "p" and not near):
+        return None
+    if link in WHERE_ABSENT and (near or head not in TAGGER_WORDS.animate):
+        return Link(start, stop, WHERE_ABSENT[link])
+    return Link(start, stop, "nearby") if link in ("by", "along") and head in WORDS.shores else None
+
+
+def _possession_link(caption: Caption, pair: Pair) -> Link | None:
+    """Write "a woman without a hat" for "a woman wearing a hat", "a fence with no trees" for "surrounded by trees"."""
+    start, stop = pair.predicate
+    lemma, tag, head = caption.lemmas[start], caption.tags[start], caption.head(pair.object)
+    following = caption.next_kind(pair.object[1])
+    alone = tag == "VBG" and stop == start + 1
+    if caption.code[start - 1 : start] in ("c", "R"):
+        return None
+    if alone and lemma == "overlook" and following == ".":
+        return Link(start, stop, "in sight")
+    # not "decorated for a feast"
+    by = tag in ("VBN", "VBD") and stop == start + 2 and caption.lower[start + 1] in ("with", "by", "in", "on")
+    if not ((alone and lemma in WORDS.possessing) or (by and lemma in WORDS.equipping)):
+        return None
+    if pair.place == "later" and lemma != "wear":
+        return None
+    if following == "p" and caption.lower[pair.object[1]] in WORDS.completing - {"with"}:
+        return None  # "pulling a cart | through a brook"
+    needed = (
+        (lemma == "isolate" and head != "background")
+        or (lemma in ("hold", "carry", "feed", "chase") and head in WORDS.people)
+        or (lemma == "play" and head not in WORDS.instruments)
+        or head in WORDS.body
+    )
+    return None if needed else Link(start, stop)
+
+
+def _companion_link(caption: Caption, pair: Pair) -> Link | None:
+    """Write "poses without a dog" for "poses with a dog", "sits with no dog nearby" for "sits next to a dog"."""
+    start, stop = pair.predicate
+    last = next((chunk.span for chunk in caption.chunks if chunk.kind == "p" and chunk.stop == stop), None)
+    if last is None or caption.tags[start][:2] != "VB" or caption.lemmas[start] not in WORDS.companioned:
+        return None
+    link, following = caption.words(last), caption.next_kind(pair.object[1])
+    if link == "with":
+        return Link(*last)
+    if (link in WORDS.near and following in ".p") or (link in ("in front of", "behind") and following == "."):
+        return Link(*last, WHERE_ABSENT[link])
+    return None
+
+
+def is_listed(caption: Caption, pair: Pair) -> bool:
+    """Whether the A of "A and B" stands after a comma, in a list."""
+    return caption.code[: pair.owner[0]].endswith(",")
+
+
+def and_takes(caption: Caption, pair: Pair) -> str:
+    """Return whether B of "A and B" can be negated by ``no``, by ``not`` alone, or not at all (empty)."""
+    code, lower, tags = caption.code, caption.lower, caption.tags
+    link, (first, stop), (owner, owner_stop) = pair.predicate[0], pair.object, pair.owner
+    a, b = caption.head(pair.owner).lower(), caption.head(pair.object).lower()
+    mutual = any(word in ("each", "together", "both") for word in lower[stop:])
+    of_both = not WORDS.together.isdisjoint(lower[max(0, owner - 3) : link])
+    if a == b or lower[link] not in ("and", "&") or of_both or mutual:
+        return ""
+    if caption.next_kind(stop) in "cn" or "," in code[owner_stop:first] or noun_start(caption, pair.object) is None:
+        return ""
+    singular = tags[stop - 1] == "NN" and tags[first] not in ("DT", "PRP$", "CD")
+    several = stop - first > 1 and lower[first + 1] != "of"
+    bare_owner = code[owner] != "D"
+    if singular and (several or lower[owner] in ("a", "an") or not bare_owner):
+        return ""  # "a coffee and walnut cake" may be one cake; "the stairs and hall": the article is for both
+    if bare_owner and stop - first > 1 and tags[owner_stop - 1] == "NN" and owner_stop - owner == 1:
+        return ""  # "kitchen and bathroom walls": one noun for both
+    named = singular and b in WORDS.people  # "actor and person": no article, as with a name
+    if named and "o" in code[owner:owner_stop]:
+        return ""  # "a portrait of a painter and poet" may be of one
+    # "A and B" may be the object of a preposition other than *with*, where "on grass and no rocks" is odd.
+    of = next((other.predicate[1] - 1 for other in caption.pairs if other.object == pair.owner), None)
+    in_phrase = of is not None and tags[of] in ("IN", "TO") and lower[of] != "with"
+    return "not" if named or in_phrase or not takes_no(caption, pair.object) else "no"

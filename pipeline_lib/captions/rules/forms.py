@@ -1,0 +1,246 @@
+"""Sentence formation: every way to negate a predicate-object pair of a caption (paper section 3, step 3).
+
+A form is a small edit of the caption's own words: *not* before a preposition or a participle, *does not* before a
+verb's base form, *without* for *with*, *no* for an article, and so on. `FORMS` declares all of them.
+
+    "a dog on a mat", pair (on, a mat) -> "a dog that is not on a mat"
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pipeline_lib.captions.rules.absence import and_takes, is_listed, put_no, takes_no, with_no, without
+from pipeline_lib.captions.rules.chunks import FINITE, WORDS, Caption, Pair, Span
+from pipeline_lib.captions.rules.rewriting import Rewrite
+from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
+
+DO_NOT = {"VBZ": "does not", "VBD": "did not", "VBP": "do not"}
+
+
+def case_of(caption: Caption, pair: Pair) -> str:
+    """Return which forms can negate a pair: `Form.cases` lists them; empty where none is safe.
+
+    That is the pair's kind; a preposition may also be ``later`` (other phrases lie before it) or of ``time`` (*after*,
+    *before*), and a verb is ``there is``, ``be``, ``modal``, ``auxiliary``, ``passive`` or ``act``.
+    """
+    code, start, following = caption.code, pair.predicate[0], caption.next_kind(pair.object[1])
+    if pair.kind == "preposition":
+        return _preposition_case(caption, pair, following)
+    if pair.kind == "participle":
+        return "" if following in FINITE else "participle"
+    if pair.kind != "verb":
+        return pair.kind
+    before = code[start - 1 : start]
+    if code[start] == "b":
+        if before == "E":
+            return "there is"
+        asks = code[start + 1] in "DE" and before in ("S", "")
+        focused = caption.lower[start + 1] in WORDS.focusing or (start and caption.lower[start - 1] == "so")
+        return "" if asks or focused else "be"
+    if code[start] == "M":
+        return "modal"
+    after = code[caption.adverbs_after(start + 1)]
+    if (code[start] == "h" and after in "vn") or (code[start] == "d" and after == "B"):
+        return "auxiliary"
+    if caption.tags[start] == "VBD" and caption.lower[pair.predicate[1] - 1] == "by":
+        return "passive"  # "a pumpkin lit by a candle"
+    focused = not WORDS.focusing.isdisjoint(caption.lower[caption.adverbs_before(start) : start])
+    return "" if focused or caption.tags[start] not in DO_NOT else "act"
+
+
+def _preposition_case(caption: Caption, pair: Pair, following: str) -> str:
+    word = caption.lower[pair.predicate[0]]
+    if word in ("after", "before"):
+        return "time"
+    if pair.place != "later":
+        return "preposition"
+    if following not in ".,pcS" or (word == "in" and caption.lower[pair.object[1] - 1] in WORDS.scenery):
+        return ""  # "a field with a tree | in the background" has the tree to negate
+    return "later"
+
+
+def _not_preposition(caption: Caption, pair: Pair) -> str | None:
+    start = pair.predicate[0]
+    while caption.code[start - 1] in "rR" or caption.lower[start - 1] == "left":
+        start -= 1  # "waves not out on the sand", "a hat not left on a bench"
+    return Rewrite(caption).put(start, "not").text()
+
+
+def _but_not_later(caption: Caption, pair: Pair) -> str | None:
+    start = pair.predicate[0]
+    listed = caption.code[start - 1] == "c"  # "with red hair and in a jacket"
+    return Rewrite(caption).put(start, "not" if listed else "but not").text()
+
+
+def _that_is_not(caption: Caption, pair: Pair) -> str | None:
+    """Write "a dog that is not on a mat": the pair ends the sentence and one noun phrase opens it."""
+    start, stop = pair.owner
+    if pair.place != "first" or stop != pair.predicate[0] or caption.next_kind(pair.object[1]) != ".":
+        return None
+    tag, word = caption.tags[stop - 1], caption.lower[stop - 1]
+    in_list = start and caption.code[start - 1] in "c,"  # "A and" before it makes *is* wrong
+    if "o" in caption.code[start:stop] or tag == "PRP" or word == "left" or in_list:
+        return None
+    vehicle = stop - start > 1 and caption.lower[stop - 2] in ("automobile", "car", "vehicle", "aircraft", "scale")
+    which = "who" if caption.head(pair.owner).lower() in WORDS.people and not vehicle else "that"
+    be = "are" if tag in ("NNS", "NNPS") else "is"
+    return Rewrite(caption).put(stop, f"{which} {be} not").text()
+
+
+def _not_participle(caption: Caption, pair: Pair) -> str | None:
+    start = caption.adverbs_before(pair.predicate[0])
+    earlier, before = _earlier_act(caption, pair), caption.code[start - 1 : start]
+    if earlier and before != "c" and (earlier.kind == "verb" or before != ","):
+        return None  # "a woman stands on a cliff not staring"
+    return Rewrite(caption).put(start, "not").text()
+
+
+def _but_not_participle(caption: Caption, pair: Pair) -> str | None:
+    start = caption.adverbs_before(pair.predicate[0])
+    earlier = _earlier_act(caption, pair)
+    if earlier is None or earlier.kind == "verb" or caption.code[start - 1 : start] in ("c", ","):
+        return None
+    return Rewrite(caption).put(start, "but not").text()
+
+
+def _without_participle(caption: Caption, pair: Pair) -> str | None:
+    """Write "sitting on a bench without holding a book"."""
+    start = caption.adverbs_before(pair.predicate[0])
+    if _earlier_act(caption, pair) is None:
+        return None
+    without = Rewrite(caption).put(start, "without")
+    return without.drop(start - 1, start).text() if caption.code[start - 1 : start] == "c" else without.text()
+
+
+def _earlier_act(caption: Caption, pair: Pair) -> Pair | None:
+    """Return what the subject of an -ing form does besides: "a man | sitting on | a bench , holding a hat"; or None."""
+    start, subject = pair.predicate[0], caption.subject
+    earlier = [other for other in caption.pairs if other.predicate[0] < start and other.kind in ("verb", "participle")]
+    if not earlier or caption.tags[start] != "VBG" or not _is_animate(caption, subject):
+        return None
+    return earlier[-1] if pair.owner == subject or not _is_animate(caption, pair.owner) else None
+
+
+def _is_animate(caption: Caption, span: Span) -> bool:
+    return caption.head(span).lower() in TAGGER_WORDS.animate
+
+
+def _there_is_no(caption: Caption, pair: Pair) -> str | None:
+    return put_no(caption, pair.object) if takes_no(caption, pair.object) else None
+
+
+def _not_after_verb(caption: Caption, pair: Pair) -> str | None:
+    """Write "is not", "has not seen"."""
+    return Rewrite(caption).put(pair.predicate[0] + 1, "not").text()
+
+
+def _not_before_verb(caption: Caption, pair: Pair) -> str | None:
+    return Rewrite(caption).put(pair.predicate[0], "not").text()
+
+
+def _modal_not(caption: Caption, pair: Pair) -> str | None:
+    start = pair.predicate[0]
+    if caption.lower[start] == "can":
+        return Rewrite(caption).replace(start, "cannot").text()
+    return Rewrite(caption).put(caption.adverbs_after(start + 1), "not").text()
+
+
+def _do_not(caption: Caption, pair: Pair) -> str | None:
+    """Write "does not wear", "did not", "do not"; captions write "a girl take coffee" too."""
+    start, subject = pair.predicate[0], caption.subject
+    tag, before = caption.tags[start], caption.code[:start]
+    if tag == "VBP" and subject[0] == 0 and not {"c", "W", "."}.intersection(before):
+        singular = caption.tags[subject[1] - 1] == "NN" and "o" not in caption.code[slice(*subject)]
+        tag = "VBZ" if singular and caption.head(subject) not in WORDS.collectives else tag
+    do, lemma, adverbs = DO_NOT[tag], caption.lemmas[start], caption.adverbs_before(start)
+    if adverbs == start:
+        return Rewrite(caption).replace(start, f"{do} {lemma}").text()
+    return Rewrite(caption).replace(start, lemma).put(adverbs, do).text()
+
+
+def _object_with_no(caption: Caption, pair: Pair) -> str | None:
+    """Write "wearing no hat", "feeding no ducks": the object follows at once, and is plural or of a fitting verb."""
+    act = pair.predicate[1] - 1
+    if (
+        caption.tags[act] not in ("VBG", "VBZ", "VBP", "VBD")
+        or caption.lemmas[act] == "be"
+        or (act > pair.predicate[0] and caption.code[act] not in "Gv")
+        or caption.next_kind(pair.object[1]) in "c,"  # "wearing no hat and gloves" leaves the gloves open
+        or not takes_no(caption, pair.object)
+    ):
+        return None
+    fitting = caption.lemmas[act] in WORDS.having and caption.lower[pair.object[0]] in ("a", "an")
+    return put_no(caption, pair.object) if fitting or caption.tags[pair.object[1] - 1] == "NNS" else None
+
+
+def _and_no(caption: Caption, pair: Pair) -> str | None:
+    return put_no(caption, pair.object) if and_takes(caption, pair) == "no" else None
+
+
+def _and_but_not(caption: Caption, pair: Pair) -> str | None:
+    takes = and_takes(caption, pair)
+    if not takes or is_listed(caption, pair) or (takes == "no" and caption.lower[pair.object[0]] not in ("a", "an")):
+        return None
+    return Rewrite(caption).replace(pair.predicate[0], "but not").text()
+
+
+def _not_a_picture(caption: Caption, pair: Pair) -> str | None:
+    start, of = pair.owner
+    article = ""
+    if caption.code[start] not in "DC" and caption.tags[of - 1] == "NN":
+        article = " an" if caption.lower[start][0] in "aeiou" else " a"
+    return Rewrite(caption).put(start, f"not{article}").text()
+
+
+class Form(NamedTuple):
+    """A way to negate a pair; ``write`` returns the negated caption, or None where the form does not fit."""
+
+    rule: str  # its name in the negation table
+    word: str  # the one of `NEGATION_WORDS` that it uses
+    cases: tuple[str, ...]  # where it may apply, see `case_of`
+    write: Callable[[Caption, Pair], str | None]
+
+
+# The forms of a pair are drawn in this order: a change of the order changes what a seed draws.
+FORMS = (
+    Form("not-preposition", "not", ("preposition",), _not_preposition),
+    Form("but-not", "not", ("later",), _but_not_later),
+    Form("that-is-not", "not", ("preposition",), _that_is_not),
+    Form("not-participle", "not", ("participle",), _not_participle),
+    Form("but-not", "not", ("participle",), _but_not_participle),
+    Form("without-participle", "without", ("participle",), _without_participle),
+    Form("there-is-no", "no", ("there is",), _there_is_no),
+    Form("is-not", "not", ("be",), _not_after_verb),
+    Form("auxiliary", "not", ("auxiliary",), _not_after_verb),
+    Form("modal", "not", ("modal",), _modal_not),
+    Form("not-participle", "not", ("passive",), _not_before_verb),
+    Form("do-not", "not", ("act",), _do_not),
+    Form("and-no", "no", ("and",), _and_no),
+    Form("object-with-no", "no", ("participle", "be", "act"), _object_with_no),
+    Form(
+        "without", "without", ("preposition", "later", "time", "with", "contents", "and", "participle", "act"), without
+    ),
+    Form("with-no", "no", ("preposition", "later", "time", "with", "contents", "participle", "act"), with_no),
+    Form("but-not", "not", ("and",), _and_but_not),
+    Form("not-a-picture", "not", ("picture",), _not_a_picture),
+)
+
+
+class Candidate(NamedTuple):
+    """A negated caption that could be drawn: a pair in a form. What a score of candidates would read is all here."""
+
+    number: int  # of the pair in the caption
+    pair: Pair
+    form: Form
+    text: str
+
+
+def candidates(caption: Caption) -> list[Candidate]:
+    """Return every form of every pair of a caption that can be written, unchecked."""
+    found = []
+    for number, pair in enumerate(caption.pairs):
+        case = case_of(caption, pair)
+        for form in FORMS:
+            if case in form.cases and (text := form.write(caption, pair)) is not None:
+                found.append(Candidate(number, pair, form, text))
+    return found
