@@ -10,15 +10,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
-from test_workflow import load, merged
+from preflighting import REGISTRY, configuration
 
 from pipeline_lib.config.inputs import external_files, fetched_weights
-from pipeline_lib.preflight.findings import MISSING, PRESENT, WRONG, Finding, inspect
-from pipeline_lib.preflight.look import Item
+from pipeline_lib.preflight.findings import MISSING, PRESENT, WRONG, DataItem, Finding, inspect
 from pipeline_lib.preflight.registry import COLUMNS, Dataset, Download, Expected, expected_at, read_registry
-
-REGISTRY = ROOT / "config" / "datasets.tsv"
 
 
 def about(items=None, **offered):
@@ -38,9 +34,7 @@ def test_the_registry_is_read_and_names_are_unique():
 
 @pytest.mark.parametrize("over", [[], ["released-models.yaml"], ["released-ccneg.yaml"]])
 def test_every_external_path_of_the_papers_configuration_is_in_the_registry(over):
-    config = load("config.yaml")
-    for name in ("paper.yaml", *over):
-        config = merged(load(name), config)
+    config = configuration("paper.yaml", *over)
     datasets = read_registry(REGISTRY)
     covered = {}
     for key, paths in (external_files(config) | fetched_weights(config)).items():
@@ -180,10 +174,9 @@ def test_cut_tars_and_safetensors_and_empty_files_are_noticed(tmp_path):
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(whole)
     assert inspect(weights).status == PRESENT
-    weights.write_bytes(whole[:-1])
-    assert inspect(weights).detail == f"{weights}: expected {len(whole)} bytes by its header, found {len(whole) - 1}"
-    weights.write_bytes(b"<html>not found</html>")
-    assert "expected safetensors" in inspect(weights).detail
+    for damaged in (whole[:-1], whole + b"x", whole[:20], b"<html>not found</html>", b"\xff" * 20):
+        weights.write_bytes(damaged)
+        assert inspect(weights).detail.startswith(f"{weights}: expected whole safetensors, found ")
     weights.write_bytes(b"")
     assert "found an empty file" in inspect(weights).detail
 
@@ -220,20 +213,20 @@ def test_a_copy_elsewhere_is_known_by_its_name():
 def test_what_is_there_only_in_part_is_wrong():
     here, gone = Finding(PRESENT, "7 images"), Finding(MISSING, "")
     for findings, status in (([here, here], PRESENT), ([gone, gone], MISSING), ([here, gone], WRONG)):
-        assert Item(None, ["key"], dict(enumerate(findings)), 0).status == status
+        assert DataItem(None, ["key"], dict(enumerate(findings)), 0).status == status
 
 
 def test_a_folder_of_nothing_or_of_archives_is_wrong(tmp_path):
     (tmp_path / "below").mkdir()
-    assert inspect(tmp_path, None, False) == Finding(WRONG, f"{tmp_path}: expected files, found nothing in it")
+    assert inspect(tmp_path) == Finding(WRONG, f"{tmp_path}: expected files, found nothing in it")
     (tmp_path / "below" / "images.zip").write_bytes(b"PK")
-    assert inspect(tmp_path, None, False).detail.endswith("found archives alone, such as images.zip; unpack them")
+    assert inspect(tmp_path).detail.endswith("found archives alone, such as images.zip; unpack them")
     (tmp_path / "below" / "1.jpg").touch()
-    assert inspect(tmp_path, None, False).status == PRESENT
+    assert inspect(tmp_path).status == PRESENT
 
 
 def test_a_csv_that_is_none_is_wrong(tmp_path):
     path = tmp_path / "page.csv"
     path.write_text('<html lang="en>' + "x" * 200_000)
-    found = inspect(path, about(items=3), False)
+    found = inspect(path, about(items=3))
     assert found.status == WRONG and str(path) in found.detail
