@@ -99,7 +99,7 @@ def _counts(config: dict, items: list[DataItem]) -> tuple[int, dict[str, int]]:
 
 
 def write_override(override: Override, experiments: list[dict], folder: Path) -> Path:
-    """Write ``override.yaml``, and ``experiments.tsv`` where rows of the sheet are gone or changed; return the former."""
+    """Write ``override.yaml``, whose path is returned, and ``experiments.tsv`` where rows of the sheet change."""
     changes, sheet, file = override.config, folder / "experiments.tsv", folder / "override.yaml"
     if override.experiments != experiments:
         rows = [
