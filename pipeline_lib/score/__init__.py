@@ -38,7 +38,7 @@ def find_run(results: Path, name: str | None) -> Path:
 
 
 def find_models(run_folder: Path, names: list[str]) -> dict[Path, dict]:
-    """Return weights -> what ``run.json`` says, of models of a run by name, each after the CLIP that it started from."""
+    """Return weights -> what ``run.json`` says, of models of a run, each after the CLIP that it started from."""
     files = [path for stage in STAGES for path in sorted(run_folder.glob(f"{stage}/*/model.pt"))]
     weights = {path.parent.name: path for path in files}
     if not weights:
