@@ -30,15 +30,7 @@ from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
 from pipeline_lib.preflight.estimate import Cost, costs
-from pipeline_lib.preflight.findings import (
-    FETCHED,
-    MISSING,
-    PRESENT,
-    WRONG,
-    DataItem,
-    inspect_inputs,
-    unusable_keys,
-)
+from pipeline_lib.preflight.findings import FETCHED, MISSING, PRESENT, WRONG, DataItem, inspect_inputs, unusable_keys
 from pipeline_lib.preflight.registry import read_registry
 from pipeline_lib.preflight.requirements import Override, Requirements, Target, leave_out, targets
 
@@ -66,18 +58,18 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
 
     def command(*configfiles: str | Path) -> str:
-        over = f" --configfile {' '.join(map(str, configfiles))}" if configfiles else ""
-        return f"snakemake{over} --cores {cores}"
+        over = ["--configfile", *map(str, configfiles)] if configfiles else []
+        return " ".join(["snakemake", *over, "--cores", str(cores)])
 
     screen = Console(highlight=False, markup=False, width=WIDTH)
     screen.print(f"Run {config['run']}: {len(items)} data sets from outside\n")
-    print_data(screen, items)
+    _print_data(screen, items)
     if config["miniature"] is None:
-        print_costs(screen, costs(config, needs, *_counts(config, items)), items, cores)
+        _print_costs(screen, costs(config, needs, *_counts(config, items)), items, cores)
     else:
         screen.print("Room and time: the miniature takes about 1 GB and 7 to 10 minutes on two cores (README.md).\n")
-    print_gpus(screen, config)
-    print_targets(screen, targets(config, needs, lacking), items, command(*args.configfiles))
+    _print_gpus(screen, config)
+    _print_targets(screen, targets(config, needs, lacking), items, command(*args.configfiles))
     if lacking:
         try:
             override = leave_out(config, experiments, lacking)
@@ -128,8 +120,7 @@ def _table(title: str, *headings: str, numbers: Collection[str] = ()) -> Table:
     return made
 
 
-def print_data(screen: Console, items: list[DataItem]) -> None:
-    """Print what is here, what is missing and what is wrong, with where it comes from and what happens without it."""
+def _print_data(screen: Console, items: list[DataItem]) -> None:
     if not items:
         screen.print("Data: nothing is taken from outside.\n")
         return
@@ -170,8 +161,7 @@ def _paths(item: DataItem) -> Iterator[tuple[str, str]]:
             yield f"{path}{f'  {detail}' if detail else ''}", ""
 
 
-def print_costs(screen: Console, estimate: list[Cost], items: list[DataItem], cores: int) -> None:
-    """Print room and time by stage beside what the machine has."""
+def _print_costs(screen: Console, estimate: list[Cost], items: list[DataItem], cores: int) -> None:
     made = _table("Room and time, roughly", "stage", "room", "time", "for", numbers=("room", "time"))
     for cost in estimate:
         made.add_row(cost.stage, decimal(cost.bytes), "" if cost.hours is None else duration(cost.hours), cost.basis)
@@ -197,13 +187,10 @@ def print_costs(screen: Console, estimate: list[Cost], items: list[DataItem], co
 def free_bytes(folder: str | Path) -> int:
     """Return the room on the disk that holds `folder`, or would hold it."""
     folder = Path(folder).absolute()
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
+    return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
 
 
-def print_gpus(screen: Console, config: dict) -> None:
-    """Print the GPUs, and the keys that need one."""
+def _print_gpus(screen: Console, config: dict) -> None:
     found = gpus()
     screen.print(f"GPU: {'; '.join(found) or 'none found'}.")
     precisions = (("features", "precision"), ("features", "training_precision"), ("finetune", "precision"))
@@ -230,8 +217,7 @@ def gpus() -> list[str]:
     return found
 
 
-def print_targets(screen: Console, made: list[Target], items: list[DataItem], command: str) -> None:
-    """Print what can be made now and what the rest waits for, and the command for the former."""
+def _print_targets(screen: Console, made: list[Target], items: list[DataItem], command: str) -> None:
     names: dict[str, list[str]] = {}
     for item in items:
         for key in item.keys:

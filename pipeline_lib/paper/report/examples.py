@@ -129,18 +129,8 @@ def read_examples(
 ) -> dict[str, list[Group]]:
     """Return the groups of items of each backbone of `compared_models`.
 
-    Parameters
-    ----------
-    tables : DataFrame
-        The tidy table.
-    scores : iterable of str
-        ``.../MODEL/ccneg.parquet`` of every model.
-    triplets : str
-        Parquet with ``key``, ``caption`` and ``negated_caption`` of the evaluation split.
-    tars : iterable of str
-        Its shards.
-    seed, count : int
-        As `choose`.
+    `tables` is the tidy table, `scores` are ``.../MODEL/ccneg.parquet`` of every model; `triplets` (Parquet with key,
+    caption and negated_caption) and `tars` are of the evaluation split; `seed` and `count` as for `choose`.
     """
     models = compared_models(tables)
     if not models:

@@ -14,7 +14,6 @@ from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from pipeline_lib.config.inputs import external_files, fetched_weights
 from pipeline_lib.jobs.files import read_json, sha256
@@ -43,11 +42,6 @@ def packages() -> list[tuple[str, str]]:
     return sorted(found.items())
 
 
-def weights(paths: list[str]) -> list[tuple[str, int, str]]:
-    """Return stage and model, bytes and SHA-256 of files of weights, ``.../STAGE/MODEL/model.pt``."""
-    return [(stage_and_model(path), Path(path).stat().st_size, sha256(path)) for path in paths]
-
-
 def inputs(config: dict) -> list[tuple[str, str, int | None, str]]:
     """Return what the run took from outside: the configuration's key, path, bytes and SHA-256.
 
@@ -63,11 +57,6 @@ def inputs(config: dict) -> list[tuple[str, str, int | None, str]]:
                 size = path.stat().st_size
                 rows.append((key, str(path), size, sha256(path) if size <= MOST_HASHED_BYTES else "not hashed"))
     return rows
-
-
-def as_yaml(config: dict) -> str:
-    """Return the configuration as YAML, in the order in which the configuration files have it."""
-    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=110)
 
 
 def read_record(path: str) -> list[tuple[str, str]]:

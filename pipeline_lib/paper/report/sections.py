@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import yaml
 
 from pipeline_lib.fetch.failures import FAILURES
-from pipeline_lib.jobs.files import read_json
+from pipeline_lib.jobs.files import read_json, sha256
 from pipeline_lib.paper.figures.dataset import read_composition, read_fetch_summary
 from pipeline_lib.paper.outputs import CLAIMS, FETCH, FIGURES, REASONS, VERDICTS, Item
 from pipeline_lib.paper.report import provenance
@@ -251,20 +252,20 @@ def times_section(folder: str) -> Section:
 
 def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Section:
     """Return what the results come from."""
-    files, hashes = provenance.inputs(config), provenance.weights(weights)
+    hashes = [[provenance.stage_and_model(path), Path(path).stat().st_size, sha256(path)] for path in weights]
     return Section(
         "provenance",
         "Provenance",
         pairs=provenance.code_and_machine(),
         tables=[
-            Table("inputs", ["named at", "file", "bytes", "sha256"], files, 2, "Files from outside",
+            Table("inputs", ["named at", "file", "bytes", "sha256"], provenance.inputs(config), 2, "Files from outside",
                   when_empty="None: what this run starts from, it makes itself or this repository has it."),
             Table("weights", ["weights", "bytes", "sha256"], hashes, title="Weights",
                   when_empty="This run has no weights."),
         ],
         folded={provenance.stage_and_model(path): provenance.read_record(path) for path in runs}
         | {"installed packages": provenance.packages()},
-        source=provenance.as_yaml(config),
+        source=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=110),
     )  # fmt: skip
 
 
