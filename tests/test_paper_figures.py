@@ -120,6 +120,7 @@ def cut_off(figure) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------------- the command
+@pytest.mark.slow
 def test_figures_are_the_listed_files_at_column_width_and_have_the_same_bytes_each_time(tmp_path):
     """Here of a run without histories, ablation and fetching: the report's tests draw the others."""
     metrics = write_metrics(tmp_path, MODELS[:2])
@@ -237,7 +238,10 @@ def test_examples_are_drawn_without_a_look_at_their_scores(made, scores):
         key: np.asarray(Image.open(io.BytesIO(parts["jpg"]))) for key, parts in read_samples(made / "eval-00000.tar")
     }
     clip = ccneg_of("mini-rn").set_index("key").score_true
-    keys = [next(key for key, image in images.items() if np.array_equal(image, of.image)) for of in scores.examples]
+    keys = [
+        next(key for key, image in images.items() if np.array_equal(image, example.image))
+        for example in scores.examples
+    ]
     assert len(set(keys)) == ccneg.EXAMPLES and keys != sorted(keys)
     for key, example in zip(keys, scores.examples, strict=True):
         assert list(example.scores.index) == ["CLIP", "CoN-CLIP"]

@@ -81,9 +81,9 @@ def test_several_images_are_scored_together_as_each_alone(results):
     assert len(together) == 2 * 2 * 3
     for name, image in images.items():
         alone = score.score(models, {name: image}, CAPTIONS)
-        of = together[together.image == name].reset_index(drop=True)
-        assert of.caption.tolist() == CAPTIONS * 2 and of.share.sum() == pytest.approx(2)
-        np.testing.assert_allclose(of[["cosine", "share"]], alone[["cosine", "share"]], atol=1e-5)
+        among = together[together.image == name].reset_index(drop=True)
+        assert among.caption.tolist() == CAPTIONS * 2 and among.share.sum() == pytest.approx(2)
+        np.testing.assert_allclose(among[["cosine", "share"]], alone[["cosine", "share"]], atol=1e-5)
 
 
 def test_the_table_has_every_number_within_80_columns(results, capsys):

@@ -101,10 +101,10 @@ def _problems(row: dict[str, str]) -> list[str]:
             for value in row[column].split()
             if form and not re.fullmatch(form, value)
         ]
-    for column, of in PARALLEL.items():
-        expected, found = len(row[of].split()), len(row[column].split())
+    for column, other in PARALLEL.items():
+        expected, found = len(row[other].split()), len(row[column].split())
         if found not in (0, expected):
-            problems.append(f"{column}: expected a value for each of {of}, {expected}, found {found}")
+            problems.append(f"{column}: expected a value for each of {other}, {expected}, found {found}")
     return problems
 
 

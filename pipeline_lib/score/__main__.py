@@ -43,9 +43,9 @@ def main() -> None:
     if args.json:
         content = {"run": run_folder.name, "image": str(args.image), "captions": args.captions}
         content["models"] = [
-            {"model": model, "family": family, "backbone": backbone, "cosines": of.cosine.tolist(),
-             "shares": of.share.tolist(), "prefers": preferred(of.cosine)}
-            for (model, family, backbone), of in by_model
+            {"model": model, "family": family, "backbone": backbone, "cosines": scored.cosine.tolist(),
+             "shares": scored.share.tolist(), "prefers": preferred(scored.cosine)}
+            for (model, family, backbone), scored in by_model
         ]  # fmt: skip
         print(json.dumps(content, indent=2, ensure_ascii=False))
         return
@@ -69,10 +69,10 @@ def as_table(by_model: list[tuple[tuple, pd.DataFrame]], captions: list[str]) ->
         textwrap.fill(f"{number}  {text}", width, subsequent_indent="   ") for number, text in enumerate(captions, 1)
     ]
     columns = {"caption": [*lines, "prefers"]}
-    for (model, family, _), of in by_model:
+    for (model, family, _), scored in by_model:
         names = [line for name in (family, model) for line in textwrap.wrap(name, MODEL_WIDTH)]
-        cells = [f"{100 * row.cosine:6.2f} {100 * row.share:6.1f}%" for row in of.itertuples()]
-        best = preferred(of.cosine)
+        cells = [f"{100 * row.cosine:6.2f} {100 * row.share:6.1f}%" for row in scored.itertuples()]
+        best = preferred(scored.cosine)
         columns["\n".join([*names, "score   share"])] = [*cells, "none (a tie)" if best is None else f"caption {best}"]
     align = ["left", *["right"] * len(by_model)]
     return tabulate(columns, "keys", "simple", colalign=align, disable_numparse=True)

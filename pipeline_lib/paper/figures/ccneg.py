@@ -133,7 +133,7 @@ def _examples(images: str, files: dict[str, list[str]]) -> list[Example]:
         image = sample.decode(sample.read())
         image.thumbnail((EXAMPLE_PX, EXAMPLE_PX))
         captions = sample.said["caption"], sample.said["negated_caption"]
-        by_family = pd.DataFrame({family: of.loc[sample.key] for family, of in scores.items()}).T
+        by_family = pd.DataFrame({family: items.loc[sample.key] for family, items in scores.items()}).T
         found.append(Example(captions, np.asarray(image), by_family))
     return found
 

@@ -68,10 +68,10 @@ def ablation(rows: pd.DataFrame) -> Figure:
             if len(datasets) == 1:
                 _write_values(axes, chosen, lowest)
             marker, shift = PARTS.get(dataset, ("o", 0))
-            for family, of in chosen.groupby("family", sort=False):
-                axes.hlines(of.place + shift, of.low, of.high, zorder=2, **style.INTERVAL)
+            for family, points in chosen.groupby("family", sort=False):
+                axes.hlines(points.place + shift, points.low, points.high, zorder=2, **style.INTERVAL)
                 size = 7 if dataset in PARTS else 14
-                style.dots(axes, of.value, of.place + shift, family, _colour(family), size, marker=marker)
+                style.dots(axes, points.value, points.place + shift, family, _colour(family), size, marker=marker)
         if title != "zero-shot":
             axes.axvline(CHANCE, **style.CHANCE)
     handles = style.markers({part.removeprefix("sugarcrepe/"): marker for part, (marker, _) in PARTS.items()})
@@ -97,11 +97,13 @@ def embeddings(rows: pd.DataFrame) -> Figure:
     for axes, metric in zip(panels, ("cosine", "dimensions"), strict=True):
         for dataset, (marker, _) in SPREADS.items():
             chosen = rows[(rows.dataset == dataset) & (rows.metric == metric)]
-            for family, of in chosen.groupby("family", sort=False):
+            for family, points in chosen.groupby("family", sort=False):
                 # Hollow is the caption, filled its negation: two dots of one model often coincide.
                 colour = _colour(family)
                 look = {"color": colour} if marker != "o" else {"facecolors": "none", "edgecolors": colour}
-                axes.scatter(of.value, of.place, s=14, marker=marker, linewidths=0.9, zorder=3, clip_on=False, **look)
+                axes.scatter(
+                    points.value, points.place, s=14, marker=marker, linewidths=0.9, zorder=3, clip_on=False, **look
+                )
     panels[0].set(xlabel="mean cosine", xlim=(min(0, rows.value[rows.metric == "cosine"].min()), 1))
     panels[1].set(xlabel="dimensions", xlim=(0, 1.06 * rows.value[rows.metric == "dimensions"].max()))
     handles = style.markers({label: marker for marker, label in SPREADS.values()})

@@ -63,9 +63,9 @@ def negated_prompt(rows: pd.DataFrame) -> Figure:
         line = {"color": colours[family], "linewidth": 0.8, "alpha": 0.5, "zorder": 1}
         axes.hlines(both.index, both.plain, both.negated, **line)
         for prompt, marker in PROMPT_MARKERS.items():
-            of = chosen[chosen.prompt == prompt]
-            axes.hlines(of.place, of.low, of.high, zorder=2, **style.INTERVAL)
-            style.dots(axes, of.value, of.place, family, colours[family], 11, marker=marker, linewidths=0.7)
+            points = chosen[chosen.prompt == prompt]
+            axes.hlines(points.place, points.low, points.high, zorder=2, **style.INTERVAL)
+            style.dots(axes, points.value, points.place, family, colours[family], 11, marker=marker, linewidths=0.7)
     handles = style.family_markers(colours, top1.family.unique())
     handles += style.markers({f"{prompt} prompt": marker for prompt, marker in PROMPT_MARKERS.items()})
     style.legend_above(drawn, handles, columns=4)

@@ -132,15 +132,18 @@ def read_examples(
     `tables` is the tidy table, `scores` are ``.../MODEL/ccneg.parquet`` of every model; `triplets` (Parquet with key,
     caption and negated_caption) and `tars` are of the evaluation split; `seed` and `count` as for `choose`.
     """
-    models = compared_models(tables)
-    if not models:
+    backbones = compared_models(tables)
+    if not backbones:
         return {}
     columns = ["key", "score_true", "score_negated", "correct"]
     scored = {Path(path).parent.name: read_parquet(path, columns).set_index("key").sort_index() for path in scores}
-    for name in (name for of in models.values() for name in of.labels):
+    for name in (name for models in backbones.values() for name in models.labels):
         if name not in scored:
             raise ValueError(f"expected the scores of {name} on CC-Neg, found those of {', '.join(scored)} alone")
-    chosen = {backbone: choose(scored[of.clip], scored[of.conclip], seed, count) for backbone, of in models.items()}
+    chosen = {
+        backbone: choose(scored[models.clip], scored[models.conclip], seed, count)
+        for backbone, models in backbones.items()
+    }
     wanted = {key for groups in chosen.values() for _, keys in groups.values() for key in keys}
     texts = read_parquet(triplets, ["key", "caption", "negated_caption"]).set_index("key")
     images = {sample.key: thumbnail(sample) for sample in read_tars(tars) if sample.key in wanted}
@@ -149,16 +152,18 @@ def read_examples(
             raise ValueError(f"{place}: expected the item {lacking[0]}, which models were scored on; evaluate again")
 
     def example(key: str, labels: dict[str, str]) -> Example:
-        items = [(label, scored[model].loc[key]) for model, label in labels.items()]
-        rows = [Score(label, 100 * of.score_true, 100 * of.score_negated, bool(of.correct)) for label, of in items]
+        rows = []
+        for model, label in labels.items():
+            item = scored[model].loc[key]
+            rows.append(Score(label, 100 * item.score_true, 100 * item.score_negated, bool(item.correct)))
         return Example(key, images[key], *texts.loc[key], rows)
 
     return {
         backbone: [
-            Group(name, GROUPS[name], size, len(scored[of.clip]), [example(key, of.labels) for key in keys])
+            Group(name, GROUPS[name], size, len(scored[models.clip]), [example(key, models.labels) for key in keys])
             for name, (size, keys) in chosen[backbone].items()
         ]
-        for backbone, of in models.items()
+        for backbone, models in backbones.items()
     }
 
 

@@ -127,8 +127,8 @@ def claims_section(tables: pd.DataFrame, folder: str) -> Section:
     """Return what the paper claims and whether this run shows it."""
     judged = claims.judge(tables)
     rows = [
-        [words, backbone, model, Cell(verdict, verdict=verdict), Cell(value, number, interval=low_to_high), bound, of]
-        for number, (words, backbone, model, of, value, low_to_high, bound, verdict) in zip(
+        [words, backbone, model, Cell(verdict, verdict=verdict), Cell(text, value, interval=low_to_high), bound, number]
+        for value, (words, backbone, model, number, text, low_to_high, bound, verdict) in zip(
             judged.value, claims.text_rows(judged), strict=True
         )
     ]
@@ -208,9 +208,9 @@ def fetch_section(path: str, figures: str) -> Section:
     summary = read_fetch_summary(path)
     captions, shared, failures = summary["captions"], summary["duplicates"], summary["failures"]
     rows = [
-        [of["label"], FAILURES[of["failure"]], "pointless" if of["permanent"] else "may help", of["rows"],
-         cell(100 * of["rows"] / summary["rows"], "{:.2f}")]
-        for of in failures
+        [failure["label"], FAILURES[failure["failure"]], "pointless" if failure["permanent"] else "may help",
+         failure["rows"], cell(100 * failure["rows"] / summary["rows"], "{:.2f}")]
+        for failure in failures
     ]  # fmt: skip
     headings = ["failure", "what it means", "asking again", "rows", "% of all"]
     notes = [
@@ -237,8 +237,8 @@ def times_section(folder: str) -> Section:
     """Return how long the jobs took and what they needed."""
     times = provenance.read_times(folder)
     rows = [
-        [rule, jobs, *(Cell(provenance.duration(seconds), seconds) for seconds in of), peak_mb]
-        for rule, jobs, *of, peak_mb in times.itertuples(index=False)
+        [rule, jobs, *(Cell(provenance.duration(seconds), seconds) for seconds in times_s), peak_mb]
+        for rule, jobs, *times_s, peak_mb in times.itertuples(index=False)
     ]
     headings = ["rule", "jobs", "time", "longest job", "processor time", "peak memory (MB)"]
     total = f"All jobs one after the other: {provenance.duration(times.seconds.sum())}. "
