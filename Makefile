@@ -65,8 +65,9 @@ fuzz: $(ENVIRONMENT)
 
 # The README's table and figure, from the last run.
 readme: $(ENVIRONMENT)
-	python -m pipeline_lib.paper.readme --tables results/tables.parquet --figure results/figures/intro.svg \
-		--record results/miniature/finetune/conclip-rn-s0/run.json --readme README.md --copy docs/intro.svg
+	python -m pipeline_lib.paper.headline --tables results/tables.parquet --figure results/figures/intro.svg \
+		--record results/miniature/finetune/conclip-rn-s0/run.json --published config/published.tsv \
+		--readme README.md --copy docs/intro.svg
 
 # Byte code is compiled once here: every job of the pipeline starts a Python, and without it imports take twice as long.
 $(ENVIRONMENT): pyproject.toml requirements.lock

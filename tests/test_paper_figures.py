@@ -1,53 +1,63 @@
 """What the figures show: intervals, margins, examples, the composition of CC-Neg; and that nothing is cut off."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT, call
 from matplotlib.collections import LineCollection
 from matplotlib.text import Text
-from papers import MODELS, ccneg_of, make_tables, scores_of, value, write_ccneg, write_metrics
+from papers import (
+    MODELS,
+    ccneg_of,
+    make_tables,
+    scores_of,
+    value,
+    write_ccneg,
+    write_fetch_summary,
+    write_histories,
+    write_metrics,
+)
 from PIL import Image
 
 from pipeline_lib.formats.tars import read_samples
 from pipeline_lib.jobs.files import read_json, write_json, write_parquet
-from pipeline_lib.paper.figures import ccneg as plots_ccneg
-from pipeline_lib.paper.figures import composition, margins, style
-from pipeline_lib.paper.figures import losses as plots_losses
-from pipeline_lib.paper.figures import zeroshot as plots_zeroshot
+from pipeline_lib.paper.figures import ccneg, dataset, losses, style, zeroshot
+from pipeline_lib.paper.figures.__main__ import main
+from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURES
 from pipeline_lib.paper.tables.layout import compared, displayed
+from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS
 from pipeline_lib.paper.tables.schema import read_tables
 
-NAMES = ("RN50", "RN101", "ViT-B/32", "ViT-B/16", "ViT-L/14")
-SETS = (
-    "imagenet-1k",
-    "cifar-100",
-    "cifar-10",
-    "stanford-cars",
-    "caltech-101",
-    "food-101",
-    "flowers-102",
-    "oxford-pets",
-)
+FROM_ROWS = {
+    "intro": zeroshot.intro,
+    "negated-prompt": zeroshot.negated_prompt,
+    "zeroshot-dots": zeroshot.zeroshot_dots,
+    "zeroshot-gain": zeroshot.zeroshot_gain,
+    "zeroshot-radar": zeroshot.zeroshot_radar,
+    "ccneg-by-word": lambda rows: ccneg.accuracy_by_part(rows, "ccneg-by-word"),
+    "ccneg-by-pairs": lambda rows: ccneg.accuracy_by_part(rows, "ccneg-by-pairs"),
+    "ablation": losses.ablation,
+    "embeddings": losses.embeddings,
+}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def made(tmp_path_factory):
     """A folder with the scores and tables of two backbones, one of them with two seeds and an ablation."""
     folder = tmp_path_factory.mktemp("figures")
-    metrics = write_metrics(folder, MODELS)
-    made = make_tables(folder, metrics)
-    assert made.returncode == 0, made.stderr
-    (folder / "scores").write_text("\n".join(scores_of(metrics)[1:]))
+    assert make_tables(folder, write_metrics(folder)).returncode == 0
     write_ccneg(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def tables(folder):
+def tables(made):
     """The tidy table."""
-    return read_tables(folder / "tables.parquet")[0]
+    return read_tables(made / "tables.parquet")[0]
 
 
 @pytest.fixture(scope="module")
@@ -59,42 +69,101 @@ def rows(tables):
 @pytest.fixture(scope="module")
 def papers_rows(rows):
     """The same as of the paper's five backbones and eight datasets."""
-    few = rows[~rows.dataset.isin(["kinds", "colours", "counts"])]
-    one = rows[rows.dataset == "kinds"]
-    many = pd.concat([*(one.assign(dataset=name) for name in SETS), few], ignore_index=True)
+    few, one = rows[~rows.dataset.isin(["kinds", "colours", "counts"])], rows[rows.dataset == "kinds"]
+    many = pd.concat([*(one.assign(dataset=name) for name in sorted(ZEROSHOT_DATASETS)), few], ignore_index=True)
     parts = []
-    for name in NAMES:
+    for name in ("RN50", "RN101", "ViT-B/32", "ViT-B/16", "ViT-L/14"):
         part = many[many.backbone == ("mini-vit" if name == "ViT-B/32" else "mini-rn")]
         parts.append(part.assign(backbone=name, model=part.model + name))
     return pd.concat(parts, ignore_index=True)
 
 
-def read(folder, tables, rows) -> margins.Margins:
-    """What the scores' figure shows."""
-    return margins.read_margins(
-        (folder / "scores").read_text().split("\n"), str(folder / "eval-00000.tar"), tables, rows
-    )
+@pytest.fixture(scope="module")
+def scores(made, tables, rows):
+    """What the figure of scores shows."""
+    return read_scores(made, tables, rows)
 
 
-def counted(folder, captions=("captions.parquet",)) -> composition.Composition:
-    """What the data's figure shows."""
+def read_scores(made, tables, rows, paths=None):
+    paths = paths or sorted(map(str, made.glob("evaluate/[!b]*/ccneg.parquet")))
+    return ccneg.read_scores(paths, str(made / "eval-00000.tar"), tables, rows)
+
+
+def composition(folder, captions=("captions.parquet",)) -> dataset.Composition:
+    """What the figure of the data shows."""
     splits = {split: str(folder / f"{split}.parquet") for split in ("train", "eval")}
-    return composition.read_composition(splits, str(folder / "index.json"), [str(folder / name) for name in captions])
+    return dataset.read_composition(splits, str(folder / "index.json"), [str(folder / name) for name in captions])
 
 
-FROM_ROWS = {
-    "negated-prompt": (plots_zeroshot.negated_prompt, 6.0),
-    "zeroshot-dots": (plots_zeroshot.zeroshot_dots, 4.2),
-    "intro": (plots_zeroshot.intro, 2.1),
-    "zeroshot-gain": (plots_zeroshot.zeroshot_gain, 2.1),
-    "zeroshot-radar": (plots_zeroshot.zeroshot_radar, 5.1),
-    "ccneg-by-word": (plots_ccneg.ccneg_by_word, 2.1),
-    "ccneg-by-pairs": (plots_ccneg.ccneg_by_pairs, 2.1),
-    "ablation": (plots_losses.ablation, 2.6),
-    "embeddings": (plots_losses.embeddings, 4.0),
-}
+def drawn(draw, *data):
+    """The figure, laid out."""
+    with style.look():
+        figure = draw(*data)
+        figure.draw_without_rendering()
+    return figure
 
 
+def cut_off(figure) -> list[str]:
+    """The texts that reach beyond the figure's edge."""
+    unseen = set()  # of ticks beyond the ends of their axis
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        unseen |= {text for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high
+                   for text in (tick.label1, tick.label2)}  # fmt: skip
+    found = []
+    for text in figure.findobj(Text):
+        if text not in unseen and text.get_visible() and text.get_text().strip():
+            box = text.get_window_extent()
+            if min(box.x0, box.y0) < -1 or box.x1 > figure.bbox.width + 1 or box.y1 > figure.bbox.height + 1:
+                found.append(text.get_text())
+    return found
+
+
+# ------------------------------------------------------------------------------------------------------- the command
+@pytest.mark.slow
+def test_figures_are_the_listed_files_at_column_width_and_have_the_same_bytes_each_time(tmp_path):
+    """Here of a run without histories, ablation and fetching: the report's tests draw the others."""
+    metrics = write_metrics(tmp_path, MODELS[:2])
+    assert make_tables(tmp_path, metrics).returncode == 0
+    data = ["--tables", tmp_path / "tables.parquet", *scores_of(metrics), *write_ccneg(tmp_path, released=True)]
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        assert call(main, *data, "--histories", "--fetch", "--folder", folder) is None
+    assert {path.name for path in first.iterdir()} == set(FIGURE_FILES)
+    for name in FIGURE_FILES:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    for name in FIGURES:
+        with Image.open(first / f"{name}.png") as picture:
+            assert picture.width == 1020
+            assert len(picture.convert("L").getcolors()) > 2, "the picture is blank"
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "message"),
+    [
+        ("conclip-vit-s0", '{"step": 1}\n', "line 1: expected JSON with numbers step and loss"),
+        ("conclip-vit-s0", '{"step": 1, "loss": 2}\n{"step": 2, "loss": NaN}\n', "line 2: expected a finite loss"),
+        ("stranger", '{"step": 1, "loss": 2}\n', "expected a folder named like a model"),
+    ],
+)
+def test_broken_histories_are_named(made, tmp_path, model, text, message):
+    path = tmp_path / model / "history.jsonl"
+    path.parent.mkdir()
+    path.write_text(text)
+    flags = ["--tables", made / "tables.parquet", *write_ccneg(tmp_path), "--scores", "--histories", path]
+    said = call(main, *flags, "--fetch", "--folder", tmp_path)
+    assert message in said and str(path) in said
+
+
+def test_no_command_loads_torch():
+    code = (
+        "import sys, pipeline_lib.paper.tables.__main__, pipeline_lib.paper.figures.__main__, "
+        "pipeline_lib.paper.report.__main__, pipeline_lib.paper.headline; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+# ------------------------------------------------------------------------------------------------------ what is drawn
 @pytest.mark.parametrize(
     ("name", "table", "of"),
     [
@@ -110,114 +179,90 @@ FROM_ROWS = {
 def test_every_number_has_its_interval(rows, name, table, of):
     expected = rows[(rows.table == table) & (~rows.variant | (table == "ablation"))].query(of)
     assert len(expected) > 1 and expected.low.notna().all()
-    draw, height = FROM_ROWS[name]
     across = name in ("negated-prompt", "zeroshot-dots", "ablation")
-    with style.figure(height) as drawn:
-        draw(drawn, rows)
-        lines = [line for axes in drawn.axes for line in axes.collections if isinstance(line, LineCollection)]
-        ends = np.concatenate([np.array(line.get_segments())[:, :, 0 if across else 1] for line in lines])
+    figure = drawn(FROM_ROWS[name], rows)
+    lines = [line for axes in figure.axes for line in axes.collections if isinstance(line, LineCollection)]
+    ends = np.concatenate([np.array(line.get_segments())[:, :, 0 if across else 1] for line in lines])
     for row in expected.itertuples():
         assert np.isclose(ends, [row.low, row.high]).all(axis=1).any(), row
 
 
+@pytest.mark.parametrize("others", [(), ("CoN-CLIP (released)", "Neg-CLIP", "LaCLIP")])
+@pytest.mark.parametrize("name", FROM_ROWS)
+def test_no_text_is_cut_off_with_the_papers_backbones_and_models_that_others_released(papers_rows, name, others):
+    clip = papers_rows[(papers_rows.backbone == "ViT-B/32") & (papers_rows.family == "CLIP")]
+    released = [clip.assign(family=family, label=family, model=family) for family in others]
+    assert cut_off(drawn(FROM_ROWS[name], pd.concat([papers_rows, *released], ignore_index=True))) == []
+
+
 @pytest.mark.parametrize("name", FROM_ROWS)
 def test_numbers_without_an_interval_are_drawn_all_the_same(rows, name):
-    draw, height = FROM_ROWS[name]
-    with style.figure(height) as drawn:
-        draw(drawn, rows.assign(low=np.nan, high=np.nan))
-        drawn.draw_without_rendering()
+    assert drawn(FROM_ROWS[name], rows.assign(low=np.nan, high=np.nan)).axes
 
 
-def cut_off(drawn) -> list[str]:
-    """The texts that reach beyond the figure's edge."""
-    drawn.draw_without_rendering()
-    unseen = set()  # of ticks beyond the ends of their axis
-    for axis in (axis for axes in drawn.axes for axis in (axes.xaxis, axes.yaxis)):
-        low, high = sorted(axis.get_view_interval())
-        unseen |= {text for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high
-                   for text in (tick.label1, tick.label2)}  # fmt: skip
-    found = []
-    for text in drawn.findobj(Text):
-        if text not in unseen and text.get_visible() and text.get_text().strip():
-            box = text.get_window_extent()
-            if min(box.x0, box.y0) < -1 or box.x1 > drawn.bbox.width + 1 or box.y1 > drawn.bbox.height + 1:
-                found.append(text.get_text())
-    return found
+def test_no_text_of_scores_and_data_is_cut_off(made, scores):
+    two = scores.models.iloc[:2]
+    models = pd.concat([two.assign(backbone=name) for name in ("RN50", "RN101", "ViT-B/32", "ViT-B/16", "ViT-L/14")])
+    for found in (ccneg.Scores(models, scores.examples), ccneg.Scores(models, [])):
+        assert cut_off(drawn(ccneg.score_examples, found)) == []
+    assert cut_off(drawn(dataset.data_statistics, composition(made))) == []
 
 
-@pytest.mark.parametrize("name", FROM_ROWS)
-def test_no_text_is_cut_off_with_the_papers_backbones_and_datasets(papers_rows, name):
-    draw, height = FROM_ROWS[name]
-    with style.figure(height) as drawn:
-        draw(drawn, papers_rows)
-        assert cut_off(drawn) == []
+def test_no_text_of_training_curves_and_failed_links_is_cut_off(tmp_path, tables):
+    curves = losses.read_histories(write_histories(tmp_path), tables)
+    assert list(curves.groupby("label").model.nunique().items()) == [("L1", 1), ("L1 on CREPE-Negate", 1), ("L2", 1),
+                                                                     ("L_conclip", 3)]  # fmt: skip
+    assert cut_off(drawn(losses.training_curves, curves)) == []
+    summary = dataset.read_fetch_summary(write_fetch_summary(tmp_path / "summary.json"))
+    figure = drawn(dataset.fetch_failures, summary)
+    assert cut_off(figure) == []
+    assert {"60", "9", "5"} <= {text.get_text() for text in figure.axes[0].texts}  # two classes of dns are one
+    summary["failures"].clear()
+    assert drawn(dataset.fetch_failures, summary).texts[0].get_text() == "Every row has an image."
 
 
-@pytest.mark.parametrize("name", FROM_ROWS)
-def test_no_text_is_cut_off_with_models_that_others_released(papers_rows, name):
-    clip = papers_rows[(papers_rows.backbone == "ViT-B/32") & (papers_rows.family == "CLIP")]
-    others = [
-        clip.assign(family=family, label=family, model=family)
-        for family in ("CoN-CLIP (released)", "Neg-CLIP", "LaCLIP")
-    ]
-    draw, height = FROM_ROWS[name]
-    with style.figure(height) as drawn:
-        draw(drawn, pd.concat([papers_rows, *others], ignore_index=True))
-        assert cut_off(drawn) == []
-
-
-def test_no_text_of_scores_and_data_is_cut_off(folder, tables, rows):
-    shown = read(folder, tables, rows)
-    many = [(name, label, label, found) for name in NAMES for _, label, _, found in shown.models[:2]]
-    for data, draw in (
-        (shown._replace(models=many), margins.score_examples),
-        (shown._replace(examples=[]), margins.score_examples),
-        (counted(folder), composition.data_statistics),
-    ):
-        with style.figure(data.height_in) as drawn:
-            draw(drawn, data)
-            assert cut_off(drawn) == []
-
-
-def test_margins_say_the_accuracy_and_take_all_seeds(folder, tables, rows):
-    found = {(backbone, label): margins for backbone, label, _, margins in read(folder, tables, rows).models}
-    assert set(found) == {(b, f) for b in ("mini-vit", "mini-rn") for f in ("CLIP", "CoN-CLIP")}
+# -------------------------------------------------------------------------------------------------- scores of CC-Neg
+def test_margins_say_the_accuracy_and_take_all_seeds(scores):
+    found = scores.models.set_index(["backbone", "label"]).margins
+    assert set(found.index) == {(b, f) for b in ("mini-vit", "mini-rn") for f in ("CLIP", "CoN-CLIP")}
     assert len(found["mini-vit", "CoN-CLIP"]) == 240 and len(found["mini-rn", "CoN-CLIP"]) == 120
-    for (backbone, label), of in found.items():
-        if label == "CLIP":
-            assert 100 * (of >= 0).mean() == pytest.approx(value(backbone, "cc-neg", None, "accuracy"))
-            assert np.abs(of) == pytest.approx(10)  # 100 times the tests' 0.1
+    for backbone in ("mini-vit", "mini-rn"):
+        margins = found[backbone, "CLIP"]
+        assert 100 * (margins >= 0).mean() == pytest.approx(value(backbone, "cc-neg", None, "accuracy"))
+        assert np.abs(margins) == pytest.approx(10)  # 100 times the tests' 0.1
 
 
-def test_examples_are_drawn_without_a_look_at_their_scores(folder, tables, rows):
-    found = read(folder, tables, rows).examples
-    assert len(found) == margins.EXAMPLES and all(list(item.scores.family) == ["CLIP", "CoN-CLIP"] for item in found)
+def test_examples_are_drawn_without_a_look_at_their_scores(made, scores):
+    assert len(scores.examples) == ccneg.EXAMPLES
     images = {
-        key: np.asarray(Image.open(io.BytesIO(parts["jpg"]))) for key, parts in read_samples(folder / "eval-00000.tar")
+        key: np.asarray(Image.open(io.BytesIO(parts["jpg"]))) for key, parts in read_samples(made / "eval-00000.tar")
     }
     clip = ccneg_of("mini-rn").set_index("key").score_true
-    keys = [next(key for key, image in images.items() if np.array_equal(image, item.image)) for item in found]
-    assert len(set(keys)) == margins.EXAMPLES and keys != sorted(keys)
-    for key, item in zip(keys, found, strict=True):
-        assert item.scores.score_true[0] == pytest.approx(100 * clip[key])
+    keys = [
+        next(key for key, image in images.items() if np.array_equal(image, example.image))
+        for example in scores.examples
+    ]
+    assert len(set(keys)) == ccneg.EXAMPLES and keys != sorted(keys)
+    for key, example in zip(keys, scores.examples, strict=True):
+        assert list(example.scores.index) == ["CLIP", "CoN-CLIP"]
+        assert example.scores.score_true["CLIP"] == pytest.approx(100 * clip[key])
 
 
-def test_scores_of_strangers_and_scores_without_the_examples_are_named(folder, tables, rows, tmp_path):
-    path = tmp_path / "stranger" / "ccneg.parquet"
-    images = str(folder / "eval-00000.tar")
+def test_scores_of_strangers_and_scores_without_the_examples_are_named(made, tables, rows, tmp_path):
     with pytest.raises(ValueError, match=r"stranger/ccneg\.parquet: expected a folder named like a model"):
-        margins.read_margins([str(path)], images, tables, rows)
+        read_scores(made, tables, rows, [str(tmp_path / "stranger" / "ccneg.parquet")])
     few = tmp_path / "mini-rn" / "ccneg.parquet"
     write_parquet(few, ccneg_of("mini-rn").iloc[[0]])
+    paths = [str(few), str(made / "evaluate/conclip-rn-s0/ccneg.parquet")]
     with pytest.raises(ValueError, match="expected a score of each sample, found none of 0000"):
-        margins.read_margins([str(few), str(folder / "evaluate/conclip-rn-s0/ccneg.parquet")], images, tables,
-                             rows[rows.backbone == "mini-rn"])  # fmt: skip
+        read_scores(made, tables, rows[rows.backbone == "mini-rn"], paths)
 
 
+# ------------------------------------------------------------------------------------------------------ CC-Neg itself
 @pytest.mark.parametrize("released", [False, True])
 def test_the_data_are_counted(tmp_path, released):
     write_ccneg(tmp_path, released=released)
-    found = counted(tmp_path, () if released else ("captions.parquet",))
+    found = composition(tmp_path, () if released else ("captions.parquet",))
     assert found.words.to_dict() == {
         split: dict.fromkeys(("no", "not", "without"), n) for split, n in {"train": 80, "eval": 40}.items()
     }
@@ -235,7 +280,7 @@ def test_rows_that_do_not_add_up_are_refused(tmp_path):
     content["rows"]["samples"] -= 1
     write_json(tmp_path / "index.json", content)
     with pytest.raises(ValueError, match="121 rows are no sample, but 120 lack their image or were refused"):
-        counted(tmp_path)
+        composition(tmp_path)
     write_json(tmp_path / "index.json", [])
     with pytest.raises(ValueError, match=r"index\.json: expected the counts rows, samples and without_image"):
-        counted(tmp_path)
+        composition(tmp_path)

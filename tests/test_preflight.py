@@ -10,15 +10,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
-from test_workflow import load, merged
+from preflighting import REGISTRY, configuration
 
 from pipeline_lib.config.inputs import external_files, fetched_weights
-from pipeline_lib.preflight.findings import MISSING, PRESENT, WRONG, Finding, inspect
-from pipeline_lib.preflight.look import Item
+from pipeline_lib.preflight.findings import MISSING, PRESENT, WRONG, DataItem, Finding, inspect
 from pipeline_lib.preflight.registry import COLUMNS, Dataset, Download, Expected, expected_at, read_registry
 
-REGISTRY = ROOT / "config" / "datasets.tsv"
+SHA256 = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"  # of b"content"
+HEADER = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+SAFETENSORS = struct.pack("<Q", len(HEADER)) + HEADER + b"\0" * 8
 
 
 def about(items=None, **offered):
@@ -38,18 +38,15 @@ def test_the_registry_is_read_and_names_are_unique():
 
 @pytest.mark.parametrize("over", [[], ["released-models.yaml"], ["released-ccneg.yaml"]])
 def test_every_external_path_of_the_papers_configuration_is_in_the_registry(over):
-    config = load("config.yaml")
-    for name in ("paper.yaml", *over):
-        config = merged(load(name), config)
-    datasets = read_registry(REGISTRY)
-    covered = {}
+    config, datasets = configuration("paper.yaml", *over), read_registry(REGISTRY)
+    covered = set()
     for key, paths in (external_files(config) | fetched_weights(config)).items():
         for path in paths:
             found = expected_at(path, datasets)
             assert found, f"{key}: {path} is in no row of {REGISTRY.name}"
             assert any(fnmatchcase(path, pattern) for pattern in found.dataset.files), f"{path}: found by name only"
-            covered.setdefault(found.dataset.name, []).append(path)
-    assert covered["coco-train2017"] and covered["clip-vit-b32"]
+            covered.add(found.dataset.name)
+    assert {"coco-train2017", "clip-vit-b32"} <= covered
 
 
 @pytest.mark.parametrize(
@@ -62,6 +59,8 @@ def test_every_external_path_of_the_papers_configuration_is_in_the_registry(over
         ({"bytes": "12MB"}, "line 2, bytes: expected a text that matches .* found '12MB'"),
         ({"sha256": "ab"}, "line 2, sha256: expected a text that matches"),
         ({"items": "3 4"}, "line 2, items: expected a value for each of files, 1, found 2"),
+        ({"terms": "a\tb"}, "line 2: expected 12 cells, found 13"),
+        ({}, "line 3, name: 'set' occurs twice"),
     ],
 )
 def test_a_mistake_in_the_registry_is_explained(tmp_path, changes, message):
@@ -69,19 +68,18 @@ def test_a_mistake_in_the_registry_is_explained(tmp_path, changes, message):
     good |= {"source": "https://example.org", "licence": "MIT", "without": "nothing"}
     sheet = tmp_path / "datasets.tsv"
 
-    def write(*rows):
+    def read(*rows):
         lines = ["\t".join(COLUMNS), *("\t".join(row.get(column, "") for column in COLUMNS) for row in rows)]
         sheet.write_text("\n".join(lines) + "\n")
+        return read_registry(sheet)
 
-    write(good)
-    (row,) = read_registry(sheet)
-    assert row.downloads == (Download("set.zip", 12, False, None, None),)
-    write(good | changes)
+    assert [row.downloads for row in read(good)] == [(Download("set.zip", 12, False, None, None),)]
     with pytest.raises(ValueError, match=message):
-        read_registry(sheet)
-    write(good, good)
-    with pytest.raises(ValueError, match="line 3, name: 'set' occurs twice"):
-        read_registry(sheet)
+        read(good | changes, good)
+
+
+def test_another_table_is_no_registry(tmp_path):
+    sheet = tmp_path / "datasets.tsv"
     sheet.write_text("name\tlicence\n")
     with pytest.raises(ValueError, match=r"expected the columns name, used_for, .*, found name, licence"):
         read_registry(sheet)
@@ -97,8 +95,8 @@ def test_the_digests_of_clips_weights_are_those_that_clip_checks():
 
 def test_the_digests_that_torchvision_checks_are_the_same():
     folder = Path(importlib.util.find_spec("torchvision").origin).parent / "datasets"
-    source = "".join((folder / f"{name}.py").read_text() for name in ("cifar", "food101", "flowers102", "imagenet"))
-    source += (folder / "oxford_iiit_pet.py").read_text() + (folder / "voc.py").read_text()
+    modules = ("cifar", "food101", "flowers102", "imagenet", "oxford_iiit_pet", "voc")
+    source = "".join((folder / f"{name}.py").read_text() for name in modules)
     rows = {row.name: row for row in read_registry(REGISTRY)}
     for name in ("cifar-10", "cifar-100", "food-101", "flowers-102", "oxford-pets", "imagenet-1k", "voc2007-test"):
         for download in rows[name].downloads:
@@ -106,101 +104,16 @@ def test_the_digests_that_torchvision_checks_are_the_same():
 
 
 def test_the_real_annotation_files_are_as_the_registry_says(real_data):
-    rows = {row.name: row for row in read_registry(REGISTRY)}
-    places = {row.downloads[0].name: row.name for row in (rows["valse-existence"], rows["negrefcocog"])}
+    rows = read_registry(REGISTRY)
+    offered = {row.name: row.downloads[0].name for row in rows if row.downloads}
     files = {f"data/sugarcrepe/{path.name}": path for path in (real_data / "sugarcrepe").glob("*.json")}
-    files |= {f"data/valse/{name}": real_data / "valse_existence.json" for name in places if "exist" in name}
-    files |= {f"data/negrefcocog/{name}": real_data / "negrefcocog.json" for name in places if "exist" not in name}
+    files[f"data/valse/{offered['valse-existence']}"] = real_data / "valse_existence.json"
+    files[f"data/negrefcocog/{offered['negrefcocog']}"] = real_data / "negrefcocog.json"
     assert len(files) == 9
     for path, file in files.items():
-        status, detail = inspect(file, expected_at(path, list(rows.values())))
+        status, detail = inspect(file, expected_at(path, rows))
         assert status == PRESENT, detail
         assert re.fullmatch(r"[\d,]+ items, sha256", detail)
-
-
-# --------------------------------------------------------------------------------------------------- what lies on disk
-def folder_of_images(path, count):
-    """A folder of empty images, beside things that are none."""
-    (path / "deep").mkdir(parents=True)
-    for number in range(count):
-        (path / ("deep" if number % 2 else "") / f"{number}.{'JPEG' if number % 3 else 'png'}").touch()
-    for junk in (".DS_Store", "._0.jpg", "notes.txt"):
-        (path / junk).touch()
-
-
-def test_a_folder_is_counted_and_junk_is_not(tmp_path):
-    folder_of_images(tmp_path / "set", 7)
-    assert inspect(tmp_path / "set", about(7)) == (PRESENT, "7 images")
-    assert inspect(tmp_path / "set", about(8)) == (WRONG, f"{tmp_path}/set: expected 8 images, found 7")
-    assert inspect(tmp_path / "set") == (PRESENT, "")
-    assert inspect(tmp_path / "other", about(8)) == (MISSING, "")
-
-
-def test_246_items_in_place_of_245_are_noticed(tmp_path):
-    file = tmp_path / "swap_obj.json"
-    file.write_text(json.dumps({str(number): {} for number in range(246)}))
-    assert inspect(file, about(245)) == (WRONG, f"{file}: expected 245 items, found 246")
-    file.write_text("[")
-    assert "expected a JSON list or object" in inspect(file, about(245)).detail
-
-
-def test_tables_are_counted_by_row(tmp_path):
-    (tmp_path / "set.tsv").write_text('a "quoted\thttp://a\nb\thttp://b')
-    assert inspect(tmp_path / "set.tsv", about(2)) == (PRESENT, "2 rows")
-    (tmp_path / "set.csv").write_text('image,captions\na.jpg,"one\nline"\nb.jpg,two\n')
-    assert inspect(tmp_path / "set.csv", about(2)) == (PRESENT, "2 rows")
-    (tmp_path / "test.txt").write_text("000001\n000002\n")
-    assert inspect(tmp_path / "test.txt", about(3)).detail.endswith("expected 3 rows, found 2")
-
-
-def test_zips_are_counted_and_cut_ones_are_noticed(tmp_path):
-    path = tmp_path / "set.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in ("set/", "set/a.jpg", "set/b.JPG", "__MACOSX/set/._a.jpg", "set/readme.txt"):
-            archive.writestr(name, "x" * 50)
-    assert inspect(path, about(2)) == (PRESENT, "2 images")
-    assert "expected 3 images, found 2" in inspect(path, about(3)).detail
-    path.write_bytes(path.read_bytes()[:-30])
-    assert "cut short" in inspect(path, about(2)).detail
-    path.write_bytes(b"<html>not found</html>")
-    assert "expected a zip, found something else" in inspect(path, about(2)).detail
-    (tmp_path / "model.pt").write_bytes(b"PK\x03\x04" + b"x" * 100)  # torch saves zips
-    assert "cut short" in inspect(tmp_path / "model.pt").detail
-
-
-def test_cut_tars_and_safetensors_and_empty_files_are_noticed(tmp_path):
-    path = tmp_path / "set.tar"
-    with tarfile.open(path, "w") as archive:
-        archive.add(__file__, "a.jpg")
-    assert inspect(path, about(9)) == (PRESENT, "")  # not counted: it would have to be read whole
-    path.write_bytes(path.read_bytes()[:1000])
-    assert "the tar is cut short" in inspect(path).detail
-    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
-    whole = struct.pack("<Q", len(header)) + header + b"\0" * 8
-    weights = tmp_path / "model.safetensors"
-    weights.write_bytes(whole)
-    assert inspect(weights).status == PRESENT
-    weights.write_bytes(whole[:-1])
-    assert inspect(weights).detail == f"{weights}: expected {len(whole)} bytes by its header, found {len(whole) - 1}"
-    weights.write_bytes(b"<html>not found</html>")
-    assert "expected safetensors" in inspect(weights).detail
-    weights.write_bytes(b"")
-    assert "found an empty file" in inspect(weights).detail
-
-
-def test_sizes_and_hashes_are_compared(tmp_path, monkeypatch):
-    path = tmp_path / "set.bin"
-    path.write_bytes(b"content")
-    right = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"
-    assert inspect(path, about(name="set.bin", size=7, exact=True, sha256=right)) == (PRESENT, "sha256")
-    assert "expected 8 bytes, found 7" in inspect(path, about(name="set.bin", size=8, exact=True)).detail
-    assert inspect(path, about(name="set.bin", size=8)).status == PRESENT  # about 8
-    wrong = about(name="set.bin", size=7, exact=True, sha256="0" * 64)
-    assert f"expected sha256 {'0' * 64}, found {right}" in inspect(path, wrong).detail
-    assert inspect(path, about(name="set.bin", md5="9a0364b9e99bb480dd25e1f0284c8555")) == (PRESENT, "md5")
-    monkeypatch.setattr("pipeline_lib.preflight.findings.HASHED_BELOW", 7)
-    assert inspect(path, wrong) == (PRESENT, "size")
-    assert inspect(path, wrong, hashes=True).status == WRONG
 
 
 def test_a_copy_elsewhere_is_known_by_its_name():
@@ -217,23 +130,78 @@ def test_a_copy_elsewhere_is_known_by_its_name():
     assert expected_at("mine/photos", datasets) is None
 
 
+# --------------------------------------------------------------------------------------------------- what lies on disk
+@pytest.mark.parametrize(
+    ("name", "content", "items", "status", "detail"),
+    [
+        ("set.tsv", b'a "quoted\thttp://a\nb\thttp://b', 2, PRESENT, "2 rows"),
+        ("set.csv", b'image,captions\na.jpg,"one\nline"\nb.jpg,two\n', 2, PRESENT, "2 rows"),
+        ("page.csv", b'<html lang="en>' + b"x" * 200_000, 3, WRONG, "page.csv: "),
+        ("test.txt", b"000001\n000002\n", 3, WRONG, "test.txt: expected 3 rows, found 2"),
+        ("swap_obj.json", json.dumps(dict.fromkeys(range(246))).encode(), 245, WRONG, "expected 245 items, found 246"),
+        ("swap_obj.json", b"[", 245, WRONG, "expected a JSON list or object"),
+        ("set.zip", b"<html>not found</html>", 2, WRONG, "expected a zip, found something else"),
+        ("model.pt", b"PK\x03\x04" + b"x" * 100, None, WRONG, "cut short"),  # torch saves zips
+        ("model.safetensors", SAFETENSORS, None, PRESENT, ""),
+        ("model.safetensors", SAFETENSORS[:-1], None, WRONG, "expected whole safetensors, found "),
+        ("model.safetensors", SAFETENSORS + b"x", None, WRONG, "expected whole safetensors, found "),
+        ("model.safetensors", b"\xff" * 20, None, WRONG, "expected whole safetensors, found "),
+        ("model.safetensors", b"", None, WRONG, "found an empty file"),
+    ],
+)
+def test_files_are_counted_and_damaged_ones_are_noticed(tmp_path, name, content, items, status, detail):
+    (tmp_path / name).write_bytes(content)
+    found = inspect(tmp_path / name, about(items))
+    assert found.status == status and detail in found.detail
+    assert status == PRESENT or found.detail.startswith(f"{tmp_path / name}: ")
+
+
+def test_zips_are_counted_and_cut_zips_and_tars_are_noticed(tmp_path):
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("set/", "set/a.jpg", "set/b.JPG", "__MACOSX/set/._a.jpg", "set/readme.txt"):
+            archive.writestr(name, "x" * 50)
+    assert inspect(path, about(2)) == (PRESENT, "2 images")
+    assert "expected 3 images, found 2" in inspect(path, about(3)).detail
+    path.write_bytes(path.read_bytes()[:-30])
+    assert "cut short" in inspect(path, about(2)).detail
+    path = tmp_path / "set.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.add(__file__, "a.jpg")
+    assert inspect(path, about(9)) == (PRESENT, "")  # not counted: it would have to be read whole
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "the tar is cut short" in inspect(path).detail
+
+
+def test_a_folder_is_counted_and_one_of_nothing_or_of_archives_is_wrong(tmp_path):
+    folder = tmp_path / "set"
+    (folder / "below").mkdir(parents=True)
+    assert inspect(folder) == Finding(WRONG, f"{folder}: expected files, found nothing in it")
+    (folder / "below" / "images.zip").write_bytes(b"PK")
+    assert inspect(folder).detail.endswith("found archives alone, such as images.zip; unpack them")
+    for name in ("1.png", "2.jpg", "below/3.JPEG", ".DS_Store", "._1.jpg", "notes.txt"):
+        (folder / name).touch()
+    assert inspect(folder, about(3)) == (PRESENT, "3 images")
+    assert inspect(folder, about(8)) == (WRONG, f"{folder}: expected 8 images, found 3")
+    assert inspect(folder) == (PRESENT, "")
+    assert inspect(tmp_path / "other", about(8)) == (MISSING, "")
+
+
+def test_sizes_and_hashes_are_compared(tmp_path, monkeypatch):
+    path = tmp_path / "set.bin"
+    path.write_bytes(b"content")
+    wrong = about(name="set.bin", size=7, exact=True, sha256="0" * 64)
+    assert inspect(path, about(name="set.bin", size=7, exact=True, sha256=SHA256)) == (PRESENT, "sha256")
+    assert "expected 8 bytes, found 7" in inspect(path, about(name="set.bin", size=8, exact=True)).detail
+    assert inspect(path, about(name="set.bin", size=8)).status == PRESENT  # about 8
+    assert f"expected sha256 {'0' * 64}, found {SHA256}" in inspect(path, wrong).detail
+    assert inspect(path, about(name="set.bin", md5="9a0364b9e99bb480dd25e1f0284c8555")) == (PRESENT, "md5")
+    monkeypatch.setattr("pipeline_lib.preflight.findings.HASHED_BELOW", 7)
+    assert inspect(path, wrong) == (PRESENT, "size")
+    assert inspect(path, wrong, hashes=True).status == WRONG
+
+
 def test_what_is_there_only_in_part_is_wrong():
     here, gone = Finding(PRESENT, "7 images"), Finding(MISSING, "")
     for findings, status in (([here, here], PRESENT), ([gone, gone], MISSING), ([here, gone], WRONG)):
-        assert Item(None, ["key"], dict(enumerate(findings)), 0).status == status
-
-
-def test_a_folder_of_nothing_or_of_archives_is_wrong(tmp_path):
-    (tmp_path / "below").mkdir()
-    assert inspect(tmp_path, None, False) == Finding(WRONG, f"{tmp_path}: expected files, found nothing in it")
-    (tmp_path / "below" / "images.zip").write_bytes(b"PK")
-    assert inspect(tmp_path, None, False).detail.endswith("found archives alone, such as images.zip; unpack them")
-    (tmp_path / "below" / "1.jpg").touch()
-    assert inspect(tmp_path, None, False).status == PRESENT
-
-
-def test_a_csv_that_is_none_is_wrong(tmp_path):
-    path = tmp_path / "page.csv"
-    path.write_text('<html lang="en>' + "x" * 200_000)
-    found = inspect(path, about(items=3), False)
-    assert found.status == WRONG and str(path) in found.detail
+        assert DataItem(None, ["key"], dict(enumerate(findings)), 0).status == status

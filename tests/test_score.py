@@ -9,11 +9,12 @@ from conftest import TINY_RESNET, call, jpeg_bytes
 from PIL import ExifTags, Image
 from torch.nn import functional
 
+from pipeline_lib import score
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import clip, load_clip, preprocess, save_checkpoint
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.run_record import baseline
-from pipeline_lib.score import __main__ as score
+from pipeline_lib.score.__main__ import main
 
 CAPTIONS = ["this is a photo of a dog", "this is not a photo of a dog", "no dog"]
 
@@ -44,7 +45,7 @@ def results(tmp_path_factory):
 
 
 def ask(results, *arguments):
-    return call(score.main, "--results", results, "--image", results / "dog.jpg", *arguments)
+    return call(main, "--results", results, "--image", results / "dog.jpg", *arguments)
 
 
 def test_numbers_are_those_of_clip_itself(results, capsys):
@@ -67,9 +68,22 @@ def test_numbers_are_those_of_clip_itself(results, capsys):
 
 def test_each_clip_stands_once_before_its_models(results, capsys):
     names = ["conclip-s1", "l1-other-s0", "conclip-s0", "tiny"]
-    assert ask(results, "--json", *(word for name in names for word in ("--model", name)), "a dog") is None
+    flags = [word for name in names for word in ("--model", name)]
+    assert ask(results, "--json", *flags, "a dog") is None
     said = json.loads(capsys.readouterr().out)["models"]
     assert [one["model"] for one in said] == ["tiny", "conclip-s1", "conclip-s0", "other", "l1-other-s0"]
+
+
+def test_several_images_are_scored_together_as_each_alone(results):
+    models = score.find_models(results / "small", ["conclip-s0"])
+    images = {colour: Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")}
+    together = score.score(models, images, CAPTIONS)
+    assert len(together) == 2 * 2 * 3
+    for name, image in images.items():
+        alone = score.score(models, {name: image}, CAPTIONS)
+        among = together[together.image == name].reset_index(drop=True)
+        assert among.caption.tolist() == CAPTIONS * 2 and among.share.sum() == pytest.approx(2)
+        np.testing.assert_allclose(among[["cosine", "share"]], alone[["cosine", "share"]], atol=1e-5)
 
 
 def test_the_table_has_every_number_within_80_columns(results, capsys):

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent
-DATA_SUFFIXES = (".j2", ".txt", ".json", ".tsv")
+DATA_SUFFIXES = (".j2", ".json", ".mplstyle", ".toml", ".tsv", ".txt")
 
 
 def _path(module: str) -> Path | None:

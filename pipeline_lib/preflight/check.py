@@ -7,52 +7,37 @@
 
 (seconds; no torch). It is a report: it ends with success whatever it finds. Where data are missing or wrong it also
 writes ``override.yaml``, which leaves them out, and ``experiments.tsv``, the experiments that can be trained without
-them, into ``--folder``.
+them, into ``--folder``. Printed as plain text in 100 columns, coloured on a terminal.
 """
 
 import argparse
+import os
+import shutil
+import subprocess
+from collections.abc import Collection, Iterator
+from itertools import groupby
 from pathlib import Path
 
 import yaml
+from rich import box
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+from rich.text import Text
 
 from pipeline_lib.config.checks import read_experiments
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
-from pipeline_lib.preflight.estimate import costs
-from pipeline_lib.preflight.look import Item, look, unusable
-from pipeline_lib.preflight.machine import cores, free_bytes, gpus
-from pipeline_lib.preflight.needs import Needs
-from pipeline_lib.preflight.override import Override, leave_out
+from pipeline_lib.preflight.estimate import Cost, costs
+from pipeline_lib.preflight.findings import FETCHED, MISSING, PRESENT, WRONG, DataItem, inspect_inputs, unusable_keys
 from pipeline_lib.preflight.registry import read_registry
-from pipeline_lib.preflight.show import console, show_costs, show_data, show_gpus, show_override, show_targets
-from pipeline_lib.preflight.targets import targets
+from pipeline_lib.preflight.requirements import Override, Requirements, Target, leave_out, targets
 
-
-def _counts(config: dict, items: list[Item]) -> tuple[int, dict[str, int]]:
-    """Links of the captions file and images of each pool, by the configuration or the registry; 0 where unknown."""
-    counts = {key: item.items for item in items for key in item.keys}
-    pools = config["features"]["pools"]
-    images = {pool["name"]: pool.get("count") or counts.get(f"features/pools/{pool['name']}", 0) for pool in pools}
-    return config["fetch"]["rows"] or counts.get("fetch/captions", 0), images
-
-
-def _sheet(experiments: list[dict]) -> str:
-    rows = [
-        {**row, "seeds": ",".join(map(str, row["seeds"])), "benchmarks": ",".join(row["benchmarks"] or ["all"])}
-        for row in experiments
-    ]
-    return "".join("\t".join(cells) + "\n" for cells in (rows[0], *(row.values() for row in rows)))
-
-
-def _write(override: Override, experiments: list[dict], folder: Path) -> Path:
-    """Write the override, and the sheet where rows are gone or changed."""
-    changes, sheet, file = override.config, folder / "experiments.tsv", folder / "override.yaml"
-    if override.experiments != experiments:
-        write_text(sheet, _sheet(override.experiments))
-        changes = {**changes, "finetune": {"experiments": str(sheet)}}
-    write_text(file, "# Made by preflight: leaves out what is missing.\n" + yaml.safe_dump(changes, sort_keys=False))
-    return file
+WIDTH = 100
+MANY = 3  # missing files of a data set that are named one by one
+COLOURS = {PRESENT: "green", MISSING: "yellow", WRONG: "bold red", FETCHED: "cyan"}
+NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
 def main() -> None:
@@ -68,33 +53,201 @@ def main() -> None:
     config = yaml.safe_load(args.config.read_text(encoding="utf-8"))
     backbones = [model["name"] for model in config["backbones"]["models"]]
     experiments = read_experiments(config["finetune"]["experiments"], args.sheet_schema, backbones, list(LOSSES))
-    items = look(config, read_registry(args.datasets), args.hash)
-    needs, lacking = Needs(config, experiments), unusable(items)
+    items = inspect_inputs(config, read_registry(args.datasets), args.hash)
+    needs, lacking = Requirements(config, experiments), unusable_keys(items)
+    cores = len(os.sched_getaffinity(0))
 
     def command(*configfiles: str | Path) -> str:
-        over = f" --configfile {' '.join(map(str, configfiles))}" if configfiles else ""
-        return f"snakemake{over} --cores {cores()}"
+        over = ["--configfile", *map(str, configfiles)] if configfiles else []
+        return " ".join(["snakemake", *over, "--cores", str(cores)])
 
-    screen = console()
+    screen = Console(highlight=False, markup=False, width=WIDTH)
     screen.print(f"Run {config['run']}: {len(items)} data sets from outside\n")
-    show_data(screen, items)
+    _print_data(screen, items)
     if config["miniature"] is None:
-        estimate = costs(config, needs, *_counts(config, items))
-        show_costs(screen, estimate, items, free_bytes("results"), cores())
+        _print_costs(screen, costs(config, needs, *_counts(config, items)), items, cores)
     else:
         screen.print("Room and time: the miniature takes about 1 GB and 7 to 10 minutes on two cores (README.md).\n")
-    precisions = (("features", "precision"), ("features", "training_precision"), ("finetune", "precision"))
-    fp16 = [f"{section}.{key}" for section, key in precisions if config[section][key] == "fp16"]
-    show_gpus(screen, gpus(), fp16)
-    show_targets(screen, targets(config, needs, lacking), items, command(*args.configfiles))
+    _print_gpus(screen, config)
+    _print_targets(screen, targets(config, needs, lacking), items, command(*args.configfiles))
     if lacking:
         try:
             override = leave_out(config, experiments, lacking)
         except ValueError as error:
             screen.print(f"No tables without it: {error}.", soft_wrap=True)
+            return
+        file = write_override(override, experiments, args.folder)
+        again = command(*args.configfiles, file)
+        screen.print(f"All tables without what is missing:\n\n{again} results/tables.parquet\n", soft_wrap=True)
+        screen.print("\n  ".join([f"{file} leaves out:", *override.left_out]), soft_wrap=True)
+
+
+def _counts(config: dict, items: list[DataItem]) -> tuple[int, dict[str, int]]:
+    """Links of the captions file and images of each pool, by the configuration or the registry; 0 where unknown."""
+    counts = {key: item.items for item in items for key in item.keys}
+    pools = config["features"]["pools"]
+    images = {pool["name"]: pool.get("count") or counts.get(f"features/pools/{pool['name']}", 0) for pool in pools}
+    return config["fetch"]["rows"] or counts.get("fetch/captions", 0), images
+
+
+def write_override(override: Override, experiments: list[dict], folder: Path) -> Path:
+    """Write ``override.yaml``, whose path is returned, and ``experiments.tsv`` where rows of the sheet change."""
+    changes, sheet, file = override.config, folder / "experiments.tsv", folder / "override.yaml"
+    if override.experiments != experiments:
+        rows = [
+            {**row, "seeds": ",".join(map(str, row["seeds"])), "benchmarks": ",".join(row["benchmarks"] or ["all"])}
+            for row in override.experiments
+        ]
+        write_text(sheet, "".join("\t".join(cells) + "\n" for cells in (rows[0], *(row.values() for row in rows))))
+        changes = {**changes, "finetune": {"experiments": str(sheet)}}
+    write_text(file, "# Made by preflight: leaves out what is missing.\n" + yaml.safe_dump(changes, sort_keys=False))
+    return file
+
+
+def duration(hours: float) -> str:
+    """Return hours in words, such as ``12 min`` or ``3 days``."""
+    if hours < 1:
+        return f"{max(1, round(hours * 60))} min"
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def _table(title: str, *headings: str, numbers: Collection[str] = ()) -> Table:
+    """A table without frame whose last column is as wide as it needs to be."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        side = "right" if heading in numbers else "left"
+        made.add_column(heading, justify=side, no_wrap=heading != headings[-1], overflow="fold")
+    return made
+
+
+def _print_data(screen: Console, items: list[DataItem]) -> None:
+    if not items:
+        screen.print("Data: nothing is taken from outside.\n")
+        return
+    made = _table("Data", "state", "what it is and what is at its paths")
+    for (status, dataset), same in groupby(items, key=lambda item: (item.status, item.dataset)):
+        same = list(same)
+        about = Text()
+        if dataset:
+            about.append(dataset.name, style="bold").append(f": {dataset.used_for}")
         else:
-            file = _write(override, experiments, args.folder)
-            show_override(screen, override, file, command(*args.configfiles, file))
+            keys = ", ".join(key for item in same for key in item.keys)
+            about.append(f"not in config/datasets.tsv; named at {keys}")
+        for item in same:
+            for line, style in _paths(item):
+                about.append(f"\n{line}", style=style)
+        if dataset and status != PRESENT:
+            known = [decimal(dataset.size)] if dataset.size else []
+            about.append(f"\n{', '.join([*known, f'licence: {dataset.licence}'])}\n{dataset.source}")
+            for text in (dataset.terms, f"without it: {dataset.without}"):
+                about.append(f"\n{text}" if text else "", style="dim")
+        made.add_row(Text(status, style=COLOURS[status]), about)
+    screen.print(made)
+
+
+def _paths(item: DataItem) -> Iterator[tuple[str, str]]:
+    """Lines about what lies at an item's paths, and their styles; of many missing files the first."""
+    if item.status == MISSING and len(item.found) > MANY:
+        first, *more = item.found
+        yield first, ""
+        yield f"and {len(more)} more", ""
+        return
+    for path, (status, detail) in item.found.items():
+        if status == WRONG:
+            yield detail, "bold"
+        elif status == MISSING and item.status == WRONG:
+            yield f"{path}: is not there", "bold"
+        else:
+            yield f"{path}{f'  {detail}' if detail else ''}", ""
+
+
+def _print_costs(screen: Console, estimate: list[Cost], items: list[DataItem], cores: int) -> None:
+    made = _table("Room and time, roughly", "stage", "room", "time", "for", numbers=("room", "time"))
+    for cost in estimate:
+        made.add_row(cost.stage, decimal(cost.bytes), "" if cost.hours is None else duration(cost.hours), cost.basis)
+    room, free = sum(cost.bytes for cost in estimate), free_bytes("results")
+    made.add_section()
+    made.add_row("all", decimal(room), duration(sum(cost.hours or 0 for cost in estimate)), "")
+    screen.print(made)
+    if room > free:
+        screen.print(f"Free under results/: {decimal(free)}, less than the run takes.", style="bold red")
+    else:
+        screen.print(f"Free under results/: {decimal(free)}.")
+    missing = {item.dataset.name: item.dataset for item in items if item.status != PRESENT and item.dataset}
+    known = [dataset.size for dataset in missing.values() if dataset.size]
+    unknown = f", and {len(missing) - len(known)} of unknown size" if len(known) < len(missing) else ""
+    if missing:
+        screen.print(f"Downloads that are missing: {decimal(sum(known))}{unknown}.")
+    screen.print(
+        "Times are of two cores without a GPU, computed from docs/speed.md, docs/captions.md and\n"
+        f"docs/fetching.md; this machine has {cores} cores. A GPU was not measured: expect a small part of it.\n"
+    )
+
+
+def free_bytes(folder: str | Path) -> int:
+    """Return the room on the disk that holds `folder`, or would hold it."""
+    folder = Path(folder).absolute()
+    return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
+
+
+def _print_gpus(screen: Console, config: dict) -> None:
+    found = gpus()
+    screen.print(f"GPU: {'; '.join(found) or 'none found'}.")
+    precisions = (("features", "precision"), ("features", "training_precision"), ("finetune", "precision"))
+    fp16 = [f"{section}.{key}" for section, key in precisions if config[section][key] == "fp16"]
+    if fp16 and not found:
+        screen.print(f"{' and '.join(fp16)}: fp16 needs a GPU; set fp32 or bf16 to run without one.", style="yellow")
+    screen.print()
+
+
+def gpus() -> list[str]:
+    """Return the names of the NVIDIA GPUs, with their memory where the driver's tool says it."""
+    if tool := shutil.which("nvidia-smi"):
+        command = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            done = None
+        if done and done.returncode == 0:
+            return [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    found = []
+    for card in sorted(NVIDIA.iterdir()) if NVIDIA.is_dir() else []:
+        about = (card / "information").read_text(errors="replace").splitlines()
+        found.append(next((line.partition(":")[2].strip() for line in about if line.startswith("Model")), card.name))
+    return found
+
+
+def _print_targets(screen: Console, made: list[Target], items: list[DataItem], command: str) -> None:
+    names: dict[str, list[str]] = {}
+    for item in items:
+        for key in item.keys:
+            names.setdefault(key, []).append(item.dataset.name if item.dataset else next(iter(item.found)))
+    table = _table("Targets", "state", "target", "waits for")
+    for target in made:
+        able = len(target.outputs)
+        word, colour = ("can run", "green") if able == target.count else (f"{able} of {target.count}", "cyan")
+        word, colour = (word, colour) if able else ("waits", "yellow")
+        waits = [*dict.fromkeys(name for key in target.lacks for name in names[key])]
+        table.add_row(Text(word, style=colour), target.name, ", ".join([*waits, *filter(None, [target.after])]))
+    screen.print(table)
+    able = [target for target in made if target.outputs]
+    if len(able) == len(made) and all(len(target.outputs) == target.count for target in made):
+        screen.print(f"Everything can run: {command} results/tables.parquet", soft_wrap=True)
+    elif able:
+        files = " \\\n".join(f"  {braces(target.outputs)}" for target in able)
+        screen.print(f"What can run now:\n\n{command} \\\n{files}\n", soft_wrap=True)
+
+
+def braces(paths: list[str]) -> str:
+    """Return paths that differ in one part as a shell writes them: ``a/{b,c}/d``."""
+    parts = [path.split("/") for path in paths]
+    different = [position for position, values in enumerate(zip(*parts, strict=False)) if len(set(values)) > 1]
+    if len(different) != 1 or len({len(part) for part in parts}) > 1:
+        return " ".join(paths)
+    (position,) = different
+    start = list(parts[0])
+    start[position] = "{" + ",".join(part[position] for part in parts) + "}"
+    return "/".join(start)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Look at a file or folder as it lies on disk: is it there, whole, and what was published?
+"""Look at files and folders as they lie on disk: are they there, whole, and what was published?
 
 Only cheap looks: sizes, the ends of archives, the number of rows, entries or images, and a hash where the file is small
 (or where asked for). Nothing is decoded and nothing is unpacked.
@@ -8,14 +8,15 @@ import csv
 import hashlib
 import json
 import os
-import struct
-import sys
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from safetensors import SafetensorError, safe_open
+
+from pipeline_lib.config.inputs import external_files, fetched_weights
 from pipeline_lib.formats.cc3m import count_rows
-from pipeline_lib.preflight.registry import Download, Expected
+from pipeline_lib.preflight.registry import Dataset, Download, Expected, expected_at
 from pipeline_lib.readers.containers import walk
 
 PRESENT, MISSING, WRONG = "present", "missing", "wrong"
@@ -26,56 +27,82 @@ HASHED_BELOW = 200_000_000  # bytes; a larger file takes more than a second and 
 
 
 class Finding(NamedTuple):
-    """What was found at a path.
-
-    Attributes
-    ----------
-    status : str
-        ``present``, ``missing`` or ``wrong``.
-    detail : str
-        What was looked at; for ``wrong`` what was expected and what was found.
-    """
+    """What was found at a path; `detail` says what was looked at, for `WRONG` what was expected and what was found."""
 
     status: str
     detail: str
 
 
-def inspect(path: str | Path, expected: Expected | None = None, hashes: bool = False) -> Finding:
-    """Compare what lies at a path with what is expected there.
+class DataItem(NamedTuple):
+    """Files and folders that are read together."""
 
-    Parameters
-    ----------
-    path : str or Path
-        A file or folder that a run reads.
-    expected : Expected, optional
-        What the registry says of it; without it only wholeness is looked at.
-    hashes : bool
-        Whether to hash files of any size.
+    dataset: Dataset | None  # what they are, by the registry
+    keys: list[str]  # where the configuration names them
+    found: dict[str, Finding]  # what lies at each path
+    items: int  # rows, entries or images there should be; 0 where unknown
 
-    Returns
-    -------
-    Finding
-        That nothing is there, the first thing that is wrong, or what was found right.
+    @property
+    def status(self) -> str:
+        """Whether all is there and right; what is there only in part is wrong."""
+        states = {finding.status for finding in self.found.values()}
+        return states.pop() if len(states) == 1 else WRONG
+
+
+def inspect_inputs(config: dict, datasets: list[Dataset], hashes: bool = False) -> list[DataItem]:
+    """Inspect every file and folder that a run takes from outside, in the configuration's order.
+
+    What several keys name occurs once; `hashes` says whether to hash large files too.
     """
-    path, seen = Path(path), []
+    fetched = fetched_weights(config)
+    items: dict[tuple, DataItem] = {}
+    for key, paths in (external_files(config) | fetched).items():
+        by_dataset: dict[str | None, dict[str, Expected | None]] = {}
+        for path in paths:
+            about = expected_at(path, datasets)
+            by_dataset.setdefault(about.dataset.name if about else None, {})[path] = about
+        for name, here in by_dataset.items():
+            if (name, *here) in items:
+                items[name, *here].keys.append(key)
+                continue
+            found = {path: inspect(path, about, hashes) for path, about in here.items()}
+            if key in fetched:
+                found = {p: Finding(FETCHED, "") if f.status == MISSING else f for p, f in found.items()}
+            abouts = [about for about in here.values() if about]
+            count = sum(about.items or 0 for about in abouts)
+            items[name, *here] = DataItem(abouts[0].dataset if abouts else None, [key], found, count)
+    return list(items.values())
+
+
+def unusable_keys(items: list[DataItem]) -> set[str]:
+    """Return the configuration's keys whose data are missing or wrong."""
+    return {key for item in items if item.status in (MISSING, WRONG) for key in item.keys}
+
+
+def inspect(path: str | Path, expected: Expected | None = None, hashes: bool = False) -> Finding:
+    """Compare what lies at a path with what is expected there: the first thing that is wrong, or what is right.
+
+    Without `expected` only wholeness is looked at; `hashes` says whether to hash files of any size.
+    """
+    path = Path(path)
     if not path.exists():
         return Finding(MISSING, "")
+    seen = []
     try:
         if path.is_file():
             _check_whole(path)
         else:
             _check_filled(path)
         if expected and expected.items:
-            seen.append(_counted(path, expected.items))
+            seen.append(_check_count(path, expected.items))
         if expected and expected.download:
-            seen.append(_as_published(path, expected.download, hashes))
-    except Exception as error:  # what lies there may be anything, and the next file wants to be looked at too
+            seen.append(_check_published(path, expected.download, hashes))
+    except Exception as error:  # anything may lie there, and the other files are still to be looked at
         return Finding(WRONG, str(error) if str(path) in str(error) else f"{path}: {error}")
     return Finding(PRESENT, ", ".join(word for word in seen if word))
 
 
 def _check_filled(folder: Path) -> None:
-    """Raise a `ValueError` if a folder holds nothing but archives, which nobody looks into, or nothing at all."""
+    """Raise a ValueError if a folder holds nothing but archives, which nobody looks into, or nothing at all."""
     archives = []
     for _, names in walk(folder):
         for name in names:
@@ -86,12 +113,34 @@ def _check_filled(folder: Path) -> None:
     raise ValueError(f"{folder}: expected files, found {found}")
 
 
-def _as_published(file: Path, download: Download, hashes: bool) -> str:
+def _check_whole(file: Path) -> None:
+    """Raise a ValueError where an archive or a file of weights ends too early."""
+    with open(file, "rb") as content:
+        start = content.read(8)
+        size = content.seek(0, os.SEEK_END)
+        content.seek(max(0, size - 1024))
+        end = content.read()
+    if not size:
+        raise ValueError(f"{file}: expected content, found an empty file")
+    if start[:4] == b"PK\x03\x04" and not zipfile.is_zipfile(file):  # zips, and what torch saves
+        raise ValueError(f"{file}: the archive is cut short (no central directory); get it again")
+    if file.suffix == ".tar" and (size % 512 or end.strip(b"\0")):
+        raise ValueError(f"{file}: the tar is cut short (it does not end with two empty blocks); get it again")
+    if file.suffix == ".safetensors":
+        try:
+            with safe_open(file, framework="numpy"):  # reads the header, and whether the file has all that it names
+                pass
+        except SafetensorError as error:
+            raise ValueError(
+                f"{file}: expected whole safetensors, found something else ({error}); get it again"
+            ) from error
+
+
+def _check_published(file: Path, download: Download, hashes: bool) -> str:
     size = file.stat().st_size
     if download.exact and size != download.size:
         raise ValueError(f"{file}: expected {download.size:,} bytes, found {size:,}")
-    for kind in ("sha256", "md5"):
-        expected = getattr(download, kind)
+    for kind, expected in (("sha256", download.sha256), ("md5", download.md5)):
         if expected and (hashes or size < HASHED_BELOW):
             with open(file, "rb") as content:
                 found = hashlib.file_digest(content, kind).hexdigest()
@@ -101,35 +150,8 @@ def _as_published(file: Path, download: Download, hashes: bool) -> str:
     return "size" if download.exact else ""
 
 
-def _check_whole(file: Path) -> None:
-    """Raise ValueError where an archive or a file of weights ends too early."""
-    with open(file, "rb") as content:
-        start = content.read(8)
-        content.seek(0, os.SEEK_END)
-        size = content.tell()
-        content.seek(max(0, size - 1024))
-        end = content.read()
-    if not size:
-        raise ValueError(f"{file}: expected content, found an empty file")
-    if start[:4] == b"PK\x03\x04" and not zipfile.is_zipfile(file):  # zips, and what torch saves
-        raise ValueError(f"{file}: the archive is cut short (no central directory); get it again")
-    if file.suffix == ".safetensors":
-        header = struct.unpack("<Q", start)[0] if len(start) == 8 else sys.maxsize
-        with open(file, "rb") as content:
-            content.seek(8)
-            text = content.read(header) if header < size else b""
-        try:
-            length = max(entry["data_offsets"][1] for name, entry in json.loads(text).items() if name != "__metadata__")
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{file}: expected safetensors, found something else; get it again") from error
-        if size != 8 + header + length:
-            raise ValueError(f"{file}: expected {8 + header + length:,} bytes by its header, found {size:,}")
-    if file.suffix == ".tar" and (size % 512 or end.strip(b"\0")):
-        raise ValueError(f"{file}: the tar is cut short (it does not end with two empty blocks); get it again")
-
-
-def _counted(path: Path, expected: int) -> str:
-    found, noun = count_items(path)
+def _check_count(path: Path, expected: int) -> str:
+    found, noun = _count(path)
     if found is None:
         return ""
     if found != expected:
@@ -137,36 +159,26 @@ def _counted(path: Path, expected: int) -> str:
     return f"{found:,} {noun}"
 
 
-def count_items(path: Path) -> tuple[int | None, str]:
-    """Count the images in a folder or zip, the rows of a table or the entries of a JSON file.
+def _count(path: Path) -> tuple[int | None, str]:
+    """Count the images in a folder or zip, the rows of a table or the entries of a JSON file, and say which.
 
-    Returns
-    -------
-    int or None
-        None for files that cannot be counted without reading them whole, such as tars.
-    str
-        What was counted, in the plural.
-
-    Raises
-    ------
-    ValueError
-        If the file is not what its name says.
+    None for files that cannot be counted without reading them whole, such as tars.
     """
     if path.is_dir():
-        return _images_below(path), "images"
-    suffixes = path.name.removesuffix(".gz").rpartition(".")[2]
-    if suffixes == "zip":
+        return sum(_is_image(name) for _, names in walk(path) for name in names), "images"
+    suffix = path.name.removesuffix(".gz").rpartition(".")[2]
+    if suffix == "zip":
         try:
             with zipfile.ZipFile(path) as archive:
                 return sum(_is_image(name) for name in archive.namelist()), "images"
         except zipfile.BadZipFile as error:
             raise ValueError(f"{path}: expected a zip, found something else ({error}); get it again") from error
-    if suffixes in ("tsv", "txt"):
+    if suffix in ("tsv", "txt"):
         return count_rows(path), "rows"
-    if suffixes == "csv":
+    if suffix == "csv":
         with open(path, encoding="utf-8-sig", newline="") as lines:
             return max(0, sum(1 for row in csv.reader(lines) if row) - 1), "rows"
-    if suffixes == "json":
+    if suffix == "json":
         try:
             return len(json.loads(path.read_bytes())), "items"
         except (ValueError, TypeError) as error:
@@ -176,8 +188,4 @@ def count_items(path: Path) -> tuple[int | None, str]:
 
 def _is_image(name: str) -> bool:
     base = PurePosixPath(name).name
-    return base.lower().endswith(IMAGES) and not base.startswith(".")  # "._name.jpg" is what a Mac leaves
-
-
-def _images_below(folder: Path) -> int:
-    return sum(_is_image(name) for _, names in walk(folder) for name in names)
+    return base.lower().endswith(IMAGES) and not base.startswith(".")  # a Mac leaves "._name.jpg"

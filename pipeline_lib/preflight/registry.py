@@ -12,66 +12,36 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-COLUMNS = (
-    "name",
-    "used_for",
-    "files",
-    "items",
-    "download",
-    "bytes",
-    "md5",
-    "sha256",
-    "source",
-    "licence",
-    "terms",
-    "without",
-)
-FORMATS = {  # of each value of a cell
+COLUMNS = {  # -> the form of each value of a cell
     "name": r"[a-z0-9]+(-[a-z0-9]+)*",
+    "used_for": None,
     "files": r"data/\S+",
     "items": r"[1-9]\d*|-",
+    "download": None,
     "bytes": r"~?[1-9]\d*|-",
     "md5": r"[0-9a-f]{32}|-",
     "sha256": r"[0-9a-f]{64}|-",
     "source": r"https?://\S+",
+    "licence": None,
+    "terms": None,
+    "without": None,
 }
 REQUIRED = ("name", "used_for", "files", "source", "licence", "without")
+PARALLEL = {"bytes": "download", "md5": "download", "sha256": "download", "items": "files"}  # a value for each of ...
 
 
 class Download(NamedTuple):
-    """A file as its source offers it.
-
-    Attributes
-    ----------
-    name : str
-        The file's name.
-    size : int or None
-        In bytes, where it is known.
-    exact : bool
-        Whether `size` is exact.
-    md5, sha256 : str or None
-        Of its content, in hex, where they are publicly known.
-    """
+    """A file as its source offers it; what is not publicly known is None."""
 
     name: str
-    size: int | None
-    exact: bool
+    size: int | None  # in bytes
+    exact: bool  # whether that is the exact size
     md5: str | None
     sha256: str | None
 
 
 class Dataset(NamedTuple):
-    """A row of the registry.
-
-    Attributes
-    ----------
-    name, used_for, source, licence, terms, without : str
-        As in the file; `terms` may be empty.
-    files : dict of str to (int or None)
-        Paths or patterns, as the configuration names them, and how many rows, entries or images there are at each.
-    downloads : tuple of Download
-        What to fetch.
-    """
+    """A row of the registry; `files` says how many rows, entries or images there are at each path or pattern."""
 
     name: str
     used_for: str
@@ -89,94 +59,68 @@ class Dataset(NamedTuple):
         return sum(sizes) if sizes and None not in sizes else None
 
 
+class Expected(NamedTuple):
+    """What the registry says of one path: rows, entries or images in it, and the file offered, where it is one."""
+
+    dataset: Dataset
+    items: int | None
+    download: Download | None
+
+
 def read_registry(path: str | Path) -> list[Dataset]:
-    """Read the registry.
-
-    Parameters
-    ----------
-    path : str or Path
-        Tab separated, without quoting, with the columns of `COLUMNS`.
-
-    Returns
-    -------
-    list of Dataset
-        In the file's order.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or unknown, a cell is illegal or a name occurs twice; one line per problem.
-    """
+    """Read the registry, tab separated and without quoting; ValueError has a line for each mistake in it."""
     try:
         with open(path, encoding="utf-8", newline="") as lines:
-            rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)) or [[]]
+            header, *rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)) or [[]]
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a table in UTF-8 with tabs between its columns ({error})") from error
-    if (header := tuple(rows[0])) != COLUMNS:
+    if header != list(COLUMNS):
         raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(header):.300}")
-    rows = list(enumerate(rows[1:], 2))
-    problems, datasets = [], []
-    for line, cells in rows:
+    problems, datasets = [], {}
+    for line, cells in enumerate(rows, 2):
         if len(cells) != len(COLUMNS):
             problems.append(f"{path}, line {line}: expected {len(COLUMNS)} cells, found {len(cells)}")
             continue
         row = dict(zip(COLUMNS, cells, strict=True))
         found = _problems(row)
-        if any(row["name"] == dataset.name for dataset in datasets):
+        if row["name"] in datasets:
             found.append(f"name: {row['name']!r} occurs twice")
         problems += [f"{path}, line {line}, {problem}" for problem in found]
         if not found:
-            datasets.append(_dataset(row))
+            datasets[row["name"]] = _dataset(row)
     if problems:
         raise ValueError("the registry of data has mistakes:\n" + "\n".join(problems))
-    return datasets
+    return list(datasets.values())
 
 
 def _problems(row: dict[str, str]) -> list[str]:
     problems = [f"{column}: expected a text, found nothing" for column in REQUIRED if not row[column]]
-    for column, pattern in FORMATS.items():
-        for value in row[column].split():
-            if not re.fullmatch(pattern, value):
-                problems.append(f"{column}: expected a text that matches {pattern}, found {value!r}")
-    for column, of in (("bytes", "download"), ("md5", "download"), ("sha256", "download"), ("items", "files")):
-        expected, found = len(row[of].split()), len(row[column].split())
+    for column, form in COLUMNS.items():
+        problems += [
+            f"{column}: expected a text that matches {form}, found {value!r}"
+            for value in row[column].split()
+            if form and not re.fullmatch(form, value)
+        ]
+    for column, other in PARALLEL.items():
+        expected, found = len(row[other].split()), len(row[column].split())
         if found not in (0, expected):
-            problems.append(f"{column}: expected a value for each of {of}, {expected}, found {found}")
+            problems.append(f"{column}: expected a value for each of {other}, {expected}, found {found}")
     return problems
 
 
 def _dataset(row: dict[str, str]) -> Dataset:
-    def values(column: str, of: str) -> list[str | None]:
-        cells = row[column].split() or ["-"] * len(row[of].split())
+    def values(column: str) -> list[str | None]:
+        cells = row[column].split() or ["-"] * len(row[PARALLEL[column]].split())
         return [None if cell == "-" else cell for cell in cells]
 
-    downloads = [
+    names = row["download"].split()
+    downloads = tuple(
         Download(name, int(size.lstrip("~")) if size else None, bool(size) and size.isdecimal(), md5, sha256)
-        for name, size, md5, sha256 in zip(
-            row["download"].split(), *(values(column, "download") for column in ("bytes", "md5", "sha256")), strict=True
-        )
-    ]
-    counts = [int(count) if count else None for count in values("items", "files")]
-    said = {column: row[column] for column in ("name", "used_for", "source", "licence", "terms", "without")}
-    return Dataset(files=dict(zip(row["files"].split(), counts, strict=True)), downloads=tuple(downloads), **said)
-
-
-class Expected(NamedTuple):
-    """What the registry says of one path.
-
-    Attributes
-    ----------
-    dataset : Dataset
-        What it belongs to.
-    items : int or None
-        How many rows, entries or images it has.
-    download : Download or None
-        The file as it is offered, where the path is one.
-    """
-
-    dataset: Dataset
-    items: int | None
-    download: Download | None
+        for name, size, md5, sha256 in zip(names, *map(values, ("bytes", "md5", "sha256")), strict=True)
+    )
+    counts = [int(count) if count else None for count in values("items")]
+    texts = {column: row[column] for column in ("name", "used_for", "source", "licence", "terms", "without")}
+    return Dataset(files=dict(zip(row["files"].split(), counts, strict=True)), downloads=downloads, **texts)
 
 
 def expected_at(path: str, datasets: list[Dataset]) -> Expected | None:
@@ -184,17 +128,18 @@ def expected_at(path: str, datasets: list[Dataset]) -> Expected | None:
 
     A copy elsewhere is known by its name and its folder's, or by the name under which it is offered.
     """
-    name, tail = PurePosixPath(path).name, "/".join(PurePosixPath(path).parts[-2:])
-    for known in (path, tail):
+    offered = {dataset.name: _offered(path, dataset) for dataset in datasets}
+    for shortened in (str, _name_and_folder):
         for dataset in datasets:
             for pattern, items in dataset.files.items():
-                if fnmatchcase(known, pattern if known == path else "/".join(PurePosixPath(pattern).parts[-2:])):
-                    return Expected(dataset, items, _offered(name, dataset))
-    for dataset in datasets:
-        if download := _offered(name, dataset):
-            return Expected(dataset, None, download)
-    return None
+                if fnmatchcase(shortened(path), shortened(pattern)):
+                    return Expected(dataset, items, offered[dataset.name])
+    return next((Expected(dataset, None, found) for dataset in datasets if (found := offered[dataset.name])), None)
 
 
-def _offered(name: str, dataset: Dataset) -> Download | None:
-    return next((download for download in dataset.downloads if download.name == name), None)
+def _name_and_folder(path: str) -> str:
+    return "/".join(PurePosixPath(path).parts[-2:])
+
+
+def _offered(path: str, dataset: Dataset) -> Download | None:
+    return next((download for download in dataset.downloads if download.name == PurePosixPath(path).name), None)

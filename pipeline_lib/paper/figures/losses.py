@@ -1,62 +1,61 @@
-"""Draw what the training loss does: the ablation, the spread of the text embeddings, the training curves."""
+"""What the training loss does: the ablation, the spread of the text embeddings, the training curves."""
 
+import json
+import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pipeline_lib.jobs.rule_of_file import remedy
 from pipeline_lib.paper.figures import style
-from pipeline_lib.paper.figures.ccneg import CHANCE
+from pipeline_lib.paper.tables.layout import loss_label
 from pipeline_lib.paper.tables.metrics import BASELINE
 from pipeline_lib.paper.tables.tidy import CATEGORIES
 
-CHANCE_LINE = {"color": style.INK, "linewidth": 0.7, "linestyle": (0, (4, 3))}
-# Part of CC-Neg's captions -> marker and name, in the order in which they are drawn.
+FRAME_IN, LINE_IN = 1.0, 0.2  # height of all that is not lines of models, and of such a line
+CHANCE = 50.0
+# Part of SugarCREPE -> marker, and how far from its line it is drawn: replace and add often coincide.
+PARTS = dict(zip(CATEGORIES, (("s", -0.25), ("^", 0), ("v", 0.25)), strict=True))
+# Texts of CC-Neg -> marker and name, in the order in which they are drawn.
 SPREADS = {
     "cc-neg/own-negation": ("x", "caption and its negation"),
     "cc-neg/captions": ("o", "captions"),
     "cc-neg/negated": ("s", "negated captions"),
 }
+LOSS_LOOKS = {  # colour, line
+    "L_conclip": (style.BLUE, "-"),
+    "L1": (style.VERMILION, (0, (4, 1))),
+    "L2": (style.GREEN, (0, (1, 1))),
+    "L1+L2": (style.ORANGE, (0, (4, 1, 1, 1))),
+    "L1 on CREPE-Negate": (style.PURPLE, (0, (6, 2))),
+}
 
 
-def model_lines(rows: pd.DataFrame) -> pd.Series:
-    """Return for each row the name of its model's line: its label, with the backbone where there are several."""
-    return rows.label + (", " + rows.backbone if rows.backbone.nunique() > 1 else "")
-
-
-def _panels(drawn: Figure, rows: pd.DataFrame, widths: list[float]) -> tuple[Sequence[Axes], pd.Series]:
-    """Return panels side by side that share a line per model, and for each row the place of its line."""
-    names = model_lines(rows)
+def _line_per_model(rows: pd.DataFrame, widths: list[float]) -> tuple[Figure, Sequence[Axes], pd.DataFrame]:
+    """Return a figure, its panels side by side that share a line per model, and the rows with the `place` of theirs."""
+    names = rows.label + (", " + rows.backbone if rows.backbone.nunique() > 1 else "")
     lines = names.unique().tolist()
+    drawn = style.figure(FRAME_IN + LINE_IN * max(len(lines), 4))
     panels = drawn.subplots(1, len(widths), sharey=True, width_ratios=widths)
     panels[0].set_yticks(range(len(lines)), lines)
     panels[0].set_ylim(len(lines) - 0.4, -0.6)
-    return panels, names.map(lines.index)
+    return drawn, panels, rows.assign(place=names.map(lines.index))
 
 
 def _colour(family: str) -> str:
     return style.GREY if family == BASELINE else style.BLUE
 
 
-def ablation(drawn: Figure, rows: pd.DataFrame) -> None:
-    """Draw CC-Neg, SugarCREPE and mean zero-shot top-1 as dots, a line per training loss.
-
-    Parameters
-    ----------
-    drawn : Figure
-        Where to draw.
-    rows : DataFrame
-        From `pipeline_lib.paper.tables.layout.compared`.
-    """
+def ablation(rows: pd.DataFrame) -> Figure:
+    """Draw CC-Neg, SugarCREPE and mean zero-shot top-1 as dots, a line per training loss; `rows` from `compared`."""
     rows = rows[rows.table == "ablation"]
     if rows.empty:
-        style.say_nothing_to_show(drawn, "No model of this run was trained with another loss.")
-        return
-    panels, places = _panels(drawn, rows, [1, 1.25, 1])
-    markers = dict(zip(CATEGORIES, "s^v", strict=True))
-    heights = dict(zip(CATEGORIES, (-0.25, 0, 0.25), strict=True))  # replace and add often coincide
+        return style.note("No model of this run was trained with another loss.")
+    drawn, panels, rows = _line_per_model(rows, [1, 1.25, 1])
     for axes, title, datasets in (
         (panels[0], "CC-Neg", ("cc-neg",)),
         (panels[1], "SugarCREPE", CATEGORIES),
@@ -67,96 +66,94 @@ def ablation(drawn: Figure, rows: pd.DataFrame) -> None:
         for dataset in datasets:
             chosen = rows[rows.dataset == dataset]
             if len(datasets) == 1:
-                _write_values(axes, chosen, places[chosen.index], lowest)
-            at = places[chosen.index] + heights.get(dataset, 0)
-            size, marker = (7, markers[dataset]) if dataset in markers else (14, "o")
-            for family, dots in chosen.groupby("family", sort=False):
-                colour = _colour(family)
-                fill = style.face(family, colour)
-                axes.hlines(at[dots.index], dots.low, dots.high, zorder=2, **style.WHISKER)
-                axes.scatter(
-                    dots.value, at[dots.index], s=size, marker=marker, facecolors=fill, edgecolors=colour,
-                    linewidths=0.8, zorder=3, clip_on=False,
-                )  # fmt: skip
+                _write_values(axes, chosen, lowest)
+            marker, shift = PARTS.get(dataset, ("o", 0))
+            for family, points in chosen.groupby("family", sort=False):
+                axes.hlines(points.place + shift, points.low, points.high, zorder=2, **style.INTERVAL)
+                size = 7 if dataset in PARTS else 14
+                style.dots(axes, points.value, points.place + shift, family, _colour(family), size, marker=marker)
         if title != "zero-shot":
-            axes.axvline(CHANCE, zorder=1, **CHANCE_LINE)
-    handles = [
-        Line2D([], [], linestyle="", marker=marker, color=style.INK, label=dataset.removeprefix("sugarcrepe/"))
-        for dataset, marker in markers.items()
-    ]
-    handles.append(Line2D([], [], label="chance", **CHANCE_LINE))
-    style.legend_above(drawn, handles, columns=4)
+            axes.axvline(CHANCE, **style.CHANCE)
+    handles = style.markers({part.removeprefix("sugarcrepe/"): marker for part, (marker, _) in PARTS.items()})
+    style.legend_above(drawn, [*handles, Line2D([], [], label="chance", **style.CHANCE)], columns=4)
+    return drawn
 
 
-def _write_values(axes: Axes, rows: pd.DataFrame, places: pd.Series, lowest: float) -> None:
-    for row, place in zip(rows.itertuples(), places, strict=True):
+def _write_values(axes: Axes, rows: pd.DataFrame, lowest: float) -> None:
+    for row in rows.itertuples():
         left = row.value > 0.42 * lowest + 58  # where there would be no room on the right
         # Beyond the dot, and beyond the interval where that reaches further.
         end = row.value if pd.isna(row.low) else (row.low if left else row.high)
-        axes.annotate(
-            f"{row.value:.1f}", (end, place), xytext=(-4 if left else 4, 0), textcoords="offset points",
-            ha="right" if left else "left", va="center", fontsize=6,
-        )  # fmt: skip
+        side = {"ha": "right" if left else "left", "va": "center"}
+        style.write_at(axes, f"{row.value:.1f}", (end, row.place), (-4 if left else 4, 0), **side)
 
 
-def embeddings(drawn: Figure, rows: pd.DataFrame) -> None:
-    """Draw mean cosines and dimensions of CC-Neg's captions and negated captions, a line per model.
-
-    Parameters
-    ----------
-    drawn : Figure
-        Where to draw.
-    rows : DataFrame
-        From `pipeline_lib.paper.tables.layout.compared`.
-    """
+def embeddings(rows: pd.DataFrame) -> Figure:
+    """Draw mean cosines and dimensions of CC-Neg's captions and negated captions, a line per model of `compared`."""
     rows = rows[rows.table == "embeddings"]
     if rows.empty:
-        style.say_nothing_to_show(drawn, "No model of this run was evaluated on CC-Neg.")
-        return
-    panels, places = _panels(drawn, rows, [1.4, 1])
-    for axes, metric, heading in ((panels[0], "cosine", "mean cosine"), (panels[1], "dimensions", "dimensions")):
+        return style.note("No model of this run was evaluated on CC-Neg.")
+    drawn, panels, rows = _line_per_model(rows, [1.4, 1])
+    for axes, metric in zip(panels, ("cosine", "dimensions"), strict=True):
         for dataset, (marker, _) in SPREADS.items():
             chosen = rows[(rows.dataset == dataset) & (rows.metric == metric)]
-            for family, dots in chosen.groupby("family", sort=False):
-                colour = _colour(family)
+            for family, points in chosen.groupby("family", sort=False):
                 # Hollow is the caption, filled its negation: two dots of one model often coincide.
+                colour = _colour(family)
                 look = {"color": colour} if marker != "o" else {"facecolors": "none", "edgecolors": colour}
                 axes.scatter(
-                    dots.value, places[dots.index], s=14, marker=marker, linewidths=0.9, zorder=3, clip_on=False, **look
+                    points.value, points.place, s=14, marker=marker, linewidths=0.9, zorder=3, clip_on=False, **look
                 )
-        axes.set_xlabel(heading)
-    lowest = rows.value[rows.metric == "cosine"].min()
-    panels[0].set_xlim(min(0, lowest), 1)
-    panels[1].set_xlim(0, 1.06 * rows.value[rows.metric == "dimensions"].max())
-    handles = [
-        Line2D([], [], linestyle="", marker=marker, color=style.INK, label=label,
-               markerfacecolor="none" if marker == "o" else None)
-        for marker, label in SPREADS.values()
-    ]  # fmt: skip
+    panels[0].set(xlabel="mean cosine", xlim=(min(0, rows.value[rows.metric == "cosine"].min()), 1))
+    panels[1].set(xlabel="dimensions", xlim=(0, 1.06 * rows.value[rows.metric == "dimensions"].max()))
+    handles = style.markers({label: marker for marker, label in SPREADS.values()})
+    for handle in handles:
+        handle.set_fillstyle("none" if handle.get_marker() == "o" else "full")
     style.legend_above(drawn, handles, columns=3)
+    return drawn
 
 
-def training_curves(drawn: Figure, histories: pd.DataFrame) -> None:
-    """Draw training loss by step, one panel per backbone, one colour per loss; several seeds are several lines.
+def read_histories(paths: list[str], tables: pd.DataFrame) -> pd.DataFrame:
+    """Read ``.../MODEL/history.jsonl``: a JSON object per line with at least the numbers ``step`` and ``loss``.
 
-    Parameters
-    ----------
-    drawn : Figure
-        Where to draw.
-    histories : DataFrame
-        Columns model, backbone, label, step, loss_value.
+    Returns columns model, backbone, label, step, loss_value, in the order of the models in the tidy table `tables`.
     """
+    models = tables.drop_duplicates("model").set_index("model")
+    rows = []
+    for path in map(Path, paths):
+        model = path.parent.name
+        if model not in models.index:
+            raise ValueError(f"{path}: expected a folder named like a model of the tables, found {model!r}")
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such history; the finetune stage makes it")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                content = json.loads(line)
+                step, loss = int(content["step"]), float(content["loss"])
+            except (ValueError, TypeError, KeyError) as error:
+                raise ValueError(
+                    f"{path}, line {number}: expected JSON with numbers step and loss ({error!r}); {remedy(path)}"
+                ) from error
+            if not math.isfinite(loss):
+                raise ValueError(f"{path}, line {number}: expected a finite loss, found {loss}")
+            rows.append((model, models.backbone[model], loss_label(models.loc[model]), step, loss))
+    frame = pd.DataFrame(rows, columns=["model", "backbone", "label", "step", "loss_value"])
+    return frame.sort_values("model", key=lambda names: names.map(models.index.get_loc), kind="stable")
+
+
+def training_curves(histories: pd.DataFrame) -> Figure:
+    """Draw training loss by step, one panel per backbone, one colour per loss; several seeds are several lines."""
     if histories.empty:
-        style.say_nothing_to_show(drawn, "No model of this run was fine-tuned.")
-        return
-    labels = histories.label.unique()
-    looks = {label: style.LOSS_LOOKS.get(label, (style.GREY, "-")) for label in labels}
-    for backbone, axes in style.panels(drawn, histories.backbone.unique().tolist()).items():
+        return style.note("No model of this run was fine-tuned.")
+    drawn, panels = style.panels(histories.backbone)
+    looks = {label: LOSS_LOOKS.get(label, (style.GREY, "-")) for label in histories.label.unique()}
+    for backbone, axes in panels.items():
         for (_, label), curve in histories[histories.backbone == backbone].groupby(["model", "label"], sort=False):
             colour, line = looks[label]
             axes.plot(curve.step, curve.loss_value, color=colour, linestyle=line, linewidth=0.7, alpha=0.8)
         axes.set_ylim(0, None)
     drawn.supylabel("training loss", fontsize=7)
     drawn.supxlabel("optimiser step", fontsize=7)
-    handles = [Line2D([], [], color=looks[name][0], linestyle=looks[name][1], label=name) for name in labels]
+    handles = [Line2D([], [], color=colour, linestyle=line, label=name) for name, (colour, line) in looks.items()]
     style.legend_above(drawn, handles, columns=3)
+    return drawn

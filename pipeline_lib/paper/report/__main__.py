@@ -8,66 +8,79 @@
         --runs results/miniature/finetune/*/run.json --weights results/miniature/finetune/*/model.pt \\
         --benchmarks results/miniature/benchmarks --seed 0 --examples 6 --output results/report.html
 
-takes some five seconds, and the time to hash the weights. Tables are arranged from the tidy table; the folder's CSV
-files are embedded for download, the figures as SVG.
+takes some five seconds, and the time to hash the weights. Tables are arranged from the tidy table. Style, script,
+figures, images and CSV files are in the page; its content security policy lets it load nothing and run no script but
+its own.
 """
 
 import argparse
+import base64
+import hashlib
 import json
+from pathlib import Path
+
+import jinja2
 
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
-from pipeline_lib.paper.figures import fetched
 from pipeline_lib.paper.outputs import TABLES
-from pipeline_lib.paper.report.gallery import read_galleries
-from pipeline_lib.paper.report.page import render
-from pipeline_lib.paper.report.sections import (
-    SECTIONS,
-    beside_the_paper,
-    claims_section,
-    data_section,
-    fetch_section,
-    gallery_section,
-    provenance_section,
-    table_section,
-    times_section,
-)
+from pipeline_lib.paper.report import sections
+from pipeline_lib.paper.report.examples import read_examples
 from pipeline_lib.paper.tables.layout import headline, layout
 from pipeline_lib.paper.tables.schema import read_tables
+
+PAGE, STYLE, SCRIPT = ("report.html.j2", "report.css.j2", "report.js.j2")
 
 
 def main() -> None:
     """Write the page."""
-    arguments = parsed()
-    tables, run_name = read_tables(arguments.tables)
-    config = json.loads(arguments.config)
+    args = parsed()
+    tables, run_name = read_tables(args.tables)
     layouts = {"headline": headline(tables)} | {name: layout(tables, name) for name in TABLES}
-    shown = [name for name in layouts if len(layouts[name].values) or SECTIONS[name]]  # benchmarks that the run has
-    in_tables = [table_section(name, layouts[name], arguments.folder, arguments.figures) for name in shown]
-    galleries = read_galleries(
-        tables, arguments.scores, arguments.eval, arguments.images, arguments.seed, arguments.examples
-    )
-    sections = [
-        in_tables[0],
-        claims_section(tables, arguments.folder),
-        *in_tables[1:],
-        beside_the_paper(tables),
-        gallery_section(galleries, arguments.seed),
-        data_section(
-            {"train": arguments.train, "eval": arguments.eval}, arguments.index, arguments.captions, arguments.figures
-        ),
-        *([fetch_section(fetched.read_summary(arguments.fetch), arguments.figures)] if arguments.fetch else []),
-        times_section(arguments.benchmarks),
-        provenance_section(config, arguments.runs, arguments.weights),
-    ]
+    # The later benchmarks have no figure; a run need not have them.
+    shown = [name for name in layouts if len(layouts[name].values) or sections.SECTIONS[name]]
+    first, *others = (sections.table_section(name, layouts[name], args.folder, args.figures) for name in shown)
+    examples = read_examples(tables, args.scores, args.eval, args.images, args.seed, args.examples)
+    splits = {"train": args.train, "eval": args.eval}
     page = render(
         run=run_name,
-        sections=sections,
+        sections=[
+            first,
+            sections.claims_section(tables, args.folder),
+            *others,
+            sections.beside_the_paper(tables),
+            sections.examples_section(examples, args.seed),
+            sections.data_section(splits, args.index, args.captions, args.figures),
+            *([sections.fetch_section(args.fetch, args.figures)] if args.fetch else []),
+            sections.times_section(args.benchmarks),
+            sections.provenance_section(json.loads(args.config), args.runs, args.weights),
+        ],
         models=tables.model[tables.seeds == 1].nunique(),
         rows=len(tables),
     )
-    write_text(arguments.output, page)
-    print(f"{arguments.output}: {len(page.encode()) / 1e6:.1f} MB")
+    write_text(args.output, page)
+    print(f"{args.output}: {len(page.encode()) / 1e6:.1f} MB")
+
+
+def render(**content: object) -> str:
+    """Return the page; `content` is what its template shows."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"cell": sections.cell, "data_uri": data_uri, "written": sections.written}
+    style, script = (environment.get_template(name).render() for name in (STYLE, SCRIPT))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return environment.get_template(PAGE).render(style=style, script=script, script_hash=digest, **content)
+
+
+def data_uri(content: bytes | str, media_type: str) -> str:
+    """Return content as a URI that holds it."""
+    content = content.encode() if isinstance(content, str) else content
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def parsed() -> argparse.Namespace:

@@ -1,16 +1,19 @@
-"""What a run's results come from: code, configuration, versions, and the hashes of inputs and weights.
+"""What a run's results come from and what its jobs took: code, configuration, versions, hashes, times, memory.
 
-Times and the state of the repository are those of the page's making; each trained model's ``run.json`` has its own.
+Time of making and state of the repository are those of the page; each trained model's ``run.json`` has its own.
 """
 
+import csv
 import json
+import math
 import os
 import platform
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-import yaml
+import pandas as pd
 
 from pipeline_lib.config.inputs import external_files, fetched_weights
 from pipeline_lib.jobs.files import read_json, sha256
@@ -18,6 +21,7 @@ from pipeline_lib.jobs.run_record import checked_out
 
 #: Larger files from outside are listed without a hash: reading 100 GB of images takes longer than the page is worth.
 MOST_HASHED_BYTES = 2_000_000_000
+TIMED = ("s", "cpu_time", "max_rss")  # columns of a job's times
 
 
 def code_and_machine() -> list[tuple[str, str]]:
@@ -38,17 +42,6 @@ def packages() -> list[tuple[str, str]]:
     return sorted(found.items())
 
 
-def weights(paths: list[str]) -> list[tuple[str, int, str]]:
-    """Return stage and model, bytes and SHA-256 of files of weights, ``.../STAGE/MODEL/model.pt``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If one is not there.
-    """
-    return [(named(path), Path(path).stat().st_size, sha256(path)) for path in paths]
-
-
 def inputs(config: dict) -> list[tuple[str, str, int | None, str]]:
     """Return what the run took from outside: the configuration's key, path, bytes and SHA-256.
 
@@ -66,40 +59,72 @@ def inputs(config: dict) -> list[tuple[str, str, int | None, str]]:
     return rows
 
 
-def as_yaml(config: dict) -> str:
-    """Return the configuration as YAML, in the order in which the configuration files have it."""
-    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=110)
-
-
-def facts(path: str) -> list[tuple[str, str]]:
-    """Return a ``run.json`` as (key, value) pairs of text; keys of nested objects are joined by dots.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not a JSON object.
-    """
+def read_record(path: str) -> list[tuple[str, str]]:
+    """Return a ``run.json`` as (key, value) pairs of text; keys of nested objects are joined by dots."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; the stage that makes the model makes it")
     content = read_json(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected a JSON object, found {type(content).__name__}")
-    return _flat(content, "")
+    return list(_flat(content))
 
 
-def named(path: str) -> str:
-    """Return stage and model of a file ``.../STAGE/MODEL/NAME``."""
+def _flat(content: dict, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def stage_and_model(path: str) -> str:
+    """Return ``STAGE/MODEL`` of a file ``.../STAGE/MODEL/NAME``."""
     return "/".join(Path(path).parts[-3:-1])
 
 
-def _flat(content: dict, prefix: str) -> list[tuple[str, str]]:
-    pairs = []
-    for key, value in content.items():
-        if isinstance(value, dict):
-            pairs += _flat(value, f"{prefix}{key}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            pairs.append((f"{prefix}{key}", text))
-    return pairs
+def read_times(folder: str | Path) -> pd.DataFrame:
+    """Read what the jobs of a run took from the files that the workflow's ``benchmark:`` lines leave.
+
+    ``FOLDER/RULE.tsv`` or ``FOLDER/RULE/.../JOB.tsv``, one row each: ``s`` (wall-clock seconds), ``cpu_time`` (seconds
+    of processor time) and ``max_rss`` (MB of memory at the peak, children included), among others. A job that ran
+    several times left its last time.
+
+    Returns rule, jobs, seconds (of all jobs one after the other), longest (job, in seconds), cpu_seconds (of all),
+    peak_mb (of the job with most memory): a row per rule, that with most seconds first.
+    """
+    folder = Path(folder)
+    jobs = [
+        {"rule": path.relative_to(folder).parts[0].removesuffix(".tsv"), **_read_job(path)}
+        for path in sorted(folder.rglob("*.tsv"))
+    ]
+    by_rule = pd.DataFrame(jobs, columns=["rule", *TIMED]).groupby("rule")
+    times = by_rule.agg(
+        jobs=("s", "size"), seconds=("s", "sum"), longest=("s", "max"), cpu_seconds=("cpu_time", "sum"),
+        peak_mb=("max_rss", "max"),
+    )  # fmt: skip
+    return times.sort_values("seconds", ascending=False, kind="stable").reset_index()
+
+
+def _read_job(path: Path) -> dict[str, float]:
+    with open(path, encoding="utf-8", newline="") as content:
+        rows = list(csv.DictReader(content, delimiter="\t"))
+    try:
+        (row,) = rows
+        # A job that ended before it was looked at has NA for memory and processor time.
+        found = {name: 0.0 if row[name] in ("NA", "-") else float(row[name]) for name in TIMED}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected one row with numbers {', '.join(TIMED)} ({error!r}); delete it") from error
+    if not all(math.isfinite(value) for value in found.values()):
+        raise ValueError(f"{path}: expected finite numbers, found {found}; delete it")
+    return found
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words: ``0.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 14 min``."""
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min"

@@ -1,18 +1,21 @@
-"""The sections of the report page, each from what its stage left behind."""
+"""The sections of the report page, each from what its stage left behind.
+
+Rows of tables hold text, numbers (None and NaN are empty) and `Cell`, where there is more to say of a number.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
+import yaml
 
-from pipeline_lib.jobs.files import read_json
-from pipeline_lib.paper.figures import fetched
-from pipeline_lib.paper.figures.composition import read_composition
+from pipeline_lib.fetch import FAILURES
+from pipeline_lib.jobs.files import read_json, sha256
+from pipeline_lib.paper.figures.dataset import read_composition, read_fetch_summary
 from pipeline_lib.paper.outputs import CLAIMS, FETCH, FIGURES, REASONS, VERDICTS, Item
 from pipeline_lib.paper.report import provenance
-from pipeline_lib.paper.report.gallery import Group
-from pipeline_lib.paper.report.page import Cell, Table, data_uri, from_layout, interval, number, plain
-from pipeline_lib.paper.report.runtimes import clock, read_times
+from pipeline_lib.paper.report.examples import Group
 from pipeline_lib.paper.tables import claims
 from pipeline_lib.paper.tables.layout import BOLD, INTERVALS, Layout
 
@@ -35,249 +38,243 @@ SECTIONS = {
 }
 
 
+class Cell(NamedTuple):
+    """A cell of a table: a number sorts by `value`, `verdict` (``reproduced``, ``holds``, ...) colours it."""
+
+    text: str
+    value: float | None = None
+    bold: bool = False
+    interval: str = ""
+    published: str = ""
+    verdict: str = ""
+
+
 @dataclass
-class Part:
-    """A table of a section; `folded` is the line behind which it hides."""
+class Table:
+    """A table of a section, sorted by a click on a heading."""
 
     name: str
-    content: Table
-    heading: str = ""
-    folded: str = ""
+    headings: list[str]
+    rows: list[list]
+    texts: int = 1  # columns from the left that name their row
+    title: str = ""
+    folded: str = ""  # the line behind which it hides
     when_empty: str = "This run has no model for this table."
 
 
 @dataclass
 class Section:
-    """What the template shows under one heading, in the order of the fields.
-
-    Attributes
-    ----------
-    name : str
-        Of its anchor and its CSV file.
-    title : str
-    pairs : list of (str, str)
-        Keys and values.
-    caption : str
-    tables : list of Part
-    notes : list of str
-    csv : str
-        A data URI; empty where there is no file to take along.
-    figures : list of (Item, str)
-        With their data URIs.
-    galleries : dict of str to list of Group
-        By backbone.
-    folded : dict of str to list of (str, str)
-        Pairs of key and value, by the title that unfolds them.
-    source : str
-        The configuration as text.
-    """
+    """What the template shows under one heading, in the order of the fields; `name` is that of its anchor and CSV."""
 
     name: str
     title: str
     pairs: list[tuple[str, str]] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
     caption: str = ""
-    tables: list[Part] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     csv: str = ""
-    figures: list[tuple[Item, str]] = field(default_factory=list)
-    galleries: dict[str, list[Group]] = field(default_factory=dict)
-    folded: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    source: str = ""
+    figures: list[tuple[Item, bytes]] = field(default_factory=list)
+    examples: dict[str, list[Group]] = field(default_factory=dict)  # by backbone
+    folded: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # by the line that unfolds them
+    source: str = ""  # the configuration
+
+
+def cell(value: object, pattern: str = "{:,.0f}", **more: object) -> Cell:
+    """Return the cell of a text or number; `more` is what else there is to say of a number."""
+    if isinstance(value, Cell):
+        return value
+    if isinstance(value, str):
+        return Cell(value)
+    return Cell("") if pd.isna(value) else Cell(written(pattern, value), float(value), **more)
+
+
+def written(pattern: str, value: float) -> str:
+    """Return a number as text, with a minus sign that is one."""
+    return pattern.format(value).replace("-", "\N{MINUS SIGN}")
+
+
+def _interval(low: float, high: float, pattern: str) -> str:
+    return "" if pd.isna(low) or pd.isna(high) else f"{written(pattern, low)} to {written(pattern, high)}"
 
 
 def table_section(name: str, arranged: Layout, folder: str, figures: str) -> Section:
     """Return one table of the paper with its figures."""
+    frames = (arranged.low, arranged.high, arranged.published, arranged.verdict, arranged.best)
+    rows = []
+    for place, index in enumerate(arranged.values.index):
+        index = index if isinstance(index, tuple) else (index,)
+        pattern = arranged.pattern(index)
+        rows.append([*map(str, index)])
+        of_row = zip(arranged.values.iloc[place], *(frame.iloc[place] for frame in frames), strict=True)
+        for value, low, high, published, verdict, best in of_row:
+            more = {"bold": bool(best), "interval": _interval(low, high, pattern)}
+            more |= {"published": cell(published, pattern).text, "verdict": "" if pd.isna(verdict) else verdict}
+            rows[-1].append(cell(value, pattern, **more))
     notes = [note for note in arranged.notes if note != INTERVALS]
+    notes += [BELOW] * bool(arranged.low.notna().to_numpy().any()) + [BOLD] * bool(arranged.best.to_numpy().any())
     return Section(
         name,
         arranged.item.title,
+        tables=[Table(name, arranged.headings(), rows, arranged.values.index.nlevels)],
         caption=arranged.item.caption,
-        tables=[Part(name, from_layout(arranged))],
-        notes=notes
-        + [BELOW] * bool(arranged.low.notna().to_numpy().any())
-        + [BOLD] * bool(arranged.best.to_numpy().any()),
-        csv=data_uri(_content(Path(folder) / f"{name}.csv"), "text/csv"),
-        figures=_embedded(name, figures),
+        notes=notes,
+        csv=_read(Path(folder) / f"{name}.csv").decode(),
+        figures=_read_figures(name, figures),
     )
 
 
 def claims_section(tables: pd.DataFrame, folder: str) -> Section:
     """Return what the paper claims and whether this run shows it."""
     judged = claims.judge(tables)
-    rows = []
-    for row, (words, backbone, model, statistic, value, low_to_high, bound, verdict) in zip(
-        judged.itertuples(index=False), claims.text_rows(judged), strict=True
-    ):
-        rows.append([
-            *(Cell(text, heading=True) for text in (words, backbone, model)),
-            Cell(verdict, verdict=verdict),
-            Cell(value, row.value, interval=low_to_high),
-            Cell(bound),
-            Cell(statistic),
-        ])  # fmt: skip
+    rows = [
+        [words, backbone, model, Cell(verdict, verdict=verdict), Cell(text, value, interval=low_to_high), bound, number]
+        for value, (words, backbone, model, number, text, low_to_high, bound, verdict) in zip(
+            judged.value, claims.text_rows(judged), strict=True
+        )
+    ]
     headings = ["claim", "backbone", "model", "verdict", "value", "bound", "of"]
-    csv = data_uri(_content(Path(folder) / "claims.csv"), "text/csv")
-    claimed = Part("claims", Table(headings, 3, rows), when_empty="This run has no number that a claim is about.")
-    return Section("claims", CLAIMS.title, caption=CLAIMS.caption, tables=[claimed], csv=csv)
+    empty = "This run has no number that a claim is about."
+    csv = _read(Path(folder) / "claims.csv").decode()
+    claimed = Table("claims", headings, rows, 3, when_empty=empty)
+    return Section("claims", CLAIMS.title, tables=[claimed], caption=CLAIMS.caption, csv=csv)
 
 
 def beside_the_paper(tables: pd.DataFrame) -> Section:
     """Return every number that has a published one, and how many have none and why."""
-    published = tables[tables.published.notna()]
-    headings = [
-        "model",
-        "backbone",
-        "dataset",
-        "prompt",
-        "metric",
-        "value",
-        "published",
-        "from",
-        "difference",
-        "verdict",
-    ]
+    tables = tables.fillna({"prompt": "", "reason": ""})
+    headings = ["model", "backbone", "dataset", "prompt", "metric", "value", "published", "from", "difference",
+                "verdict"]  # fmt: skip
     rows = []
-    for row in published.itertuples(index=False):
-        names = (row.model, row.backbone, row.dataset, row.prompt if pd.notna(row.prompt) else "", row.metric)
-        verdict = row.verdict + (f": {REASONS[row.reason]}" if pd.notna(row.reason) else "")
+    for row in tables[tables.published.notna()].itertuples(index=False):
+        verdict = row.verdict + (f": {REASONS[row.reason]}" if row.reason else "")
         rows.append([
-            *(Cell(text, heading=place < 2) for place, text in enumerate(names)),
-            number(row.value, "{:.1f}", interval=interval(row.low, row.high, "{:.1f}")),
-            number(row.published, "{:.1f}"),
-            Cell(row.published_provenance),
-            number(row.difference, "{:+.1f}"),
-            Cell(verdict, verdict=row.verdict),
+            row.model, row.backbone, row.dataset, row.prompt, row.metric,
+            cell(row.value, "{:.1f}", interval=_interval(row.low, row.high, "{:.1f}")), cell(row.published, "{:.1f}"),
+            row.published_provenance, cell(row.difference, "{:+.1f}"), Cell(verdict, verdict=row.verdict),
         ])  # fmt: skip
-    found = tables.groupby(["verdict", tables.reason.fillna("")]).size()
-    order = sorted(found.index, key=lambda key: (VERDICTS.index(key[0]), -found[key]))
-    counted = plain(
-        ["verdict", "why", "numbers"],
-        2,
-        [[verdict, REASONS.get(reason, ""), int(found[verdict, reason])] for verdict, reason in order],
-    )
+    counts = tables.groupby(["verdict", "reason"]).size()
+    order = sorted(counts.index, key=lambda key: (VERDICTS.index(key[0]), -counts[key]))
+    counted = [[verdict, REASONS.get(reason, ""), counts[verdict, reason]] for verdict, reason in order]
     return Section(
         "beside",
         "Beside the paper",
+        tables=[
+            Table("verdicts", ["verdict", "why", "numbers"], counted, 2),
+            Table("published", headings, rows, 2, "Numbers with a published one beside them",
+                  when_empty="No number of this run has a published one for the same cell."),
+        ],
         caption="A number is reproduced if the published one lies within its interval, widened by that number's own "
         "rounding (±0.5 where it is read off a plot). Numbers of other backbones, data or prompts are not compared.",
-        tables=[
-            Part("verdicts", counted),
-            Part("published", Table(headings, 2, rows), "Numbers with a published one beside them",
-                 when_empty="No number of this run has a published one for the same cell."),
-        ],
     )  # fmt: skip
 
 
-def gallery_section(galleries: dict[str, list[Group]], seed: int) -> Section:
+def examples_section(examples: dict[str, list[Group]], seed: int) -> Section:
     """Return items to look at."""
-    return Section(
-        "examples",
-        "Examples",
-        notes=[
-            "CC-Neg's evaluation split: caption, negated caption, and 100 × the cosine of the image with each by "
-            f"every model of the backbone. Drawn at random with seed {seed}, but for those that changed most."
-            if galleries
-            else "No backbone of this run has both a CLIP and a CoN-CLIP."
-        ],
-        galleries=galleries,
+    drawn = (
+        "CC-Neg's evaluation split: caption, negated caption, and 100 × the cosine of the image with each by "
+        f"every model of the backbone. Drawn at random with seed {seed}, but for those that changed most."
     )
+    none = "No backbone of this run has both a CLIP and a CoN-CLIP."
+    return Section("examples", "Examples", notes=[drawn if examples else none], examples=examples)
 
 
 def data_section(splits: dict[str, str], index: str, captions: list[str], figures: str) -> Section:
     """Return what CC-Neg is made of."""
-    composition, written = read_composition(splits, index, captions), read_json(index)
-    largest_first = sorted(written["rows"].items(), key=lambda entry: -entry[1])
-    rows = [[name.replace("_", " "), count] for name, count in largest_first]
-    tables = [Part("rows", plain(["rows", "number"], 1, rows))]
-    for counted, name, heading in (
+    composition, content = read_composition(splits, index, captions), read_json(index)
+    largest_first = sorted(content["rows"].items(), key=lambda entry: -entry[1])
+    counted = [[name.replace("_", " "), count] for name, count in largest_first]
+    tables = [Table("rows", ["rows", "number"], counted)]
+    for samples, name, heading in (
         (composition.words, "words", "negation word"),
         (composition.pairs, "pairs", "predicate-object pairs"),
     ):
-        cells = [[str(value), *map(int, counted.loc[value])] for value in counted.index]
-        tables.append(Part(name, plain([heading, *counted.columns], 1, cells), f"Samples by {heading}"))
+        rows = [[str(value), *counts] for value, *counts in samples.itertuples()]
+        tables.append(Table(name, [heading, *samples.columns], rows, title=f"Samples by {heading}"))
     reasons = [
-        [Cell(reason, heading=True), number(count), number(100 * count / composition.rows, "{:.2f}")]
+        [reason, count, cell(100 * count / composition.rows, "{:.2f}")]
         for reason, count in composition.left_out.items()
     ]
-    shards = [[shard["name"], shard["bytes"], shard["sha256"]] for shard in written["shards"]]
+    shards = [[shard["name"], shard["bytes"], shard["sha256"]] for shard in content["shards"]]
     tables += [
-        Part("left-out", Table(["reason", "rows", "% of all"], 1, reasons), "Rows that are no sample",
-             when_empty="Every row is a sample."),
-        Part("shards", plain(["shard", "bytes", "sha256"], 1, shards), folded="shards and their hashes"),
+        Table("left-out", ["reason", "rows", "% of all"], reasons, title="Rows that are no sample",
+              when_empty="Every row is a sample."),
+        Table("shards", ["shard", "bytes", "sha256"], shards, folded="shards and their hashes"),
     ]  # fmt: skip
-    return Section("data", "CC-Neg of this run", tables=tables, figures=_embedded("data", figures))
+    return Section("data", "CC-Neg of this run", tables=tables, figures=_read_figures("data", figures))
 
 
-def fetch_section(summary: dict, figures: str) -> Section:
-    """Return what became of the links."""
+def fetch_section(path: str, figures: str) -> Section:
+    """Return what became of the links, by the summary of the fetch stage."""
+    summary = read_fetch_summary(path)
+    captions, shared, failures = summary["captions"], summary["duplicates"], summary["failures"]
     rows = [
-        [*(Cell(text, heading=True) for text in texts), number(count), number(share, "{:.2f}")]
-        for *texts, count, share in fetched.failure_rows(summary)
+        [failure["label"], FAILURES[failure["failure"]], "pointless" if failure["permanent"] else "may help",
+         failure["rows"], cell(100 * failure["rows"] / summary["rows"], "{:.2f}")]
+        for failure in failures
+    ]  # fmt: skip
+    headings = ["failure", "what it means", "asking again", "rows", "% of all"]
+    notes = [
+        f"{summary['successes']:,} of {summary['rows']:,} rows have an image "
+        f"({summary['successes'] / max(summary['rows'], 1):.1%}).",
+        f"The captions file is {captions['file']}, {captions['bytes']:,} bytes, sha256 {captions['sha256']}.",
+        f"{shared['rows']:,} rows have an image that another row has too, {shared['placeholder_rows']:,} of them a "
+        "host's placeholder for an image that is gone; they are listed in fetch/duplicates.parquet, and stay.",
     ]
-    content = Table(fetched.HEADINGS, 3, rows)
     return Section(
         "fetch",
         FETCH.title,
+        tables=[Table("fetch", headings, rows, 3, when_empty="Every link has an image.")],
         caption=FETCH.caption,
-        tables=[Part("fetch", content, when_empty="Every link has an image.")],
-        notes=fetched.notes(summary),
-        csv=data_uri(fetched.to_csv(summary).encode(), "text/csv"),
-        figures=_embedded("fetch", figures),
+        notes=notes,
+        csv=pd.DataFrame(failures, columns=["label", "permanent", "rows"])
+        .rename(columns={"label": "failure"})
+        .to_csv(index=False, lineterminator="\n"),
+        figures=_read_figures("fetch", figures),
     )
 
 
 def times_section(folder: str) -> Section:
     """Return how long the jobs took and what they needed."""
-    times = read_times(folder)
+    times = provenance.read_times(folder)
     rows = [
-        [
-            Cell(time.rule, heading=True),
-            number(time.jobs),
-            Cell(clock(time.seconds), time.seconds),
-            Cell(clock(time.longest), time.longest),
-            Cell(clock(time.cpu_seconds), time.cpu_seconds),
-            number(time.peak_mb),
-        ]
-        for time in times
+        [rule, jobs, *(Cell(provenance.duration(seconds), seconds) for seconds in times_s), peak_mb]
+        for rule, jobs, *times_s, peak_mb in times.itertuples(index=False)
     ]
     headings = ["rule", "jobs", "time", "longest job", "processor time", "peak memory (MB)"]
-    total = f"All jobs one after the other: {clock(sum(time.seconds for time in times))}. "
+    total = f"All jobs one after the other: {provenance.duration(times.seconds.sum())}. "
     return Section(
         "times",
         "Run times and resources",
-        tables=[Part("times", Table(headings, 1, rows), when_empty="No job of this run has left its time yet.")],
+        tables=[Table("times", headings, rows, when_empty="No job of this run has left its time yet.")],
         notes=[total + "Of each job its last run; jobs that ran beside each other slow each other down."],
     )
 
 
 def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Section:
     """Return what the results come from."""
-    hashes = plain(["weights", "bytes", "sha256"], 1, [list(row) for row in provenance.weights(weights)])
-    files = plain(["named at", "file", "bytes", "sha256"], 2, [list(row) for row in provenance.inputs(config)])
+    hashes = [[provenance.stage_and_model(path), Path(path).stat().st_size, sha256(path)] for path in weights]
     return Section(
         "provenance",
         "Provenance",
-        tables=[
-            Part("inputs", files, "Files from outside",
-                 when_empty="None: what this run starts from, it makes itself or this repository has it."),
-            Part("weights", hashes, "Weights", when_empty="This run has no weights."),
-        ],
         pairs=provenance.code_and_machine(),
-        folded={provenance.named(path): provenance.facts(path) for path in runs}
+        tables=[
+            Table("inputs", ["named at", "file", "bytes", "sha256"], provenance.inputs(config), 2, "Files from outside",
+                  when_empty="None: what this run starts from, it makes itself or this repository has it."),
+            Table("weights", ["weights", "bytes", "sha256"], hashes, title="Weights",
+                  when_empty="This run has no weights."),
+        ],
+        folded={provenance.stage_and_model(path): provenance.read_record(path) for path in runs}
         | {"installed packages": provenance.packages()},
-        source=provenance.as_yaml(config),
+        source=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=110),
     )  # fmt: skip
 
 
-def _embedded(name: str, figures: str) -> list[tuple[Item, str]]:
-    """Return the figures of a section with their sources."""
-    return [
-        (FIGURES[figure], data_uri(_content(Path(figures) / f"{figure}.svg"), "image/svg+xml"))
-        for figure in SECTIONS[name]
-    ]
+def _read_figures(name: str, folder: str) -> list[tuple[Item, bytes]]:
+    """Return the figures of a section."""
+    return [(FIGURES[figure], _read(Path(folder) / f"{figure}.svg")) for figure in SECTIONS[name]]
 
 
-def _content(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; rules tables and figures make it")
     return path.read_bytes()

@@ -23,7 +23,6 @@ import pandas as pd
 
 from pipeline_lib.formats.images import Sample, read_tars
 from pipeline_lib.jobs.files import read_parquet
-from pipeline_lib.paper.report.page import data_uri
 from pipeline_lib.paper.tables.layout import loss_label
 from pipeline_lib.paper.tables.metrics import BASELINE
 from pipeline_lib.paper.tables.tidy import MAIN, is_ablation
@@ -41,7 +40,7 @@ JPEG_QUALITY = 82
 
 
 class Score(NamedTuple):
-    """What a model makes of an item: 100 x cosine of the image with each caption, and whether that is right."""
+    """A model's scores of an item, 100 times the cosine of the image with each caption, and whether that is right."""
 
     label: str
     caption: float
@@ -50,10 +49,10 @@ class Score(NamedTuple):
 
 
 class Example(NamedTuple):
-    """An item to show; `image` is a data URI."""
+    """An item to show; `image` is a JPEG."""
 
     key: str
-    image: str
+    image: bytes
     caption: str
     negated_caption: str
     scores: list[Score]
@@ -69,77 +68,36 @@ class Group(NamedTuple):
     examples: list[Example]
 
 
-def read_scores(paths: Iterable[str | Path]) -> dict[str, pd.DataFrame]:
-    """Read CC-Neg's scores of several models.
+class Models(NamedTuple):
+    """The models of a backbone: its CLIP, its CoN-CLIP, and model -> label of all, one seed of each."""
 
-    Parameters
-    ----------
-    paths : iterable of str or Path
-        ``.../MODEL/ccneg.parquet``.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        Model -> ``score_true``, ``score_negated``, ``correct``, indexed by ``key`` in sorted order.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If a file is not there or not such a table; the message names it.
-    """
-    columns = ["key", "score_true", "score_negated", "correct"]
-    return {Path(path).parent.name: read_parquet(path, columns).set_index("key").sort_index() for path in paths}
+    clip: str
+    conclip: str
+    labels: dict[str, str]
 
 
-def compared_models(tables: pd.DataFrame) -> dict[str, tuple[str, str, dict[str, str]]]:
-    """Return the backbones that have a CLIP and a CoN-CLIP.
-
-    Parameters
-    ----------
-    tables : DataFrame
-        The tidy table.
-
-    Returns
-    -------
-    dict of str to (str, str, dict of str to str)
-        Backbone -> its CLIP, its CoN-CLIP, and model -> label for all models of it, one seed of each.
-    """
+def compared_models(tables: pd.DataFrame) -> dict[str, Models]:
+    """Return the backbones of the tidy table that have a CLIP and a CoN-CLIP, with their models."""
     rows = tables[(tables.table == "ccneg") & (tables.seeds == 1)]
     found = {}
     for backbone, models in rows.groupby("backbone", sort=False):
         first = models.drop_duplicates(["family", "loss", "negatives"])
-        main = first[(first.loss == MAIN[0]) & (first.negatives == MAIN[1])]
-        clip = first[first.family == BASELINE]
-        if len(main) and len(clip):
+        clip = first.model[first.family == BASELINE].tolist()
+        conclip = first.model[(first.loss == MAIN[0]) & (first.negatives == MAIN[1])].tolist()
+        if clip and conclip:
             labels = {
                 row.model: loss_label(row) if is_ablation(row.loss, row.negatives) else row.family
                 for row in first.itertuples(index=False)
             }
-            found[backbone] = clip.model.iloc[0], main.model.iloc[0], labels
+            found[backbone] = Models(clip[0], conclip[0], labels)
     return found
 
 
 def choose(clip: pd.DataFrame, tuned: pd.DataFrame, seed: int, count: int) -> dict[str, tuple[int, list[str]]]:
-    """Choose the items of each group.
+    """Return for each of `GROUPS` how many items belong to it, and the keys of at most `count` of them.
 
-    Parameters
-    ----------
-    clip, tuned : DataFrame
-        From `read_scores`: n items each, the same ones.
-    seed : int
-        Of the random choices.
-    count : int
-        How many items of a group, at most.
-
-    Returns
-    -------
-    dict of str to (int, list of str)
-        For each of `GROUPS`: how many items belong to it, and the keys of some.
-
-    Raises
-    ------
-    ValueError
-        If the models have not the same items.
+    `clip` and `tuned` are the scores of two models: columns score_true, score_negated and correct, by key. ValueError
+    if they are not of the same items.
     """
     if not clip.index.equals(tuned.index):
         raise ValueError(
@@ -166,43 +124,25 @@ def choose(clip: pd.DataFrame, tuned: pd.DataFrame, seed: int, count: int) -> di
     return chosen
 
 
-def read_galleries(
-    tables: pd.DataFrame,
-    scores: Iterable[str | Path],
-    triplets: str | Path,
-    tars: Iterable[str | Path],
-    seed: int,
-    count: int,
+def read_examples(
+    tables: pd.DataFrame, scores: Iterable[str], triplets: str, tars: Iterable[str], seed: int, count: int
 ) -> dict[str, list[Group]]:
-    """Return the gallery of each backbone of `compared_models`.
+    """Return the groups of items of each backbone of `compared_models`.
 
-    Parameters
-    ----------
-    tables : DataFrame
-        The tidy table.
-    scores : iterable of str or Path
-        As `read_scores`.
-    triplets : str or Path
-        Parquet with ``key``, ``caption`` and ``negated_caption`` of the evaluation split.
-    tars : iterable of str or Path
-        Its shards.
-    seed, count : int
-        As `choose`.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If a file is missing or damaged, a model has no scores, or an item no caption or no image; the message names it.
+    `tables` is the tidy table, `scores` are ``.../MODEL/ccneg.parquet`` of every model; `triplets` (Parquet with key,
+    caption and negated_caption) and `tars` are of the evaluation split; `seed` and `count` as for `choose`.
     """
-    models = compared_models(tables)
-    if not models:
+    backbones = compared_models(tables)
+    if not backbones:
         return {}
-    scored = read_scores(scores)
-    for name in (name for _, _, labels in models.values() for name in labels):
+    columns = ["key", "score_true", "score_negated", "correct"]
+    scored = {Path(path).parent.name: read_parquet(path, columns).set_index("key").sort_index() for path in scores}
+    for name in (name for models in backbones.values() for name in models.labels):
         if name not in scored:
             raise ValueError(f"expected the scores of {name} on CC-Neg, found those of {', '.join(scored)} alone")
     chosen = {
-        backbone: choose(scored[clip], scored[tuned], seed, count) for backbone, (clip, tuned, _) in models.items()
+        backbone: choose(scored[models.clip], scored[models.conclip], seed, count)
+        for backbone, models in backbones.items()
     }
     wanted = {key for groups in chosen.values() for _, keys in groups.values() for key in keys}
     texts = read_parquet(triplets, ["key", "caption", "negated_caption"]).set_index("key")
@@ -210,30 +150,27 @@ def read_galleries(
     for place, there in ((triplets, texts.index), ("the shards of the evaluation split", images)):
         if lacking := sorted(wanted - set(there)):
             raise ValueError(f"{place}: expected the item {lacking[0]}, which models were scored on; evaluate again")
+
+    def example(key: str, labels: dict[str, str]) -> Example:
+        rows = []
+        for model, label in labels.items():
+            item = scored[model].loc[key]
+            rows.append(Score(label, 100 * item.score_true, 100 * item.score_negated, bool(item.correct)))
+        return Example(key, images[key], *texts.loc[key], rows)
+
     return {
         backbone: [
-            Group(name, GROUPS[name], size, len(scored[models[backbone][0]]),
-                  [_example(key, images[key], texts.loc[key], models[backbone][2], scored) for key in keys])
-            for name, (size, keys) in groups.items()
+            Group(name, GROUPS[name], size, len(scored[models.clip]), [example(key, models.labels) for key in keys])
+            for name, (size, keys) in chosen[backbone].items()
         ]
-        for backbone, groups in chosen.items()
-    }  # fmt: skip
+        for backbone, models in backbones.items()
+    }
 
 
-def _example(
-    key: str, image: str, texts: pd.Series, labels: dict[str, str], scored: dict[str, pd.DataFrame]
-) -> Example:
-    scores = []
-    for model, label in labels.items():
-        item = scored[model].loc[key]
-        scores.append(Score(label, 100 * item.score_true, 100 * item.score_negated, bool(item.correct)))
-    return Example(key, image, texts.caption, texts.negated_caption, scores)
-
-
-def thumbnail(sample: Sample) -> str:
-    """Return an image as the data URI of a JPEG of at most `THUMBNAIL_PX` pixels a side."""
+def thumbnail(sample: Sample) -> bytes:
+    """Return an image as a JPEG of at most `THUMBNAIL_PX` pixels a side."""
     image = sample.decode(sample.read())
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     content = io.BytesIO()
     image.save(content, "JPEG", quality=JPEG_QUALITY)
-    return data_uri(content.getvalue(), "image/jpeg")
+    return content.getvalue()

@@ -1,0 +1,204 @@
+"""Which external data each part of a run needs, which targets can be made without some, and how to leave those out.
+
+Data are named by the configuration's keys, as in `pipeline_lib.config.inputs.external_files`.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import reduce
+
+from pipeline_lib.config.checks import evaluated_models
+from pipeline_lib.evaluate.kinds import BLIND
+from pipeline_lib.finetune.terms import needs_distractors
+
+REQUIRED_POOLS = ("distractors",)  # named even where no experiment uses it
+NEVER_EMPTY = ("backbones/models", "evaluate/zeroshot/datasets")
+
+
+class Requirements:
+    """What the parts of a run need, directly or not: sets of keys, with those at which nothing external is named.
+
+    `config` is the checked configuration, `experiments` are the rows of the sheet, as
+    `pipeline_lib.config.checks.read_experiments` returns them.
+    """
+
+    def __init__(self, config: dict, experiments: list[dict]) -> None:
+        self._config = config
+        self.backbones = {model["name"]: model for model in config["backbones"]["models"]}
+        self.benchmark_entries = config["evaluate"]["benchmarks"]
+        self._evaluated = evaluated_models(config, experiments)
+        self.finetuned = {f"{row['experiment']}-s{seed}": row for row in experiments for seed in row["seeds"]}
+
+    def shards(self) -> set[str]:
+        """What CC-Neg is made from: the authors' files, or captions and links."""
+        released = self._config["shards"]["released"]
+        return {"shards/released/annotations", "shards/released/images"} if released else {"fetch/captions"}
+
+    def backbone(self, name: str) -> set[str]:
+        """What a backbone's weights come from, and those of the CLIP that it is checked against."""
+        entry = self.backbones[name]
+        own = {"backbones/pretrain/images" if entry["source"] == "pretrain" else f"backbones/models/{name}"}
+        return own | (self.backbone(entry["backbone"]) if "backbone" in entry else set())
+
+    def pool(self, name: str) -> set[str]:
+        """The images of a pool."""
+        return {f"features/pools/{name}"}
+
+    def distractors(self) -> set[str]:
+        """What is needed to choose, or read, the distractors of the training samples."""
+        if self._config["distractors"]["released"]:
+            return self.shards() | {"distractors/released/mapping", "distractors/released/captions"}
+        return self.shards() | self.backbone(self._config["distractors"]["backbone"]) | self.pool("distractors")
+
+    def experiment(self, row: dict) -> set[str]:
+        """What a row of the sheet of experiments is trained on."""
+        needs = self.backbone(row["backbone"])
+        if row["negatives"] == "crepe":
+            return needs | {"finetune/crepe_captions"} | self.pool("crepe")
+        needs |= self.shards()
+        return needs | self.distractors() | self.pool("distractors") if needs_distractors(row["loss"]) else needs
+
+    def model(self, name: str) -> set[str]:
+        """What a model comes from, be it fine-tuned here, a backbone or one of another kind."""
+        if name in self.finetuned:
+            return self.experiment(self.finetuned[name])
+        if name in BLIND:
+            return self.shards()
+        return self.backbone(name) if name in self.backbones else {f"evaluate/transformers/{name}"}
+
+    def backbone_of(self, name: str) -> str:
+        """The backbone that a model is or was fine-tuned from; for models of other kinds the model itself."""
+        return self.finetuned[name]["backbone"] if name in self.finetuned else name
+
+    def evaluated(self, benchmark: str) -> list[str]:
+        """The models that a benchmark is run on."""
+        models = [name for name, names in self._evaluated.items() if benchmark in names]
+        others = [entry["name"] for entry in self._config["evaluate"]["transformers"]]
+        return [*models, *BLIND, *others] if benchmark == "ccneg" else models
+
+    def labelled_set(self, entry: dict) -> set[str]:
+        """The images, class names and templates of an entry of ``evaluate/zeroshot/datasets``."""
+        place = f"evaluate/zeroshot/datasets/{entry['name']}"
+        return self.pool(entry["name"]) | {f"{place}/classes", f"{place}/templates"}
+
+    def benchmark(self, entry: dict) -> set[str]:
+        """The annotations and images of an entry of ``evaluate/benchmarks``."""
+        return {f"evaluate/benchmarks/{entry['name']}"} | self.pool(entry["pool"])
+
+    def benchmarks(self) -> dict[str, set[str]]:
+        """What each benchmark needs besides a model."""
+        sets = [self.labelled_set(entry) for entry in self._config["evaluate"]["zeroshot"]["datasets"]]
+        others = {entry["name"]: self.benchmark(entry) for entry in self.benchmark_entries}
+        return {"ccneg": self.shards(), "zeroshot": set().union(*sets), **others}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One or several files of the same kind."""
+
+    name: str  # in words
+    outputs: list[str]  # the files that can be made
+    count: int  # of all
+    lacks: list[str]  # the keys whose data the other files wait for
+    after: str = ""  # another target for which they wait besides
+
+
+def targets(config: dict, needs: Requirements, unusable: Collection[str]) -> list[Target]:
+    """Return what can be made without the data of the keys `unusable`, by stage; the table of all results is last."""
+    run, unusable = f"results/{config['run']}", set(unusable)
+
+    def target(name: str, files: dict[str, set[str]], own: set[str] | None = None, after: str = "") -> Target:
+        """The target of files and what each needs; of what is lacking `own` is named, the rest is said by `after`."""
+        outputs = [path for path, needed in files.items() if not needed & unusable]
+        lacks = set().union(*files.values()) & unusable
+        named = lacks if own is None else own & unusable
+        return Target(name, outputs, len(files), sorted(named), after if lacks - named else "")
+
+    ccneg, made = needs.shards(), []
+    if not config["shards"]["released"]:
+        made += [
+            target("fetch", {f"{run}/fetch/summary.json": ccneg}),
+            target("captions", {f"{run}/captions/quality.html": ccneg}),
+        ]
+    made += [
+        target("CC-Neg", {f"{run}/shards/index.json": ccneg}),
+        target("distractors", {f"{run}/distractors/train.parquet": needs.distractors()}),
+        target("backbones", {f"{run}/backbones/{name}/model.pt": needs.backbone(name) for name in needs.backbones}),
+        target("fine-tuned models", {f"{run}/finetune/{name}/model.pt": needs.model(name) for name in needs.finetuned}),
+    ]
+    everything: set[str] = set()
+    for benchmark, own in needs.benchmarks().items():
+        models = {name: own | needs.model(name) for name in needs.evaluated(benchmark)}
+        everything |= own.union(*models.values())
+        files = {f"{run}/evaluate/{name}/{benchmark}.json": needed for name, needed in models.items()}
+        made.append(target(benchmark, files, own, "models"))
+    return [*made, target("all tables", {"results/tables.parquet": everything}, set(), "the above")]
+
+
+@dataclass(frozen=True)
+class Override:
+    """What a run leaves out so that it needs nothing that is missing."""
+
+    config: dict  # to lay over the configuration; empty where nothing is left out
+    experiments: list[dict]  # the rows of the sheet that stay
+    left_out: list[str]  # `place: name, name` for each list that loses entries
+
+
+def leave_out(config: dict, experiments: list[dict], unusable: Collection[str]) -> Override:
+    """Return what to change so that a run needs nothing of the keys `unusable`.
+
+    Lists in an override replace whole lists, so those that lose an entry are repeated without it. ValueError names a
+    missing part without which nothing can run.
+    """
+    unusable = set(unusable)
+    override: dict = {}
+    left_out = []
+    needs = Requirements(config, experiments)
+    if config["distractors"]["released"] and (needs.distractors() - needs.shards()) & unusable:
+        override["distractors"] = {"released": None}
+        left_out.append("distractors/released: they are chosen here")
+        needs = Requirements({**config, "distractors": {**config["distractors"], "released": None}}, experiments)
+    if lacking := needs.shards() & unusable:
+        raise ValueError(f"everything needs {', '.join(sorted(lacking))}")
+    if lacking := needs.backbone(config["distractors"]["backbone"]) & unusable:
+        raise ValueError(f"{', '.join(sorted(lacking))} is the backbone that chooses distractors")
+    needed = {
+        "backbones/models": lambda entry: needs.backbone(entry["name"]),
+        "features/pools": lambda entry: set() if entry["name"] in REQUIRED_POOLS else needs.pool(entry["name"]),
+        "evaluate/zeroshot/datasets": needs.labelled_set,
+        "evaluate/benchmarks": needs.benchmark,
+        "evaluate/transformers": lambda entry: needs.model(entry["name"]),
+    }
+    for place, needs_of in needed.items():
+        *sections, last = place.split("/")
+        entries = reduce(dict.__getitem__, sections, config).get(last, [])
+        kept = [entry for entry in entries if not needs_of(entry) & unusable]
+        if len(kept) == len(entries):
+            continue
+        if not kept and place in NEVER_EMPTY:
+            raise ValueError(f"nothing would be left of {place}")
+        reduce(lambda section, key: section.setdefault(key, {}), sections, override)[last] = kept
+        left_out.append(f"{place}: {', '.join(entry['name'] for entry in entries if entry not in kept)}")
+    trained = [row for row in experiments if not needs.experiment(row) & unusable]
+    if not trained:
+        raise ValueError("no experiment of the sheet can be trained")
+    if len(trained) < len(experiments):
+        gone = [row["experiment"] for row in experiments if row not in trained]
+        left_out.append(f"finetune/experiments: {', '.join(gone)}")
+    kept = override.get("evaluate", {}).get("benchmarks", config["evaluate"]["benchmarks"])
+    models = override.get("backbones", {}).get("models", config["backbones"]["models"])
+    named = _naming_only(kept, models)
+    if named != models:
+        override.setdefault("backbones", {})["models"] = named
+    return Override(override, _naming_only(kept, trained), left_out)
+
+
+def _naming_only(benchmarks: list[dict], models: list[dict]) -> list[dict]:
+    """Return entries of models, or rows of the sheet, that name no other benchmark than those, CC-Neg and zero-shot."""
+    left = {"ccneg", "zeroshot", *(entry["name"] for entry in benchmarks)}
+    return [
+        {**model, "benchmarks": [name for name in model["benchmarks"] if name in left]}
+        if model.get("benchmarks")
+        else model
+        for model in models
+    ]
