@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from papers import DATASETS, MODELS, make_tables, write_metrics
+from papers import DATASETS, KIND_OF, MODELS, make_tables, write_metrics
 from scipy import stats
 
 from pipeline_lib.jobs.files import write_parquet
 from pipeline_lib.paper.outputs import REASONS, VERDICTS
-from pipeline_lib.paper.tables.items import read_items
+from pipeline_lib.paper.tables.intervals import RESAMPLES
 from pipeline_lib.paper.tables.metrics import read_metrics
 from pipeline_lib.paper.tables.schema import COLUMNS, read_tables
-from pipeline_lib.paper.tables.statistics import RESAMPLES
 
 CLIP = {model: backbone for model, _, backbone, loss, *_ in MODELS if loss}
 SEEDS = {"conclip-vit": ["conclip-vit-s0", "conclip-vit-s1"]}
@@ -284,22 +283,22 @@ DAMAGES = {
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_broken_file_of_scores_is_named_with_its_rule(tmp_path, name):
     damage, message, benchmark = DAMAGES[name]
-    _, values = read_metrics(write_metrics(tmp_path))
+    metrics = write_metrics(tmp_path)
     damage(tmp_path / "evaluate" / "mini-rn" / f"{benchmark}.parquet")
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        read_items(values)
+        read_metrics(metrics, KIND_OF)
 
 
 def test_a_metric_of_fewer_items_than_the_file_has_is_refused(tmp_path):
-    _, values = read_metrics(write_metrics(tmp_path, MODELS[:1]))
-    for path in (tmp_path / "evaluate" / "mini-vit").glob("ccneg.parquet"):
-        write_parquet(path, pd.read_parquet(path)[:-1])
-    with pytest.raises(ValueError, match=r"is .* over 120 items, but .*ccneg.parquet has 119 such items"):
-        read_items(values)
+    metrics = write_metrics(tmp_path, MODELS[:1])
+    path = tmp_path / "evaluate" / "mini-vit" / "ccneg.parquet"
+    write_parquet(path, pd.read_parquet(path)[:-1])
+    with pytest.raises(ValueError, match=r"is .* over 120 items, but .*ccneg.parquet has .* over 119 such items"):
+        read_metrics(metrics, KIND_OF)
 
 
 def test_the_text_only_models_have_a_rule_of_their_own(tmp_path):
-    _, values = read_metrics(write_metrics(tmp_path))
+    metrics = write_metrics(tmp_path)
     (tmp_path / "evaluate" / "blind-rule" / "ccneg.parquet").unlink()
     with pytest.raises(FileNotFoundError, match=r"rule evaluate_blind makes it"):
-        read_items(values)
+        read_metrics(metrics, KIND_OF)

@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline_lib.jobs.files import read_json
 from pipeline_lib.paper.figures import fetched
 from pipeline_lib.paper.figures.composition import read_composition
-from pipeline_lib.paper.outputs import CLAIMS, FETCH, FIGURES, REASONS, VERDICTS, Item
+from pipeline_lib.paper.outputs import CLAIMS, FETCH, FIGURES, REASONS, VERDICTS, Exhibit
 from pipeline_lib.paper.report import provenance
 from pipeline_lib.paper.report.gallery import Group
 from pipeline_lib.paper.report.page import Cell, Table, data_uri, from_layout, interval, number, plain
@@ -62,7 +62,7 @@ class Section:
     notes : list of str
     csv : str
         A data URI; empty where there is no file to take along.
-    figures : list of (Item, str)
+    figures : list of (Exhibit, str)
         With their data URIs.
     galleries : dict of str to list of Group
         By backbone.
@@ -79,7 +79,7 @@ class Section:
     tables: list[Part] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     csv: str = ""
-    figures: list[tuple[Item, str]] = field(default_factory=list)
+    figures: list[tuple[Exhibit, str]] = field(default_factory=list)
     galleries: dict[str, list[Group]] = field(default_factory=dict)
     folded: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     source: str = ""
@@ -269,7 +269,7 @@ def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Sec
     )  # fmt: skip
 
 
-def _embedded(name: str, figures: str) -> list[tuple[Item, str]]:
+def _embedded(name: str, figures: str) -> list[tuple[Exhibit, str]]:
     """Return the figures of a section with their sources."""
     return [
         (FIGURES[figure], data_uri(_content(Path(figures) / f"{figure}.svg"), "image/svg+xml"))
