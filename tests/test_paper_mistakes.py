@@ -4,11 +4,13 @@ import json
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from papers import BLIND, KIND_OF, MODELS, command, make_tables, measured, write_metrics
 
+from pipeline_lib.jobs.files import write_parquet
 from pipeline_lib.paper.tables.metrics import read_metrics
 from pipeline_lib.paper.tables.published import read_published
 from pipeline_lib.paper.tables.tidy import build_tables
@@ -129,6 +131,84 @@ def test_missing_and_repeated_files_are_refused(tmp_path):
 def test_each_zeroshot_set_needs_the_prompts_that_the_tables_compare(tmp_path):
     with pytest.raises(ValueError, match=r"zeroshot\.json: expected top1 of kinds with the negated prompt too"):
         read_metrics(write_metrics(tmp_path, RN, prompts=("plain", "bare")), KIND_OF)
+
+
+def changed(change):
+    """A damage to a file of items by a function of its frame."""
+
+    def damage(path: Path) -> None:
+        write_parquet(path, change(pd.read_parquet(path)))
+
+    return damage
+
+
+def set_cell(column: str, value: object, row: int = 3):
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        frame[column] = frame[column].astype(object).where(frame.index != row, value)
+        return frame.astype({column: float}) if column.startswith("score") else frame
+
+    return changed(change)
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+DAMAGES = {
+    "missing": (Path.unlink, "ccneg.parquet: no such file of scores; rule evaluate_ccneg makes it", "ccneg"),
+    "truncated": (cut_off, "a whole Parquet file .*; delete it, rule evaluate_ccneg makes it again", "ccneg"),
+    "rows missing": (
+        changed(lambda frame: frame[:-2]),
+        r"expected the same items as in .*/blind-rule/ccneg.parquet \(120\), found 118, and key 000000118",
+        "ccneg",
+    ),
+    "other items": (set_cell("key", "x"), "key x is in one of them alone|key 000000003 is in one of them", "ccneg"),
+    "twice": (set_cell("key", "000000000"), "row 3: the item key 000000000 is there twice", "ccneg"),
+    "another word": (set_cell("negation_word", "none"), "key 000000003 is described otherwise in", "ccneg"),
+    "no number": (
+        set_cell("score_true", float("nan")),
+        "row 3: expected a value in column score_true, found None for the item with key 000000003",
+        "ccneg",
+    ),
+    "infinite": (set_cell("score_label", float("inf")), "column score_label, found inf .* key kinds-3", "zeroshot"),
+    "no value": (set_cell("correct", None), "row 3: expected a value in column correct, found None", "ccneg"),
+    "no column": (changed(lambda frame: frame.drop(columns="correct")), "expected the column correct, found", "ccneg"),
+    "other answers": (
+        changed(lambda frame: frame.assign(correct=~frame.correct)),
+        r"ccneg.json: cc-neg, .* but .*ccneg.parquet has .*; they are not of one run; .* rule evaluate_ccneg makes",
+        "ccneg",
+    ),
+    "other prompts": (
+        changed(lambda frame: frame.assign(prompt=frame.prompt.replace("bare", "plain"))),
+        "is there twice",
+        "zeroshot",
+    ),
+    "another rank": (
+        changed(lambda frame: frame.assign(rank=7)),
+        "negbench-retrieval.json: negbench-retrieval, .* rule evaluate_benchmark makes them again",
+        "negbench-retrieval",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_broken_file_of_scores_is_named_with_its_rule(tmp_path, name):
+    damage, message, benchmark = DAMAGES[name]
+    metrics = write_metrics(tmp_path, [*RN, *BLIND])
+    damage(tmp_path / "evaluate" / "mini-rn" / f"{benchmark}.parquet")
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        read_metrics(metrics, KIND_OF)
+
+
+def test_a_metric_of_fewer_items_and_a_text_only_model_without_any_name_their_rule(tmp_path):
+    metrics = write_metrics(tmp_path, [MODELS[1], *BLIND])
+    path = tmp_path / "evaluate" / "mini-rn" / "ccneg.parquet"
+    write_parquet(path, pd.read_parquet(path)[:-1])
+    with pytest.raises(ValueError, match=r"is .* over 120 items, but .*ccneg.parquet has .* over 119 such items"):
+        read_metrics([path for path in metrics if "blind" not in path], KIND_OF)
+    (tmp_path / "evaluate" / "blind-rule" / "ccneg.parquet").unlink()
+    with pytest.raises(FileNotFoundError, match=r"rule evaluate_blind makes it"):
+        read_metrics(metrics, KIND_OF)
 
 
 def test_models_that_share_a_name_but_not_a_loss_are_refused(tmp_path):

@@ -37,19 +37,14 @@ from pipeline_lib.jobs.cli import run
 def classifiers(model: CLIP, wanted: list[tuple[list[str], list[str]]]) -> list[Tensor]:
     """Return the weights (c × d) of zero-shot classifiers: for each class the normalised mean of its prompts' features.
 
-    `wanted` has for each classifier its c class names and its templates, each with one ``{}`` for the class name. A
-    prompt that several of them share is encoded once.
+    `wanted` has for each classifier its c class names and its templates, each with one ``{}`` for the class name.
     """
-    prompts = [
-        [template.replace("{}", name) for name in classes for template in templates] for classes, templates in wanted
-    ]
-    distinct = sorted({prompt for part in prompts for prompt in part})
-    place = {prompt: row for row, prompt in enumerate(distinct)}
-    features = encode_captions(model, distinct)
-    rows = [torch.tensor([place[prompt] for prompt in part]) for part in prompts]
+    prompts = [text.replace("{}", name) for classes, templates in wanted for name in classes for text in templates]
+    sizes = [len(classes) * len(templates) for classes, templates in wanted]
+    parts = zip(encode_captions(model, prompts).split(sizes), wanted, strict=True)
     return [
-        functional.normalize(features[part].view(len(classes), len(templates), -1).mean(dim=1), dim=-1)
-        for part, (classes, templates) in zip(rows, wanted, strict=True)
+        functional.normalize(features.view(len(classes), len(templates), -1).mean(dim=1), dim=-1)
+        for features, (classes, templates) in parts
     ]
 
 
@@ -111,10 +106,10 @@ def main() -> None:
     sets = {name: read_dataset(classes, features, tower) for name, classes, *features in args.dataset}
     wanted = [(name, prompt) for name in sets for prompt in prompts[name]]
     weights = classifiers(model, [(sets[name][0], prompts[name][prompt]) for name, prompt in wanted])
-    scored = zip(wanted, weights, strict=True)
-    items = pd.concat(
-        [score_items(name, prompt, sets[name][1], rows) for (name, prompt), rows in scored], ignore_index=True
-    )
+    scored = [
+        score_items(name, prompt, sets[name][1], rows) for (name, prompt), rows in zip(wanted, weights, strict=True)
+    ]
+    items = pd.concat(scored, ignore_index=True)
     write_result(args, read_model(args.record), "zeroshot", items, measure(ZEROSHOT, items))
 
 
