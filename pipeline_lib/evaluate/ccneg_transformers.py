@@ -64,10 +64,16 @@ class ImageTextModel:
         model_class, processor_class = self._classes()
         logging.disable_progress_bar()
         logging.set_verbosity_error()  # of weights: those of other heads are left out, lost ones raise below
-        local, safe = {"local_files_only": True}, {"weights_only": True, "trust_remote_code": False}
-        given = {**local, **safe, "dtype": torch.float32, "output_loading_info": True}
+        local = {"local_files_only": True}
         try:
-            model, found = model_class.from_pretrained(folder, **given)
+            model, found = model_class.from_pretrained(
+                folder,
+                **local,
+                dtype=torch.float32,
+                weights_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
             self._processor = processor_class.from_pretrained(folder, **local)
             self._tokenizer = BertTokenizer.from_pretrained(folder, **local)
         except Exception as error:  # transformers raises many types for damaged and foreign files

@@ -13,7 +13,6 @@ OWN = "dataset"
 
 
 def _read_lines(path: str | Path, what: str) -> list[str]:
-    """Return the lines of a file, none of them empty; `what` says in a message what a line should be."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; expected one with {what} per line")
     try:
