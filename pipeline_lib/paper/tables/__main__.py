@@ -47,7 +47,8 @@ def main() -> None:
 
     tables, _ = read_tables(arguments.output)
     folder, judged = Path(arguments.folder), claims.judge(tables)
-    shown = {"claims": (claims.to_csv(judged), claims.to_page(judged), claims.to_latex(judged), CLAIMS.caption)}
+    csv = judged.to_csv(index=False, float_format="%.2f", lineterminator="\n")
+    shown = {"claims": (csv, claims.to_page(judged), claims.to_latex(judged), CLAIMS.caption)}
     for table in (headline(tables), *(layout(tables, name) for name in TABLES)):
         shown[table.name] = table.to_csv(), table.to_page(), table.to_latex(), table.explanation()
     for name, (csv, page, latex, caption) in shown.items():

@@ -102,11 +102,6 @@ def text_rows(judged: pd.DataFrame) -> list[list[str]]:
     return rows
 
 
-def to_csv(judged: pd.DataFrame) -> str:
-    """Return the claims as CSV."""
-    return judged.to_csv(index=False, float_format="%.2f", lineterminator="\n")
-
-
 def to_page(judged: pd.DataFrame) -> str:
     """Return the content of a Markdown file: title, table and caption."""
     shown = tabulate(text_rows(judged), HEADINGS, "github", disable_numparse=True)

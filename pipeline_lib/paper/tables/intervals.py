@@ -105,7 +105,7 @@ def _summed(items: Items, runs: tuple[str, ...], chosen: object) -> np.ndarray:
 
 
 def _p(items: Items, runs: tuple[str, ...], clip: str | None, cells: list[Cell]) -> float:
-    """Return McNemar's p of one set of items that are right or wrong; NaN for CLIP, means over sets and differences."""
+    """Return McNemar's p of one set of items that are right or wrong; NaN for all others and for CLIP itself."""
     cell = cells[0]
     if len(cells) > 1 or cell.metric in ("gain", "delta") or clip not in items.models or runs == (clip,):
         return np.nan
