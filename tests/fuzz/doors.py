@@ -383,8 +383,10 @@ DOORS = {
     "mcq": Door(_written("a.csv", MCQ), lambda folder: read_annotations("mcq", folder / "a.csv")),
     "retrieval": Door(_written("a.csv", RETRIEVAL), lambda folder: read_annotations("retrieval", folder / "a.csv")),
     "valse": Door(_written("a.json", json.dumps(VALSE)), lambda folder: read_annotations("valse", folder / "a.json")),
-    "sugarcrepe": Door(_parts(KINDS["sugarcrepe"].parts, SUGARCREPE), partial(read_annotations, "sugarcrepe")),
-    "sugarcrepe-plus": Door(_parts(KINDS["sugarcrepe-plus"].parts, PLUS), partial(read_annotations, "sugarcrepe-plus")),
+    "sugarcrepe": Door(_parts(tuple(KINDS["sugarcrepe"].parts), SUGARCREPE), partial(read_annotations, "sugarcrepe")),
+    "sugarcrepe-plus": Door(
+        _parts(tuple(KINDS["sugarcrepe-plus"].parts), PLUS), partial(read_annotations, "sugarcrepe-plus")
+    ),
     "coco-captions": Door(_written("a.json", json.dumps(COCO)), lambda folder: image_keys(folder / "a.json")),
     "cc3m": Door(_written("a.tsv", ROWS), _read_rows("a.tsv")),
     "cc3m-gzip": Door(_written("a.tsv.gz", gzip.compress(ROWS.encode(), mtime=0)), _read_rows("a.tsv.gz")),
