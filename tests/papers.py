@@ -1,30 +1,31 @@
 """What the tests of the paper stage share: made-up scores, their metrics, and calls of its commands."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from conftest import ROOT, write_pool
+from conftest import ROOT, call, write_pool
 
-from pipeline_lib.evaluate.ccneg import ccneg_metrics
-from pipeline_lib.evaluate.kinds import KINDS
-from pipeline_lib.evaluate.mcq import mcq_metrics
-from pipeline_lib.evaluate.metrics import accuracy
-from pipeline_lib.evaluate.result import metric
-from pipeline_lib.evaluate.retrieval import retrieval_metrics
-from pipeline_lib.evaluate.sugarcrepe import sugarcrepe_metrics
-from pipeline_lib.evaluate.sugarcrepe_plus import sugarcrepe_plus_metrics
-from pipeline_lib.evaluate.zeroshot import zeroshot_metrics
+from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, SUGARCREPE_PARTS
+from pipeline_lib.evaluate.result import entry, measure
 from pipeline_lib.jobs.files import write_json, write_parquet
+from pipeline_lib.paper.tables import __main__ as tables_command
 
 PUBLISHED = ROOT / "config" / "published.tsv"
 DATASETS = ("kinds", "colours", "counts")
 PROMPTS = ("plain", "negated", "bare")
-PARTS = ("replace_obj", "replace_att", "replace_rel", "add_obj", "add_att", "swap_obj", "swap_att")
+PARTS = tuple(SUGARCREPE_PARTS)
+KIND_OF = {
+    "negbench-mcq-coco": "mcq",
+    "negbench-retrieval": "retrieval",
+    "valse-existence": "valse",
+}  # others: the name
 MODELS = [
     # model, family, backbone, loss, negatives, seed
     ("mini-vit", "CLIP", "mini-vit", None, None, None),
@@ -95,7 +96,7 @@ def sugarcrepe_of(model: str) -> pd.DataFrame:
 
 def sugarcrepe_plus_of(model: str) -> pd.DataFrame:
     frame = sugarcrepe_of(model)
-    frame = frame[frame.part.isin(KINDS["sugarcrepe-plus"])].reset_index(drop=True)
+    frame = frame[frame.part.isin(list(KINDS["sugarcrepe-plus"].parts))].reset_index(drop=True)
     return frame.assign(correct_text=random_of(model, "text").random(len(frame)) < 0.6)
 
 
@@ -128,37 +129,35 @@ ITEMS = {
     "negbench-retrieval": retrieval_of,
     "valse-existence": valse_of,
 }
-METRICS = {
-    "ccneg": ccneg_metrics,
-    "zeroshot": zeroshot_metrics,
-    "sugarcrepe": partial(sugarcrepe_metrics, benchmark="sugarcrepe"),
-    "sugarcrepe-plus": partial(sugarcrepe_plus_metrics, benchmark="sugarcrepe-plus"),
-    "negbench-mcq-coco": partial(mcq_metrics, benchmark="negbench-mcq-coco"),
-    "negbench-retrieval": partial(retrieval_metrics, benchmark="negbench-retrieval"),
-    "valse-existence": lambda items: [metric("valse-existence", accuracy(items["correct"]), len(items))],
-}
+
+
+def metrics_of(benchmark: str, items: pd.DataFrame) -> list[dict]:
+    """Return the metrics of a benchmark as the evaluation gives them."""
+    return measure((KINDS | OWN_COMMAND)[KIND_OF.get(benchmark, benchmark)], items, benchmark)
 
 
 @cache
 def measured(model: str, benchmark: str, **zeroshot) -> tuple[pd.DataFrame, list[dict]]:
     """Return the items of a model on a benchmark, and their metrics as the evaluation gives them."""
     items = ITEMS[benchmark](model, **(zeroshot if benchmark == "zeroshot" else {}))
-    return items, METRICS[benchmark](items)
+    return items, metrics_of(benchmark, items)
 
 
-def spread_of(model: str) -> list[dict]:
+def embeddings_of(model: str) -> list[dict]:
     """Return metrics of embeddings, which have no items."""
-    parts = ("captions", "negated", "own-negation")
     rng = random_of(model, "embeddings")
-    cosines = [metric(f"cc-neg/{part}", rng.uniform(-1, 1), 100, "cosine") for part in parts]
-    return cosines + [metric(f"cc-neg/{part}", rng.uniform(1, 64), 100, "dimensions") for part in parts[:2]]
+    ranges = {"cosine": (-1, 1), "dimensions": (1, 64)}
+    return [
+        entry(metric, metric.dataset, rng.uniform(*ranges[metric.name]), 100)
+        for metric in OWN_COMMAND["embeddings"].metrics
+    ]
 
 
 def value(model: str, dataset: str, prompt: str | None, metric: str) -> float:
     """Return a metric of a model, whose zero-shot datasets are `DATASETS`."""
     benchmark = "ccneg" if dataset.startswith("cc-neg") else dataset.split("/")[0]
     if metric in ("cosine", "dimensions"):
-        found = spread_of(model)
+        found = embeddings_of(model)
     else:
         found = measured(model, benchmark if benchmark in ITEMS else "zeroshot")[1]
     (one,) = (
@@ -175,7 +174,7 @@ def write_metrics(folder: Path, models=(*MODELS, *BLIND), **zeroshot) -> list[st
     paths = []
     for model, family, backbone, loss, negatives, seed in models:
         for benchmark in (*ITEMS, "embeddings") if backbone != "none" else ("ccneg",):
-            items, metrics = None, spread_of(model)
+            items, metrics = None, embeddings_of(model)
             if benchmark != "embeddings":
                 items, metrics = measured(model, benchmark, **zeroshot)
             content = {
@@ -236,10 +235,16 @@ def command(module: str, *arguments: object) -> subprocess.CompletedProcess:
 
 
 def make_tables(folder: Path, metrics: list[str], ccneg: str = "generated") -> subprocess.CompletedProcess:
-    return command(
-        "tables", "--run", "test", "--ccneg", ccneg, "--published", PUBLISHED, "--metrics", *metrics,
-        "--output", folder / "tables.parquet", "--folder", folder / "tables",
-    )  # fmt: skip
+    """Build the tables in this process; the answer is that of a command."""
+    said = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(said[0]), contextlib.redirect_stderr(said[1]):
+        mistake = call(
+            tables_command.main, "--run", "test", "--ccneg", ccneg, "--published", PUBLISHED, "--kinds",
+            *(f"{name}={kind}" for name, kind in KIND_OF.items()), "--metrics", *metrics,
+            "--output", folder / "tables.parquet", "--folder", folder / "tables",
+        )  # fmt: skip
+    out, err = (text.getvalue() for text in said)
+    return subprocess.CompletedProcess("tables", int(bool(mistake)), out, f"{mistake}\n" if mistake else err)
 
 
 def write_ccneg(folder: Path, n: int = 120, released: bool = False) -> list[object]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import layouts
 import torch
 import yaml
+from benchmarks import write_csv
 from conftest import ROOT, TINY
 from PIL import Image
-from test_benchmarks import write_csv
 from test_crepe import write_captions
 
 from pipeline_lib.backbones.pretrain import build
@@ -67,7 +67,7 @@ def _annotations(data: Path, keys: list[str]) -> dict[str, int | dict[str, int]]
     """SugarCREPE and the later benchmarks, on the images `keys` of val2017; return how many items each has."""
     rng, counts = random.Random(0), {}
     for kind, folder in (("sugarcrepe", "sugarcrepe"), ("sugarcrepe-plus", "sugarcrepe-plus")):
-        for number, part in enumerate(KINDS[kind]):
+        for number, part in enumerate(KINDS[kind].parts):
             items = []
             for key in keys[: 5 + number % 2]:
                 caption, other, negative = rng.sample(CAPTIONS, 3)

@@ -1,14 +1,23 @@
 """Each thing that a user may add, added as config/README.md says: one edit, and the engine plans the rest."""
 
+import copy
+import random
 import re
-import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
+import torch
 import yaml
+from benchmarks import TEXTS, random_rows, write_csv, write_features
 from conftest import ROOT, jpeg_bytes
+from papers import KIND_OF, MODELS, write_metrics
 from test_workflow import load, snakemake
+
+from pipeline_lib.clip.load import save_checkpoint
+from pipeline_lib.jobs.files import write_json
+from pipeline_lib.paper.tables.schema import read_tables
 
 
 def jobs_of(folder, *arguments):
@@ -113,26 +122,135 @@ def label_of(name):
     assert done.stdout.strip() == "[('3-dog', 3), ('5-cat', 5)]", done.stderr
 
 
-def test_a_benchmark_is_added_by_an_entry_and_a_kind_by_a_line_and_a_module(empty_copy):
-    kinds, folder = empty_copy / "pipeline_lib" / "evaluate" / "kinds.py", empty_copy / "data"
-    kinds.write_text(kinds.read_text().replace('"valse": (),', '"valse": (),\n    "own-kind": ("one", "two"),'))
-    shutil.copy(kinds.with_name("valse.py"), kinds.with_name("own_kind.py"))
+OWN_KIND = '''"""Own: the true caption among several, by its rank; a folder of two CSVs."""
+
+from pathlib import Path
+
+from pipeline_lib.evaluate.declaration import Choice, Kind, Metric
+from pipeline_lib.formats.annotations import image_key, read_rows, texts
+
+
+def _read(path: Path) -> list[Choice]:
+    rows = []
+    for where, row in read_rows(path, ["picture", "style", "true", "others"]):
+        true, others = texts(row, ("true", "others"), where)
+        key = image_key(row["picture"], where)
+        rows.append(Choice({"item": len(rows), "key": key, "style": row["style"]}, [key], [true, *others.split("|")]))
+    return rows
+
+
+def score(kind, rows, images_of, captions_of):
+    import pandas as pd
+
+    ranks = []
+    for row in rows:
+        scores = captions_of(row.captions) @ images_of(row.images)[0]
+        ranks.append(int((scores >= scores[0]).sum()))
+    items = pd.DataFrame([row.columns for row in rows])
+    return items.assign(rank=ranks, reciprocal=[1 / rank for rank in ranks])
+
+
+KIND = Kind(
+    "own-kind",
+    read=_read,
+    parts={"one": "1.csv", "two": "2.csv"},
+    item=("part", "item"),
+    scorer="pipeline_lib.evaluate.own_kind:score",
+    metrics=(
+        Metric("{benchmark}", "mrr", "reciprocal"),
+        Metric("{benchmark}", "recall@10", "rank", at_most=10),
+        Metric("{benchmark}/{style}", "mrr", "reciprocal", percent=False, range=(0, 1)),
+    ),
+)
+'''
+
+
+def add_kind(folder):
+    """Add a kind to a copy of the repository: a module, and its place in the registry."""
+    kinds = folder / "pipeline_lib" / "evaluate" / "kinds.py"
+    kinds.with_name("own_kind.py").write_text(OWN_KIND)
+    text = kinds.read_text().replace("_ALL = (\n", "_ALL = (\n    own_kind.KIND,\n")
+    line = "from pipeline_lib.evaluate.declaration"
+    kinds.write_text(text.replace(line, f"from pipeline_lib.evaluate import own_kind\n{line}"))
+
+
+def test_a_benchmark_is_an_entry_and_a_kind_a_module(empty_copy):
+    add_kind(empty_copy)
     entries = load("config.yaml")["evaluate"]["benchmarks"] + [
         {"name": "questions", "kind": "mcq", "annotations": "data/q.csv", "pool": "sugarcrepe", "count": 12},
         {"name": "own", "kind": "own-kind", "annotations": "data", "pool": "kinds", "count": {"one": 3, "two": 4}},
     ]
     (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"evaluate": {"benchmarks": entries}}))
-    folder.mkdir()
-    for name in ("q.csv", "one.json", "two.json"):
-        (folder / name).touch()
+    (empty_copy / "data").mkdir()
+    for name in ("q.csv", "1.csv", "2.csv"):
+        (empty_copy / "data" / name).touch()
     arguments = ("--dry-run", "--cores", "2", "--printshellcmds", "--configfile", "mine.yaml")
     done = snakemake(*arguments, "--", "results/tables.parquet", folder=empty_copy)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
     assert int(jobs["evaluate_benchmark"]) == 3 * int(jobs["evaluate_ccneg"])
-    assert re.search(
-        r"evaluate\.mcq .*--benchmark questions .*--annotations data/q\.csv .*--count 12 ", said, re.DOTALL
-    )
-    assert re.search(r"evaluate\.own_kind .*--annotations data .*--count one=3,two=4 ", said, re.DOTALL)
-    assert re.search(r"input: .*mini-rn/model\.pt.* data/one\.json, data/two\.json, .*evaluate/own_kind\.py", said)
+    assert re.search(r"--kind mcq .*--benchmark questions .*--annotations data/q\.csv .*--count 12 ", said, re.DOTALL)
+    assert re.search(r"--kind own-kind .*--annotations data .*--count one=3,two=4 ", said, re.DOTALL)
+    assert re.search(r"input: .*mini-rn/model\.pt.* data/1\.csv, data/2\.csv, ", said)
+    assert "--kinds sugarcrepe=sugarcrepe questions=mcq own=own-kind" in said
+
+
+def test_a_kind_in_a_module_of_its_own_is_scored_and_stands_in_the_tables(empty_copy, tiny_clip):
+    """Several CSVs, a mean of a number and a recall@10, a column that no other kind has; with intervals and a test."""
+    add_kind(empty_copy)
+    rng, keys = random.Random(0), [f"photo{number}" for number in range(40)]
+    (empty_copy / "own").mkdir()
+    for name in ("1.csv", "2.csv"):
+        rows = [[f"{key}.jpg", rng.choice(["plain", "formal"]), rng.choice(TEXTS)] for key in keys]
+        rows = [[*row, "|".join(rng.sample([text for text in TEXTS if text != row[2]], 30))] for row in rows]
+        write_csv(empty_copy / "own" / name, ["picture", "style", "true", "others"], rows)
+    pool = write_features(empty_copy / "pool.safetensors", tiny_clip, keys, random_rows(len(keys)))
+    models = [MODELS[1], MODELS[4]]
+    metrics, items = write_metrics(empty_copy, models), {}
+    for number, (name, family, backbone, loss, negatives, seed) in enumerate(models):
+        model, folder = copy.deepcopy(tiny_clip), empty_copy / "evaluate" / name
+        torch.manual_seed(number)
+        torch.nn.init.normal_(model.text_projection, std=0.1)
+        save_checkpoint(folder / "model.pt", model)
+        identity = {"model": name, "family": family, "backbone": backbone}
+        write_json(folder / "run.json", {**identity, "loss": loss, "negatives": negatives, "seed": seed})
+        flags = ["--weights", folder / "model.pt", "--record", folder / "run.json", "--features", pool, "--threads", 1]
+        flags += ["--kind", "own-kind", "--benchmark", "own", "--annotations", "own", "--count", "one=40,two=40"]
+        in_copy(
+            empty_copy,
+            "evaluate.benchmark",
+            *flags,
+            "--scores",
+            folder / "own.parquet",
+            "--metrics",
+            folder / "own.json",
+        )
+        items[name] = pd.read_parquet(folder / "own.parquet")
+        metrics.append(folder / "own.json")
+    kinds = [f"{name}={kind}" for name, kind in {**KIND_OF, "own": "own-kind"}.items()]
+    in_copy(
+        empty_copy, "paper.tables", "--run", "test", "--ccneg", "generated", "--published", "config/published.tsv",
+        "--kinds", *kinds, "--metrics", *metrics, "--output", "tables.parquet", "--folder", "tables",
+    )  # fmt: skip
+    tables = read_tables(empty_copy / "tables.parquet")[0].set_index(["model", "dataset", "metric"])
+    rows = tables[tables.table == "negation"]
+    for name, found in items.items():
+        assert found["style"].isin(["plain", "formal"]).all() and len(found) == 80
+        row = rows.loc[name, "own", "mrr"]
+        assert (row.value, row.n) == (pytest.approx(100 * found["reciprocal"].mean()), 80)
+        width = 100 * 1.96 * found["reciprocal"].std() / 80**0.5
+        assert (row.low, row.high) == pytest.approx((row.value - width, row.value + width), rel=0.15)
+        row = rows.loc[name, "own", "recall@10"]
+        assert row.value == 100 * (found["rank"] <= 10).mean() and row.low < row.value < row.high
+        plain = found[found["style"] == "plain"]
+        assert rows.loc[name, "own/plain", "mrr"].value == pytest.approx(plain["reciprocal"].mean())
+    assert pd.notna(rows.loc["conclip-rn-s0", "own", "recall@10"].p)
+    assert "| own mrr | own R@10 |" in re.sub(" +", " ", (empty_copy / "tables" / "negation.md").read_text())
+
+
+def in_copy(folder, module, *flags):
+    """Run a command in a copy of the repository."""
+    command = [sys.executable, "-W", "error", "-m", f"pipeline_lib.{module}", *map(str, flags)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,15 +1,17 @@
 """Annotation files: layouts as published with their corner cases, and mistakes named by file and line."""
 
 import json
+from functools import partial
 
 import pytest
 
-from pipeline_lib.evaluate.mcq import read_mcq
-from pipeline_lib.evaluate.retrieval import read_retrieval
-from pipeline_lib.evaluate.sugarcrepe_plus import PARTS, read_sugarcrepe_plus
-from pipeline_lib.evaluate.valse import read_valse
+from pipeline_lib.evaluate.kinds import KINDS, read_annotations
 from pipeline_lib.formats.annotations import coco_image_keys, parse_count, read_rows, string_list
 
+PARTS = list(KINDS["sugarcrepe-plus"].parts)
+read_mcq, read_retrieval, read_valse, read_sugarcrepe_plus = (
+    partial(read_annotations, kind) for kind in ("mcq", "retrieval", "valse", "sugarcrepe-plus")
+)
 MCQ = "correct_answer,caption_0,caption_1,caption_2,caption_3,correct_answer_template,image_path"
 
 
@@ -27,12 +29,10 @@ def test_quotes_line_breaks_a_byte_order_mark_and_further_columns(tmp_path):
         "0,a,b,c,d,hybrid,C:\\\\images\\\\000007.jpg,2",
         header="\ufeff" + MCQ + ",Unnamed: 0",
     )
-    first, second = read_mcq(path, 2).to_dict("records")
-    assert first["caption_0"] == "A dog, not a cat" and first["caption_1"] == 'He said "no"'
-    assert first["caption_2"] == "two\nlines" and first["key"] == "000000000007" and first["template"] == "negative"
-    assert second["key"] == "000007" and second["item"] == 1
-    with pytest.raises(ValueError, match=r"mcq\.csv: expected 5,914 items as published, found 2"):
-        read_mcq(path, 5914)
+    first, second = read_mcq(path, 2)
+    assert first.captions == ["A dog, not a cat", 'He said "no"', "two\nlines", "d"]
+    assert first.columns == {"item": 0, "key": "000000000007", "template": "negative", "correct_answer": 0}
+    assert second.columns["key"] == "000007" and second.columns["item"] == 1
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ def test_quotes_line_breaks_a_byte_order_mark_and_further_columns(tmp_path):
     [
         ("0,a,b,c,d,negative", r"mcq\.csv, line 3: expected 7 cells as in the header, found 6"),
         ("0,a,b,c,d,negative,a.jpg,more", "line 3: expected 7 cells as in the header, found 8"),
-        ("0,a,b,,d,negative,a.jpg", "line 3: expected the texts caption_0, .*caption_3, found"),
-        ("4,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected a number from 0 to 3, found '4'"),
-        ("0.0,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected a number from 0 to 3, found '0.0'"),
+        ("0,a,b,,d,negative,a.jpg", "line 3: expected the texts image_path, caption_0, .*caption_3, found"),
+        ("4,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected one of 0, 1, 2, 3, found '4'"),
+        ("0.0,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected one of 0, 1, 2, 3, found '0.0'"),
         ("0,a,b,c,d,Negative,a.jpg", "line 3, correct_answer_template: expected one of positive, negative, hybrid"),
-        ("0,a,b,c,d,negative,", "line 3: expected an image's file name"),
+        ("0,a,b,c,d,negative,", "line 3: expected the texts image_path, caption_0"),
         ("0,a,b,c,d,negative,a/..", "line 3: expected an image's file name"),
         ('0,"a,b,c,d,negative,a.jpg', "not a CSV row"),
         ('0,"a" x,b,c,d,negative,a.jpg', "line 3: not a CSV row"),
@@ -89,9 +89,7 @@ def test_a_list_in_a_cell_is_parsed_and_never_evaluated(tmp_path):
 def test_retrieval_rows(tmp_path):
     path = tmp_path / "retrieval.csv"
     path.write_text("filepath,captions\na/1.jpg,\"['a, b', 'c']\"\n2.jpg,['d']\n")
-    assert read_retrieval(path, 2).values.tolist() == [["1", 0, "a, b"], ["1", 1, "c"], ["2", 0, "d"]]
-    with pytest.raises(ValueError, match="expected 5,000 images as published, found 2"):
-        read_retrieval(path, 5000)
+    assert [(row.images, row.captions) for row in read_retrieval(path, 2)] == [(["1"], ["a, b", "c"]), (["2"], ["d"])]
     path.write_text(path.read_text() + "b/1.jpg,['e']\n")
     with pytest.raises(ValueError, match=r"line 4: the image 1 has a row already: .*retrieval\.csv, line 2"):
         read_retrieval(path)
@@ -137,7 +135,7 @@ def test_sugarcrepe_plus_files(tmp_path):
         with pytest.raises(ValueError, match=message):
             read_sugarcrepe_plus(tmp_path)
     (tmp_path / "swap_obj.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"swap_obj\.json: SugarCrepe\+\+ has five files"):
+    with pytest.raises(FileNotFoundError, match=r"swap_obj\.json: no such file; sugarcrepe-plus has 5: replace_obj"):
         read_sugarcrepe_plus(tmp_path)
 
 

@@ -10,8 +10,7 @@ from conftest import call, write_pool
 
 from pipeline_lib.clip.load import load_torchvision
 from pipeline_lib.evaluate import ccneg_transformers
-from pipeline_lib.evaluate.ccneg_transformers import score_triplets
-from pipeline_lib.evaluate.image_text_models import load_image_text_model
+from pipeline_lib.evaluate.ccneg_transformers import MODELS, score_triplets
 from pipeline_lib.formats.images import read_images
 from pipeline_lib.jobs.files import write_parquet
 
@@ -34,11 +33,11 @@ def make_flava(folder):
         hidden_size=32,
         projection_dim=16,
     )
-    spread(FlavaForPreTraining(config)).save_pretrained(folder)
+    enlarged(FlavaForPreTraining(config)).save_pretrained(folder)
     FlavaImageProcessorPil(size=SIDE, crop_size=SIDE).save_pretrained(folder)
 
 
-def spread(model):
+def enlarged(model):
     """The model with larger weights, so that its scores differ."""
     for weights in model.parameters():
         weights.data *= 6
@@ -56,7 +55,7 @@ def make_blip(folder):
         vision_config={**TOWER, "image_size": 32, "patch_size": 16},
         image_text_hidden_size=16,
     )
-    spread(BlipForImageTextRetrieval(config)).save_pretrained(folder)
+    enlarged(BlipForImageTextRetrieval(config)).save_pretrained(folder)
     BlipImageProcessorPil(size=SIDE).save_pretrained(folder)
 
 
@@ -95,43 +94,51 @@ def split(tmp_path):
     return tars, frame.reset_index(drop=True)
 
 
-def flava_score(folder, image, text):
+def flava_score(folder):
     """The published evaluation, one image and one text: CLS states, the text padded to 77 tokens."""
     from transformers import BertTokenizer, FlavaForPreTraining
     from transformers.models.flava.image_processing_pil_flava import FlavaImageProcessorPil
 
     model = FlavaForPreTraining.from_pretrained(folder).eval().flava
-    pixels = FlavaImageProcessorPil.from_pretrained(folder)(image, return_tensors="pt")
-    words = BertTokenizer.from_pretrained(folder)(text, padding="max_length", max_length=77, return_tensors="pt")
-    with torch.no_grad():
-        image_state = model.image_projection(model.image_model(**pixels).last_hidden_state[:, 0])
-        text_state = model.text_projection(model.text_model(**words).last_hidden_state[:, 0])
-    return torch.cosine_similarity(image_state, text_state).item()
+    process, split = FlavaImageProcessorPil.from_pretrained(folder), BertTokenizer.from_pretrained(folder)
+
+    def score(image, text):
+        words = split(text, padding="max_length", max_length=77, return_tensors="pt")
+        seen = model.image_model(**process(image, return_tensors="pt")).last_hidden_state[:, 0]
+        read = model.text_model(**words).last_hidden_state[:, 0]
+        return torch.cosine_similarity(model.image_projection(seen), model.text_projection(read)).item()
+
+    return score
 
 
-def blip_score(folder, image, text):
+def blip_score(folder):
     """The published evaluation, one image and one text: the whole model, probability of class 1."""
     from transformers import BertTokenizer, BlipForImageTextRetrieval
     from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
     model = BlipForImageTextRetrieval.from_pretrained(folder).eval()
-    pixels = BlipImageProcessorPil.from_pretrained(folder)(image, return_tensors="pt")
-    words = BertTokenizer.from_pretrained(folder)(text, return_tensors="pt")
-    with torch.no_grad():
-        logits = model(words["input_ids"], pixels["pixel_values"], attention_mask=words["attention_mask"]).itm_score[0]
-    return (logits[1].exp() / (logits[0].exp() + logits[1].exp())).item()
+    process, split = BlipImageProcessorPil.from_pretrained(folder), BertTokenizer.from_pretrained(folder)
+
+    def score(image, text):
+        words, pixels = split(text, return_tensors="pt"), process(image, return_tensors="pt")["pixel_values"]
+        logits = model(words["input_ids"], pixels, attention_mask=words["attention_mask"]).itm_score[0]
+        return (logits[1].exp() / (logits[0].exp() + logits[1].exp())).item()
+
+    return score
 
 
 @pytest.mark.parametrize(("kind", "slow_score"), [("flava", flava_score), ("blip", blip_score)])
 def test_scores_are_those_of_the_published_evaluation(folders, split, kind, slow_score):
     tars, triplets = split
-    model = load_image_text_model(kind, folders[kind], torch.device("cpu"))
+    model = MODELS[kind](folders[kind], torch.device("cpu"))
     scores = score_triplets(model, tars, triplets, batch_size=3)
     images = {key: image for key, image, _ in read_images(tars)}
-    expected = [
-        [slow_score(folders[kind], images[row.key], text) for text in (row.caption, row.negated_caption)]
-        for row in triplets.itertuples()
-    ]
+    score = slow_score(folders[kind])
+    with torch.no_grad():
+        expected = [
+            [score(images[row.key], text) for text in (row.caption, row.negated_caption)]
+            for row in triplets.itertuples()
+        ]
     assert np.abs(np.diff(expected)).max() > 1e-3  # the model tells captions apart
     np.testing.assert_allclose(scores, expected, rtol=0, atol=2e-6)
 
@@ -171,14 +178,14 @@ def test_a_folder_that_is_not_whole_is_named(folders, tmp_path):
     del weights["itm_head.weight"]  # transformers would draw it at random and only warn
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match=r"copy: expected all weights .* 1 missing, such as itm_head\.weight"):
-        load_image_text_model("blip", copy, cpu)
+        MODELS["blip"](copy, cpu)
     (copy / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(ValueError, match=r"copy: not the files of a BlipForImageTextRetrieval"):
-        load_image_text_model("blip", copy, cpu)
+        MODELS["blip"](copy, cpu)
     (copy / "tokenizer.json").unlink()
     (copy / "vocab.txt").unlink()
     with pytest.raises(FileNotFoundError, match=r"copy: .* but tokenizer\.json or vocab\.txt is missing"):
-        load_image_text_model("blip", copy, cpu)
+        MODELS["blip"](copy, cpu)
 
 
 def test_a_tokenizer_of_another_model_is_refused(folders, tmp_path):
@@ -186,7 +193,7 @@ def test_a_tokenizer_of_another_model_is_refused(folders, tmp_path):
     (copy / "tokenizer.json").unlink()
     (copy / "vocab.txt").write_text("\n".join(WORDS[:-3]) + "\n")
     with pytest.raises(ValueError, match="expected a tokenizer of the model's 21 words, found one of 18"):
-        load_image_text_model("flava", copy, torch.device("cpu"))
+        MODELS["flava"](copy, torch.device("cpu"))
 
 
 def test_weights_that_are_pickled_code_do_not_run(folders, tmp_path, monkeypatch):
@@ -201,7 +208,7 @@ def test_weights_that_are_pickled_code_do_not_run(folders, tmp_path, monkeypatch
     torch.save({"itm_head.weight": Malicious()}, copy / "pytorch_model.bin")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"copy: not the files of a BlipForImageTextRetrieval"):
-        load_image_text_model("blip", copy, torch.device("cpu"))
+        MODELS["blip"](copy, torch.device("cpu"))
     assert not (tmp_path / "executed").exists()
 
 

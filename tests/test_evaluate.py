@@ -1,61 +1,203 @@
-"""Evaluation: metrics by hand, tie rules, classifiers, readers."""
+"""Metrics from their declaration, CC-Neg with its text-only baselines and embeddings, and the zero-shot command."""
 
-import json
-import shutil
+import math
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
-from conftest import ROOT
+from benchmarks import evaluate, random_rows, read_text, write_features
+from conftest import ROOT, call
 from torch.nn import functional
 
 from pipeline_lib.clip.tokenizer import tokenize
-from pipeline_lib.evaluate import ccneg, sugarcrepe, zeroshot
-from pipeline_lib.evaluate.kinds import SUGARCREPE_GROUPS
-from pipeline_lib.evaluate.metrics import accuracy, mean_per_class, prefers_caption, strictly_prefers_caption
-from pipeline_lib.features.store import Features, save_features, tower_id
-from pipeline_lib.jobs.files import read_parquet, write_json
-from pipeline_lib.jobs.run_record import baseline
-
-PARTS = [part for parts in SUGARCREPE_GROUPS.values() for part in parts]
-
-
-def test_accuracy_by_hand():
-    assert accuracy(np.array([True, False, True, True])) == 75.0
-    with pytest.raises(ValueError, match="at least one item"):
-        accuracy(np.array([], dtype=bool))
+from pipeline_lib.evaluate import blind, ccneg, zeroshot
+from pipeline_lib.evaluate.ccneg import dimensions, embedding_metrics, mean_pairwise_cosine
+from pipeline_lib.evaluate.declaration import Kind, Metric
+from pipeline_lib.evaluate.kinds import CCNEG, KINDS, SUGARCREPE_PARTS, ZEROSHOT, ccneg_items
+from pipeline_lib.evaluate.result import measure
+from pipeline_lib.features.store import Features
+from pipeline_lib.jobs.files import read_json, read_parquet, write_parquet
 
 
-def test_mean_per_class_weighs_classes_not_items():
-    labels, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])
-    assert accuracy(labels == predicted) == 75.0
-    assert mean_per_class(labels, predicted) == 50.0
+def numbers(kind, items, benchmark=None):
+    """Value and n of each metric, by dataset and name."""
+    return {(one["dataset"], one["metric"]): (one["value"], one["n"]) for one in measure(kind, items, benchmark)}
 
 
-def test_a_tie_is_correct_on_ccneg_and_wrong_on_sugarcrepe():
-    scores, others = np.array([0.5, 0.4, 0.3]), np.array([0.4, 0.4, 0.4])
-    assert prefers_caption(scores, others).tolist() == [True, True, False]
-    assert strictly_prefers_caption(scores, others).tolist() == [True, False, False]
+def test_every_form_of_a_declaration_by_hand():
+    items = pd.DataFrame(
+        {
+            "side": ["b", "b", "a", "a", "a", "c"],
+            "size": [1, 9, 2, 2, 1, 2],
+            "correct": [True, False, True, True, False, True],
+            "rank": [1, 12, 3, 4, 10, 2],
+            "precision": [0.5, 0.25, 1.0, 0.75, 0.5, 0.0],
+        }
+    )
+    kind = Kind(
+        "own",
+        metrics=(
+            Metric("{benchmark}"),
+            Metric("{benchmark}/mean", mean_over="side"),
+            Metric("{benchmark}/{side}"),
+            Metric("{benchmark}/in-order/{side}", in_order=True),
+            Metric("{benchmark}/{size}", clip={"size": 2}),
+            Metric("{benchmark}", "recall@10", "rank", at_most=10, where={"side": ("a", "b")}),
+            Metric("{benchmark}", "map", "precision"),
+            Metric("{benchmark}", "precision", "precision", percent=False, range=(0, 1)),
+        ),
+    )
+    third = pytest.approx(200 / 3)
+    assert [(one["dataset"], one["metric"], one["value"], one["n"]) for one in measure(kind, items, "x")] == [
+        ("x", "accuracy", third, 6), ("x/mean", "accuracy", pytest.approx((50 + 200 / 3 + 100) / 3), 6),
+        ("x/a", "accuracy", third, 3), ("x/b", "accuracy", 50, 2), ("x/c", "accuracy", 100, 1),
+        ("x/in-order/b", "accuracy", 50, 2), ("x/in-order/a", "accuracy", third, 3),
+        ("x/in-order/c", "accuracy", 100, 1),
+        ("x/1", "accuracy", 50, 2), ("x/2", "accuracy", 75, 4),
+        ("x", "recall@10", 80, 5), ("x", "map", 50, 6), ("x", "precision", 0.5, 6),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match=r"x: expected at least one item to score, found none"):
+        measure(kind, items[:0], "x")
 
 
-def test_ccneg_items_and_subsets():
+def test_the_workflow_reads_the_declarations_without_torch_and_pandas():
+    code = (
+        "import sys, pipeline_lib.evaluate.kinds; print([m for m in ('torch', 'pandas', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    code = code.replace("kinds", "blind").replace(", 'pandas', 'numpy'", ",")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"  # the text-only baselines do without torch
+
+
+def test_ccneg_by_hand_where_a_tie_is_right():
     triplets = pd.DataFrame({"key": list("abcd"), "negation_word": ["no", "not", "not", "no"], "n_pairs": [1, 2, 7, 5]})
-    images = torch.tensor([[1.0, 0.0]] * 4)
-    captions = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
-    negated = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    items = ccneg.score_items(triplets, images, captions, negated)
-    assert items["correct"].tolist() == [True, False, True, True]  # c is a tie
-    values = {entry["dataset"]: (entry["value"], entry["n"]) for entry in ccneg.ccneg_metrics(items)}
-    assert values == {
-        "cc-neg": (75.0, 4),
-        "cc-neg/word=no": (100.0, 2),
-        "cc-neg/word=not": (50.0, 2),
-        "cc-neg/pairs=1": (100.0, 1),
-        "cc-neg/pairs=2": (0.0, 1),
-        "cc-neg/pairs=5": (100.0, 2),
-    }
+    items = ccneg_items(triplets, np.array([0.9, 0.1, 0.5, 0.9]), np.array([0.1, 0.9, 0.5, 0.1]))
+    assert items["correct"].tolist() == [True, False, True, True]
+    assert {dataset: found for (dataset, _), found in numbers(CCNEG, items).items()} == {
+        "cc-neg": (75.0, 4), "cc-neg/word=no": (100.0, 2), "cc-neg/word=not": (50.0, 2),
+        "cc-neg/pairs=1": (100.0, 1), "cc-neg/pairs=2": (0.0, 1), "cc-neg/pairs=5": (100.0, 2),
+    }  # fmt: skip
+
+
+def test_sugarcrepe_groups_are_plain_means_of_their_parts():
+    rows = [(part, part == "add_obj") for part in SUGARCREPE_PARTS] + [("add_obj", True), ("add_obj", False)]
+    found = numbers(KINDS["sugarcrepe"], pd.DataFrame(rows, columns=["part", "correct"]), "sugarcrepe")
+    values = {dataset.partition("/")[2]: value for (dataset, _), (value, _) in found.items()}
+    assert values["add_obj"] == pytest.approx(200 / 3) and values["add"] == pytest.approx(100 / 3)
+    assert values["swap"] == 0.0 and len(values) == 10
+
+
+def test_the_ccneg_command_scores_captions_and_their_embeddings(tmp_path, tiny_clip, tiny_checkpoint):
+    captions = ["a dog on a sofa", "a cat", "a red ball"]
+    negated = ["a dog not on a sofa", "no cat", "a ball that is not red"]
+    frame = {"key": list("abc"), "caption": captions, "negated_caption": negated, "negation_word": "not", "n_pairs": 1}
+    write_parquet(tmp_path / "eval.parquet", pd.DataFrame(frame))
+    rows = random_rows(3)
+    features = write_features(tmp_path / "f.safetensors", tiny_clip, "cab", rows)
+    flags = ("--triplets", tmp_path / "eval.parquet", "--features", features, "--embeddings", tmp_path / "e.json")
+    items, metrics = evaluate(ccneg.main, tmp_path, tiny_checkpoint, *flags)
+    sides = [torch.stack([read_text(tiny_clip, text) for text in side]) for side in (captions, negated)]
+    expected = [(rows[[1, 2, 0]] * side).sum(dim=1).tolist() for side in sides]
+    assert items["score_true"].tolist() == pytest.approx(expected[0], abs=1e-5)
+    assert items["score_negated"].tolist() == pytest.approx(expected[1], abs=1e-5)
+    assert metrics["metrics"][0]["value"] == pytest.approx(100 * np.mean(np.array(expected[0]) >= expected[1]))
+    written = read_json(tmp_path / "e.json")
+    assert (written["benchmark"], written["model"], written["family"]) == ("embeddings", "tiny", "CLIP")
+    for found, one in zip(written["metrics"], embedding_metrics(*sides), strict=True):
+        assert found.pop("value") == pytest.approx(one.pop("value"), rel=1e-4)
+        assert found == one
+
+
+def embeddings(n, d, seed=0, cone=0.0):
+    """n random rows of length 1, around a common direction if `cone` is not 0."""
+    rows = torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+    rows[:, 0] += cone
+    return functional.normalize(rows, dim=1)
+
+
+@pytest.mark.parametrize("cone", [0.0, 3.0, 1000.0])
+def test_closed_forms_of_embeddings_are_those_of_all_pairs(cone):
+    rows = embeddings(30, 8, cone=cone)
+    pairs = [torch.dot(rows[i].double(), rows[j].double()).item() for i in range(30) for j in range(30) if i != j]
+    assert mean_pairwise_cosine(rows) == pytest.approx(sum(pairs) / len(pairs), abs=1e-6)
+    variances = torch.linalg.eigvalsh(torch.cov(rows.double().T))
+    assert dimensions(rows) == pytest.approx((variances.sum() ** 2 / variances.square().sum()).item(), rel=1e-6)
+
+
+def test_known_embeddings():
+    opposite = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    collapsed = embeddings(1, 16).repeat(50, 1)
+    cosines = [mean_pairwise_cosine(rows) for rows in (torch.eye(4), opposite, collapsed)]
+    assert cosines == pytest.approx([0, -1, 1])
+    assert dimensions(opposite) == pytest.approx(1) and dimensions(collapsed) == 0
+    assert dimensions(torch.cat([torch.eye(5), -torch.eye(5)])) == pytest.approx(5)
+    with pytest.raises(ValueError, match="at least two captions"):
+        mean_pairwise_cosine(torch.eye(1))
+
+
+def test_a_narrow_cone_has_a_high_cosine_keeps_its_dimensions_and_shows_on_its_side_alone():
+    captions, narrow = embeddings(2000, 16), embeddings(2000, 16, seed=1, cone=20.0)
+    assert dimensions(captions) > 14 and dimensions(narrow) > 14
+    found = {(one["dataset"], one["metric"]): one["value"] for one in embedding_metrics(captions, narrow)}
+    assert found["cc-neg/negated", "cosine"] > 0.9 > 0.1 > found["cc-neg/captions", "cosine"]
+    own = functional.cosine_similarity(captions, narrow).mean().item()
+    assert found["cc-neg/own-negation", "cosine"] == pytest.approx(own, abs=1e-6)
+
+
+TRIPLETS = [  # caption, negated caption, negation word, pairs
+    ("a dog on a sofa, at night", "a dog not on a sofa at night", "not", 2),
+    ("a man with no hat", "a man without no hat", "without", 1),  # both have a negation word
+    ("people in a park", "people outside a park", "not", 1),  # neither has
+    ("no entry", "an entry", "no", 1),  # only the caption has
+    ("a Knot in a rope", "a knot Not in a rope", "not", 7),  # a whole word, in any case
+]
+
+
+def evaluate_blind(folder, model, train=TRIPLETS):
+    """Run a text-only baseline; return its items and metrics by dataset."""
+    columns = ["caption", "negated_caption", "negation_word", "n_pairs"]
+    for name, rows in (("train", train), ("eval", TRIPLETS)):
+        frame = pd.DataFrame(rows, columns=columns)
+        write_parquet(folder / f"{name}.parquet", frame.assign(key=[f"k{row}" for row in range(len(rows))]))
+    flags = ("--model", model, "--train", folder / "train.parquet", "--triplets", folder / "eval.parquet")
+    outputs = ("--scores", folder / "scores.parquet", "--metrics", folder / "metrics.json")
+    assert call(blind.main, *flags, *outputs) is None
+    content = read_json(folder / "metrics.json")
+    metrics = {entry["dataset"]: (entry["value"], entry["n"]) for entry in content.pop("metrics")}
+    described = {"model": model, "family": "text only", "backbone": "none", "benchmark": "ccneg"}
+    assert content == {**described, "loss": None, "negatives": None, "seed": None}
+    return read_parquet(folder / "scores.parquet"), metrics
+
+
+def test_the_rule_takes_a_caption_with_a_negation_word_for_wrong(tmp_path, capsys):
+    items, metrics = evaluate_blind(tmp_path, "blind-rule")
+    assert items["correct"].tolist() == [True, True, True, False, True]  # two of them ties
+    assert items.columns.tolist() == ["key", "negation_word", "n_pairs", "score_true", "score_negated", "correct"]
+    assert (metrics["cc-neg"], metrics["cc-neg/word=no"], metrics["cc-neg/pairs=5"]) == ((80, 5), (0, 1), (100, 1))
+    assert "2 of 5 samples tie; with half of them wrong, accuracy 60.00" in capsys.readouterr().out
+
+
+def test_the_words_are_weighed_by_the_training_captions(tmp_path):
+    train = [("a cat, at home", "a cat not at home", "not", 1), ("a bus", "without a bus", "without", 1)] * 3
+    items, metrics = evaluate_blind(tmp_path, "blind-words", train)
+    weights = blind.word_weights(*zip(*[row[:2] for row in train], strict=True))
+    assert weights["a"] == 0 and weights["not"] == math.log(1) - math.log(4) and weights[","] == math.log(4)
+    for item, (caption, negated, *_) in zip(items.itertuples(), TRIPLETS, strict=True):
+        for score, text in ((item.score_true, caption), (item.score_negated, negated)):
+            assert score == pytest.approx(sum(weights.get(word, 0) for word in set(blind.words(text))))
+    assert metrics["cc-neg"] == (100.0, 5)
+    assert items["score_true"][2] == items["score_negated"][2]  # words that training does not have decide nothing
+
+
+def test_words_are_whole_lower_case_and_tie_exactly_in_any_order():
+    assert blind.words("A dog, it's NOT a Knot.") == {"a", "dog", ",", "it's", "not", "knot", "."}
+    weights = blind.word_weights(["a b c d e"], ["e f g"])
+    assert len(set(blind.word_scores(["a b e f g", "g f e b a", "b a g f e"], weights))) == 1
 
 
 def test_a_classifier_is_the_normalised_mean_of_its_prompts(tiny_clip):
@@ -63,142 +205,52 @@ def test_a_classifier_is_the_normalised_mean_of_its_prompts(tiny_clip):
     wanted = [(["dog", "red ball"], templates), (["cat"], templates[:1]), (["dog"], templates[:1])]
     weights = zeroshot.classifiers(tiny_clip, wanted)
     assert [len(part) for part in weights] == [2, 1, 1]
-    cases = [
-        (row, name, used)
-        for part, (classes, used) in zip(weights, wanted, strict=True)
-        for row, name in zip(part, classes, strict=True)
-    ]
-    with torch.no_grad():
-        for row, name, used in cases:
-            prompts = [template.format(name) for template in used]
-            features = functional.normalize(tiny_clip.encode_text(tokenize(prompts)), dim=-1)
-            torch.testing.assert_close(row, functional.normalize(features.mean(dim=0), dim=-1), rtol=1e-4, atol=1e-5)
+    for part, (classes, used) in zip(weights, wanted, strict=True):
+        for row, name in zip(part, classes, strict=True):
+            mean = torch.stack([read_text(tiny_clip, template.format(name)) for template in used]).mean(dim=0)
+            torch.testing.assert_close(row, functional.normalize(mean, dim=-1), rtol=1e-4, atol=1e-5)
 
 
-def test_zeroshot_items_and_metrics():
-    weights = torch.eye(3)
+def test_zeroshot_by_hand():
     features = functional.normalize(torch.tensor([[1, 0, 0], [1, 0.5, 0], [0, 1, 0], [0, 0.1, 1]]).float(), dim=-1)
     pool = Features(list("abcd"), features, torch.tensor([0, 1, 1, 2]), "tower")
-    items = zeroshot.score_items("pets", "plain", pool, weights)
-    assert items["predicted"].tolist() == [0, 0, 1, 2]
-    assert items["correct"].tolist() == [True, False, True, True]
+    items = zeroshot.score_items("pets", "plain", pool, torch.eye(3))
+    assert items["predicted"].tolist() == [0, 0, 1, 2] and items["correct"].tolist() == [True, False, True, True]
     assert items["score_label"][1] == pytest.approx(0.5 / 1.25**0.5)
-    metrics = zeroshot.zeroshot_metrics(items)
-    assert [(entry["metric"], entry["value"], entry["prompt"]) for entry in metrics] == [
-        ("top1", 75.0, "plain"),
-        ("mean_per_class", pytest.approx(250 / 3), "plain"),
-    ]
+    items = pd.concat([items, items.assign(prompt="bare", correct=True, predicted=items["label"])], ignore_index=True)
+    assert [(one["metric"], one["value"], one["prompt"]) for one in measure(ZEROSHOT, items)] == [
+        ("top1", 75.0, "plain"), ("mean_per_class", pytest.approx(250 / 3), "plain"),
+        ("top1", 100.0, "bare"), ("mean_per_class", 100.0, "bare"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("labels", "found"), [(None, "no labels"), (torch.tensor([0, 2]), "0 to 2"), (torch.tensor([0, 1]), None)]
 )
-def test_a_labelled_set_needs_a_class_for_each_label(tmp_path, labels, found):
+def test_a_labelled_set_needs_a_class_for_each_label(tmp_path, tiny_clip, labels, found):
     (tmp_path / "classes.txt").write_text("dog\ncat\n")
-    path = str(tmp_path / "pets.safetensors")
-    save_features(path, Features(["a", "b"], torch.eye(2), labels, "tower"))
+    path = str(write_features(tmp_path / "pets.safetensors", tiny_clip, "ab", torch.eye(2), labels))
     if found is None:
-        classes, pool = zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], "tower")
+        classes, pool = zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], None)
         assert (classes, pool.keys) == (["dog", "cat"], ["a", "b"])
     else:
         with pytest.raises(ValueError, match=rf"pets\.safetensors: expected labels from 0 to 1 .*, found {found}"):
-            zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], "tower")
+            zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], None)
 
 
-def test_the_command_scores_sets_of_several_shards(tmp_path, monkeypatch, tiny_clip, tiny_checkpoint):
-    tower, shards = tower_id(tiny_clip), [tmp_path / "00000.safetensors", tmp_path / "00001.safetensors"]
-    rows = functional.normalize(torch.randn(3, 32, generator=torch.Generator().manual_seed(0)), dim=-1)
-    save_features(shards[0], Features(["a", "b"], rows[:2], torch.tensor([0, 1]), tower))
-    save_features(shards[1], Features(["c"], rows[2:], torch.tensor([1]), tower))
-    (tmp_path / "classes.txt").write_text("dog\ncat\n")
-    write_json(tmp_path / "run.json", baseline("tiny"))
-    flags = [
-        *("--weights", tiny_checkpoint, "--record", tmp_path / "run.json", "--threads", 1),
-        *(
-            "--dataset",
-            "pets",
-            tmp_path / "classes.txt",
-            *shards,
-            "--prompt",
-            "plain",
-            "a {}",
-            "--prompt",
-            "no",
-            "no {}",
-        ),
-        *("--scores", tmp_path / "scores.parquet", "--metrics", tmp_path / "metrics.json"),
+def test_the_zeroshot_command_scores_sets_of_several_shards(tmp_path, tiny_clip, tiny_checkpoint):
+    rows = random_rows(3)
+    shards = [
+        write_features(tmp_path / "0.safetensors", tiny_clip, "ab", rows[:2], torch.tensor([0, 1])),
+        write_features(tmp_path / "1.safetensors", tiny_clip, "c", rows[2:], torch.tensor([1])),
     ]
-    monkeypatch.setattr("sys.argv", ["command", *map(str, flags)])
-    zeroshot.main()
-    items = read_parquet(tmp_path / "scores.parquet")
-    assert items["key"].tolist() == list("abcabc")
-    assert items["prompt"].tolist() == ["plain"] * 3 + ["no"] * 3
+    (tmp_path / "classes.txt").write_text("dog\ncat\n")
+    prompts = ("--prompt", "plain", "a {}", "--prompt", "no", "no {}")
+    items, _ = evaluate(
+        zeroshot.main, tmp_path, tiny_checkpoint, "--dataset", "pets", tmp_path / "classes.txt", *shards, *prompts
+    )
+    assert items["key"].tolist() == list("abcabc") and items["prompt"].tolist() == ["plain"] * 3 + ["no"] * 3
     with torch.no_grad():
         texts = functional.normalize(tiny_clip.encode_text(tokenize(["no dog", "no cat"])), dim=-1)
     expected = (rows @ texts.T)[[0, 1, 2], [0, 1, 1]]
     assert items["score_label"].tolist()[3:] == pytest.approx(expected.tolist(), abs=1e-5)
-
-
-def write_sugarcrepe(folder, **changed):
-    """Seven files of two items each."""
-    for part in PARTS:
-        item = {"filename": "000000000007.jpg", "caption": "a dog", "negative_caption": "a cat"}
-        items = {"0": item, "2": item}
-        (folder / f"{part}.json").write_text(json.dumps(changed.get(part, items)))
-
-
-def test_sugarcrepe_files_are_read(tmp_path):
-    write_sugarcrepe(tmp_path)
-    rows = sugarcrepe.read_sugarcrepe(tmp_path)
-    assert len(rows) == 14
-    assert rows["part"].unique().tolist() == PARTS
-    assert rows.iloc[1].tolist() == ["replace_obj", "2", "000000000007", "a dog", "a cat"]
-
-
-def test_sugarcrepe_mistakes_are_named(tmp_path):
-    write_sugarcrepe(tmp_path, add_att={"5": {"filename": "a.jpg", "caption": "a dog"}})
-    with pytest.raises(ValueError, match=r"add_att\.json, item 5: expected the texts"):
-        sugarcrepe.read_sugarcrepe(tmp_path)
-    (tmp_path / "swap_obj.json").unlink()
-    write_sugarcrepe(tmp_path, add_att=[])
-    with pytest.raises(ValueError, match=r"add_att\.json: expected a JSON object"):
-        sugarcrepe.read_sugarcrepe(tmp_path)
-    (tmp_path / "swap_obj.json").unlink()
-    write_sugarcrepe(tmp_path)
-    (tmp_path / "swap_obj.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"swap_obj\.json: SugarCREPE has seven files"):
-        sugarcrepe.read_sugarcrepe(tmp_path)
-
-
-def test_sugarcrepe_groups_are_plain_means_of_their_parts():
-    rows = [(part, part == "add_obj") for part in PARTS] + [("add_obj", True), ("add_obj", False)]
-    metrics = sugarcrepe.sugarcrepe_metrics(pd.DataFrame(rows, columns=["part", "correct"]), "sugarcrepe")
-    values = {entry["dataset"]: entry["value"] for entry in metrics}
-    assert values["sugarcrepe/add_obj"] == pytest.approx(200 / 3)
-    assert values["sugarcrepe/add"] == pytest.approx(100 / 3)
-    assert values["sugarcrepe/swap"] == 0.0
-    assert len(values) == 10
-
-
-def test_a_part_with_another_number_of_items_than_published_is_refused(tmp_path):
-    write_sugarcrepe(tmp_path)
-    assert len(sugarcrepe.read_sugarcrepe(tmp_path, dict.fromkeys(PARTS, 2))) == 14
-    with pytest.raises(ValueError, match=r"swap_obj\.json: expected 3 items as published, found 2"):
-        sugarcrepe.read_sugarcrepe(tmp_path, {**dict.fromkeys(PARTS, 2), "swap_obj": 3})
-
-
-def test_the_real_sugarcrepe_files_are_read_whole(real_data, tmp_path):
-    config = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())["evaluate"]["benchmarks"]
-    counts = next(entry["count"] for entry in config if entry["name"] == "sugarcrepe")
-    rows = sugarcrepe.read_sugarcrepe(real_data / "sugarcrepe", counts)
-    assert len(rows) == 7511
-    assert rows["key"].nunique() == 1560
-    shutil.copytree(real_data / "sugarcrepe", tmp_path / "copy")
-    changed = json.loads((tmp_path / "copy" / "swap_obj.json").read_text())
-    assert "108" not in changed
-    path = tmp_path / "copy" / "swap_obj.json"
-    path.unlink()  # the copy is read-only
-    path.write_text(json.dumps({**changed, "108": changed["0"]}))
-    with pytest.raises(ValueError, match=r"swap_obj\.json: expected 245 items as published, found 246"):
-        sugarcrepe.read_sugarcrepe(tmp_path / "copy", counts)
-    assert (rows["key"].str.fullmatch(r"\d{12}")).all()

@@ -8,15 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from papers import DATASETS, MODELS, make_tables, write_metrics
+from papers import DATASETS, ITEMS, MODELS, make_tables, measured, write_metrics
 from scipy import stats
 
 from pipeline_lib.jobs.files import write_parquet
 from pipeline_lib.paper.outputs import REASONS, VERDICTS
-from pipeline_lib.paper.tables.items import read_items
-from pipeline_lib.paper.tables.metrics import read_metrics
+from pipeline_lib.paper.tables.intervals import RESAMPLES
 from pipeline_lib.paper.tables.schema import COLUMNS, read_tables
-from pipeline_lib.paper.tables.statistics import RESAMPLES
 
 CLIP = {model: backbone for model, _, backbone, loss, *_ in MODELS if loss}
 SEEDS = {"conclip-vit": ["conclip-vit-s0", "conclip-vit-s1"]}
@@ -100,9 +98,17 @@ def answer(query, model: str, dataset: str, prompt: str | None, metric: str) -> 
     return 100 * (right.groupby(level=0).mean().mean() if grouped else right.mean()), len(right)
 
 
-def test_every_number_of_the_tables_is_found_again_from_the_items(tables, query):
+def test_every_number_of_the_tables_is_found_again_from_the_items_and_every_measured_one_is_a_row(tables, query):
+    cells = set(tables[["model", "dataset", "prompt", "metric"]].itertuples(index=False, name=None))
+    for model, family, *_ in MODELS:
+        for benchmark in ITEMS:
+            for one in measured(model, benchmark)[1]:
+                used = one["prompt"] != "negated" or one["metric"] == "top1"
+                assert ((model, one["dataset"], one["prompt"], one["metric"]) in cells) == used
+        for name in (*DATASETS, "mean"):
+            assert (model, name, None, "delta") in cells
+            assert ((model, name, "bare", "gain") in cells) == (family != "CLIP")
     scored = tables[tables.table != "embeddings"]
-    assert len(scored) > 500
     for row in scored.itertuples():
         value, n = answer(query, row.model, row.dataset, row.prompt, row.metric)
         assert (row.value, row.n) == (pytest.approx(value, abs=1e-9), n), row
@@ -217,89 +223,3 @@ def test_items_in_another_order_give_the_same_table(made, tables, tmp_path):
         write_parquet(path, pd.read_parquet(path).sample(frac=1, random_state=1))
     assert make_tables(tmp_path, metrics).returncode == 0
     assert (tmp_path / "tables.parquet").read_bytes() == (made / "tables.parquet").read_bytes()
-
-
-def changed(change):
-    """A damage to a file of items by a function of its frame."""
-
-    def damage(path: Path) -> None:
-        write_parquet(path, change(pd.read_parquet(path)))
-
-    return damage
-
-
-def set_cell(column: str, value: object, row: int = 3):
-    def change(frame: pd.DataFrame) -> pd.DataFrame:
-        frame[column] = frame[column].astype(object).where(frame.index != row, value)
-        return frame.astype({column: float}) if column.startswith("score") else frame
-
-    return changed(change)
-
-
-DAMAGES = {
-    "missing": (
-        lambda path: path.unlink(),
-        "ccneg.parquet: no such file of scores; rule evaluate_ccneg makes it",
-        "ccneg",
-    ),
-    "truncated": (
-        lambda path: path.write_bytes(path.read_bytes()[:-100]),
-        "ccneg.parquet: expected a whole Parquet file .*; delete it, rule evaluate_ccneg makes it again",
-        "ccneg",
-    ),
-    "rows missing": (
-        changed(lambda frame: frame[:-2]),
-        r"expected the same items as in .*/blind-rule/ccneg.parquet \(120\), found 118, and key 000000118",
-        "ccneg",
-    ),
-    "other items": (set_cell("key", "x"), "key x is in one of them alone|key 000000003 is in one of them", "ccneg"),
-    "twice": (set_cell("key", "000000000"), "row 3: the item key 000000000 is there twice", "ccneg"),
-    "another word": (set_cell("negation_word", "none"), "key 000000003 is described otherwise in", "ccneg"),
-    "no number": (
-        set_cell("score_true", float("nan")),
-        "row 3: expected a value in column score_true, found None for the item with key 000000003",
-        "ccneg",
-    ),
-    "infinite": (set_cell("score_label", float("inf")), "column score_label, found inf .* key kinds-3", "zeroshot"),
-    "no value": (set_cell("correct", None), "row 3: expected a value in column correct, found None", "ccneg"),
-    "no column": (changed(lambda frame: frame.drop(columns="correct")), "expected the column correct, found", "ccneg"),
-    "other answers": (
-        changed(lambda frame: frame.assign(correct=~frame.correct)),
-        r"ccneg.json: cc-neg, .* but .*ccneg.parquet has .*; they are not of one run; .* rule evaluate_ccneg makes",
-        "ccneg",
-    ),
-    "other prompts": (
-        changed(lambda frame: frame.assign(prompt=frame.prompt.replace("bare", "plain"))),
-        "is there twice",
-        "zeroshot",
-    ),
-    "another rank": (
-        changed(lambda frame: frame.assign(rank=7)),
-        "negbench-retrieval.json: negbench-retrieval, .* rule evaluate_benchmark makes them again",
-        "negbench-retrieval",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", DAMAGES)
-def test_a_broken_file_of_scores_is_named_with_its_rule(tmp_path, name):
-    damage, message, benchmark = DAMAGES[name]
-    _, values = read_metrics(write_metrics(tmp_path))
-    damage(tmp_path / "evaluate" / "mini-rn" / f"{benchmark}.parquet")
-    with pytest.raises((ValueError, FileNotFoundError), match=message):
-        read_items(values)
-
-
-def test_a_metric_of_fewer_items_than_the_file_has_is_refused(tmp_path):
-    _, values = read_metrics(write_metrics(tmp_path, MODELS[:1]))
-    for path in (tmp_path / "evaluate" / "mini-vit").glob("ccneg.parquet"):
-        write_parquet(path, pd.read_parquet(path)[:-1])
-    with pytest.raises(ValueError, match=r"is .* over 120 items, but .*ccneg.parquet has 119 such items"):
-        read_items(values)
-
-
-def test_the_text_only_models_have_a_rule_of_their_own(tmp_path):
-    _, values = read_metrics(write_metrics(tmp_path))
-    (tmp_path / "evaluate" / "blind-rule" / "ccneg.parquet").unlink()
-    with pytest.raises(FileNotFoundError, match=r"rule evaluate_blind makes it"):
-        read_items(values)

@@ -1,13 +1,16 @@
 """The paper stage refuses broken input and names it."""
 
 import json
+from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from papers import MODELS, command, make_tables, measured, write_metrics
+from papers import BLIND, KIND_OF, MODELS, command, make_tables, measured, write_metrics
 
+from pipeline_lib.jobs.files import write_parquet
 from pipeline_lib.paper.tables.metrics import read_metrics
 from pipeline_lib.paper.tables.published import read_published
 from pipeline_lib.paper.tables.tidy import build_tables
@@ -40,71 +43,178 @@ def change_first_metric(path: str, **fields) -> None:
     change(path, metrics=[metrics[0] | fields, *metrics[1:]])
 
 
-BROKEN = {
-    "no JSON": (lambda path: Path(path).write_text("{"), "expected JSON"),
-    "a list": (lambda path: Path(path).write_text("[]"), "is not of type 'object'"),
-    "an unknown key": (lambda path: change(path, note="x"), "'note' was unexpected"),
-    "an unknown metric key": (lambda path: change_first_metric(path, stderr=1.0), "'stderr' was unexpected"),
-    "another benchmark": (lambda path: change(path, benchmark="valse"), "not a dataset of benchmark valse"),
-    "no benchmark's name": (lambda path: change(path, benchmark="Valse 1"), "'Valse 1' does not match"),
-    "an unknown dataset": (lambda path: change_first_metric(path, dataset="cc-neg/length=3"), "not a dataset of"),
-    "an unknown prompt": (lambda path: change_first_metric(path, prompt="plain"), "expected prompt to be one of"),
-    "an unknown metric": (lambda path: change_first_metric(path, metric="top1"), "expected metric to be one of"),
-    "an unknown loss": (lambda path: change(path, loss="l4"), "'l4' is not one of"),
+RN = [MODELS[1], MODELS[4]]  # mini-rn and conclip-rn-s0
+BROKEN = {  # by a change of conclip-rn-s0's file on a benchmark
+    "no JSON": ("ccneg", lambda path: Path(path).write_text("{"), "expected JSON"),
+    "a list": ("ccneg", lambda path: Path(path).write_text("[]"), "is not of type 'object'"),
+    "an unknown key": ("ccneg", partial(change, note="x"), "'note' was unexpected"),
+    "an unknown metric key": ("ccneg", partial(change_first_metric, stderr=1.0), "'stderr' was unexpected"),
+    "another benchmark": (
+        "ccneg",
+        partial(change, benchmark="sugarcrepe"),
+        "has metrics of benchmark sugarcrepe twice",
+    ),
+    "no benchmark's name": ("ccneg", partial(change, benchmark="Valse 1"), "'Valse 1' does not match"),
+    "an unknown dataset": (
+        "ccneg",
+        partial(change_first_metric, dataset="cc-neg/length=3"),
+        "cc-neg/length=3, .* is not one of them; .* rule evaluate_ccneg makes them again",
+    ),
+    "an unknown prompt": ("ccneg", partial(change_first_metric, prompt="plain"), "cc-neg, prompt plain, .* is not one"),
+    "an unknown metric": ("ccneg", partial(change_first_metric, metric="top1"), "prompt None, top1 is not one of them"),
+    "an unknown loss": ("ccneg", partial(change, loss="l4"), "'l4' is not one of"),
     "not a number": (
-        lambda path: change_first_metric(path, value=float("nan")),
+        "ccneg",
+        partial(change_first_metric, value=float("nan")),
         "expected JSON, found something else .NaN is no number of JSON",
     ),
-    "no percentage": (lambda path: change_first_metric(path, value=101), "expected a number from 0 to 100, found 101"),
-    "no items": (lambda path: change_first_metric(path, n=0), "less than the minimum of 1"),
-    "other items": (lambda path: change_first_metric(path, n=99), "n=99 in .*conclip-rn-s0"),
-    "no whole": (lambda path: change_first_metric(path, dataset="cc-neg/word=x"), "expected the dataset cc-neg"),
-    "a changed seed": (lambda path: change(path, seed=3), "in another file"),
+    "no percentage": ("ccneg", partial(change_first_metric, value=101), "expected a number from 0 to 100, found 101"),
+    "no items": ("ccneg", partial(change_first_metric, n=0), "less than the minimum of 1"),
+    "other items": ("ccneg", partial(change_first_metric, n=99), "over 99 items, but .*/ccneg.parquet has .* over 120"),
+    "a changed seed": ("ccneg", partial(change, seed=3), "in another file"),
+    "a missing number": (
+        "zeroshot",
+        partial(change, metrics=measured("conclip-rn-s0", "zeroshot")[1][:-1]),
+        "expected the 18 numbers .* each once; found 17, and counts, prompt bare, mean_per_class is one",
+    ),
+    "a repeated number": (
+        "zeroshot",
+        partial(change, metrics=measured("conclip-rn-s0", "zeroshot")[1] * 2),
+        "expected the 18 numbers .* each once; found 36",
+    ),
+    "other texts": (
+        "embeddings",
+        partial(change_first_metric, n=99),
+        "expected the same texts for every model, found 100, and 99 in .*",
+    ),
+    "a cosine": ("embeddings", partial(change_first_metric, value=20), "cc-neg/captions.* from -1 to 1, found 20"),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_metrics_file_is_named(tmp_path, name):
-    damage, message = BROKEN[name]
-    metrics = write_metrics(tmp_path)
-    broken = str(tmp_path / "evaluate" / "conclip-rn-s0" / "ccneg.json")
+    benchmark, damage, message = BROKEN[name]
+    metrics = write_metrics(tmp_path, RN)
+    broken = str(tmp_path / "evaluate" / "conclip-rn-s0" / f"{benchmark}.json")
     damage(broken)
     # Last, so that a model's other files say first what the model is.
     with pytest.raises(ValueError, match=message) as error:
-        read_metrics([*(path for path in metrics if path != broken), broken])
+        read_metrics([*(path for path in metrics if path != broken), broken], KIND_OF)
     assert broken in str(error.value)
 
 
-def test_missing_and_repeated_metrics_are_refused(tmp_path):
-    metrics = write_metrics(tmp_path)
-    with pytest.raises(ValueError, match=r"conclip-vit-s0 has cc-neg.* twice"):
-        read_metrics([*metrics, next(path for path in metrics if path.endswith("conclip-vit-s0/ccneg.json"))])
+def test_missing_and_repeated_files_are_refused(tmp_path):
+    metrics = write_metrics(tmp_path, [*RN, *BLIND])
+
+    def read(without="nothing", more=(), kinds=KIND_OF):
+        return read_metrics([*(path for path in metrics if without not in path), *more], kinds)
+
+    with pytest.raises(ValueError, match=r"conclip-rn-s0 has metrics of benchmark ccneg twice"):
+        read(more=[str(tmp_path / "evaluate" / "conclip-rn-s0" / "ccneg.json")])
     # The sheet may leave a benchmark out for a model, but not for its CLIP.
-    few = read_metrics([path for path in metrics if not path.endswith("l2-vit-s0/sugarcrepe.json")])[1]
-    assert set(few[few.benchmark == "sugarcrepe"].model) == set(few[few.benchmark == "zeroshot"].model) - {"l2-vit-s0"}
+    _, values, _ = read(without="conclip-rn-s0/sugarcrepe.json")
+    assert set(values[values.benchmark == "sugarcrepe"].model) == {"mini-rn"}
     with pytest.raises(
-        ValueError, match=r"mini-rn has metrics but none of benchmark valse-existence, which conclip-rn-s0"
+        ValueError, match=r"mini-rn has metrics but none of benchmark valse-existence, which conclip-rn"
     ):
-        read_metrics([path for path in metrics if not path.endswith("/mini-rn/valse-existence.json")])
+        read(without="/mini-rn/valse-existence.json")
     with pytest.raises(ValueError, match=r"conclip-rn-s0.*: expected one CLIP baseline for backbone mini-rn, found 0"):
-        read_metrics([path for path in metrics if "/mini-rn/" not in path])
+        read(without="/mini-rn/")
     with pytest.raises(FileNotFoundError, match=r"absent\.json"):
-        read_metrics([*metrics, str(tmp_path / "absent.json")])
-    zeroshot = str(tmp_path / "evaluate" / "mini-vit" / "zeroshot.json")
-    kept = [
-        metric
-        for metric in measured("mini-vit", "zeroshot")[1]
-        if (metric["dataset"], metric["prompt"]) != ("counts", "negated")
-    ]
-    change(zeroshot, metrics=kept)
-    with pytest.raises(ValueError, match=r"zeroshot\.json: expected top1 of counts with the negated prompt"):
-        read_metrics(metrics)
+        read(more=[str(tmp_path / "absent.json")])
+    with pytest.raises(
+        ValueError, match=r"negbench-mcq-coco\.json: of which kind is benchmark negbench-mcq-coco\? Expected"
+    ):
+        read(kinds={})
+
+
+def test_each_zeroshot_set_needs_the_prompts_that_the_tables_compare(tmp_path):
+    with pytest.raises(ValueError, match=r"zeroshot\.json: expected top1 of kinds with the negated prompt too"):
+        read_metrics(write_metrics(tmp_path, RN, prompts=("plain", "bare")), KIND_OF)
+
+
+def changed(change):
+    """A damage to a file of items by a function of its frame."""
+
+    def damage(path: Path) -> None:
+        write_parquet(path, change(pd.read_parquet(path)))
+
+    return damage
+
+
+def set_cell(column: str, value: object, row: int = 3):
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        frame[column] = frame[column].astype(object).where(frame.index != row, value)
+        return frame.astype({column: float}) if column.startswith("score") else frame
+
+    return changed(change)
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+DAMAGES = {
+    "missing": (Path.unlink, "ccneg.parquet: no such file of scores; rule evaluate_ccneg makes it", "ccneg"),
+    "truncated": (cut_off, "a whole Parquet file .*; delete it, rule evaluate_ccneg makes it again", "ccneg"),
+    "rows missing": (
+        changed(lambda frame: frame[:-2]),
+        r"expected the same items as in .*/blind-rule/ccneg.parquet \(120\), found 118, and key 000000118",
+        "ccneg",
+    ),
+    "other items": (set_cell("key", "x"), "key x is in one of them alone|key 000000003 is in one of them", "ccneg"),
+    "twice": (set_cell("key", "000000000"), "row 3: the item key 000000000 is there twice", "ccneg"),
+    "another word": (set_cell("negation_word", "none"), "key 000000003 is described otherwise in", "ccneg"),
+    "no number": (
+        set_cell("score_true", float("nan")),
+        "row 3: expected a value in column score_true, found None for the item with key 000000003",
+        "ccneg",
+    ),
+    "infinite": (set_cell("score_label", float("inf")), "column score_label, found inf .* key kinds-3", "zeroshot"),
+    "no value": (set_cell("correct", None), "row 3: expected a value in column correct, found None", "ccneg"),
+    "no column": (changed(lambda frame: frame.drop(columns="correct")), "expected the column correct, found", "ccneg"),
+    "other answers": (
+        changed(lambda frame: frame.assign(correct=~frame.correct)),
+        r"ccneg.json: cc-neg, .* but .*ccneg.parquet has .*; they are not of one run; .* rule evaluate_ccneg makes",
+        "ccneg",
+    ),
+    "other prompts": (
+        changed(lambda frame: frame.assign(prompt=frame.prompt.replace("bare", "plain"))),
+        "is there twice",
+        "zeroshot",
+    ),
+    "another rank": (
+        changed(lambda frame: frame.assign(rank=7)),
+        "negbench-retrieval.json: negbench-retrieval, .* rule evaluate_benchmark makes them again",
+        "negbench-retrieval",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_broken_file_of_scores_is_named_with_its_rule(tmp_path, name):
+    damage, message, benchmark = DAMAGES[name]
+    metrics = write_metrics(tmp_path, [*RN, *BLIND])
+    damage(tmp_path / "evaluate" / "mini-rn" / f"{benchmark}.parquet")
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        read_metrics(metrics, KIND_OF)
+
+
+def test_a_metric_of_fewer_items_and_a_text_only_model_without_any_name_their_rule(tmp_path):
+    metrics = write_metrics(tmp_path, [MODELS[1], *BLIND])
+    path = tmp_path / "evaluate" / "mini-rn" / "ccneg.parquet"
+    write_parquet(path, pd.read_parquet(path)[:-1])
+    with pytest.raises(ValueError, match=r"is .* over 120 items, but .*ccneg.parquet has .* over 119 such items"):
+        read_metrics([path for path in metrics if "blind" not in path], KIND_OF)
+    (tmp_path / "evaluate" / "blind-rule" / "ccneg.parquet").unlink()
+    with pytest.raises(FileNotFoundError, match=r"rule evaluate_blind makes it"):
+        read_metrics(metrics, KIND_OF)
 
 
 def test_models_that_share_a_name_but_not_a_loss_are_refused(tmp_path):
     models = [*MODELS[:2], MODELS[2], ("conclip-vit-s1", "CoN-CLIP", "mini-vit", "l1", "ccneg", 1)]
     with pytest.raises(ValueError, match="expected models of one name to differ in their seed alone"):
-        build_tables(*read_metrics(write_metrics(tmp_path, models)))
+        build_tables(*read_metrics(write_metrics(tmp_path, models), KIND_OF)[:2])
 
 
 def test_a_mistake_ends_the_command_in_one_line(tmp_path):

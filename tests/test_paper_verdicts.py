@@ -5,19 +5,18 @@ import re
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 from papers import DATASETS, MODELS, PROMPTS, make_tables, write_metrics
 
 from pipeline_lib.paper.outputs import REASONS, TABLES, VERDICTS
-from pipeline_lib.paper.tables import claims, latex
-from pipeline_lib.paper.tables.layout import headline, layout
-from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS, Number, read_published
-from pipeline_lib.paper.tables.schema import COLUMNS, read_tables
-from pipeline_lib.paper.tables.verdicts import with_verdicts
+from pipeline_lib.paper.tables import claims
+from pipeline_lib.paper.tables.layout import headline, latex_table, layout
+from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS, Number, read_published, with_verdicts
+from pipeline_lib.paper.tables.schema import read_tables
 
 ROW = {
-    "table": "ccneg", "family": "CoN-CLIP", "model": "conclip-b32-s0", "backbone": "vit-b32", "loss": "conclip",
+    "benchmark": "ccneg", "table": "ccneg", "family": "CoN-CLIP",
+    "model": "conclip-b32-s0", "backbone": "vit-b32", "loss": "conclip",
     "negatives": "ccneg", "seed": 0, "seeds": 1, "dataset": "cc-neg", "prompt": None, "metric": "accuracy",
     "value": 99.5, "n": 40_000, "low": 99.4, "high": 99.6,
 }  # fmt: skip
@@ -235,15 +234,5 @@ def test_latex_of_a_table_without_a_row_and_of_every_hostile_character(tmp_path)
     types, rows = parsed((tmp_path / "tables" / "ablation.tex").read_text(encoding="utf-8"))
     assert rows[-1][0].startswith(r"\multicolumn{2}") and types == "ll"
     hostile = 'a_b & 50 % #1 $x$ {y} ^ ~ \\ <z> | "q" ↑'
-    types, rows = parsed(latex.table("x", hostile, hostile, [hostile, "n"], [[hostile, "-1.5"]], 1, [[True]]))
+    types, rows = parsed(latex_table("x", hostile, [hostile, "n"], [[hostile, "-1.5"]], 1, [[True]]))
     assert types == "lr" and rows[1][1] == r"\textbf{$-$1.5}" and len(rows[1]) == 2
-
-
-def test_pandas_and_pyarrow_read_the_table_alike(made):
-    path, frame = made / "tables.parquet", pd.read_parquet(made / "tables.parquet")
-    table = pq.read_table(path)
-    assert list(frame.columns) == table.column_names == list(COLUMNS)
-    assert table.num_rows == len(frame) and table["value"].to_pylist() == frame["value"].tolist()
-    plain = {"string", "int64", "double"}
-    assert {str(type_) for type_ in table.schema.types} == plain  # which every reader of Parquet knows
-    assert frame.verdict.eq("not comparable").all() and frame.reason.eq("other backbone").all()

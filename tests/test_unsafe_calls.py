@@ -45,7 +45,7 @@ ALLOWED = {
     ("pipeline_lib/clip/torch_file.py", "torch.load"): 1,  # weights_only=True, which the next test looks at
     ("pipeline_lib/readers/cifar.py", "pickle._Unpickler"): 1,  # which makes nothing but texts, lists and dictionaries
     ("pipeline_lib/clip/load.py", "clip.load"): 1,  # after the SHA-256 of the released file has been compared
-    ("pipeline_lib/evaluate/image_text_models.py", "from_pretrained"): 3,  # local files, weights_only, no remote code
+    ("pipeline_lib/evaluate/ccneg_transformers.py", "from_pretrained"): 3,  # local files, weights_only, no remote code
 }
 BUILTIN = ("eval", "exec", "compile")
 LIBRARY = sorted((ROOT / "pipeline_lib").rglob("*.py"))
@@ -87,7 +87,7 @@ def keywords(path: str, name: str) -> list[dict]:
 def test_the_exceptions_are_called_as_is_said():
     (load,) = keywords("pipeline_lib/clip/torch_file.py", "torch.load")
     assert load["weights_only"] == "True"
-    models = keywords("pipeline_lib/evaluate/image_text_models.py", "from_pretrained")
+    models = keywords("pipeline_lib/evaluate/ccneg_transformers.py", "from_pretrained")
     assert [(one.get("weights_only"), one.get("trust_remote_code")) for one in models if "dtype" in one] == [
         ("True", "False")
     ]

@@ -13,7 +13,6 @@ from conftest import ROOT
 
 from pipeline_lib.config.checks import check_config, check_experiments, read_experiments
 from pipeline_lib.config.inputs import missing_data
-from pipeline_lib.evaluate.kinds import KINDS, kind_module
 from pipeline_lib.evaluate.prompts import NEEDED, PROMPTS, prompt_flags
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.jobs.code_version import sources
@@ -66,18 +65,13 @@ def test_a_rule_says_what_it_does_logs_and_lists_its_code(name):
     assert "exec &> >(tee {log:q})" in body
     called = set(re.findall(r"(?:python|\{params\.launcher\}) -m pipeline_lib\.([\w.{}]+)", body))
     listed = set(re.findall(r'library\("([\w.]+)"\)', body))
-    if name == "evaluate_benchmark":  # whose module follows from the benchmark's kind
-        assert called == {"{params.module}"} and "code=benchmark_code" in body
-    else:
-        assert called == listed
+    assert called == listed
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_rules_whose_code_moves_to_a_gpu_ask_for_one_and_others_do_not(name):
     body = RULES[name]
     modules = re.findall(r"-m pipeline_lib\.([\w.]+)", body)
-    if name == "evaluate_benchmark":
-        modules = sorted(set(map(kind_module, KINDS)))
     stems = [ROOT / "pipeline_lib" / module.replace(".", "/") for module in modules]
     files = [stem / "__main__.py" if stem.is_dir() else stem.with_suffix(".py") for stem in stems]
     texts = [file.read_text() for file in files]
@@ -115,10 +109,7 @@ def test_the_library_knows_nothing_of_the_engine():
 
 @pytest.mark.parametrize(
     "module",
-    sorted(
-        {m for body in RULES.values() for m in re.findall(r'library\("([\w.]+)"\)', body)}
-        | set(map(kind_module, KINDS))
-    ),
+    sorted({m for body in RULES.values() for m in re.findall(r'library\("([\w.]+)"\)', body)}),
 )
 def test_the_listed_code_is_all_that_is_loaded(module):
     code = (

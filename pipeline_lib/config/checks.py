@@ -131,7 +131,7 @@ def _benchmark_problems(benchmark: dict) -> list[str]:
         return [
             f"{place}: the name sugarcrepe and the kind sugarcrepe belong together, since it has a table of its own"
         ]
-    parts = KINDS[kind]
+    parts = KINDS[kind].parts
     fits = sorted(count) == sorted(parts) if isinstance(count, dict) else count is None or not parts
     wanted = f"a number for each of {', '.join(parts)}" if parts else "a number"
     if parts and isinstance(count, dict) and (unknown := [part for part in count if part not in parts]):

@@ -53,7 +53,7 @@ def _ccneg(config: dict) -> dict[str, list[str]]:
 
 
 def _model(folder: str) -> list[str]:
-    """The files of a model for `transformers`, as `pipeline_lib.evaluate.image_text_models` reads them."""
+    """The files of a model for `transformers`, as `pipeline_lib.evaluate.ccneg_transformers` reads them."""
     weights = present(f"{folder}/model.safetensors", f"{folder}/pytorch_model.bin")
     words = present(f"{folder}/tokenizer.json", f"{folder}/vocab.txt")
     return [f"{folder}/config.json", f"{folder}/preprocessor_config.json", weights, words]

@@ -15,7 +15,7 @@ published set deletes it from the negated captions alone.
 
 Items and metrics are those of `pipeline_lib.evaluate.ccneg`, with the scores above in place of cosines. As there, a tie
 counts as correct; for the rule that is every sample of which both captions have a negation word, or neither. How many
-there are is printed, and what they would be worth at chance.
+there are is printed, and what accuracy is left with half of them wrong.
 """
 
 import argparse
@@ -27,14 +27,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline_lib.evaluate.ccneg import ccneg_items, ccneg_metrics
-from pipeline_lib.evaluate.kinds import BLIND
-from pipeline_lib.evaluate.metrics import accuracy
-from pipeline_lib.evaluate.result import output_options, write_files
+from pipeline_lib.evaluate.kinds import BLIND, CCNEG, ccneg_items
+from pipeline_lib.evaluate.result import measure, output_options, write_result
 from pipeline_lib.formats.negation import NEGATION_WORDS
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
-from pipeline_lib.jobs.run_record import MODEL_FIELDS
 
 _WORD = re.compile(r"\w+(?:['’]\w+)?|[^\w\s]")
 
@@ -50,13 +47,7 @@ def rule_scores(captions: Iterable[str]) -> list[float]:
 
 
 def word_weights(captions: Iterable[str], negated: Iterable[str]) -> dict[str, float]:
-    """Return each word's log-odds of standing in a caption rather than in a negated one, with one added to each count.
-
-    Parameters
-    ----------
-    captions, negated : iterable of str
-        As many of both.
-    """
+    """Return each word's log-odds of standing in a caption rather than in a negated one; as many of both are given."""
     true, false = (Counter(word for caption in side for word in words(caption)) for side in (captions, negated))
     return {word: math.log(true[word] + 1) - math.log(false[word] + 1) for word in true | false}
 
@@ -84,10 +75,11 @@ def main() -> None:
         weights = word_weights(train["caption"], train["negated_caption"])
         scores = [word_scores(side, weights) for side in (captions, negated)]
     items = ccneg_items(triplets, *map(np.array, scores))
-    model = {**dict.fromkeys(MODEL_FIELDS), "model": args.model, "family": "text only", "backbone": "none"}
-    write_files(args, model, "ccneg", items, ccneg_metrics(items))
+    model = {"model": args.model, "family": "text only", "backbone": "none"}
+    metrics = measure(CCNEG, items)
+    write_result(args, {**model, "loss": None, "negatives": None, "seed": None}, "ccneg", items, metrics)
     ties = int((items["score_true"] == items["score_negated"]).sum())
-    at_chance = accuracy(items["correct"]) - 50 * ties / len(items)
+    at_chance = metrics[0]["value"] - 50 * ties / len(items)
     print(f"{ties:,} of {len(items):,} samples tie; with half of them wrong, accuracy {at_chance:.2f}")
 
 

@@ -8,69 +8,69 @@
 
 Items: ``key``, ``negation_word``, ``n_pairs``, ``score_true``, ``score_negated`` (cosines), ``correct``. Metrics:
 accuracy over all items, by negation word (``cc-neg/word=not``) and by number of predicate-object pairs
-(``cc-neg/pairs=2``; paper, figure 4). Of the same text embeddings: their spread (`pipeline_lib.evaluate.spread`).
+(``cc-neg/pairs=2``; paper, figure 4).
+
+**Embeddings**: do the negated captions collapse? A model could tell all negated captions from all captions by one
+direction, and lose what they say. With n text embeddings x_i of length 1, their mean μ and their covariance
+C = (1/n) sum_i (x_i - μ)(x_i - μ)ᵀ, of the captions and of the negated captions each::
+
+    cosine     = mean over i ≠ j of x_i · x_j = (|sum_i x_i|² - n) / (n (n - 1))
+    dimensions = (tr C)² / tr C²                      (the participation ratio)
+
+and with the negation x'_i of caption x_i, ``own-negation`` is the mean over i of x_i · x'_i. Collapsed embeddings have
+a cosine near 1. `dimensions` is the number of directions of equal variance that would give the same ratio, from 1 (all
+on a line) to d, and does not depend on the mean: embeddings in a narrow cone may still differ in many ways. Both sides
+have captions of the same images, so compare the two; equal texts have cosine 1 on either side.
 """
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 from torch import Tensor
 
 from pipeline_lib.clip.text_tower import encode_captions
-from pipeline_lib.evaluate.kinds import MOST_PAIRS
-from pipeline_lib.evaluate.metrics import accuracy, prefers_caption
+from pipeline_lib.evaluate.kinds import CCNEG, EMBEDDINGS, ccneg_items
 from pipeline_lib.evaluate.result import (
+    entry,
     evaluation_parser,
     load_model,
-    metric,
+    measure,
     read_model,
     write_metrics,
     write_result,
 )
-from pipeline_lib.evaluate.spread import spread_metrics
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
 
-
-def ccneg_items(triplets: pd.DataFrame, score_true: np.ndarray, score_negated: np.ndarray) -> pd.DataFrame:
-    """Return the items of the benchmark, whatever the scores are.
-
-    Parameters
-    ----------
-    triplets : DataFrame
-        n rows with ``key``, ``negation_word``, ``n_pairs``.
-    score_true, score_negated : ndarray of shape (n,)
-        How well each caption and each negated caption fits its image; higher is better.
-    """
-    items = triplets[["key", "negation_word", "n_pairs"]].reset_index(drop=True)
-    return items.assign(
-        score_true=score_true, score_negated=score_negated, correct=prefers_caption(score_true, score_negated)
-    )
+NO_VARIANCE = 1e-12  # of embeddings of length 1, beyond rounding
 
 
-def score_items(triplets: pd.DataFrame, images: Tensor, captions: Tensor, negated: Tensor) -> pd.DataFrame:
-    """Return the items of the benchmark, scored by cosine.
-
-    Parameters
-    ----------
-    triplets : DataFrame
-        As `ccneg_items` takes it.
-    images, captions, negated : Tensor of shape (n, d)
-        Normalised features, row i of each for row i of `triplets`.
-    """
-    return ccneg_items(triplets, *((images * side).sum(dim=1).numpy() for side in (captions, negated)))
+def mean_pairwise_cosine(embeddings: Tensor) -> float:
+    """Return the mean cosine of two different rows of `embeddings` (n × d, L2-normalised, n at least 2)."""
+    n = len(embeddings)
+    if n < 2:
+        raise ValueError(f"expected at least two captions, of which a cosine can be computed, found {n}")
+    embeddings = embeddings.double()
+    lengths = embeddings.square().sum()  # n but for rounding, which the difference would magnify
+    return ((embeddings.sum(dim=0).square().sum() - lengths) / (n * (n - 1))).item()
 
 
-def ccneg_metrics(items: pd.DataFrame) -> list[dict]:
-    """Return accuracy over all items and over each subset of the paper's figure 4."""
-    metrics = [metric("cc-neg", accuracy(items["correct"]), len(items))]
-    for word, group in items.groupby("negation_word"):
-        metrics.append(metric(f"cc-neg/word={word}", accuracy(group["correct"]), len(group)))
-    for pairs, group in items.groupby(items["n_pairs"].clip(upper=MOST_PAIRS)):
-        metrics.append(metric(f"cc-neg/pairs={pairs}", accuracy(group["correct"]), len(group)))
-    return metrics
+def dimensions(embeddings: Tensor) -> float:
+    """Return the participation ratio of the covariance of `embeddings` (n × d); 0 where all rows are the same."""
+    centred = embeddings.double() - embeddings.double().mean(dim=0)
+    covariance = centred.T @ centred / len(embeddings)  # (d, d)
+    variance = covariance.trace()
+    return (variance.square() / covariance.square().sum()).item() if variance > NO_VARIANCE else 0.0
+
+
+def embedding_metrics(captions: Tensor, negated: Tensor) -> list[dict]:
+    """Return the metrics of text embeddings (n × d each, L2-normalised; row i of one negates row i of the other)."""
+    values = {("cc-neg/own-negation", "cosine"): (captions.double() * negated.double()).sum(dim=1).mean().item()}
+    for side, rows in (("captions", captions), ("negated", negated)):
+        values[f"cc-neg/{side}", "cosine"] = mean_pairwise_cosine(rows)
+        values[f"cc-neg/{side}", "dimensions"] = dimensions(rows)
+    named = [(metric, metric.dataset) for metric in EMBEDDINGS.metrics]
+    return [entry(metric, dataset, values[dataset, metric.name], len(captions)) for metric, dataset in named]
 
 
 def main() -> None:
@@ -84,9 +84,10 @@ def main() -> None:
     triplets = read_parquet(args.triplets)
     images = load_features(args.features, tower_id(model)).rows(triplets["key"].tolist(), str(args.triplets))
     captions, negated = encode_captions(model, [*triplets["caption"], *triplets["negated_caption"]]).chunk(2)
-    items = score_items(triplets, images, captions, negated)
-    write_result(args, "ccneg", items, ccneg_metrics(items))
-    write_metrics(args.embeddings, read_model(args.record), "embeddings", spread_metrics(captions, negated))
+    items = ccneg_items(triplets, *((images * side).sum(dim=1).numpy() for side in (captions, negated)))
+    described = read_model(args.record)
+    write_result(args, described, "ccneg", items, measure(CCNEG, items))
+    write_metrics(args.embeddings, described, "embeddings", embedding_metrics(captions, negated))
 
 
 if __name__ == "__main__":

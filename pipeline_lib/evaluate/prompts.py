@@ -13,7 +13,6 @@ OWN = "dataset"
 
 
 def _read_lines(path: str | Path, what: str) -> list[str]:
-    """Return the lines of a file, none of them empty; `what` says in a message what a line should be."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; expected one with {what} per line")
     try:
@@ -27,36 +26,20 @@ def _read_lines(path: str | Path, what: str) -> list[str]:
 
 
 def read_classes(path: str | Path) -> list[str]:
-    """Return the class names of a file, one per line, in the order of their labels.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If a line is empty; the message names file and line.
-    """
+    """Return the class names of a file, one per line, in the order of their labels."""
     return _read_lines(path, "a class name")
 
 
 def read_templates(path: str | Path) -> list[str]:
-    """Return the templates of a file, one per line; `prompts_of` wants one ``{}`` in each.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If a line is empty; the message names file and line.
-    """
+    """Return the templates of a file, one per line; `prompts_of` checks them."""
     return _read_lines(path, "a template")
 
 
 def prompt_problems(zeroshot: dict) -> list[str]:
     """Return what is wrong with the prompts of the config section ``evaluate/zeroshot``, one line per problem.
 
-    Every dataset is measured under every prompt, so it must have templates wherever a prompt asks for its own, and
-    its own ``prompts`` can only stand in the place of common ones.
+    Every dataset is measured under every prompt: it needs templates wherever a prompt asks for its own, and its own
+    ``prompts`` can only replace common ones.
     """
     problems = []
     for dataset in zeroshot["datasets"]:
@@ -78,14 +61,8 @@ def prompt_problems(zeroshot: dict) -> list[str]:
 def class_problems(zeroshot: dict, labels: dict[str, int | None], images: dict[str, list[str]]) -> list[str]:
     """Return which sets of the config section ``evaluate/zeroshot`` have more or fewer class names than labels.
 
-    Parameters
-    ----------
-    zeroshot : dict
-        The section. Lists of names that are not there yet are left to the evaluation.
-    labels : dict
-        Dataset -> how many labels its reader gives; None where that is not known, as of a tar.
-    images : dict
-        Dataset -> the files of its images, for the message.
+    `labels` says how many labels each dataset's reader gives (None where that is not known, as of a tar), `images`
+    where its images are. Lists of names that are not there yet are left to the evaluation.
     """
     problems = []
     for dataset in zeroshot["datasets"]:
@@ -102,12 +79,7 @@ def class_problems(zeroshot: dict, labels: dict[str, int | None], images: dict[s
 def prompt_flags(zeroshot: dict, files: dict[str, str]) -> list[list[str]]:
     """Return the values of ``--prompt`` for the config section ``evaluate/zeroshot``, as `prompts_of` reads them.
 
-    Parameters
-    ----------
-    zeroshot : dict
-        The section, without problems.
-    files : dict
-        Dataset -> its file of templates, where it has one.
+    `files` has each dataset's own file of templates, where there is one.
     """
     # Of two files Snakemake puts the keys of the later first, so the order is ours.
     common = {prompt: zeroshot["prompts"][prompt] for prompt in PROMPTS if prompt in zeroshot["prompts"]}
@@ -125,19 +97,8 @@ def prompt_flags(zeroshot: dict, files: dict[str, str]) -> list[list[str]]:
 def prompts_of(dataset: str, given: list[list[str]]) -> dict[str, list[str]]:
     """Return the templates of each prompt of a dataset, from the values of ``--prompt``.
 
-    Parameters
-    ----------
-    dataset : str
-        Its name.
-    given : list of list of str
-        ``[NAME or DATASET:NAME, template, ...]`` or ``[..., @FILE]``; of two for the same prompt the later counts.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If a template does not have exactly one place for the class name; the message names the prompt.
+    A value is ``[NAME or DATASET:NAME, template, ...]`` or ``[..., @FILE]``; of two for one prompt the later counts.
+    Each template must have exactly one ``{}``.
     """
     found = {}
     for said, *templates in given:

@@ -1,26 +1,94 @@
-"""What every benchmark's evaluation shares: its command line, loading the model, and the two files that it writes.
+"""What every evaluation shares: its command line, loading the model, its metrics, and the two files that it writes.
 
 Items: Parquet, one row per scored item. Metrics: JSON with the model's identity (from the ``run.json`` beside its
-weights), the benchmark's name and a list of ``{"dataset", "prompt", "metric", "value", "n"}``, values in percent
-but those of text embeddings (`pipeline_lib.evaluate.spread`).
+weights), the benchmark's name and a list of numbers, ``{"dataset", "prompt", "metric", "value", "n"}``.
 """
 
 import argparse
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from pipeline_lib.clip.load import CLIP, load_clip
-from pipeline_lib.clip.training import pick_device, use_threads
-from pipeline_lib.features.store import Features, load_features, tower_id
-from pipeline_lib.formats.annotations import parse_count
+from pipeline_lib.evaluate.declaration import Kind, Metric
 from pipeline_lib.jobs.files import read_json, write_json, write_parquet
 from pipeline_lib.jobs.run_record import MODEL_FIELDS
 
+if TYPE_CHECKING:  # torch is loaded with a model: the text-only baselines and the tables do without
+    from pipeline_lib.clip.load import CLIP
 
-def metric(dataset: str, value: float, n: int, name: str = "accuracy", prompt: str | None = None) -> dict:
-    """Return one metric as the tables take it: `value` over `n` items, in percent if it is a share of them."""
-    return {"dataset": dataset, "prompt": prompt, "metric": name, "value": value, "n": n}
+
+class Selection(NamedTuple):
+    """The n items behind a number: their rows, and (if it is a mean over groups) the number of each one's group."""
+
+    metric: Metric
+    dataset: str
+    prompt: str | None
+    rows: np.ndarray
+    groups: np.ndarray | None
+
+    def outcomes(self, column: np.ndarray) -> np.ndarray:
+        """Return whether each selected item is right, or its number, from the column `metric.outcome` of all items."""
+        chosen, at_most = column[self.rows], self.metric.at_most
+        return chosen if at_most is None else chosen <= at_most
+
+    def value(self, column: np.ndarray) -> float:
+        """Return the number."""
+        outcomes = self.outcomes(column)
+        if self.groups is None:
+            return self.metric.scale * float(np.mean(outcomes))
+        means = np.bincount(self.groups, weights=outcomes) / np.bincount(self.groups)
+        return float(np.mean(self.metric.scale * means))
+
+
+def selections(kind: Kind, benchmark: str, items: pd.DataFrame) -> Iterator[Selection]:
+    """Yield the items behind each number of a benchmark, as listed; metrics of the same groups group by group."""
+    for _, declared in groupby(kind.metrics, key=lambda metric: (metric.dataset, metric.prompt, metric.where)):
+        metrics = list(declared)
+        for values, rows in _groups(metrics[0], items):
+            for metric in metrics:
+                dataset, prompt = metric.dataset.format(benchmark=benchmark, **values), metric.prompt
+                groups = None
+                if metric.mean_over:
+                    groups = np.unique(items[metric.mean_over].to_numpy()[rows], return_inverse=True)[1]
+                yield Selection(metric, dataset, prompt and prompt.format(**values), rows, groups)
+
+
+def _groups(metric: Metric, items: pd.DataFrame) -> Iterator[tuple[dict, np.ndarray]]:
+    """Yield the values of the columns by which a metric is split, and the rows that have them."""
+    counted = np.ones(len(items), dtype=bool)
+    for column, values in metric.where.items():
+        counted &= items[column].isin(values).to_numpy()
+    rows = np.flatnonzero(counted)
+    if not metric.columns:
+        yield {}, rows
+        return
+    split = items[metric.columns].iloc[rows].reset_index(drop=True)
+    for column in split.select_dtypes("category"):  # which would be sorted by where they first occur
+        split[column] = split[column].astype(object)
+    for column, largest in metric.clip.items():
+        split[column] = split[column].clip(upper=largest)
+    for values, group in split.groupby(metric.columns, sort=not metric.in_order):
+        yield dict(zip(metric.columns, values, strict=True)), rows[group.index]
+
+
+def measure(kind: Kind, items: pd.DataFrame, benchmark: str | None = None) -> list[dict]:
+    """Return the metrics of a benchmark, by default of the kind's name; refuse a number without an item."""
+    found = []
+    for chosen in selections(kind, benchmark or kind.name, items):
+        if len(chosen.rows) == 0:
+            raise ValueError(f"{chosen.dataset}: expected at least one item to score, found none")
+        value = chosen.value(items[chosen.metric.outcome].to_numpy())
+        found.append(entry(chosen.metric, chosen.dataset, value, len(chosen.rows), chosen.prompt))
+    return found
+
+
+def entry(metric: Metric, dataset: str, value: float, n: int, prompt: str | None = None) -> dict:
+    """Return a number over `n` items as the file of metrics has it."""
+    return {"dataset": dataset, "prompt": prompt, "metric": metric.name, "value": value, "n": n}
 
 
 def evaluation_parser(description: str) -> argparse.ArgumentParser:
@@ -39,35 +107,18 @@ def output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metrics", type=Path, required=True, help="output: metrics")
 
 
-def benchmark_parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser with the options that every benchmark of config ``evaluate.benchmarks`` has."""
-    parser = evaluation_parser(description)
-    parser.add_argument("--benchmark", required=True, help="the benchmark's name, under which its metrics stand")
-    parser.add_argument("--annotations", type=Path, required=True, help="file or folder, as published")
-    parser.add_argument("--features", type=Path, nargs="+", required=True, help="of the pool that has its images")
-    parser.add_argument("--count", type=parse_count, required=True, help="published items; none: unchecked")
-    return parser
-
-
-def load_model(args: argparse.Namespace) -> CLIP:
+def load_model(args: argparse.Namespace) -> "CLIP":
     """Return the model to evaluate, on the GPU where there is one."""
+    from pipeline_lib.clip.load import load_clip
+    from pipeline_lib.clip.training import pick_device, use_threads
+
     use_threads(args.threads)
     return load_clip(args.weights).to(pick_device())
 
 
-def load_pool(args: argparse.Namespace, model: CLIP) -> Features:
-    """Return the features of the benchmark's images, which must come from the model's image tower."""
-    return load_features(args.features, tower_id(model))
-
-
 def read_model(record: Path) -> dict:
-    """Return the `MODEL_FIELDS` of the model that a ``run.json`` describes.
+    """Return the `MODEL_FIELDS` of the model that a ``run.json`` describes; refuse one that lacks a field."""
 
-    Raises
-    ------
-    ValueError
-        If it lacks one.
-    """
     content = read_json(record)
     missing = [field for field in MODEL_FIELDS if not isinstance(content, dict) or field not in content]
     if missing:
@@ -75,14 +126,7 @@ def read_model(record: Path) -> dict:
     return {field: content[field] for field in MODEL_FIELDS}
 
 
-def write_result(args: argparse.Namespace, benchmark: str, items: pd.DataFrame, metrics: list[dict]) -> None:
-    """Write the items and the metrics of the model that ``--record`` describes, and print the metrics."""
-    write_files(args, read_model(args.record), benchmark, items, metrics)
-
-
-def write_files(
-    args: argparse.Namespace, model: dict, benchmark: str, items: pd.DataFrame, metrics: list[dict]
-) -> None:
+def write_result(args: argparse.Namespace, model: dict, benchmark: str, items: pd.DataFrame, metrics: list) -> None:
     """Write the items and the metrics of a model with the `MODEL_FIELDS` `model`, and print the metrics."""
     write_parquet(args.scores, items)
     write_metrics(args.metrics, model, benchmark, metrics)
@@ -91,6 +135,6 @@ def write_files(
 def write_metrics(path: Path, model: dict, benchmark: str, metrics: list[dict]) -> None:
     """Write the metrics of a model with the `MODEL_FIELDS` `model`, and print them."""
     write_json(path, {**model, "benchmark": benchmark, "metrics": metrics})
-    for entry in metrics:
-        prompt = f" ({entry['prompt']})" if entry["prompt"] else ""
-        print(f"{entry['dataset']}{prompt} {entry['metric']} {entry['value']:.2f} (n = {entry['n']:,})")
+    for found in metrics:
+        prompt = f" ({found['prompt']})" if found["prompt"] else ""
+        print(f"{found['dataset']}{prompt} {found['metric']} {found['value']:.2f} (n = {found['n']:,})")

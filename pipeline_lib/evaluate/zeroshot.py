@@ -27,51 +27,31 @@ from torch.nn import functional
 
 from pipeline_lib.clip.load import CLIP
 from pipeline_lib.clip.text_tower import encode_captions
-from pipeline_lib.evaluate.metrics import accuracy, mean_per_class
+from pipeline_lib.evaluate.kinds import ZEROSHOT
 from pipeline_lib.evaluate.prompts import prompts_of, read_classes
-from pipeline_lib.evaluate.result import evaluation_parser, load_model, metric, write_result
+from pipeline_lib.evaluate.result import evaluation_parser, load_model, measure, read_model, write_result
 from pipeline_lib.features.store import Features, load_features, tower_id
 from pipeline_lib.jobs.cli import run
 
 
 def classifiers(model: CLIP, wanted: list[tuple[list[str], list[str]]]) -> list[Tensor]:
-    """Return the weights of zero-shot classifiers; a prompt that several of them share is encoded once.
+    """Return the weights (c × d) of zero-shot classifiers: for each class the normalised mean of its prompts' features.
 
-    Parameters
-    ----------
-    model : CLIP
-        Its text tower is used.
-    wanted : list of (list of str, list of str)
-        For each classifier its c class names and its t templates, each with one ``{}`` for the class name; several make
-        an ensemble.
-
-    Returns
-    -------
-    list of Tensor of shape (c, d)
-        For each classifier the normalised mean of the normalised features of each class's prompts.
+    `wanted` has for each classifier its c class names and its templates, each with one ``{}`` for the class name.
     """
-    prompts = [
-        [template.replace("{}", name) for name in classes for template in templates] for classes, templates in wanted
-    ]
-    distinct = sorted({prompt for part in prompts for prompt in part})
-    place = {prompt: row for row, prompt in enumerate(distinct)}
-    features = encode_captions(model, distinct)
-    rows = [torch.tensor([place[prompt] for prompt in part]) for part in prompts]
+    prompts = [text.replace("{}", name) for classes, templates in wanted for name in classes for text in templates]
+    sizes = [len(classes) * len(templates) for classes, templates in wanted]
+    parts = zip(encode_captions(model, prompts).split(sizes), wanted, strict=True)
     return [
-        functional.normalize(features[part].view(len(classes), len(templates), -1).mean(dim=1), dim=-1)
-        for part, (classes, templates) in zip(rows, wanted, strict=True)
+        functional.normalize(features.view(len(classes), len(templates), -1).mean(dim=1), dim=-1)
+        for features, (classes, templates) in parts
     ]
 
 
 def read_dataset(classes_path: str, features_paths: list[str], tower: str) -> tuple[list[str], Features]:
-    """Return the class names and the image features of a labelled set; report names that stand for several classes,
-    and classes without an image.
+    """Return the class names and the image features of a labelled set; refuse labels without a class.
 
-    Raises
-    ------
-    ValueError
-        If its features have no labels or labels without a class, or are not those of `tower`; the message names the
-        files.
+    Names that stand for several classes and classes without an image are printed.
     """
     classes, pool = read_classes(classes_path), load_features(features_paths, tower)
     if pool.labels is None or not 0 <= pool.labels.min() <= pool.labels.max() < len(classes):
@@ -90,17 +70,7 @@ def read_dataset(classes_path: str, features_paths: list[str], tower: str) -> tu
 
 
 def score_items(dataset: str, prompt: str, pool: Features, weights: Tensor) -> pd.DataFrame:
-    """Return the items of one dataset under one prompt.
-
-    Parameters
-    ----------
-    dataset, prompt : str
-        Names for the columns.
-    pool : Features
-        Labelled features of n images.
-    weights : Tensor of shape (c, d)
-        As `classifiers` returns them.
-    """
+    """Return the items of one dataset under one prompt, from labelled features and the classifier's weights (c × d)."""
     # Equal classes must score equal to the last bit, or not the first of them would win; a matrix product does not
     # promise that for equal columns.
     distinct, which = weights.unique(dim=0, return_inverse=True)
@@ -120,16 +90,6 @@ def score_items(dataset: str, prompt: str, pool: Features, weights: Tensor) -> p
     )
 
 
-def zeroshot_metrics(items: pd.DataFrame) -> list[dict]:
-    """Return top-1 and mean-per-class accuracy per dataset and prompt, in order of appearance."""
-    metrics = []
-    for (dataset, prompt), group in items.groupby(["dataset", "prompt"], sort=False):
-        per_class = mean_per_class(group["label"].to_numpy(), group["predicted"].to_numpy())
-        metrics.append(metric(dataset, accuracy(group["correct"]), len(group), "top1", prompt))
-        metrics.append(metric(dataset, per_class, len(group), "mean_per_class", prompt))
-    return metrics
-
-
 def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
@@ -146,11 +106,11 @@ def main() -> None:
     sets = {name: read_dataset(classes, features, tower) for name, classes, *features in args.dataset}
     wanted = [(name, prompt) for name in sets for prompt in prompts[name]]
     weights = classifiers(model, [(sets[name][0], prompts[name][prompt]) for name, prompt in wanted])
-    scored = zip(wanted, weights, strict=True)
-    items = pd.concat(
-        [score_items(name, prompt, sets[name][1], rows) for (name, prompt), rows in scored], ignore_index=True
-    )
-    write_result(args, "zeroshot", items, zeroshot_metrics(items))
+    scored = [
+        score_items(name, prompt, sets[name][1], rows) for (name, prompt), rows in zip(wanted, weights, strict=True)
+    ]
+    items = pd.concat(scored, ignore_index=True)
+    write_result(args, read_model(args.record), "zeroshot", items, measure(ZEROSHOT, items))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import pandas as pd
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_json, write_text
 from pipeline_lib.paper.tables.layout import headline
-from pipeline_lib.paper.tables.published import Cell, Number, read_published
+from pipeline_lib.paper.tables.published import Number, PublishedCell, read_published
 from pipeline_lib.paper.tables.schema import read_tables
 
 LINE_WIDTH = 100
@@ -58,7 +58,7 @@ BESIDE = (
 )  # fmt: skip
 
 
-def beside(tables: pd.DataFrame, published: dict[Cell, Number]) -> str:
+def beside(tables: pd.DataFrame, published: dict[PublishedCell, Number]) -> str:
     """Return `BESIDE` as a Markdown table; the paper's cell is empty where no number is known."""
     values = tables.fillna({"prompt": ""}).set_index(["table", "model", "dataset", "prompt", "metric"])["value"]
     lines = ["| | the paper, CLIP ViT-B/32 | the miniature, mini-rn |", "|---|---|---|"]

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Item(NamedTuple):
+class Exhibit(NamedTuple):
     """A table or a figure: heading, and in a sentence or two what to look for beside the paper's counterpart."""
 
     title: str
-    caption: str
+    caption: str  # what the paper's counterpart shows and what to look for here, in a sentence or two
 
 
-def _item(entry: dict[str, str]) -> Item:
-    return Item(entry["title"], " ".join(entry["caption"].split()))
+def _item(entry: dict[str, str]) -> Exhibit:
+    return Exhibit(entry["title"], " ".join(entry["caption"].split()))
 
 
 _content = tomllib.loads(Path(__file__).with_name("outputs.toml").read_text(encoding="utf-8"))

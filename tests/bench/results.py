@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from conftest import ROOT
-from papers import METRICS, PARTS, PUBLISHED, WORDS, random_of, scored, write_ccneg, write_fetch_summary, write_times
+from papers import PARTS, PUBLISHED, WORDS, metrics_of, random_of, scored, write_ccneg, write_fetch_summary, write_times
 from PIL import Image
 
 from pipeline_lib.evaluate.prompts import PROMPTS
@@ -108,7 +108,7 @@ def generate(folder: Path) -> None:
             if not path.is_file():
                 items = make(model)
                 write_parquet(path.with_suffix(".parquet"), items)
-                content = {"seed": seed, "benchmark": benchmark, "metrics": METRICS[benchmark](items)}
+                content = {"seed": seed, "benchmark": benchmark, "metrics": metrics_of(benchmark, items)}
                 write_json(path, identity | content)
 
 
@@ -141,6 +141,7 @@ def main() -> None:
     python = partial(subprocess.run, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     for arguments in (
         ("tables", "--run", "bench", "--ccneg", "released", "--published", PUBLISHED, "--output", tables,
+         "--kinds", "negbench-retrieval=retrieval",
          "--folder", folder / "tables", "--metrics", *sorted(folder.glob("evaluate/*/*.json"))),
         ("figures", "--tables", tables, *scores, *data, "--histories", *fetched, "--folder", figures),
         ("report", "--tables", tables, "--folder", folder / "tables", "--figures", figures, *fetched, *scores, *data,

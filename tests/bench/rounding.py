@@ -7,6 +7,7 @@ correctness flips. Prints a Markdown table.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,9 @@ import torch
 
 from pipeline_lib.clip.load import load_clip
 from pipeline_lib.clip.text_tower import encode_captions
-from pipeline_lib.evaluate import ccneg, sugarcrepe, zeroshot
+from pipeline_lib.evaluate import zeroshot
+from pipeline_lib.evaluate.benchmark import score_choices
+from pipeline_lib.evaluate.kinds import KINDS, ccneg_items, read_annotations
 from pipeline_lib.features.store import Features, load_features
 from pipeline_lib.jobs.files import read_json, read_parquet
 from pipeline_lib.jobs.progress import progress
@@ -39,7 +42,7 @@ def score_model(run: Path, model: str, backbone: str) -> dict[tuple[str, str, st
         return load_features(sorted(run.glob(f"features/{backbone}/{name}/*.safetensors")))
 
     triplets = read_parquet(run / "shards/eval.parquet")
-    pairs = sugarcrepe.read_sugarcrepe(run / "miniature/sugarcrepe")
+    pairs = read_annotations("sugarcrepe", run / "miniature/sugarcrepe")
     lists = {
         path.name.removesuffix(".classes.txt"): path for path in sorted(run.glob("miniature/zeroshot/*.classes.txt"))
     }
@@ -47,18 +50,17 @@ def score_model(run: Path, model: str, backbone: str) -> dict[tuple[str, str, st
     wanted = [(name, prompt) for name in classes for prompt in PROMPTS]
     weights = zeroshot.classifiers(clip, [(classes[name], [PROMPTS[prompt]]) for name, prompt in wanted])
     caption, negated = encode_captions(clip, [*triplets["caption"], *triplets["negated_caption"]]).chunk(2)
-    positive, negative = encode_captions(clip, [*pairs["caption"], *pairs["negative_caption"]]).chunk(2)
     items = {}
     for precision, dtype in {"fp32": torch.float32, **ROUNDED}.items():
 
-        def rows(name: str, keys: pd.Series, dtype: torch.dtype = dtype) -> torch.Tensor:
-            return pool(name).rows(keys.tolist(), name).to(dtype).float()
+        def rows(name: str, keys: list[str], dtype: torch.dtype = dtype) -> torch.Tensor:
+            return pool(name).rows(keys, name).to(dtype).float()
 
-        items[precision, "CC-Neg", ""] = ccneg.score_items(
-            triplets, rows("ccneg-eval", triplets["key"]), caption, negated
-        )
-        items[precision, "SugarCREPE", ""] = sugarcrepe.score_items(
-            pairs, rows("sugarcrepe", pairs["key"]), positive, negative
+        photos = rows("ccneg-eval", triplets["key"].tolist())
+        scores = ((photos * side).sum(dim=1).numpy() for side in (caption, negated))
+        items[precision, "CC-Neg", ""] = ccneg_items(triplets, *scores)
+        items[precision, "SugarCREPE", ""] = score_choices(
+            KINDS["sugarcrepe"], pairs, partial(rows, "sugarcrepe"), partial(encode_captions, clip)
         )
         for (name, prompt), classifier in zip(wanted, weights, strict=True):
             found = pool(name)

@@ -35,7 +35,7 @@ from bench.arithmetic import (
 from bench.measure import Contest, sugarcrepe_times
 from bench.world import Photos, make_photos, negated_pairs
 
-from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
+from pipeline_lib.evaluate.kinds import read_annotations
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
 
@@ -90,11 +90,10 @@ def summary(
 
 def sugarcrepe_section(folder: Path, repeats: int, threads: int, device: torch.device, photos: Photos) -> str:
     """Measure the evaluation on SugarCREPE; return its section."""
-    rows = read_sugarcrepe(folder)
-    distinct_captions = len(set(rows["caption"]) | set(rows["negative_caption"]))
-    distinct_images = rows["key"].nunique()
-    sample = rows.iloc[:: max(1, len(rows) // SUGARCREPE_SAMPLE)]
-    texts = list(zip(sample["caption"], sample["negative_caption"], strict=True))
+    rows = read_annotations("sugarcrepe", folder)
+    distinct_captions = len({caption for row in rows for caption in row.captions})
+    distinct_images = len({row.columns["key"] for row in rows})
+    texts = [tuple(row.captions) for row in rows[:: max(1, len(rows) // SUGARCREPE_SAMPLE)]]
     size = SIZES[SUGARCREPE_MODEL]
     found = sugarcrepe_times(size, photos, texts, SUGARCREPE_LOOP_ITEMS, threads, repeats, device)
     published_s = len(rows) * found["item"]

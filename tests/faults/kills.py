@@ -38,7 +38,7 @@ STAGES = {
     "finetune.train": "finetune",
     "evaluate.ccneg": "evaluate_ccneg",
     "evaluate.zeroshot": "evaluate_zeroshot",
-    "evaluate.sugarcrepe": "evaluate_benchmark",
+    "evaluate.benchmark": "evaluate_benchmark",
     "evaluate.blind": "evaluate_blind",
     "paper.tables": "tables",
     "paper.figures": "figures",

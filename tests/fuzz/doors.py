@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +31,8 @@ from pipeline_lib.captions.rules.relations import parse
 from pipeline_lib.clip.load import build_clip, load_clip, save_checkpoint
 from pipeline_lib.config.checks import check_config, read_experiments
 from pipeline_lib.distractors.released import read_mapping
-from pipeline_lib.evaluate import mcq, prompts, result, retrieval, sugarcrepe, sugarcrepe_plus, valse
+from pipeline_lib.evaluate import prompts, result
+from pipeline_lib.evaluate.kinds import KINDS, read_annotations
 from pipeline_lib.features.store import Features, load_features, save_features
 from pipeline_lib.fetch import Failed, outcomes
 from pipeline_lib.fetch import images as fetched_images
@@ -379,11 +380,13 @@ DOORS = {
     "oxford-pets": Door(_set("oxford_pets", "oxford-iiit-pet/annotations/test.txt"), _pool("oxford-pets", "")),
     "crepe": Door(_crepe, _read_crepe),
     "crops": Door(_crops, _read_crops),
-    "mcq": Door(_written("a.csv", MCQ), lambda folder: mcq.read_mcq(folder / "a.csv")),
-    "retrieval": Door(_written("a.csv", RETRIEVAL), lambda folder: retrieval.read_retrieval(folder / "a.csv")),
-    "valse": Door(_written("a.json", json.dumps(VALSE)), lambda folder: valse.read_valse(folder / "a.json")),
-    "sugarcrepe": Door(_parts(sugarcrepe.KINDS["sugarcrepe"], SUGARCREPE), sugarcrepe.read_sugarcrepe),
-    "sugarcrepe-plus": Door(_parts(sugarcrepe_plus.PARTS, PLUS), sugarcrepe_plus.read_sugarcrepe_plus),
+    "mcq": Door(_written("a.csv", MCQ), lambda folder: read_annotations("mcq", folder / "a.csv")),
+    "retrieval": Door(_written("a.csv", RETRIEVAL), lambda folder: read_annotations("retrieval", folder / "a.csv")),
+    "valse": Door(_written("a.json", json.dumps(VALSE)), lambda folder: read_annotations("valse", folder / "a.json")),
+    "sugarcrepe": Door(_parts(tuple(KINDS["sugarcrepe"].parts), SUGARCREPE), partial(read_annotations, "sugarcrepe")),
+    "sugarcrepe-plus": Door(
+        _parts(tuple(KINDS["sugarcrepe-plus"].parts), PLUS), partial(read_annotations, "sugarcrepe-plus")
+    ),
     "coco-captions": Door(_written("a.json", json.dumps(COCO)), lambda folder: coco_image_keys(folder / "a.json")),
     "cc3m": Door(_written("a.tsv", ROWS), _read_rows("a.tsv")),
     "cc3m-gzip": Door(_written("a.tsv.gz", gzip.compress(ROWS.encode(), mtime=0)), _read_rows("a.tsv.gz")),

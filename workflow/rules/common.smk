@@ -11,7 +11,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from pipeline_lib.evaluate.kinds import BLIND, KINDS, WITHOUT_ITEMS, annotation_files, kind_module
+from pipeline_lib.evaluate.kinds import BLIND, KINDS, WITHOUT_ITEMS, annotation_files
 from pipeline_lib.evaluate.prompts import prompt_flags
 from pipeline_lib.config.inputs import missing_data
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
@@ -325,14 +325,9 @@ def prompts(wildcards):
     return " ".join(shlex.join(["--prompt", *flag]) for flag in flags)
 
 
-def benchmark_module(wildcards):
-    """The module that scores a benchmark, below pipeline_lib."""
-    return kind_module(BENCHMARKS[wildcards.benchmark]["kind"])
-
-
-def benchmark_code(wildcards):
-    """What `library` gives for a benchmark's module."""
-    return library(benchmark_module(wildcards))
+def benchmark_kind(wildcards):
+    """The kind of a benchmark."""
+    return BENCHMARKS[wildcards.benchmark]["kind"]
 
 
 def benchmark_annotations(wildcards):
@@ -344,7 +339,7 @@ def benchmark_annotations(wildcards):
 def annotations_path(wildcards, input):
     """The file of a benchmark's annotations, or the folder of their parts."""
     first = Path(input.annotations[0])
-    return first.parent if KINDS[BENCHMARKS[wildcards.benchmark]["kind"]] else first
+    return first.parent if KINDS[BENCHMARKS[wildcards.benchmark]["kind"]].parts else first
 
 
 def benchmark_features(wildcards):

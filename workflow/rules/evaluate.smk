@@ -125,13 +125,13 @@ rule evaluate_zeroshot:
 
 
 rule evaluate_benchmark:
-    """Score a benchmark of config evaluate.benchmarks, by the module of its kind."""
+    """Score a benchmark of config evaluate.benchmarks, by its kind."""
     input:
         weights=model_file("model.pt"),
         record=model_file("run.json"),
         annotations=benchmark_annotations,
         features=benchmark_features,
-        code=benchmark_code,
+        code=library("evaluate.benchmark"),
     output:
         scores="<run>/evaluate/{model}/{benchmark}.parquet",
         metrics="<run>/evaluate/{model}/{benchmark}.json",
@@ -147,13 +147,14 @@ rule evaluate_benchmark:
         runtime=grows(60),
         gpu=1,
     params:
-        module=benchmark_module,
+        kind=benchmark_kind,
         annotations=annotations_path,
         published=published_count,
     shell:
         r"""
         exec &> >(tee {log:q})
-        python -m pipeline_lib.{params.module} \
+        python -m pipeline_lib.evaluate.benchmark \
+            --kind {params.kind} \
             --weights {input.weights:q} \
             --record {input.record:q} \
             --benchmark {wildcards.benchmark} \

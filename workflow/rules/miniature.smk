@@ -17,7 +17,7 @@ rule miniature:
         pool="<run>/miniature/pool.tar",
         zeroshot=expand("<run>/miniature/zeroshot/{name}.tar", name=LABELLED),
         classes=expand("<run>/miniature/zeroshot/{name}.classes.txt", name=LABELLED),
-        sugarcrepe=expand("<run>/miniature/sugarcrepe/{part}.json", part=KINDS["sugarcrepe"]),
+        sugarcrepe=expand("<run>/miniature/sugarcrepe/{part}.json", part=KINDS["sugarcrepe"].parts),
         sugarcrepe_images="<run>/miniature/sugarcrepe.tar",
         crepe=captions_files("<run>/miniature/crepe"),
         crepe_images="<run>/miniature/crepe.tar",

@@ -32,6 +32,7 @@ rule tables:
     params:
         run=lookup("run", within=config),
         ccneg=branch(lookup("shards/released", within=config), then="released", otherwise="generated"),
+        kinds=[f"{name}={entry['kind']}" for name, entry in BENCHMARKS.items()],
         folder=folder_of,
     shell:
         r"""
@@ -39,6 +40,7 @@ rule tables:
         python -m pipeline_lib.paper.tables \
             --run {params.run} \
             --ccneg {params.ccneg} \
+            --kinds {params.kinds} \
             --published {input.published:q} \
             --metrics {input.metrics:q} \
             --output {output.parquet:q} \

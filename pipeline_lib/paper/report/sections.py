@@ -13,7 +13,7 @@ import yaml
 from pipeline_lib.fetch import FAILURES
 from pipeline_lib.jobs.files import read_json, sha256
 from pipeline_lib.paper.figures.dataset import read_composition, read_fetch_summary
-from pipeline_lib.paper.outputs import CLAIMS, FETCH, FIGURES, REASONS, VERDICTS, Item
+from pipeline_lib.paper.outputs import CLAIMS, FETCH, FIGURES, REASONS, VERDICTS, Exhibit
 from pipeline_lib.paper.report import provenance
 from pipeline_lib.paper.report.examples import Group
 from pipeline_lib.paper.tables import claims
@@ -73,7 +73,7 @@ class Section:
     caption: str = ""
     notes: list[str] = field(default_factory=list)
     csv: str = ""
-    figures: list[tuple[Item, bytes]] = field(default_factory=list)
+    figures: list[tuple[Exhibit, bytes]] = field(default_factory=list)
     examples: dict[str, list[Group]] = field(default_factory=dict)  # by backbone
     folded: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # by the line that unfolds them
     source: str = ""  # the configuration
@@ -269,7 +269,7 @@ def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Sec
     )  # fmt: skip
 
 
-def _read_figures(name: str, folder: str) -> list[tuple[Item, bytes]]:
+def _read_figures(name: str, folder: str) -> list[tuple[Exhibit, bytes]]:
     """Return the figures of a section."""
     return [(FIGURES[figure], _read(Path(folder) / f"{figure}.svg")) for figure in SECTIONS[name]]
 

@@ -16,46 +16,44 @@ from pipeline_lib.jobs.files import write_text
 from pipeline_lib.paper.outputs import CLAIMS, TABLES
 from pipeline_lib.paper.tables import claims
 from pipeline_lib.paper.tables.intervals import with_intervals
-from pipeline_lib.paper.tables.items import read_items
 from pipeline_lib.paper.tables.layout import headline, layout
 from pipeline_lib.paper.tables.metrics import read_metrics
-from pipeline_lib.paper.tables.published import read_published
+from pipeline_lib.paper.tables.published import read_published, with_verdicts
 from pipeline_lib.paper.tables.schema import read_tables, write_tables
 from pipeline_lib.paper.tables.tidy import build_tables
-from pipeline_lib.paper.tables.verdicts import with_verdicts
-
-CCNEG = ("generated", "released")
 
 
 def main() -> None:
     """Write the tidy table and its readable forms."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", required=True, help="name of the run, such as miniature")
-    parser.add_argument("--ccneg", choices=CCNEG, required=True, help="made by this pipeline, or the authors' own")
+    parser.add_argument(
+        "--ccneg", choices=("generated", "released"), required=True, help="made by this pipeline, or the authors' own"
+    )
     parser.add_argument("--published", required=True, help="published numbers, TSV")
+    parser.add_argument("--kinds", nargs="*", default=[], metavar="BENCHMARK=KIND", help="where the names differ")
     parser.add_argument("--metrics", required=True, nargs="+", help="JSON per model and benchmark; items beside")
     parser.add_argument("--output", required=True, help="the tidy table, Parquet")
     parser.add_argument("--folder", required=True, help="where the readable tables go")
     arguments = parser.parse_args()
 
     published = read_published(arguments.published)
-    models, values = read_metrics(arguments.metrics)
-    rows = with_intervals(build_tables(models, values), models, values, read_items(values))
+    kinds = dict(pair.partition("=")[::2] for pair in arguments.kinds)
+    models, values, items = read_metrics(arguments.metrics, kinds)
+    rows = with_intervals(build_tables(models, values), models, items)
     datasets = set(values.dataset[values.benchmark == "zeroshot"])
     rows = with_verdicts(rows, published, datasets, released=arguments.ccneg == "released")
     write_tables(arguments.output, rows, arguments.run)
 
     tables, _ = read_tables(arguments.output)
     folder, judged = Path(arguments.folder), claims.judge(tables)
-    for arranged in (headline(tables), *(layout(tables, name) for name in TABLES)):
-        write_text(folder / f"{arranged.name}.csv", arranged.to_csv())
-        write_text(folder / f"{arranged.name}.md", arranged.to_page())
-        write_text(folder / f"{arranged.name}.tex", arranged.to_latex())
-        write_text(folder / f"{arranged.name}.rst", f"{arranged.explanation()}\n")
-    write_text(folder / "claims.csv", claims.to_csv(judged))
-    write_text(folder / "claims.md", claims.to_page(judged))
-    write_text(folder / "claims.tex", claims.to_latex(judged))
-    write_text(folder / "claims.rst", f"{CLAIMS.caption}\n")
+    csv = judged.to_csv(index=False, float_format="%.2f", lineterminator="\n")
+    shown = {"claims": (csv, claims.to_page(judged), claims.to_latex(judged), CLAIMS.caption)}
+    for table in (headline(tables), *(layout(tables, name) for name in TABLES)):
+        shown[table.name] = table.to_csv(), table.to_page(), table.to_latex(), table.explanation()
+    for name, (csv, page, latex, caption) in shown.items():
+        for suffix, text in (("csv", csv), ("md", page), ("tex", latex), ("rst", f"{caption}\n")):
+            write_text(folder / f"{name}.{suffix}", text)
     print(f"{len(tables):,} rows of {len(models)} models in {arguments.output}, tables in {arguments.folder}")
 
 

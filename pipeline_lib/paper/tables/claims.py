@@ -13,8 +13,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from pipeline_lib.paper.outputs import CLAIMS
-from pipeline_lib.paper.tables import latex
-from pipeline_lib.paper.tables.layout import displayed
+from pipeline_lib.paper.tables.layout import displayed, latex_table
 from pipeline_lib.paper.tables.metrics import BASELINE
 from pipeline_lib.paper.tables.tidy import MAIN
 
@@ -32,26 +31,12 @@ UNMOVED, MOVED = 5.0, 20.0
 
 
 class Claim(NamedTuple):
-    """A claim about the number of one cell, for each backbone that has it.
-
-    Attributes
-    ----------
-    words : str
-        The claim.
-    statistic : str
-        The number, in words.
-    loss : tuple of (str or None, str or None)
-        Loss and negatives of the model; None for CLIP.
-    cell : tuple of str
-        Table, dataset, prompt (empty where there is none) and metric.
-    at_least, at_most : float or None
-        The bound.
-    """
+    """A claim about the number of one cell, for each backbone that has it."""
 
     words: str
-    statistic: str
-    loss: tuple[str | None, str | None]
-    cell: tuple[str, str, str, str]
+    statistic: str  # the number, in words
+    loss: tuple[str | None, str | None]  # loss and negatives of the model; None for CLIP
+    cell: tuple[str, str, str, str]  # table, dataset, prompt (empty where there is none) and metric
     at_least: float | None = None
     at_most: float | None = None
 
@@ -79,13 +64,7 @@ HEADINGS = ["claim", "backbone", "model", "statistic", "value", "interval", "bou
 
 
 def judge(tables: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per claim and backbone that has the number; models of several seeds by their mean.
-
-    Parameters
-    ----------
-    tables : DataFrame
-        The tidy table.
-    """
+    """Return a row per claim and backbone that has the number in the tidy table; several seeds by their mean."""
     rows = displayed(tables)
     rows = rows[(rows.family == BASELINE) | rows.loss.notna()]
     prompts = rows.prompt.where(rows.prompt.notna(), "")
@@ -123,11 +102,6 @@ def text_rows(judged: pd.DataFrame) -> list[list[str]]:
     return rows
 
 
-def to_csv(judged: pd.DataFrame) -> str:
-    """Return the claims as CSV."""
-    return judged.to_csv(index=False, float_format="%.2f", lineterminator="\n")
-
-
 def to_page(judged: pd.DataFrame) -> str:
     """Return the content of a Markdown file: title, table and caption."""
     shown = tabulate(text_rows(judged), HEADINGS, "github", disable_numparse=True)
@@ -137,4 +111,4 @@ def to_page(judged: pd.DataFrame) -> str:
 def to_latex(judged: pd.DataFrame) -> str:
     """Return the claims as a LaTeX table."""
     rows = text_rows(judged)
-    return latex.table("claims", CLAIMS.title, CLAIMS.caption, HEADINGS, rows, len(HEADINGS), [[]] * len(rows))
+    return latex_table("claims", f"{CLAIMS.title}. {CLAIMS.caption}", HEADINGS, rows, len(HEADINGS), [[]] * len(rows))

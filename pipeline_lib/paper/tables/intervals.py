@@ -1,30 +1,48 @@
-"""How sure is each number of the tidy table? Interval, test against CLIP, from the items behind it.
+"""How sure is each number of the tidy table? Bootstrap interval and test against CLIP, from the items behind it.
 
-Tidy rows + `pipeline_lib.paper.tables.items.Items` -> columns ``low``, ``high`` and ``p``. Each row is a plain mean
-over cells (of one cell mostly; of datasets where it is a mean over them), of each of which the items say per item how
-many seeds are right: minus the CLIP of the same backbone on the same item for a gain, minus the same under the negated
-prompt for a delta. So differences are paired, and a mean over seeds has the interval over items of the seeds' mean: it
-says how far other items would move it, and ``std`` how far another seed would.
+A row is a plain mean over cells (of one cell mostly; of datasets where it is a mean over them). The items of a cell say
+for each item how many seeds have it right: minus the CLIP of the same backbone on the same item for a gain, minus the
+same under the negated prompt for a delta. So differences are paired, and a mean over seeds has the interval over items
+of the seeds' mean: it says how far other items would move it, and ``std`` how far another seed would.
+
+So every cell is a plain mean over g groups (classes, parts; often one group) of the mean of x over the group's items.
+Where an item is right or wrong, x is a small whole number: 0 or 1 for a share, -1, 0 or 1 for a difference between two
+models on the same items, and the number of seeds that are right for a mean over seeds. A group is then summed up by its
+counts: how many of its n items have each x.
+
+**Why this is the bootstrap exactly.** The bootstrap draws n of a group's n items with replacement and takes their mean,
+10,000 times. Drawn items are independent, and each has x with probability count(x) / n. So the sum of a resample has
+the n-th convolution power of that distribution: Binomial(n, p) where x is 0 or 1, and in general what the joint counts'
+multinomial gives. The sum over several groups has the convolution of theirs. `resampled_mean` computes that
+distribution and draws from it: the same as drawing items, at a cost that does not depend on how many there are. Where x
+is any number, it draws the items. Groups are resampled each within itself: their sizes are the benchmark's.
 """
 
+import hashlib
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
+from scipy.fft import next_fast_len
 
-from pipeline_lib.evaluate.kinds import WITHOUT_ITEMS
-from pipeline_lib.paper.tables.items import Items
-from pipeline_lib.paper.tables.metrics import BASELINE
-from pipeline_lib.paper.tables.statistics import counts_of, generator, holm, interval, mcnemar, mean_of, resampled_mean
-from pipeline_lib.paper.tables.tidy import CATEGORIES, CATEGORIES_MEAN, ZEROSHOT_MEANS, stem
+from pipeline_lib.paper.tables.metrics import BASELINE, Items
+from pipeline_lib.paper.tables.tidy import stem
 
-TESTED = ("accuracy", "recall@1", "recall@5", "top1")
+RESAMPLES = 10_000
+SEED = 0
+INTERVAL = (2.5, 97.5)  # percentiles: 95 %
+REACH = (
+    8  # standard deviations to each side in which the distribution of a sum is computed; beyond lies less than 1e-12
+)
+EXACT = 500  # up to so many differing items the test of several seeds is exact; of more, the normal one is as good
+DRAWN = 2_000_000  # numbers at a time, where items are drawn
 CELLS_KEPT = 64  # resampled means that rows of means over datasets find again: more than one prompt's of a model
 
 
 class Cell(NamedTuple):
-    """A number of one dataset as the tidy table has it; `benchmark` is where its items are."""
+    """A number of one dataset as the tidy table has it."""
 
     benchmark: str
     dataset: str
@@ -32,22 +50,11 @@ class Cell(NamedTuple):
     metric: str
 
 
-def with_intervals(
-    rows: pd.DataFrame, models: pd.DataFrame, values: pd.DataFrame, items: dict[str, Items]
-) -> pd.DataFrame:
-    """Return the rows with the columns low, high and p.
+def with_intervals(rows: pd.DataFrame, models: pd.DataFrame, items: dict[str, Items]) -> pd.DataFrame:
+    """Return the rows of `tidy.build_tables` with the columns low, high and p; NaN where there are no items.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        From `pipeline_lib.paper.tables.tidy.build_tables`.
-    models, values : DataFrame
-        From `pipeline_lib.paper.tables.metrics.read_metrics`.
-    items : dict of str to Items
-        From `pipeline_lib.paper.tables.items.read_items`.
+    `models` and `items` are those of `metrics.read_metrics`.
     """
-    benchmarks = values.drop_duplicates("dataset").set_index("dataset").benchmark.to_dict()
-    datasets = list(dict.fromkeys(values.dataset[values.benchmark == "zeroshot"]))
     clips = {row.backbone: name for name, row in models.iterrows() if row.family == BASELINE}
     seeds: dict[str, list[str]] = {}
     for name, seed in models.seed.items():
@@ -55,56 +62,159 @@ def with_intervals(
 
     @lru_cache(maxsize=CELLS_KEPT)
     def resampled(runs: tuple[str, ...], against: str | None, cell: Cell) -> tuple[float, np.ndarray]:
-        counts = counts_of(*_signed(items[cell.benchmark], runs, against, cell))
-        scale = 100 / len(runs)
-        return scale * mean_of(*counts), scale * resampled_mean(*counts, generator(*runs, against, *cell))
+        values, groups, scale = _values(items[cell.benchmark], runs, against, cell)
+        scale /= len(runs)
+        rng = generator(*runs, against, *cell)
+        return scale * mean_of(values, groups), scale * resampled_mean(values, groups, rng)
 
     found = []
     for row in rows.itertuples(index=False):
-        if row.table in WITHOUT_ITEMS:
+        if row.benchmark not in items:
             found.append((np.nan, np.nan, np.nan))
             continue
         runs = tuple(seeds[row.model]) if row.seeds > 1 else (row.model,)
         clip = clips.get(row.backbone)
-        cells = [
-            Cell(benchmarks[name], name, row.prompt, row.metric) for name in _parts(row.dataset, row.table, datasets)
-        ]
+        cells = [Cell(row.benchmark, dataset, row.prompt, row.metric) for dataset in row.parts]
         parts = [resampled(runs, clip if row.metric == "gain" else None, cell) for cell in cells]
         mean = np.mean([value for value, _ in parts])
         assert abs(mean - row.value) < 1e-6, f"{row}: its items say {mean}"
         low, high = interval(np.mean([means for _, means in parts], axis=0))
-        p = np.nan
-        if row.metric in TESTED and len(cells) == 1 and clip in items[cells[0].benchmark].models and runs != (clip,):
-            support, counts = counts_of(*_signed(items[cells[0].benchmark], runs, clip, cells[0]))
-            p = mcnemar(support, counts) if len(counts) == 1 else np.nan
-        found.append((low, high, p))
+        found.append((low, high, _p(items[row.benchmark], runs, clip, cells)))
     found = pd.DataFrame(found, columns=["low", "high", "p"], index=rows.index)
     tested = found.p.notna()
     found.loc[tested, "p"] = found.p[tested].groupby(rows.table[tested]).transform(lambda p: holm(p.to_numpy()))
     return rows.assign(**found)
 
 
-def _parts(dataset: str, table: str, datasets: list[str]) -> list[str]:
-    """Return the datasets that a row is the mean of."""
-    if dataset == CATEGORIES_MEAN:
-        return list(CATEGORIES)
-    return datasets if dataset in ZEROSHOT_MEANS else [dataset]
-
-
-def _signed(
-    items: Items, runs: tuple[str, ...], against: str | None, cell: Cell
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return per item how many runs are right, minus what they are compared with, and the items' groups."""
+def _values(items: Items, runs: tuple[str, ...], against: str | None, cell: Cell) -> tuple:
+    """Return x of each item, the items' groups, and the scale of the number."""
     if cell.metric == "delta":
-        plain, negated = (items.select(cell.dataset, prompt, "top1") for prompt in ("plain", "negated"))
+        plain, negated = (items.cells[cell.dataset, prompt, "top1"] for prompt in ("plain", "negated"))
         items.check_pairs(plain, negated)
-        return _right(items, runs, plain) - _right(items, runs, negated), None
-    selection = items.select(cell.dataset, cell.prompt, "top1" if cell.metric == "gain" else cell.metric)
-    right = _right(items, runs, selection)
+        return _summed(items, runs, plain) - _summed(items, runs, negated), None, plain.metric.scale
+    chosen = items.cells[cell.dataset, cell.prompt, "top1" if cell.metric == "gain" else cell.metric]
+    values = _summed(items, runs, chosen)
     if against is not None:
-        right -= len(runs) * items.right(against, selection).astype(int)
-    return right, selection.groups
+        values = values - len(runs) * _summed(items, (against,), chosen)
+    return values, chosen.groups, chosen.metric.scale
 
 
-def _right(items: Items, runs: tuple[str, ...], selection: object) -> np.ndarray:
-    return sum(items.right(run, selection).astype(int) for run in runs)
+def _summed(items: Items, runs: tuple[str, ...], chosen: object) -> np.ndarray:
+    outcomes = [items.outcomes(run, chosen) for run in runs]
+    return sum(outcome.astype(int) if outcome.dtype == bool else outcome.astype(float) for outcome in outcomes)
+
+
+def _p(items: Items, runs: tuple[str, ...], clip: str | None, cells: list[Cell]) -> float:
+    """Return McNemar's p of one set of items that are right or wrong; NaN for all others and for CLIP itself."""
+    cell = cells[0]
+    if len(cells) > 1 or cell.metric in ("gain", "delta") or clip not in items.models or runs == (clip,):
+        return np.nan
+    values, groups, _ = _values(items, runs, clip, cell)
+    return mcnemar(values) if groups is None and values.dtype == int else np.nan
+
+
+def mean_of(values: np.ndarray, groups: np.ndarray | None = None) -> float:
+    """Return the plain mean over groups of each group's mean; `groups` has the number of each item's group, from 0."""
+    if groups is None:
+        return float(np.mean(values))
+    return float(np.mean(np.bincount(groups, weights=values) / np.bincount(groups)))
+
+
+def resampled_mean(
+    values: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator, resamples: int = RESAMPLES
+) -> np.ndarray:
+    """Return the bootstrap's means, of shape (resamples,), from x and the number of the group of each item."""
+    if groups is None:
+        groups = np.zeros(len(values), dtype=int)
+    sizes = np.bincount(groups)
+    total = np.zeros(resamples)
+    if values.dtype != int:
+        for number in range(len(sizes)):
+            total += _drawn(values[groups == number], rng, resamples)
+        return total / len(sizes)
+    support = np.arange(values.min(), values.max() + 1)
+    places = groups * len(support) + (values - support[0])
+    counts = np.bincount(places, minlength=len(sizes) * len(support)).reshape(len(sizes), len(support))
+    for size in np.unique(sizes):  # groups of one size have one denominator, so their sums can be added
+        total += _resampled_sum(support, counts[sizes == size], int(size), rng, resamples) / size
+    return total / len(sizes)
+
+
+def _drawn(values: np.ndarray, rng: np.random.Generator, resamples: int) -> np.ndarray:
+    """Return means of resamples of one group, its items drawn one by one."""
+    n = len(values)
+    blocks = np.diff(np.r_[0 : resamples : max(1, DRAWN // n), resamples])
+    return np.concatenate([values[rng.integers(n, size=(block, n))].mean(axis=1) for block in blocks])
+
+
+def _resampled_sum(
+    support: np.ndarray, counts: np.ndarray, size: int, rng: np.random.Generator, resamples: int
+) -> np.ndarray:
+    """Return draws of the sum of x over resamples of g groups with `size` items each, from their counts (g × v)."""
+    kinds, alike = np.unique(counts, axis=0, return_counts=True)
+    share = kinds / size
+    steps = support - support[0]  # the sum of these is a whole number from 0
+    mean = share @ steps
+    deviation = np.sqrt(size * alike @ (share @ steps**2 - mean**2).clip(0))
+    expected, largest = size * alike @ mean, size * alike.sum() * steps[-1]
+    # The distribution modulo `width`: what it leaves out is further from the mean than `REACH` standard deviations.
+    width = next_fast_len(int(min(largest, np.ceil(2 * REACH * deviation) + 32)) + 1, real=True)
+    frequencies = np.exp(-2j * np.pi / width * np.outer(steps, np.arange(width // 2 + 1)))  # (v, width / 2 + 1)
+    transformed = np.prod((share @ frequencies) ** (size * alike[:, None]), axis=0)
+    first = max(0, int(expected) - width // 2)
+    sums = np.arange(first, first + width)
+    probability = np.fft.irfft(transformed, width)[sums % width].clip(0)
+    times = rng.multinomial(resamples, probability / probability.sum())  # that each sum is drawn
+    return rng.permutation(np.repeat(sums, times)) + support[0] * size * alike.sum()
+
+
+def interval(resampled: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a bootstrap's means."""
+    low, high = np.percentile(resampled, INTERVAL)
+    return float(low), float(high)
+
+
+def generator(*names: object) -> np.random.Generator:
+    """Return the generator for the number of that name: an interval depends on no other number of the run."""
+    digest = hashlib.sha256("\t".join(map(str, names)).encode()).digest()
+    return np.random.default_rng([SEED, int.from_bytes(digest)])
+
+
+def mcnemar(differences: np.ndarray) -> float:
+    """Return the two-sided p of McNemar's test between two models on the same items, from x of each item.
+
+    Under the null hypothesis each item that one model has right and the other wrong could as well be the other way
+    round. So, of the m items that differ, those in favour of one model are Binomial(m, 1/2), and the test is exact.
+
+    A mean over s seeds is tested by the same argument: x counts the seeds that are right minus s times the other model,
+    and the sign of each item's x is a coin. With more than `EXACT` items that differ the sum of these signed numbers is
+    taken as normal, with variance sum of x squared.
+    """
+    differences = differences[differences != 0]
+    sizes, number = np.unique(np.abs(differences), return_counts=True)
+    if len(sizes) == 0:
+        return 1.0
+    if len(sizes) == 1:
+        plus = int((differences > 0).sum())
+        fewer = min(plus, len(differences) - plus)
+        return min(1.0, float(2 * stats.binom.cdf(fewer, len(differences), 0.5)))
+    total = abs(differences.sum())
+    if len(differences) > EXACT:
+        return float(2 * stats.norm.sf(total / np.sqrt((differences**2).sum())))
+    # How often each sum of signs comes up: the convolution over sizes, from -largest in steps of 1.
+    probability = np.ones(1)
+    for size, count in zip(sizes, number, strict=True):
+        signed = np.zeros(2 * size * count + 1)
+        signed[:: 2 * size] = stats.binom.pmf(np.arange(count + 1), count, 0.5)
+        probability = np.convolve(probability, signed)
+    sums = np.arange(len(probability)) - len(probability) // 2
+    return min(1.0, float(probability[np.abs(sums) >= total].sum()))
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return p-values of shape (k,) corrected by Holm's method for k comparisons."""
+    order = np.argsort(p, kind="stable")
+    raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    corrected = np.empty(len(p))
+    corrected[order] = raised
+    return corrected

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from tabulate import tabulate
 
+from pipeline_lib.evaluate.kinds import CCNEG
 from pipeline_lib.finetune.terms import LOSS_LABELS
-from pipeline_lib.paper.outputs import HEADLINE, TABLES, Item
-from pipeline_lib.paper.tables import latex
+from pipeline_lib.paper.outputs import HEADLINE, TABLES, Exhibit
 from pipeline_lib.paper.tables.tidy import CATEGORIES_MEAN, is_ablation, stem
 
 NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
@@ -23,6 +23,7 @@ WITH_VARIANTS = ("ablation", "embeddings")  # tables that show the variants of t
 DECIMALS = {"embeddings": 2}  # of tables whose numbers are not percentages
 LOW_IS_GOOD = "negated"  # row in which the wanted number is low; a column's heading says so with an arrow
 MOST_WITH_INTERVALS = 3  # columns of numbers, beside which Markdown has room for intervals
+EMPTY = "This run has no model for this table."
 BOLD = "In bold: better than the other models of the backbone by more than its interval."
 INTERVALS = "In square brackets: the 95 % bootstrap interval over items."
 SOURCES = {
@@ -35,45 +36,25 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Layout:
-    """A table as a person reads it.
+    """A table as a person reads it, without a row where the run has nothing to show.
 
-    Attributes
-    ----------
-    item : Item
-        Title and caption.
-    name : str
-        Of its files.
-    values : DataFrame
-        Numbers, in percent or points but for embeddings; the index holds the row headings (backbone, model and, where a
-        model has several rows, prompt or row or both), the columns are datasets. Has no row where the run has nothing
-        to show.
-    low, high : DataFrame
-        Ends of the 95 % interval of the same cells, NaN where they have no items.
-    published : DataFrame
-        Published numbers of the same cells, NaN where there is none.
-    verdict : DataFrame
-        What is said of a cell beside its published number (`pipeline_lib.paper.outputs.VERDICTS`), None without one.
-    best : DataFrame
-        Whether a cell is better than those of the other models of its backbone by more than its interval.
-    notes : tuple of str
-        Sentences on the number of items behind the columns and, where there are published numbers, on their source.
-    decimals : int
-        Of the numbers as text; CSV has one more.
+    The index of each frame holds the row headings (backbone, model and, where a model has several rows, prompt or row
+    or both), the columns are datasets.
     """
 
-    item: Item
-    name: str
-    values: pd.DataFrame
-    low: pd.DataFrame
+    item: Exhibit
+    name: str  # of its files
+    values: pd.DataFrame  # numbers, in percent or points but for embeddings
+    low: pd.DataFrame  # ends of the 95 % interval of the same cells, NaN where they have no items
     high: pd.DataFrame
-    published: pd.DataFrame
-    verdict: pd.DataFrame
-    best: pd.DataFrame
-    notes: tuple[str, ...]
-    decimals: int = 1
+    published: pd.DataFrame  # published numbers of the same cells, NaN where there is none
+    verdict: pd.DataFrame  # one of `pipeline_lib.paper.outputs.VERDICTS` beside a published number, None without one
+    best: pd.DataFrame  # whether a cell is better than the other models of its backbone by more than its interval
+    notes: tuple[str, ...]  # on the number of items behind the columns and on the source of published numbers
+    decimals: int = 1  # of the numbers as text; CSV has one more
 
     def headings(self) -> list[str]:
-        """Return the headings of all columns, those of the row headings first."""
+        """Return the headings of all columns."""
         return [*self.values.index.names, *self.values.columns]
 
     def text_rows(self) -> list[list[str]]:
@@ -101,13 +82,13 @@ class Layout:
 
     @property
     def shows_intervals(self) -> bool:
-        """Return whether the text has room for intervals."""
+        """Whether the text has room for intervals."""
         return len(self.values.columns) <= MOST_WITH_INTERVALS
 
     def to_csv(self) -> str:
         """Return the table as CSV; after the numbers stand columns ``NAME (low)``, ``(high)`` and ``(published)``."""
-        others = {"low": self.low, "high": self.high, "published": self.published}
-        known = [frame.dropna(axis="columns", how="all").add_suffix(f" ({name})") for name, frame in others.items()]
+        others = (self.low, " (low)"), (self.high, " (high)"), (self.published, " (published)")
+        known = [frame.dropna(axis="columns", how="all").add_suffix(suffix) for frame, suffix in others]
         together = pd.concat([self.values, *known], axis="columns")
         return together.to_csv(float_format=f"%.{self.decimals + 1}f", lineterminator="\n")
 
@@ -115,17 +96,17 @@ class Layout:
         """Return the table as LaTeX, the best in bold where the interval says so."""
         texts, bold = self.values.index.nlevels, self.best.to_numpy().tolist()
         note = f"{self.explanation()} {BOLD}" if self.best.to_numpy().any() else self.explanation()
-        return latex.table(self.name, self.item.title, note, self.headings(), self.text_rows(), texts, bold)
+        return latex_table(self.name, f"{self.item.title}. {note}", self.headings(), self.text_rows(), texts, bold)
 
     def to_markdown(self) -> str:
         """Return the table as GitHub Markdown that also reads well in a terminal, without title and caption."""
         if self.values.empty:
-            return "This run has no model for this table."
+            return EMPTY
         align = ["left"] * self.values.index.nlevels + ["right"] * len(self.values.columns)
         return tabulate(self.text_rows(), self.headings(), "github", colalign=align, disable_numparse=True)
 
     def to_page(self) -> str:
-        """Return the content of a Markdown file: title, table, caption and note."""
+        """Return the content of a Markdown file."""
         return f"## {self.item.title}\n\n{self.to_markdown()}\n\n{self.explanation()}\n"
 
     def explanation(self) -> str:
@@ -155,7 +136,7 @@ def displayed(tables: pd.DataFrame) -> pd.DataFrame:
 
 
 def compared(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of models that classify images; those that stand in the CC-Neg tables alone are left out."""
+    """Return the rows of models that classify images, without those that stand in the CC-Neg tables alone."""
     return rows[rows.model.isin(rows.model[rows.table == "zeroshot"])]
 
 
@@ -165,15 +146,7 @@ def loss_label(row: object) -> str:
 
 
 def layout(tables: pd.DataFrame, name: str) -> Layout:
-    """Arrange one table of the paper.
-
-    Parameters
-    ----------
-    tables : DataFrame
-        The tidy table.
-    name : str
-        A key of `pipeline_lib.paper.outputs.TABLES`.
-    """
+    """Arrange one table of the paper, a key of `pipeline_lib.paper.outputs.TABLES`, from the tidy table."""
     rows = displayed(tables)
     rows = rows[rows.table == name]
     if name not in WITH_VARIANTS:
@@ -186,7 +159,7 @@ def layout(tables: pd.DataFrame, name: str) -> Layout:
         rows = rows.assign(row=rows.prompt.where(rows.prompt.notna(), rows.metric))
         headings = [*ROW_HEADINGS, "row"]
     elif name == "negation":
-        rows = rows[~rows.dataset.str.contains("/")]
+        rows = rows[~rows.dataset.str.contains("/")]  # whole benchmarks; parts stand in the tidy table alone
         suffix = rows.metric.map({"accuracy": ""}).fillna(" " + rows.metric.str.replace("recall", "R"))
         rows = rows.assign(dataset=rows.dataset + suffix)
     elif name == "embeddings":
@@ -195,14 +168,21 @@ def layout(tables: pd.DataFrame, name: str) -> Layout:
     return replace(arranged, decimals=DECIMALS.get(name, 1))
 
 
+def _value_label(table: str) -> Callable[[str], str]:
+    (pattern,) = (metric.dataset for metric in CCNEG.metrics if metric.table == table)
+    return lambda dataset: dataset.removeprefix(pattern.partition("{")[0])
+
+
+def _sugarcrepe_label(dataset: str) -> str:
+    return {"cc-neg": "CC-Neg", "zero-shot/mean": "zero-shot"}.get(dataset, dataset.removeprefix("sugarcrepe/"))
+
+
 COLUMN_LABELS: dict[str, Callable[[str], str]] = {
     "ccneg": lambda dataset: "accuracy",
-    "ccneg-by-word": lambda dataset: dataset.removeprefix("cc-neg/word="),
-    "ccneg-by-pairs": lambda dataset: dataset.removeprefix("cc-neg/pairs="),
-    "sugarcrepe": lambda dataset: dataset.removeprefix("sugarcrepe/"),
-    "ablation": lambda dataset: {"cc-neg": "CC-Neg", "zero-shot/mean": "zero-shot"}.get(
-        dataset, dataset.removeprefix("sugarcrepe/")
-    ),
+    "ccneg-by-word": _value_label("ccneg-by-word"),
+    "ccneg-by-pairs": _value_label("ccneg-by-pairs"),
+    "sugarcrepe": _sugarcrepe_label,
+    "ablation": _sugarcrepe_label,
 }
 
 
@@ -222,12 +202,11 @@ def headline(tables: pd.DataFrame) -> Layout:
 
 
 def _pivot(
-    name: str, item: Item, rows: pd.DataFrame, headings: list[str], column_label: Callable[[str], str]
+    name: str, item: Exhibit, rows: pd.DataFrame, headings: list[str], column_label: Callable[[str], str]
 ) -> Layout:
     rows = rows.assign(column=rows.dataset.map(column_label))
-    rows["model"] = [
-        f"{label} ({count} seeds)" if count > 1 else label for label, count in zip(rows.label, rows.seeds, strict=True)
-    ]
+    seeds = [f" ({count} seeds)" if count > 1 else "" for count in rows.seeds]
+    rows["model"] = [label + said for label, said in zip(rows.label, seeds, strict=True)]
     index = pd.MultiIndex.from_frame(rows[headings].drop_duplicates())
     columns = list(dict.fromkeys(rows.column))
     wide = rows.set_index([*headings, "column"])
@@ -235,12 +214,11 @@ def _pivot(
         wide[number].astype(float).unstack("column").reindex(index=index, columns=columns)
         for number in ("value", "low", "high", "published")
     )
-    verdict = (
-        wide["verdict"].where(wide["published"].notna(), None).unstack("column").reindex(index=index, columns=columns)
-    )
-    best = _best(values, low, high)
-    layout = Layout(item, name, values, low, high, published, verdict, best, (*_item_counts(rows), *_sources(rows)))
-    return replace(layout, notes=(*layout.notes, INTERVALS)) if layout.shows_intervals else layout
+    said = wide["verdict"].where(wide["published"].notna(), None)
+    verdict = said.unstack("column").reindex(index=index, columns=columns)
+    notes = (*_item_counts(rows), *_sources(rows))
+    arranged = Layout(item, name, values, low, high, published, verdict, _best(values, low, high), notes)
+    return replace(arranged, notes=(*notes, INTERVALS)) if arranged.shows_intervals else arranged
 
 
 def _best(values: pd.DataFrame, low: pd.DataFrame, high: pd.DataFrame) -> pd.DataFrame:
@@ -273,7 +251,50 @@ def _item_counts(rows: pd.DataFrame) -> list[str]:
 
 
 def _sources(rows: pd.DataFrame) -> list[str]:
-    """Return what the brackets hold."""
-    found = set(rows.published_provenance.dropna())
-    listed = "; ".join(meaning for source, meaning in SOURCES.items() if source in found)
+    listed = "; ".join(meaning for source, meaning in SOURCES.items() if (rows.published_provenance == source).any())
     return [f"In round brackets: the published number ({listed})."] if listed else []
+
+
+#: What LaTeX would take for a command, and what is not ASCII in the tables.
+_ESCAPES = str.maketrans({
+    **{character: "\\" + character for character in "&%$#_{}"}, "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "−": "$-$", "≥": r"$\ge$", "≤": r"$\le$",
+    "–": "--", "…": r"\ldots{}", "“": "``", "”": "''",
+})  # fmt: skip
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)
+
+
+def latex_table(
+    name: str, caption: str, headings: list[str], rows: list[list[str]], texts: int, bold: list[list[bool]]
+) -> str:
+    """Return a floating LaTeX table, labelled ``tab:NAME``, with space between its first column's groups.
+
+    It is read in by ``\\input`` where the preamble has ``\\usepackage{booktabs}``. The first `texts` columns hold text,
+    the others numbers; `bold` says for each row which of the numbers are set in bold.
+    """
+    lines = []
+    for place, (row, strong) in enumerate(zip(rows, bold, strict=True)):
+        if place and row[0] != rows[place - 1][0]:
+            lines.append(r"\addlinespace")
+        numbers = [_escaped(cell.replace("-", "−")) for cell in row[texts:]]
+        numbers = [rf"\textbf{{{cell}}}" if mark else cell for cell, mark in zip(numbers, strong, strict=True)]
+        lines.append(" & ".join([*map(_escaped, row[:texts]), *numbers]) + r" \\")
+    body = "\n".join(lines) or rf"\multicolumn{{{len(headings)}}}{{l}}{{{EMPTY}}} \\"
+    columns = "l" * texts + "r" * (len(headings) - texts)
+    return rf"""\begin{{table}}
+\centering
+\caption{{{_escaped(caption)}}}
+\label{{tab:{name}}}
+\begin{{tabular}}{{{columns}}}
+\toprule
+{" & ".join(map(_escaped, headings))} \\
+\midrule
+{body}
+\bottomrule
+\end{{tabular}}
+\end{{table}}
+"""

@@ -1,71 +1,42 @@
-"""Read the metrics that the `evaluate` stage wrote and refuse whatever would make a table quietly wrong.
+"""Read the metrics and the items that the `evaluate` stage wrote, and refuse whatever would make a table quietly wrong.
 
-One JSON per model and benchmark -> one row per (model, dataset, prompt, metric). After `read_metrics` all models of a
-benchmark were measured on the same number of items, and every fine-tuned model has its CLIP, with the same benchmarks.
+``MODEL/BENCHMARK.json`` and the items beside it -> one row per (model, dataset, prompt, metric). After `read_metrics`
+
+- every number is what its items say by the declaration of its kind (`pipeline_lib.evaluate.kinds`); none is missing;
+- all models of a benchmark have the same items;
+- every fine-tuned model has its CLIP, measured on the same benchmarks.
 """
 
-import math
-import re
 from pathlib import Path
-from typing import NamedTuple
 
 import jsonschema
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from pipeline_lib.evaluate.prompts import NEEDED, PROMPTS
+from pipeline_lib.evaluate.declaration import Kind
+from pipeline_lib.evaluate.kinds import BLIND, KINDS, OWN_COMMAND
+from pipeline_lib.evaluate.prompts import NEEDED
+from pipeline_lib.evaluate.result import Selection, selections
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.jobs.files import read_json
 
 BASELINE = "CLIP"
-MODEL_FIELDS = ["family", "backbone", "loss", "negatives", "seed"]
-CELL = ["benchmark", "dataset", "prompt", "metric"]
-
-
-class Benchmark(NamedTuple):
-    """What a benchmark may report: a pattern of dataset names, the prompts, the metrics, the datasets it must have."""
-
-    datasets: str
-    prompts: tuple[str | None, ...]
-    metrics: tuple[str, ...]
-    required: tuple[str, ...]
-
-
-BENCHMARKS = {
-    "ccneg": Benchmark(r"cc-neg(/word=\S+|/pairs=\d+)?", (None,), ("accuracy",), ("cc-neg",)),
-    "zeroshot": Benchmark(r"(?!mean$)[a-z0-9-]+", PROMPTS, ("top1", "mean_per_class"), ()),
-    "sugarcrepe": Benchmark(
-        r"sugarcrepe/(replace|add|swap)(_(obj|att|rel))?",
-        (None,),
-        ("accuracy",),
-        ("sugarcrepe/replace", "sugarcrepe/add", "sugarcrepe/swap"),
-    ),
-    "embeddings": Benchmark(
-        r"cc-neg/(captions|negated|own-negation)",
-        (None,),
-        ("cosine", "dimensions"),
-        ("cc-neg/captions", "cc-neg/negated", "cc-neg/own-negation"),
-    ),
-}
-
-#: Lowest and highest value of a metric; all others are percentages.
-RANGES = {"cosine": (-1, 1), "dimensions": (0, math.inf)}
-PERCENTAGE = (0, 100)
-
-
-def benchmark_of(name: str) -> Benchmark:
-    """Return what a benchmark may report; one without an entry of its own: datasets ``NAME`` and ``NAME/PART``."""
-    pattern = rf"{re.escape(name)}(/[a-z0-9_-]+)*"
-    return BENCHMARKS.get(name) or Benchmark(pattern, (None,), ("accuracy", "recall@1", "recall@5"), (name,))
-
+CONFIGURATION = ["family", "backbone", "loss", "negatives", "seed"]  # of a model
+CELL = ["dataset", "prompt", "metric"]
+TOLERANCE = 1e-9  # in percent: what a metric may differ from the mean of its items by
 
 _TEXT = {"type": "string", "minLength": 1}
-_METRIC = {
-    "dataset": _TEXT,
-    "prompt": {"type": ["string", "null"]},
-    "metric": _TEXT,
-    "value": {"type": "number"},
-    "n": {"type": "integer", "minimum": 1},
-}
+
+
+def _closed(properties: dict) -> dict:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+_NUMBER = {"value": {"type": "number"}, "n": {"type": "integer", "minimum": 1}}
+_NUMBER |= {"dataset": _TEXT, "prompt": {"type": ["string", "null"]}, "metric": _TEXT}
 _FILE = {
     "model": _TEXT,
     "family": _TEXT,
@@ -74,162 +45,255 @@ _FILE = {
     "negatives": {"enum": ["ccneg", "crepe", None]},
     "seed": {"type": ["integer", "null"]},
     "benchmark": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
-    "metrics": {"type": "array", "minItems": 1, "items": {}},
+    "metrics": {"type": "array", "minItems": 1, "items": _closed(_NUMBER)},
 }
-
-
-def _closed(properties: dict) -> dict:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-_FILE["metrics"]["items"] = _closed(_METRIC)
 _VALIDATOR = jsonschema.Draft202012Validator(_closed(_FILE))
 
 
-def read_metrics(paths: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read and check metric files.
+class Items:
+    """The items of one benchmark and what each model makes of them, from a file per model.
+
+    `cells` has for each number, by (dataset, prompt, metric), the items behind it.
+    """
+
+    def __init__(self, benchmark: str, kind: Kind, files: dict[str, Path]) -> None:
+        self.benchmark, self.models = benchmark, list(files)
+        self._outcomes: dict[str, dict[str, np.ndarray]] = {}
+        described = None
+        for model, path in files.items():
+            table = _read_items(path, model, benchmark, kind)
+            own, places = _description(table, kind), slice(None)
+            if described is None:
+                described, first_path, frame = own, path, own.to_pandas(strings_to_categorical=True)
+                _check_unique(frame, kind, path)
+            elif not own.equals(described):
+                places = _places(own, described, kind, path, first_path)
+            self._outcomes[model] = {name: table[name].to_numpy()[places] for name in kind.outcomes}
+        self._keys = pd.factorize(frame["key"])[0]
+        found = selections(kind, benchmark, frame)
+        self.cells = {(chosen.dataset, chosen.prompt, chosen.metric.name): chosen for chosen in found}
+
+    def outcomes(self, model: str, cell: Selection) -> np.ndarray:
+        """Return of each of a cell's items whether a model has it right, or its number."""
+        return cell.outcomes(self._outcomes[model][cell.metric.outcome])
+
+    def value(self, model: str, cell: Selection) -> float:
+        """Return the number of a cell from its items."""
+        return cell.value(self._outcomes[model][cell.metric.outcome])
+
+    def check_pairs(self, one: Selection, other: Selection) -> None:
+        """Refuse two cells whose items are not the same in the same order, by their keys."""
+        if not np.array_equal(self._keys[one.rows], self._keys[other.rows]):
+            said = "expected the same items in one order under each prompt; evaluate again"
+            raise ValueError(f"benchmark {self.benchmark}: {said}")
+
+
+def read_metrics(paths: list[str], kinds: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Items]]:
+    """Read and check files of metrics and the items beside them.
 
     Parameters
     ----------
     paths : list of str
-        JSON files ``{"model", "family", "backbone", "loss", "negatives", "seed", "benchmark", "metrics": [{"dataset",
-        "prompt", "metric", "value", "n"}]}``; values in percent, but for metrics in `RANGES`.
+        JSON files as `_FILE` describes them.
+    kinds : dict of str to str
+        Benchmark -> its kind, where it is not called after it.
 
     Returns
     -------
     models : DataFrame
-        One row per model, index `model`: family, backbone, loss, negatives, seed.
+        One row per model, index `model`: family, backbone, loss, negatives, seed. In alphabetical order.
     values : DataFrame
-        One row per number: model, benchmark, dataset, prompt, metric, value, n, file. Models in alphabetical order,
-        the numbers of each by benchmark, as the files of the first model that has it list them.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file does not exist.
-    ValueError
-        If a file is malformed, holds a value out of range, repeats a cell, or if a model lacks a cell that
-        another model has, its CLIP baseline, or a benchmark of that; the message names the file or the model.
+        One row per number: model, benchmark, table, dataset, prompt, metric, value, n. Models and benchmarks in
+        alphabetical order, the numbers of each as declared.
+    items : dict of str to Items
+        By benchmark, where it has any.
     """
     models: dict[str, dict] = {}
-    rows: list[dict] = []
-    for path in paths:
-        content = _read(path)
-        described = {field: content[field] for field in MODEL_FIELDS}
-        known = models.setdefault(content["model"], described)
-        if known != described:
-            raise ValueError(f"{path}: model {content['model']} is {described} here but {known} in another file")
-        for metric in content["metrics"]:
-            rows.append({"model": content["model"], "benchmark": content["benchmark"], **metric, "file": str(path)})
-    if not rows:
+    contents: dict[str, dict[str, tuple[Path, list[dict]]]] = {}  # benchmark -> model -> file and numbers
+    for path in map(Path, paths):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such metrics file; the evaluate stage makes it")
+        content = read_json(path)
+        if error := jsonschema.exceptions.best_match(_VALIDATOR.iter_errors(content)):
+            raise ValueError(f"{path}: {error.json_path}: {error.message:.300}")
+        model, benchmark = content["model"], content["benchmark"]
+        described = {field: content[field] for field in CONFIGURATION}
+        if models.setdefault(model, described) != described:
+            raise ValueError(f"{path}: model {model} is {described} here but {models[model]} in another file")
+        known = contents.setdefault(benchmark, {})
+        if model in known:
+            raise ValueError(f"{path}: model {model} has metrics of benchmark {benchmark} twice: {known[model][0]}")
+        known[model] = path, content["metrics"]
+    if not models:
         raise ValueError("expected at least one metrics file, found none")
-    values = pd.DataFrame(rows, dtype=object).astype({"value": float, "n": int})
     frame = pd.DataFrame.from_dict(models, orient="index", dtype=object).sort_index().astype({"seed": "Int64"})
-    _check_unique(values)
-    _check_baselines(frame, values)
-    return frame.rename_axis("model"), _aligned(frame, values)
+    _check_baselines(frame, contents)
+    rows, items = [], {}
+    for benchmark, found in sorted(contents.items()):
+        files = dict(sorted(found.items()))
+        kind = _kind_of(benchmark, kinds, files)
+        if kind.outcomes:
+            beside = {model: path.with_suffix(".parquet") for model, (path, _) in files.items()}
+            items[benchmark] = Items(benchmark, kind, beside)
+        rows += _numbers(benchmark, kind, files, items.get(benchmark))
+    values = pd.DataFrame(rows, dtype=object).astype({"value": float, "n": int})
+    return frame.rename_axis("model"), values.sort_values("model", kind="stable", ignore_index=True), items
 
 
-def _read(path: str) -> dict:
-    """Return the content of one file, checked on its own."""
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such metrics file; the evaluate stage makes it")
-    content = read_json(path)
-    error = jsonschema.exceptions.best_match(_VALIDATOR.iter_errors(content))
-    if error:
-        raise ValueError(f"{path}: {error.json_path}: {error.message:.300}")
-    benchmark = benchmark_of(content["benchmark"])
-    for metric in content["metrics"]:
-        where = f"{path}: {metric['dataset']}, prompt {metric['prompt']}, {metric['metric']}"
-        lowest, highest = RANGES.get(metric["metric"], PERCENTAGE)
-        if not (math.isfinite(metric["value"]) and lowest <= metric["value"] <= highest):
-            raise ValueError(f"{where}: expected a number from {lowest} to {highest}, found {metric['value']}")
-        if not re.fullmatch(benchmark.datasets, metric["dataset"]):
-            raise ValueError(f"{where}: not a dataset of benchmark {content['benchmark']} ({benchmark.datasets})")
-        for field, allowed in (("prompt", benchmark.prompts), ("metric", benchmark.metrics)):
-            if metric[field] not in allowed:
-                raise ValueError(f"{where}: expected {field} to be one of {allowed}, found {metric[field]!r}")
-    absent = set(benchmark.required) - {metric["dataset"] for metric in content["metrics"]}
-    if absent:
-        raise ValueError(f"{path}: expected the dataset {sorted(absent)[0]}, found it nowhere in the file")
-    measured = {(metric["dataset"], metric["prompt"]) for metric in content["metrics"] if metric["metric"] == "top1"}
-    prompts = dict.fromkeys([*NEEDED, *(prompt for _, prompt in measured)]) if benchmark.prompts == PROMPTS else ()
-    for metric in content["metrics"]:
-        for prompt in prompts:
-            if (metric["dataset"], prompt) not in measured:
+def _kind_of(benchmark: str, kinds: dict[str, str], files: dict) -> Kind:
+    known, name = KINDS | OWN_COMMAND, kinds.get(benchmark, benchmark)
+    if name not in known:
+        path, _ = next(iter(files.values()))
+        given = f"--kinds {benchmark}=KIND with one of {', '.join(KINDS)}"
+        raise ValueError(f"{path}: of which kind is benchmark {benchmark}? Expected {given}, found {name!r}")
+    return known[name]
+
+
+def _numbers(benchmark: str, kind: Kind, files: dict, items: Items | None) -> list[dict]:
+    """Return the rows of a benchmark, each number checked against its items."""
+    if items is None:
+        declared = {(metric.dataset, None, metric.name): metric for metric in kind.metrics}
+    else:
+        declared = {cell: chosen.metric for cell, chosen in items.cells.items()}
+    if kind.name == "zeroshot":
+        _check_prompts(declared, next(iter(files.values()))[0])
+    rows, counts = [], {}
+    for model, (path, metrics) in files.items():
+        found = {tuple(number[field] for field in CELL): number for number in metrics}
+        again = f"delete it and its items, and rule {_rule_of(model, benchmark)} makes them again"
+        for cell in [*found, *declared]:
+            if (cell in found) != (cell in declared) or len(found) != len(metrics):
                 raise ValueError(
-                    f"{path}: expected top1 of {metric['dataset']} with the {prompt} prompt too, found none in the file"
+                    f"{path}: expected the {len(declared)} numbers of a benchmark of kind {kind.name} on these items, "
+                    "each once; found {}, and {}, prompt {}, {} is {}one of them; {}".format(
+                        len(metrics), *cell, "" if cell in declared else "not ", again
+                    )
                 )
-    return content
+        for cell, metric in declared.items():
+            where, value, n = "{}: {}, prompt {}, {}".format(path, *cell), found[cell]["value"], found[cell]["n"]
+            lowest, highest = metric.range
+            if not lowest <= value <= highest:
+                raise ValueError(f"{where}: expected a number from {lowest} to {highest}, found {value}")
+            if items is None:
+                other, file = counts.setdefault(cell, (n, path))
+                if n != other:
+                    raise ValueError(
+                        f"{where}: expected the same texts for every model, found {n}, and {other} in {file}"
+                    )
+            else:
+                expected, size = items.value(model, items.cells[cell]), len(items.cells[cell].rows)
+                if n != size or not abs(value - expected) <= TOLERANCE:
+                    raise ValueError(
+                        f"{where} is {value} over {n} items, but {path.with_suffix('.parquet')} has {expected} over "
+                        f"{size} such items; they are not of one run; {again}"
+                    )
+            rows.append({"model": model, "benchmark": benchmark, "table": metric.table or kind.table, **found[cell]})
+    return rows
 
 
-def _check_unique(values: pd.DataFrame) -> None:
-    repeated = values[values.duplicated(["model", *CELL])]
-    if len(repeated):
-        row = repeated.iloc[0]
-        raise ValueError(
-            f"{row.file}: model {row.model} has {row.dataset}, prompt {row.prompt}, {row.metric} twice; "
-            "give each (model, dataset, prompt, metric) once"
-        )
+def _check_prompts(cells: dict, path: Path) -> None:
+    """Require each zero-shot dataset under each prompt that the tables compare, and under all that another has."""
+    prompts = dict.fromkeys([*NEEDED, *(prompt for _, prompt, _ in cells)])
+    for dataset in dict.fromkeys(dataset for dataset, _, _ in cells):
+        for prompt in prompts:
+            if (dataset, prompt, "top1") not in cells:
+                raise ValueError(f"{path}: expected top1 of {dataset} with the {prompt} prompt too, found none")
 
 
-def _check_baselines(models: pd.DataFrame, values: pd.DataFrame) -> None:
+def _check_baselines(models: pd.DataFrame, contents: dict) -> None:
     """Require of each fine-tuned model one CLIP, with neither loss nor seed, measured on all its benchmarks."""
     baselines = models[models.family == BASELINE]
+    measured = {model: {name for name in contents if model in contents[name]} for model in models.index}
+
+    def file_of(model: str) -> Path:
+        return contents[min(measured[model])][model][0]
+
     trained = baselines[baselines[["loss", "negatives", "seed"]].notna().any(axis=1)]
     if len(trained):
-        raise ValueError(
-            f"{_file_of(values, trained.index[0])}: a model of family {BASELINE} is not fine-tuned: expected loss, "
-            "negatives and seed to be null"
-        )
-    measured = values.groupby("model").benchmark.agg(set)
+        raise ValueError(f"{file_of(trained.index[0])}: a {BASELINE} has no loss, negatives and seed; expected null")
     for model, row in models.iterrows():
         own, finetuned = baselines.index[baselines.backbone == row.backbone], pd.notna(row.loss)
         if len(own) > 1 or (len(own) == 0 and finetuned):
             raise ValueError(
-                f"{_file_of(values, model)}: expected one {BASELINE} baseline for backbone {row.backbone}, found "
-                f"{len(own)}; evaluate the backbone itself and pass its metrics"
+                f"{file_of(model)}: expected one {BASELINE} baseline for backbone {row.backbone}, found {len(own)}; "
+                "evaluate the backbone itself and pass its metrics"
             )
         for benchmark in sorted(measured[model] - measured[own[0]]) if finetuned else ():
             raise ValueError(
-                f"{_file_of(values, own[0])}: model {own[0]} has metrics but none of benchmark {benchmark}, which "
-                f"{model} has; the evaluate stage makes evaluate/{own[0]}/{benchmark}.json"
+                f"{file_of(own[0])}: model {own[0]} has metrics but none of benchmark {benchmark}, which {model} has; "
+                f"the evaluate stage makes evaluate/{own[0]}/{benchmark}.json"
             )
 
 
-def _aligned(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    """Require the same cells and item counts of every model that has a benchmark; return the rows in one order."""
-    present = set(values.benchmark)
-    parts = []
-    for name in [*(name for name in BENCHMARKS if name in present), *sorted(present - set(BENCHMARKS))]:
-        rows = values[values.benchmark == name]
-        expected = _common_cells(rows, [model for model in models.index if (rows.model == model).any()])
-        rank = [expected.index(cell) for cell in rows[CELL].itertuples(index=False, name=None)]
-        parts.append(rows.assign(part=len(parts), rank=rank))
-    ordered = pd.concat(parts).sort_values(["model", "part", "rank"])
-    return ordered.drop(columns=["part", "rank"]).reset_index(drop=True)
+def _rule_of(model: str, benchmark: str) -> str:
+    """Return the name of the rule that scores a model on a benchmark."""
+    if model in BLIND:
+        return "evaluate_blind"
+    return f"evaluate_{benchmark}" if benchmark in ("ccneg", "zeroshot") else "evaluate_benchmark"
 
 
-def _common_cells(rows: pd.DataFrame, models: list[str]) -> list[tuple]:
-    """Return the cells that the first of `models` has in a benchmark, of which all must have as many items."""
-    counts = {
-        model: {tuple(cell): n for *cell, n in own[[*CELL, "n"]].itertuples(index=False)}
-        for model, own in rows.groupby("model")
-    }
-    expected = counts[models[0]]
-    for model in models[1:]:
-        for cell in [*expected, *counts[model]]:
-            if counts[model].get(cell) != expected.get(cell):
-                places = " and ".join(
-                    f"n={counts[name].get(cell)} in {_file_of(rows, name)}" for name in (model, models[0])
-                )
-                _, dataset, prompt, metric = cell
-                raise ValueError(
-                    f"{dataset}, prompt {prompt}, {metric}: expected the same items for every model, found {places}; "
-                    "evaluate both on the same data"
-                )
-    return list(expected)
+def _read_items(path: Path, model: str, benchmark: str, kind: Kind) -> pa.Table:
+    """Return a file of items, once every value in it has been seen to be one."""
+    rule = f"rule {_rule_of(model, benchmark)} makes it"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file of scores; {rule}")
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"{path}: expected a whole Parquet file ({error}); delete it, {rule} again") from error
+    split = {name for metric in kind.metrics for name in (*metric.columns, *metric.where, metric.mean_over) if name}
+    needed = split | {*kind.item, *kind.outcomes, "key"}
+    for lacking in sorted(needed - set(table.column_names)):
+        raise ValueError(f"{path}: expected the column {lacking}, found {', '.join(table.column_names)}; {rule}")
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        broken = pc.invert(pc.is_finite(column)) if pa.types.is_floating(column.type) else pc.is_null(column)
+        if pc.any(pc.fill_null(broken, True)).as_py():
+            row = pc.index(pc.fill_null(broken, True), True).as_py()
+            raise ValueError(
+                f"{path}, row {row}: expected a value in column {name}, found {column[row].as_py()} for the item with "
+                f"key {table['key'][row].as_py()}; the model's features or weights are not numbers"
+            )
+    return table
 
 
-def _file_of(values: pd.DataFrame, model: str) -> str:
-    return values[values.model == model].file.iloc[0]
+def _description(table: pa.Table, kind: Kind) -> pa.Table:
+    """Return the columns that name and describe the items, which are the same for all models."""
+    own, fields = {*kind.outcomes, *kind.varies, "correct"}, table.schema
+    return table.select(
+        [field.name for field in fields if field.name not in own and not pa.types.is_floating(field.type)]
+    )
+
+
+def _check_unique(frame: pd.DataFrame, kind: Kind, path: Path) -> None:
+    repeated = frame.duplicated(list(kind.item))
+    if repeated.any():
+        row = int(repeated.to_numpy().argmax())
+        raise ValueError(f"{path}, row {row}: the item {_named(frame, kind, row)} is there twice")
+
+
+def _places(own: pa.Table, first: pa.Table, kind: Kind, path: Path, first_path: Path) -> np.ndarray:
+    """Return in which rows of a file the items of the first file are."""
+    if own.column_names != first.column_names:
+        expected, found = (", ".join(table.column_names) for table in (first, own))
+        raise ValueError(f"{path}: expected the columns {expected} as in {first_path}, found {found}")
+    mine, other, names = own.to_pandas(), first.to_pandas(), list(kind.item)
+    _check_unique(mine, kind, path)
+    places = pd.MultiIndex.from_frame(mine[names]).get_indexer(pd.MultiIndex.from_frame(other[names]))
+    if (places < 0).any() or len(mine) != len(other):
+        only = pd.concat([mine, other]).drop_duplicates(names, keep=False)
+        raise ValueError(
+            f"{path}: expected the same items as in {first_path} ({len(other):,}), found {len(mine):,}, and "
+            f"{_named(only, kind, 0)} is in one of them alone; evaluate both on the same data"
+        )
+    differs = (mine.iloc[places].reset_index(drop=True) != other).any(axis=1)
+    if differs.any():
+        row = int(differs.to_numpy().argmax())
+        raise ValueError(
+            f"{path}: the item {_named(other, kind, row)} is described otherwise in {first_path}; "
+            "evaluate both on the same data"
+        )
+    return places
+
+
+def _named(frame: pd.DataFrame, kind: Kind, row: int) -> str:
+    return ", ".join(f"{name} {frame[name].iloc[row]}" for name in kind.item)

@@ -62,37 +62,12 @@ def schema(run: str) -> pa.Schema:
 
 
 def write_tables(path: str | Path, tables: pd.DataFrame, run: str) -> None:
-    """Write the tidy table of run `run` to `path`.
-
-    Parameters
-    ----------
-    path : str or Path
-        The Parquet file.
-    tables : DataFrame
-        The columns in `COLUMNS`.
-    run : str
-        Name of the run, such as ``"miniature"``; it is kept in the schema's metadata.
-    """
+    """Write the tidy table of run `run`, such as ``miniature``: of `tables` the columns in `COLUMNS`."""
     write_parquet(path, tables[list(COLUMNS)], schema(run))
 
 
 def read_tables(path: str | Path) -> tuple[pd.DataFrame, str]:
-    """Read a tidy table.
-
-    Returns
-    -------
-    tables : DataFrame
-        The columns in `COLUMNS`; `seed` as nullable ``Int64``, missing text as ``None``.
-    run : str
-        Name of the run.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is not a table that this stage wrote; the message names it.
-    """
+    """Read a tidy table: its `COLUMNS`, `seed` as nullable ``Int64``, missing text as ``None``; and the run's name."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such table; `python -m pipeline_lib.paper.tables` makes it")
     tables = read_parquet(path)

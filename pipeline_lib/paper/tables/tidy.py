@@ -12,35 +12,22 @@ Differences are in percentage points. Where the paper has one number for all dat
 
 import pandas as pd
 
+from pipeline_lib.evaluate.kinds import SUGARCREPE_GROUPS
 from pipeline_lib.evaluate.prompts import PROMPTS
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.paper.outputs import TABLES
-from pipeline_lib.paper.tables.metrics import BASELINE, BENCHMARKS
+from pipeline_lib.paper.tables.metrics import BASELINE, CELL
 from pipeline_lib.paper.tables.published import BACKBONES
 from pipeline_lib.paper.tables.schema import KEY
 
 MAIN = ("conclip", "ccneg")
 PAPER_PROMPT = "bare"  # of the paper's zero-shot figures and of its ablation
-CATEGORIES = ("sugarcrepe/replace", "sugarcrepe/add", "sugarcrepe/swap")
+CATEGORIES = tuple(f"sugarcrepe/{group}" for group in SUGARCREPE_GROUPS)
 CATEGORIES_MEAN = "sugarcrepe/mean"
 ZEROSHOT_MEANS = ("mean", "zero-shot/mean")
 
 _CONFIGURATION = ["family", "backbone", "loss", "negatives"]
-_CELL = ["dataset", "prompt", "metric"]
-COLUMNS_OF_A_ROW = [
-    "table",
-    "family",
-    "model",
-    "backbone",
-    "loss",
-    "negatives",
-    "seed",
-    "seeds",
-    *_CELL,
-    "value",
-    "n",
-    "std",
-]
+_NUMBER = [*CELL, "value", "n", "benchmark", "parts"]
 
 
 def stem(model: str, seed: int | None) -> str:
@@ -64,27 +51,28 @@ def build_tables(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of `pipeline_lib.paper.tables.schema.COLUMNS` up to `n`, and `std`; ordered by table, backbone,
-        family, negatives, loss, model and seed (the mean over seeds last), zero-shot by prompt, then as the metrics
-        files list the datasets.
-
-    Raises
-    ------
-    ValueError
-        If models that differ in more than their seed have the same name without ``-sN``.
+        The columns of `pipeline_lib.paper.tables.schema.COLUMNS` up to `n`, `std`, and whose mean the value is:
+        `parts`, datasets of a `benchmark`. Ordered by table, backbone, family, negatives, loss, model and seed (the
+        mean over seeds last), zero-shot by prompt, then as the metrics files list the datasets.
     """
     models = models.assign(stem=[stem(name, seed) for name, seed in zip(models.index, models.seed, strict=True)])
-    parts = []
-    for name, make in _TABLES.items():
-        rows = make(models, values)
-        parts.append(rows[["model", *_CELL, "value", "n"]].assign(table=name, part=len(parts)))
-    rows = pd.concat(parts, ignore_index=True).assign(seeds=1, std=float("nan"))
+    values = values.assign(parts=[(dataset,) for dataset in values.dataset])
+    found = {name: values[values.table == name] for name in TABLES} | {
+        "zeroshot": _zeroshot(models, values),
+        "negated-prompt": _negated_prompt(values),
+        "sugarcrepe": _sugarcrepe(values),
+        "ablation": _ablation(models, values),
+    }
+    rows = pd.concat(
+        [part[["model", *_NUMBER]].assign(table=name, part=place) for place, (name, part) in enumerate(found.items())],
+        ignore_index=True,
+    ).assign(seeds=1, std=float("nan"))
     rows = rows.merge(models.reset_index(), on="model", validate="many_to_one")
     rows = pd.concat([rows, _means_over_seeds(models, rows)], ignore_index=True)
     rank = rows[["part"]].assign(model=_model_ranks(rows))
     rows = rows.loc[rank.sort_values(["part", "model"], kind="stable").index]
     assert not rows.duplicated(KEY).any()
-    return rows[COLUMNS_OF_A_ROW].reset_index(drop=True)
+    return rows.reset_index(drop=True)
 
 
 def _means_over_seeds(models: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +87,7 @@ def _means_over_seeds(models: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
                 "give another name to those with another family, backbone, loss or negatives"
             )
     grouped = rows[rows.stem.isin(several)].groupby(
-        ["part", "table", "stem", *_CONFIGURATION, *_CELL], dropna=False, sort=False
+        ["part", "table", "stem", *_CONFIGURATION, *CELL, "benchmark", "parts"], dropna=False, sort=False
     )
     means = grouped.agg(value=("value", "mean"), n=("n", "first"), seeds=("seeds", "sum"), std=("value", "std"))
     means = means.reset_index()
@@ -129,31 +117,14 @@ def _model_ranks(rows: pd.DataFrame) -> pd.Series:
     return pd.Series([place[key] for key in keys], index=rows.index)
 
 
-def _ccneg(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    return values[values.dataset == "cc-neg"]
-
-
-def _ccneg_by_word(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    return values[values.dataset.str.startswith("cc-neg/word=")]
-
-
-def _ccneg_by_pairs(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    rows = values[values.dataset.str.startswith("cc-neg/pairs=")]
-    return rows.sort_values("dataset", key=lambda names: names.str.split("=").str[1].astype(int), kind="stable")
-
-
-def _sugarcrepe(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    rows = values[values.benchmark == "sugarcrepe"]
+def _sugarcrepe(values: pd.DataFrame) -> pd.DataFrame:
+    rows = values[values.table == "sugarcrepe"]
     means = _means_over_datasets(rows[rows.dataset.isin(CATEGORIES)]).assign(dataset=CATEGORIES_MEAN)
     return pd.concat([rows, means], ignore_index=True)
 
 
-def _negation(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    return values[~values.benchmark.isin(list(BENCHMARKS))]
-
-
 def _zeroshot(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    rows = values[(values.benchmark == "zeroshot") & (values.prompt != "negated")]
+    rows = values[(values.table == "zeroshot") & (values.prompt != "negated")]
     rows = pd.concat([rows, _means_over_datasets(rows)], ignore_index=True)
     top1 = rows[rows.metric == "top1"].assign(backbone=lambda frame: frame.model.map(models.backbone))
     is_baseline = top1.model.map(models.family) == BASELINE
@@ -166,7 +137,7 @@ def _zeroshot(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values("prompt", key=lambda names: names.map(PROMPTS.index), kind="stable")
 
 
-def _negated_prompt(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+def _negated_prompt(values: pd.DataFrame) -> pd.DataFrame:
     rows = values[values.prompt.isin(["plain", "negated"]) & (values.metric == "top1")]
     rows = pd.concat([rows, _means_over_datasets(rows)], ignore_index=True)
     plain = rows[rows.prompt == "plain"].reset_index(drop=True)
@@ -175,41 +146,19 @@ def _negated_prompt(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows, plain.assign(prompt=None, metric="delta", value=plain.value - minus)], ignore_index=True)
 
 
-def _embeddings(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    return values[values.benchmark == "embeddings"]
-
-
 def _ablation(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of every model of the backbones on which a variant of the method was trained."""
     variants = [is_ablation(loss, negatives) for loss, negatives in zip(models.loss, models.negatives, strict=True)]
-    chosen = models.index[models.backbone.isin(set(models.backbone[variants]))]
-    values = values[values.model.isin(chosen)]
+    values = values[values.model.isin(models.index[models.backbone.isin(set(models.backbone[variants]))])]
     top1 = values[(values.prompt == PAPER_PROMPT) & (values.metric == "top1")]
-    rows = values[values.dataset.isin(CATEGORIES)]
-    return pd.concat(
-        [rows, values[values.dataset == "cc-neg"], _means_over_datasets(top1).assign(dataset=ZEROSHOT_MEANS[1])],
-        ignore_index=True,
-    )
+    means = _means_over_datasets(top1).assign(dataset=ZEROSHOT_MEANS[1])
+    return pd.concat([values[values.dataset.isin(CATEGORIES)], values[values.table == "ccneg"], means])
 
 
 def _means_over_datasets(rows: pd.DataFrame) -> pd.DataFrame:
     """Return per (model, prompt, metric) the plain mean over datasets or parts, with the items of all of them."""
     means = rows.groupby(["model", "prompt", "metric"], sort=False, dropna=False).agg(
-        value=("value", "mean"), n=("n", "sum")
+        value=("value", "mean"), n=("n", "sum"), benchmark=("benchmark", "first"), parts=("dataset", tuple)
     )
     means = means.reset_index().assign(dataset=ZEROSHOT_MEANS[0])
     return means.assign(prompt=means.prompt.astype(object).where(means.prompt.notna(), None))
-
-
-_TABLES = {
-    "ccneg": _ccneg,
-    "ccneg-by-word": _ccneg_by_word,
-    "ccneg-by-pairs": _ccneg_by_pairs,
-    "zeroshot": _zeroshot,
-    "negated-prompt": _negated_prompt,
-    "sugarcrepe": _sugarcrepe,
-    "negation": _negation,
-    "ablation": _ablation,
-    "embeddings": _embeddings,
-}
-assert list(_TABLES) == list(TABLES)

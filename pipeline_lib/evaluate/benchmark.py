@@ -1,0 +1,137 @@
+"""Evaluate a model on a benchmark of config ``evaluate.benchmarks``, by its kind (`pipeline_lib.evaluate.kinds`).
+
+::
+
+    python -m pipeline_lib.evaluate.benchmark --kind mcq --benchmark negbench-mcq-coco \\
+        --weights model.pt --record run.json --annotations COCO_val_mcq_llama3.1_rephrased.csv --count 5914 \\
+        --features coco-val2017/00000.safetensors --threads 1 \\
+        --scores negbench-mcq-coco.parquet --metrics negbench-mcq-coco.json
+
+Of several captions of an image, or several images of a caption, each right one must score higher (in cosine) than each
+other one. SugarCrepe++ asks for the same without the image: with the captions P1 and P2 that say the same and the
+negative N, cos(P1, P2) > cos(P1, N) and cos(P1, P2) > cos(P2, N).
+
+In retrieval, captions search among the images of the file (``text-to-image``), and images among all captions
+(``image-to-text``), where an image's rank is that of its best caption. A rank is 1 and the number of others that score
+at least as high: a tie counts against the model (torch's ``topk`` in the published code leaves open which of equal
+scores it keeps).
+"""
+
+from collections.abc import Callable
+from itertools import combinations, product
+from pathlib import Path
+from pkgutil import resolve_name
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from pipeline_lib.clip.text_tower import encode_captions
+from pipeline_lib.evaluate.declaration import Choice, Kind
+from pipeline_lib.evaluate.kinds import KINDS, read_annotations
+from pipeline_lib.evaluate.result import evaluation_parser, load_model, measure, read_model, write_result
+from pipeline_lib.features.store import load_features, tower_id
+from pipeline_lib.formats.annotations import parse_count
+from pipeline_lib.jobs.cli import run
+
+ROWS_PER_BLOCK = 256  # of the similarity matrix, which is never held whole: 25,000 captions and 5,000 images
+
+Encode = Callable[[list[str]], Tensor]  # m keys of images, or captions -> normalised features of shape (m, d)
+
+
+def score_choices(kind: Kind, rows: list[Choice], images_of: Encode, captions_of: Encode) -> pd.DataFrame:
+    """Return the items of a benchmark with right candidates: the rows' columns, the scores, ``correct``."""
+    images = images_of([key for row in rows for key in row.images])
+    captions = captions_of([text for row in rows for text in row.captions])
+    pairs, ends = [], []
+    image, caption = 0, 0
+    for row in rows:
+        own = range(image, image + len(row.images)), range(caption, caption + len(row.captions))
+        pairs += product(*own)
+        ends.append(len(pairs))
+        image, caption = (side.stop for side in own)
+    image_rows, caption_rows = torch.tensor(pairs).T
+    scores = np.split((images[image_rows] * captions[caption_rows]).sum(dim=1).numpy(), ends[:-1])
+    right = np.array([own[list(row.right)].min() for own, row in zip(scores, rows, strict=True)])
+    other = np.array([np.delete(own, row.right).max() for own, row in zip(scores, rows, strict=True)])
+
+    items = pd.DataFrame([row.columns for row in rows])
+    if kind.scores:
+        items[list(kind.scores)] = np.stack(scores)
+    else:
+        items = items.assign(score_right=right.astype(float), score_other=other.astype(float))
+    outcomes = {"correct": kind.prefers(right, other)}
+    if kind.text_scores:
+        sides = captions.view(len(rows), -1, captions.shape[1]).unbind(dim=1)  # the rows' first captions, second, ...
+        same, different = [], []
+        for column, (one, two) in zip(kind.text_scores, combinations(range(len(sides)), 2), strict=True):
+            items[column] = (sides[one] * sides[two]).sum(dim=1).numpy()
+            (same if {one, two} <= set(rows[0].right) else different).append(column)
+        outcomes["correct_text"] = kind.prefers(items[same].min(axis=1), items[different].max(axis=1))
+    return items.assign(**outcomes)
+
+
+def best_ranks(queries: Tensor, targets: Tensor, owner: Tensor, owned: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return the score of each query's best own target and its rank among the targets of others, of shape (m,) both.
+
+    Parameters
+    ----------
+    queries, targets : Tensor of shape (m, d), (n, d)
+        Normalised features.
+    owner, owned : Tensor of shape (m,), (n,)
+        Number of the image that each query and each target belongs to.
+    """
+    scores, ranks = [], []
+    for block, of in zip(queries.split(ROWS_PER_BLOCK), owner.split(ROWS_PER_BLOCK), strict=True):
+        similarity = block @ targets.T  # (b, n)
+        own = of[:, None] == owned  # (b, n)
+        best = similarity.masked_fill(~own, -torch.inf).max(dim=1, keepdim=True).values
+        scores.append(best.squeeze(1))
+        ranks.append(1 + ((similarity >= best) & ~own).sum(dim=1))
+    return torch.cat(scores).numpy(), torch.cat(ranks).numpy()
+
+
+def score_retrieval(kind: Kind, rows: list[Choice], images_of: Encode, captions_of: Encode) -> pd.DataFrame:
+    """Return the items of retrieval: a row per caption, then a row per image, by ``direction``.
+
+    Columns: ``key`` (of the image), ``caption`` (its number among the image's; -1 for an image), ``direction``,
+    ``score`` (cosine with the right image, or with the best own caption), ``rank``, ``correct`` (rank 1).
+    """
+    keys = [row.columns["key"] for row in rows]
+    captions = [(place, number, text) for place, row in enumerate(rows) for number, text in enumerate(row.captions)]
+    images, texts = images_of(keys), captions_of([text for _, _, text in captions])
+    each, owner = torch.arange(len(keys)), torch.tensor([place for place, _, _ in captions])
+    named = [(keys[place], number, "text-to-image") for place, number, _ in captions]
+    to_image = pd.DataFrame(named, columns=["key", "caption", "direction"])
+    to_image["score"], to_image["rank"] = best_ranks(texts, images, owner, each)
+    to_text = pd.DataFrame({"key": keys, "caption": -1, "direction": "image-to-text"})
+    to_text["score"], to_text["rank"] = best_ranks(images, texts, each, owner)
+    items = pd.concat([to_image, to_text], ignore_index=True)
+    return items.assign(correct=items["rank"] == 1)
+
+
+def main() -> None:
+    """Evaluate the model that the command line names."""
+    parser = evaluation_parser(__doc__)
+    parser.add_argument("--kind", choices=KINDS, required=True)
+    parser.add_argument("--benchmark", required=True, help="the benchmark's name, under which its metrics stand")
+    parser.add_argument("--annotations", type=Path, required=True, help="file or folder, as published")
+    parser.add_argument("--features", type=Path, nargs="+", required=True, help="of the pool that has its images")
+    parser.add_argument("--count", type=parse_count, required=True, help="published items; none: unchecked")
+    args = parser.parse_args()
+    kind = KINDS[args.kind]
+    rows = read_annotations(args.kind, args.annotations, args.count)
+    model = load_model(args)
+    pool = load_features(args.features, tower_id(model))
+    items = resolve_name(kind.scorer)(
+        kind,
+        rows,
+        lambda keys: pool.rows(keys, str(args.annotations)),
+        lambda captions: encode_captions(model, captions, kind.cut),
+    )
+    write_result(args, read_model(args.record), args.benchmark, items, measure(kind, items, args.benchmark))
+
+
+if __name__ == "__main__":
+    run(main)

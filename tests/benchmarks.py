@@ -1,0 +1,62 @@
+"""What the tests of the evaluation share: made-up texts and features, and the run of a command."""
+
+import csv
+
+import numpy as np
+import torch
+from conftest import call
+from torch.nn import functional
+
+from pipeline_lib.clip.load import clip
+from pipeline_lib.features.store import Features, save_features, tower_id
+from pipeline_lib.jobs.files import read_json, read_parquet, write_json
+from pipeline_lib.jobs.run_record import baseline
+
+TEXTS = [
+    f"{article} {colour} {thing} {tail}"
+    for article in ("a", "no", "the")
+    for colour in ("red", "blue", "old")
+    for thing in ("dog", "kite", "bus", "tree")
+    for tail in ("on a hill", "without people", "in the rain")
+]
+
+
+def choose(count, seed):
+    """Some texts, each once."""
+    return [TEXTS[place] for place in np.random.default_rng(seed).permutation(len(TEXTS))[:count]]
+
+
+def write_csv(path, header, rows):
+    """Write a CSV file and return its path."""
+    with open(path, "w", encoding="utf-8", newline="") as content:
+        csv.writer(content).writerows([header, *rows])
+    return path
+
+
+def random_rows(n, d=32, seed=0):
+    """Random features of shape (n, d), L2-normalised."""
+    return functional.normalize(torch.randn(n, d, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def write_features(path, model, keys, rows, labels=None):
+    """Write features of a pool as `model`'s image tower would have made them; return the path."""
+    save_features(path, Features(list(keys), rows, labels, tower_id(model)))
+    return path
+
+
+def read_text(model, text):
+    """The features of a text, encoded alone over 77 positions as the published scripts do."""
+    with torch.no_grad():
+        features = model.encode_text(clip.tokenize([text], truncate=True))[0]
+    return features / features.norm()
+
+
+def evaluate(main, folder, checkpoint, *flags):
+    """Run an evaluation's command; return its items and its metrics file."""
+    write_json(folder / "run.json", baseline("tiny"))
+    given = ("--weights", checkpoint, "--record", folder / "run.json", "--threads", 1)
+    outputs = ("--scores", folder / "scores.parquet", "--metrics", folder / "metrics.json")
+    mistake = call(main, *given, *flags, *outputs)
+    if mistake is not None:
+        raise ValueError(mistake)
+    return read_parquet(folder / "scores.parquet"), read_json(folder / "metrics.json")

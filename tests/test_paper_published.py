@@ -1,0 +1,83 @@
+"""Published numbers: from which source, and beside which of ours they stand."""
+
+from pathlib import Path
+
+import pandas as pd
+from papers import PROMPTS, make_tables, write_metrics
+
+from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS, published_cell, read_published
+from pipeline_lib.paper.tables.schema import read_tables
+
+PAPER_DATASETS = sorted(ZEROSHOT_DATASETS)
+
+
+def on_paper_backbone(folder: Path, **zeroshot) -> pd.DataFrame:
+    """The tables of models on the paper's backbone, with what was published of each cell as the index says."""
+    models = [
+        ("vit-b32", "CLIP", "vit-b32", None, None, None),
+        ("conclip-b32-s0", "CoN-CLIP", "vit-b32", "conclip", "ccneg", 0),
+        ("l2-b32-s0", "CoN-CLIP", "vit-b32", "l2", "ccneg", 0),
+    ]
+    assert make_tables(folder, write_metrics(folder, models, **zeroshot)).returncode == 0
+    found, _ = read_tables(folder / "tables.parquet")
+    found["prompt"] = found.prompt.fillna("")
+    found = found.set_index(["table", "model", "dataset", "prompt", "metric"]).sort_index()
+    return found[["published", "published_provenance"]]
+
+
+def test_published_numbers_stand_beside_the_same_backbone_only(tmp_path):
+    published = on_paper_backbone(tmp_path)
+    assert tuple(published.loc["ccneg", "conclip-b32-s0", "cc-neg", "", "accuracy"]) == (99.70, "paper")
+    assert tuple(published.loc["ccneg", "vit-b32", "cc-neg", "", "accuracy"]) == (65.75, "replication")
+    assert tuple(published.loc["ablation", "l2-b32-s0", "cc-neg", "", "accuracy"]) == (56.07, "paper")
+    assert tuple(published.loc["sugarcrepe", "vit-b32", "sugarcrepe/swap_obj", "", "accuracy"]) == (
+        60.41,
+        "replication",
+    )
+    assert pd.isna(published.loc["ccneg", "l2-b32-s0", "cc-neg", "", "accuracy"].published)
+    assert tuple(published.loc["negation", "conclip-b32-s0", "valse-existence", "", "accuracy"]) == (71.72, "quoted")
+    assert pd.isna(published.loc["negation", "conclip-b32-s0", "negbench-retrieval"].published).all()
+    assert "(99.7)" in (tmp_path / "tables" / "headline.md").read_text(encoding="utf-8")
+    rows = pd.read_csv(tmp_path / "tables" / "ccneg.csv")
+    assert rows["accuracy (published)"].tolist() == [65.75, 99.70]
+
+
+def test_published_numbers_stand_beside_the_same_prompt_only(tmp_path):
+    published = on_paper_backbone(tmp_path, datasets=PAPER_DATASETS, prompts=(*PROMPTS, "photo", "ensemble"))
+    for model, bare, photo in (("vit-b32", 81.5, 85.63), ("conclip-b32-s0", 86.8, 87.81)):
+        cells = published.loc["zeroshot", model, "caltech-101"].xs("top1", level="metric")
+        assert tuple(cells.loc["bare"]) == (bare, "radar")
+        assert tuple(cells.loc["photo"]) == (photo, "replication")
+        assert cells.loc[["plain", "ensemble"]].published.isna().all()
+    conclip = published.loc["zeroshot", "conclip-b32-s0"]
+    assert tuple(conclip.loc["mean", "bare", "gain"]) == (2.95, "paper")
+    assert tuple(published.loc["ablation", "conclip-b32-s0", "zero-shot/mean", "bare", "top1"]) == (73.95, "paper")
+    others = conclip.drop(index=[("mean", "bare", "gain")])
+    assert set(others.dropna().index.get_level_values("prompt")) == {"bare", "photo"}
+    assert set(others.dropna().index.get_level_values("metric")) == {"top1"}
+    # The paper does not say of which backbone its figure of CIFAR-10 under both prompts is.
+    assert published.loc["negated-prompt"].published.isna().all()
+
+
+def test_published_means_stand_beside_means_over_the_same_datasets_only(tmp_path):
+    published = on_paper_backbone(tmp_path, datasets=PAPER_DATASETS[:-1])
+    assert tuple(published.loc["zeroshot", "vit-b32", "caltech-101", "bare", "top1"]) == (81.5, "radar")
+    assert pd.isna(published.loc["zeroshot", "conclip-b32-s0", "mean", "bare", "gain"].published)
+    assert pd.isna(published.loc["ablation", "conclip-b32-s0", "zero-shot/mean", "bare", "top1"].published)
+
+
+def test_published_prefers_the_paper_and_never_compares_recalled_numbers(tmp_path):
+    path = tmp_path / "published.tsv"
+    path.write_text(
+        "table\tmodel\tbackbone\tdataset\tprompt\tmetric\tvalue\tprovenance\n"
+        "ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\trecalled\n"
+        "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t2\treplication\n"
+        "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t3\tpaper\n"
+        "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t4\tquoted\n"
+    )
+    row = {"table": "ccneg", "family": "CLIP", "loss": None, "negatives": None, "dataset": "cc-neg", "prompt": None}
+    row["metric"] = "accuracy"
+    published = read_published(path)
+    assert published[published_cell(row | {"backbone": "vit-b32"})] == (1.0, "recalled", 0.5)
+    assert published[published_cell(row | {"backbone": "vit-b16"})] == (3.0, "paper", 0.5)
+    assert published_cell(row | {"backbone": "mini-vit"}) is None
