@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 from conftest import ROOT, jpeg_bytes
-from test_workflow import load, snakemake
+from workflows import load, snakemake
 
 
 def jobs_of(folder, *arguments):
@@ -45,14 +45,13 @@ def test_a_row_and_a_seed(empty_copy, before):
 
 
 def test_a_backbone(empty_copy, before):
-    backbones = load("config.yaml")["backbones"]["models"]
-    backbones.append({**backbones[0], "name": "mini-new"})
-    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"backbones": {"models": backbones}}))
+    new = {"mini-new": load("config.yaml")["backbones"]["models"]["mini-rn"]}
+    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"backbones": {"models": new}}))
     add_row(empty_copy, "conclip-new", "CoN-CLIP", "mini-new", "conclip", "ccneg", "0", "all")
     jobs, _ = jobs_of(empty_copy, "--configfile", "mine.yaml")
-    slim = sum(1 for pool in load("config.yaml")["features"]["pools"] if pool["name"] != "crepe")
+    slim = len(load("config.yaml")["features"]["pools"].keys() - {"crepe"})
     assert more(jobs, before) == {
-        "pretrain": 1, "finetune": 1, "features": slim + 2 * load("config.yaml")["fetch"]["parts"],
+        "backbones_pretrain": 1, "finetune": 1, "features": slim + 2 * load("config.yaml")["fetch"]["parts"],
         "evaluate_ccneg": 2, "evaluate_zeroshot": 2, "evaluate_benchmark": 2,
         "total": 8 + slim + 2 * load("config.yaml")["fetch"]["parts"],
     }  # fmt: skip
@@ -96,16 +95,14 @@ def label_of(name):
     lines = catalogue.read_text()
     lines = lines.replace("    imagenet,\n", "    imagenet,\n    my_set,\n")
     catalogue.write_text(lines.replace('    "tar": ', '    "my-set": my_set.READER,\n    "tar": '))
-    pools = load("config.yaml")["features"]["pools"]
-    kinds = next(pool for pool in pools if pool["name"] == "kinds")
-    kinds |= {"reader": "my-set", "images": "data/mine", "count": 2}
-    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"features": {"pools": pools}}))
+    kinds = {"reader": "my-set", "images": "data/mine", "count": 2}
+    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"features": {"pools": {"kinds": kinds}}}))
     (empty_copy / "data" / "mine" / "test").mkdir(parents=True)
     for name in ("3-dog.jpg", "5-cat.jpg"):
         (empty_copy / "data" / "mine" / "test" / name).write_bytes(jpeg_bytes())
     target = "results/miniature/features/mini-rn/kinds/00000.safetensors"
     done = snakemake("-n", "--cores", "2", "-p", "--configfile", "mine.yaml", "--", target, folder=empty_copy)
-    assert "--reader my-set --images data/mine" in done.stdout, done.stdout + done.stderr
+    assert re.search(r"--reader my-set \\\s+--images data/mine ", done.stdout), done.stdout + done.stderr
     code = (
         "from pipeline_lib.readers.pool import read_pool; from pipeline_lib.readers.reader import find_reader; "
         "print([(s.key, s.said['label']) for s in read_pool(find_reader('my-set'), ['data/mine'], count=2)])"
@@ -118,10 +115,10 @@ def test_a_benchmark_is_added_by_an_entry_and_a_kind_by_a_line_and_a_module(empt
     kinds, folder = empty_copy / "pipeline_lib" / "evaluate" / "kinds.py", empty_copy / "data"
     kinds.write_text(kinds.read_text().replace('"valse": (),', '"valse": (),\n    "own-kind": ("one", "two"),'))
     shutil.copy(kinds.with_name("valse.py"), kinds.with_name("own_kind.py"))
-    entries = load("config.yaml")["evaluate"]["benchmarks"] + [
-        {"name": "questions", "kind": "mcq", "annotations": "data/q.csv", "pool": "sugarcrepe", "count": 12},
-        {"name": "own", "kind": "own-kind", "annotations": "data", "pool": "kinds", "count": {"one": 3, "two": 4}},
-    ]
+    entries = {
+        "questions": {"kind": "mcq", "annotations": "data/q.csv", "pool": "sugarcrepe", "count": 12},
+        "own": {"kind": "own-kind", "annotations": "data", "pool": "kinds", "count": {"one": 3, "two": 4}},
+    }
     (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"evaluate": {"benchmarks": entries}}))
     folder.mkdir()
     for name in ("q.csv", "one.json", "two.json"):
@@ -136,4 +133,4 @@ def test_a_benchmark_is_added_by_an_entry_and_a_kind_by_a_line_and_a_module(empt
         r"evaluate\.mcq .*--benchmark questions .*--annotations data/q\.csv .*--count 12 ", said, re.DOTALL
     )
     assert re.search(r"evaluate\.own_kind .*--annotations data .*--count one=3,two=4 ", said, re.DOTALL)
-    assert re.search(r"input: .*mini-rn/model\.pt.* data/one\.json, data/two\.json, .*evaluate/own_kind\.py", said)
+    assert re.search(r"input: .*mini-rn/model\.pt.* data/one\.json, data/two\.json, ", said)

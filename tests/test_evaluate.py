@@ -189,7 +189,7 @@ def test_a_part_with_another_number_of_items_than_published_is_refused(tmp_path)
 
 def test_the_real_sugarcrepe_files_are_read_whole(real_data, tmp_path):
     config = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())["evaluate"]["benchmarks"]
-    counts = next(entry["count"] for entry in config if entry["name"] == "sugarcrepe")
+    counts = config["sugarcrepe"]["count"]
     rows = sugarcrepe.read_sugarcrepe(real_data / "sugarcrepe", counts)
     assert len(rows) == 7511
     assert rows["key"].nunique() == 1560

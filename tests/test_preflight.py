@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from test_workflow import load, merged
+from workflows import configuration
 
 from pipeline_lib.config.inputs import external_files, fetched_weights
 from pipeline_lib.preflight.findings import MISSING, PRESENT, WRONG, Finding, inspect
@@ -38,9 +38,7 @@ def test_the_registry_is_read_and_names_are_unique():
 
 @pytest.mark.parametrize("over", [[], ["released-models.yaml"], ["released-ccneg.yaml"]])
 def test_every_external_path_of_the_papers_configuration_is_in_the_registry(over):
-    config = load("config.yaml")
-    for name in ("paper.yaml", *over):
-        config = merged(load(name), config)
+    config = configuration("paper.yaml", *over)
     datasets = read_registry(REGISTRY)
     covered = {}
     for key, paths in (external_files(config) | fetched_weights(config)).items():

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
-from test_workflow import CONFIG_SCHEMA, SHEET_SCHEMA, load, merged
+from workflows import configuration, load, merged
 
 from pipeline_lib.config.checks import check_config, check_experiments, read_experiments
 from pipeline_lib.config.inputs import external_files
-from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.preflight.estimate import SIZES, costs
 from pipeline_lib.preflight.machine import free_bytes, gpus
 from pipeline_lib.preflight.needs import Needs
@@ -28,21 +27,22 @@ REGISTRY = ROOT / "config" / "datasets.tsv"
 @pytest.fixture
 def paper():
     """The paper's configuration and its experiments."""
-    config = merged(load("paper.yaml"), load("config.yaml"))
+    config = configuration("paper.yaml")
     return config, experiments(config)
 
 
 def experiments(config):
     """The rows of the sheet that a configuration names."""
-    backbones = [model["name"] for model in config["backbones"]["models"]]
-    return read_experiments(ROOT / config["finetune"]["experiments"], SHEET_SCHEMA, backbones, list(LOSSES))
+    return read_experiments(
+        merged({"finetune": {"experiments": str(ROOT / config["finetune"]["experiments"])}}, config)
+    )
 
 
 def report(folder, config, *flags):
     """Run the command as the rule does; return what it prints."""
     (folder / "config.json").write_text(json.dumps(config))
     command = [sys.executable, "-m", "pipeline_lib.preflight.check", "--config", "config.json", "--configfiles"]
-    command += ["config/paper.yaml", "--sheet-schema", SHEET_SCHEMA, "--datasets", REGISTRY, "--folder", "out", *flags]
+    command += ["config/paper.yaml", "--datasets", REGISTRY, "--folder", "out", *flags]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -93,23 +93,22 @@ def test_an_override_leaves_out_what_is_missing_and_nothing_else(paper):
     override = leave_out(config, rows, lacking)
     assert {row["experiment"] for row in override.experiments} == {"l1-b32"}
     changed = merged(override.config, config)
-    check_config(changed, CONFIG_SCHEMA)
+    check_config(changed)
     assert lacking & set(external_files(changed)) == {"features/pools/distractors"}  # named, and used by nothing
-    kept = [entry["name"] for entry in changed["evaluate"]["zeroshot"]["datasets"]]
-    assert kept == [e["name"] for e in config["evaluate"]["zeroshot"]["datasets"] if e["name"] != "cifar-10"]
+    kept = list(changed["evaluate"]["zeroshot"]["datasets"])
+    assert kept == [name for name in config["evaluate"]["zeroshot"]["datasets"] if name != "cifar-10"]
     left = targets(changed, Needs(changed, override.experiments), lacking)
     assert len(left[-1].outputs) == 1  # all tables
 
 
 def test_a_benchmark_that_is_left_out_is_named_by_no_model(paper):
     config, rows = paper
-    config = merged({"backbones": {"models": [dict(entry) for entry in config["backbones"]["models"]]}}, config)
-    config["backbones"]["models"][3]["benchmarks"] = ["ccneg", "sugarcrepe"]
+    config = merged({"backbones": {"models": {"rn50": {"benchmarks": ["ccneg", "sugarcrepe"]}}}}, config)
     override = leave_out(config, rows, {"evaluate/benchmarks/sugarcrepe"})
     changed = merged(override.config, config)
-    check_config(changed, CONFIG_SCHEMA)
-    check_experiments(override.experiments, changed, [])
-    assert changed["backbones"]["models"][3]["benchmarks"] == ["ccneg"]
+    check_config(changed)
+    check_experiments(override.experiments, changed)
+    assert changed["backbones"]["models"]["rn50"]["benchmarks"] == ["ccneg"]
     assert {tuple(row["benchmarks"] or ["all"]) for row in override.experiments} == {("all",), ("ccneg", "zeroshot")}
 
 
@@ -117,7 +116,7 @@ def test_nothing_is_left_out_where_nothing_can_replace_it(paper):
     config, rows = paper
     with pytest.raises(ValueError, match="everything needs fetch/captions"):
         leave_out(config, rows, {"fetch/captions"})
-    sets = {f"features/pools/{entry['name']}" for entry in config["evaluate"]["zeroshot"]["datasets"]}
+    sets = {f"features/pools/{name}" for name in config["evaluate"]["zeroshot"]["datasets"]}
     with pytest.raises(ValueError, match="nothing would be left of evaluate/zeroshot/datasets"):
         leave_out(config, rows, sets)
     only = [row for row in rows if row["loss"] == "conclip"]
@@ -127,7 +126,7 @@ def test_nothing_is_left_out_where_nothing_can_replace_it(paper):
 
 def test_models_of_others_that_are_missing_are_left_out(monkeypatch):
     monkeypatch.chdir(ROOT)
-    config = merged(load("released-models.yaml"), merged(load("paper.yaml"), load("config.yaml")))
+    config = configuration("paper.yaml", "released-models.yaml")
     rows = experiments(config)
     lacking = {"backbones/models/negclip-b32", "evaluate/transformers/flava-full"}
     found = by_name(config, rows, lacking)
@@ -137,7 +136,7 @@ def test_models_of_others_that_are_missing_are_left_out(monkeypatch):
     assert override.experiments == rows
     assert override.left_out == ["backbones/models: negclip-b32", "evaluate/transformers: flava-full"]
     changed = merged(override.config, config)
-    check_config(changed, CONFIG_SCHEMA)
+    check_config(changed)
     assert not lacking & set(external_files(changed))
 
 
@@ -145,7 +144,7 @@ def test_models_of_others_that_are_missing_are_left_out(monkeypatch):
 def test_costs_are_counts_times_rates(paper):
     config, rows = paper
     few = [row for row in rows if row["experiment"] == "conclip-b32"]
-    images = {pool["name"]: 0 for pool in config["features"]["pools"]} | {"distractors": 1000}
+    images = dict.fromkeys(config["features"]["pools"], 0) | {"distractors": 1000}
     by_stage = {cost.stage: cost for cost in costs(config, Needs(config, few), 10_000, images)}
     samples = round(10_000 * 0.65 * 0.61)
     trained = round(samples * 0.825)

@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 from conftest import jpeg_bytes
-from test_workflow import CONFIG_SCHEMA, load, merged, snakemake
+from workflows import configuration, load, merged, snakemake
 
 from pipeline_lib.config.checks import check_config
 from pipeline_lib.config.inputs import missing_data
@@ -100,7 +100,7 @@ def run(module, *arguments):
 
 
 def build_part(folder, images, part="00000", parts=1, missing=0):
-    """Run the command of the rule `shards_released`."""
+    """Run the command of the rule `shards_build_released`."""
     run(
         build_released,
         *("--release", folder / "release.parquet", "--images", images, "--part", part, "--parts", parts),
@@ -110,7 +110,7 @@ def build_part(folder, images, part="00000", parts=1, missing=0):
 
 
 def build(folder, annotations, images, parts, missing=0):
-    """Run the commands of the rules `release`, `shards_released` and `shards_index`."""
+    """Run the commands of the rules `shards_release`, `shards_build_released` and `shards_index`."""
     run(
         release,
         *("--annotations", annotations, "--count", COUNT, "--eval-last", EVAL_LAST),
@@ -393,12 +393,11 @@ MAPPING = {"mapping": "mapping.pt", "captions": "captions.json"}
 )
 def test_a_mistake_in_the_configuration_is_explained(changes, message):
     with pytest.raises(ValueError, match=message):
-        check_config(merged(changes, load("config.yaml")), CONFIG_SCHEMA)
+        check_config(merged(changes, load("config.yaml")))
 
 
 def test_the_released_configuration_fits_and_names_its_own_files(tmp_path, monkeypatch):
-    config = merged(load("released-ccneg.yaml"), merged(load("paper.yaml"), load("config.yaml")))
-    check_config(config, CONFIG_SCHEMA)
+    config = configuration("paper.yaml", "released-ccneg.yaml")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data" / "ccneg" / "ccneg_images").mkdir(parents=True)
     missing = missing_data(config)
@@ -427,11 +426,11 @@ def test_with_the_release_nothing_is_fetched_or_negated_and_all_else_is_planned(
     (empty_copy / "mine.yaml").write_text(yaml.safe_dump({**mine, "distractors": {"released": MAPPING}}))
     mapped = planned("--configfile", "mine.yaml")
 
-    gone = {"fetch", "negate", "fetch_summary", "captions_quality", "shards"}
+    gone = {"fetch", "captions_negate", "fetch_summary", "captions_quality", "shards_build"}
     assert set(own) - set(theirs) == gone
-    assert set(theirs) - set(own) == {"release", "shards_released"}
-    assert theirs["shards_released"] == own["shards"] == "2"
-    assert set(theirs) - set(mapped) == {"distractors"}
+    assert set(theirs) - set(own) == {"shards_release", "shards_build_released"}
+    assert theirs["shards_build_released"] == own["shards_build"] == "2"
+    assert set(theirs) - set(mapped) == {"distractors_choose"}
     assert set(mapped) - set(theirs) == {"distractors_released"}
     same = set(own) - gone - {"total"}
     assert {name: own[name] for name in same} == {name: theirs[name] for name in same}

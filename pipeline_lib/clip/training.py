@@ -14,7 +14,7 @@ import torch
 from torch.nn import Parameter
 
 from pipeline_lib.jobs.files import write_text
-from pipeline_lib.jobs.git_state import checked_out
+from pipeline_lib.jobs.code_version import checked_out
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 PACKAGES = ("numpy", "openai-clip", "pillow", "pyarrow", "safetensors")  # that a number may depend on besides torch

@@ -152,9 +152,11 @@ def _encoded(name: str, config: dict, needs: Needs, counts: _Counts) -> int:
     if needs.backbones[name].get("image_tower") == "backbone":
         return 0
     rows = [row for row in needs.finetuned.values() if row["backbone"] == name]
-    pools = {entry["pool"] for entry in needs.benchmark_entries if name in needs.evaluated(entry["name"])}
+    pools = {
+        entry["pool"] for benchmark, entry in needs.benchmark_entries.items() if name in needs.evaluated(benchmark)
+    }
     if name in needs.evaluated("zeroshot"):
-        pools |= {entry["name"] for entry in config["evaluate"]["zeroshot"]["datasets"]}
+        pools |= {*config["evaluate"]["zeroshot"]["datasets"]}
     if name == config["distractors"]["backbone"] or any(needs_distractors(row["loss"]) for row in rows):
         pools.add("distractors")
     if any(row["negatives"] == "crepe" for row in rows):
@@ -183,11 +185,11 @@ def _items(count: int | dict[str, int] | None) -> int:
 def _evaluation(config: dict, needs: Needs, counts: _Counts, sizes: dict[str, Size]) -> Cost:
     """Two texts per item; the prompts of a labelled set are few beside them."""
     zeroshot = config["evaluate"]["zeroshot"]
-    images = sum(counts.images.get(entry["name"], 0) for entry in zeroshot["datasets"])
+    images = sum(counts.images.get(name, 0) for name in zeroshot["datasets"])
     items = {
         "ccneg": counts.samples - counts.trained,
         "zeroshot": images * len(zeroshot["prompts"]),
-        **{entry["name"]: _items(entry["count"]) for entry in needs.benchmark_entries},
+        **{name: _items(entry["count"]) for name, entry in needs.benchmark_entries.items()},
     }
     scored = [(benchmark, model) for benchmark in items for model in needs.evaluated(benchmark)]
     text_ms = sum(

@@ -22,9 +22,9 @@ class Needs:
 
     def __init__(self, config: dict, experiments: list[dict]) -> None:
         self._config, self._external = config, external_files(config)
-        self.backbones = {model["name"]: model for model in config["backbones"]["models"]}
+        self.backbones = config["backbones"]["models"]
         self.benchmark_entries = config["evaluate"]["benchmarks"]
-        self.transformers = [entry["name"] for entry in config["evaluate"]["transformers"]]
+        self.transformers = list(config["evaluate"]["transformers"])
         self._evaluated = evaluated_models(config, experiments)
         self.finetuned = {f"{row['experiment']}-s{seed}": row for row in experiments for seed in row["seeds"]}
 
@@ -79,20 +79,20 @@ class Needs:
         models = [name for name, names in self._evaluated.items() if benchmark in names]
         return [*models, *BLIND, *self.transformers] if benchmark == "ccneg" else models
 
-    def labelled_set(self, entry: dict) -> set[str]:
+    def labelled_set(self, name: str) -> set[str]:
         """The images, class names and templates of an entry of ``evaluate/zeroshot/datasets``."""
-        place = f"evaluate/zeroshot/datasets/{entry['name']}"
-        return self.pool(entry["name"]) | self._keys(f"{place}/classes", f"{place}/templates")
+        place = f"evaluate/zeroshot/datasets/{name}"
+        return self.pool(name) | self._keys(f"{place}/classes", f"{place}/templates")
 
-    def benchmark(self, entry: dict) -> set[str]:
+    def benchmark(self, name: str) -> set[str]:
         """The annotations and images of an entry of ``evaluate/benchmarks``."""
-        return self._keys(f"evaluate/benchmarks/{entry['name']}") | self.pool(entry["pool"])
+        return self._keys(f"evaluate/benchmarks/{name}") | self.pool(self.benchmark_entries[name]["pool"])
 
     def benchmarks(self) -> dict[str, set[str]]:
         """What each benchmark needs besides a model."""
-        sets = [self.labelled_set(entry) for entry in self._config["evaluate"]["zeroshot"]["datasets"]]
+        sets = [self.labelled_set(name) for name in self._config["evaluate"]["zeroshot"]["datasets"]]
         return {
             "ccneg": self.shards(),
             "zeroshot": set().union(*sets),
-            **{entry["name"]: self.benchmark(entry) for entry in self.benchmark_entries},
+            **{name: self.benchmark(name) for name in self.benchmark_entries},
         }

@@ -1,6 +1,6 @@
 """The configuration without what is missing: an override, and the experiments that can still be trained.
 
-Lists in an override replace whole lists, so those that lose an entry are repeated without it.
+An entry that is null in an override is taken out of the configuration.
 """
 
 from collections.abc import Collection
@@ -61,42 +61,35 @@ def leave_out(config: dict, experiments: list[dict], unusable: Collection[str]) 
     if lacking := needs.backbone(config["distractors"]["backbone"]) & unusable:
         raise ValueError(f"{', '.join(sorted(lacking))} is the backbone that chooses distractors")
     needed = {
-        "backbones/models": lambda entry: needs.backbone(entry["name"]),
-        "features/pools": lambda entry: set() if entry["name"] in REQUIRED_POOLS else needs.pool(entry["name"]),
+        "backbones/models": needs.backbone,
+        "features/pools": lambda name: set() if name in REQUIRED_POOLS else needs.pool(name),
         "evaluate/zeroshot/datasets": needs.labelled_set,
         "evaluate/benchmarks": needs.benchmark,
-        "evaluate/transformers": lambda entry: needs.model(entry["name"]),
+        "evaluate/transformers": needs.model,
     }
     for place, needs_of in needed.items():
-        *sections, last = place.split("/")
-        entries = reduce(dict.__getitem__, sections, config).get(last, [])
-        kept = [entry for entry in entries if not needs_of(entry) & unusable]
-        if len(kept) == len(entries):
+        names = list(reduce(dict.__getitem__, place.split("/"), config))
+        gone = [name for name in names if needs_of(name) & unusable]
+        if not gone:
             continue
-        if not kept and place in NEVER_EMPTY:
+        if gone == names and place in NEVER_EMPTY:
             raise ValueError(f"nothing would be left of {place}")
-        reduce(lambda section, key: section.setdefault(key, {}), sections, override)[last] = kept
-        left_out.append(f"{place}: {', '.join(entry['name'] for entry in entries if entry not in kept)}")
+        reduce(lambda section, key: section.setdefault(key, {}), place.split("/"), override).update(dict.fromkeys(gone))
+        left_out.append(f"{place}: {', '.join(gone)}")
     trained = [row for row in experiments if not needs.experiment(row) & unusable]
     if not trained:
         raise ValueError("no experiment of the sheet can be trained")
     if len(trained) < len(experiments):
-        gone = [row["experiment"] for row in experiments if row not in trained]
-        left_out.append(f"finetune/experiments: {', '.join(gone)}")
-    kept = override.get("evaluate", {}).get("benchmarks", config["evaluate"]["benchmarks"])
-    models = override.get("backbones", {}).get("models", config["backbones"]["models"])
-    named = _of_those_left(models, kept)
-    if named != models:
-        override.setdefault("backbones", {})["models"] = named
-    return Override(override, _of_those_left(trained, kept), left_out)
-
-
-def _of_those_left(models: list[dict], kept: list[dict]) -> list[dict]:
-    """Return entries of models, or rows of the sheet, that name no benchmark but CC-Neg, zero-shot and those `kept`."""
-    left = {"ccneg", "zeroshot", *(entry["name"] for entry in kept)}
-    return [
-        {**model, "benchmarks": [name for name in model["benchmarks"] if name in left]}
-        if model.get("benchmarks")
-        else model
-        for model in models
+        untrained = [row["experiment"] for row in experiments if row not in trained]
+        left_out.append(f"finetune/experiments: {', '.join(untrained)}")
+    gone = override.get("evaluate", {}).get("benchmarks", {})
+    for name, model in config["backbones"]["models"].items():
+        named = model.get("benchmarks", [])
+        if {*named} & {*gone} and override.get("backbones", {}).get("models", {}).get(name, model):
+            models = override.setdefault("backbones", {}).setdefault("models", {})
+            models[name] = {"benchmarks": [benchmark for benchmark in named if benchmark not in gone]}
+    rows = [
+        row | {"benchmarks": row["benchmarks"] and [name for name in row["benchmarks"] if name not in gone]}
+        for row in trained
     ]
+    return Override(override, rows, left_out)

@@ -1,0 +1,101 @@
+"""What several test files share of the workflow: configurations, and what Snakemake plans for them."""
+
+import copy
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from conftest import ROOT
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+
+from pipeline_lib.config.checks import check_config
+from pipeline_lib.config.inputs import external_files
+
+
+def load(name):
+    """A configuration file as a dictionary."""
+    return yaml.safe_load((ROOT / "config" / name).read_text())
+
+
+def merged(changes, into):
+    """What Snakemake makes of one configuration over another: dictionaries merge, all else is replaced."""
+    result = copy.deepcopy(into)
+    for key, value in changes.items():
+        result[key] = merged(value, result.get(key) or {}) if isinstance(value, dict) else copy.deepcopy(value)
+    return result
+
+
+def configuration(*names):
+    """The checked configuration of the files that are laid over config.yaml, which must fit one another."""
+    config = load("config.yaml")
+    for name in names:
+        config = merged(load(name), config)
+    check_config(config)
+    return config
+
+
+def snakemake(*arguments, folder=ROOT):
+    """Run Snakemake in the repository, or in a copy of it, in a process of its own."""
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def provide(folder, config):
+    """Put an empty file in a folder wherever a configuration names something from outside."""
+    for paths in external_files(config).values():
+        for path in paths:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).touch()
+
+
+class Job(NamedTuple):
+    """A job of a plan."""
+
+    rule: str
+    wildcards: dict
+    input: list
+    output: list
+    command: str
+
+
+def plan(folder, *targets, configfiles=(), config=None):
+    """The jobs that Snakemake plans in a folder where nothing was made yet, from this process: five times as fast.
+
+    The folder may have other configurations and data, not another pipeline_lib.
+    """
+    _, jobs = parsed(folder, *targets, configfiles=configfiles, config=config)
+    return [
+        Job(job.rule.name, dict(job.wildcards.items()), list(job.input), list(job.output), job.shellcmd or "")
+        for job in jobs
+    ]
+
+
+def parsed(folder, *targets, configfiles=(), config=None):
+    """Snakemake's own workflow and jobs of a plan."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+            workflow = api.workflow(
+                ResourceSettings(cores=2),
+                ConfigSettings(config=config or {}, configfiles=[Path(file) for file in configfiles]),
+                snakefile=Path("Snakefile"),
+            )
+            dag = workflow.dag(DAGSettings(targets=set(targets)))
+            try:
+                dag.execute_workflow("dryrun")
+                return workflow._workflow, list(workflow._workflow.dag.jobs)
+            finally:
+                workflow._workflow.sourcecache.runtime_cache.cleanup()
+    finally:
+        os.chdir(before)
+
+
+def count(jobs):
+    """How many jobs of each rule a plan has."""
+    return Counter(getattr(job, "rule", job) for job in jobs)
