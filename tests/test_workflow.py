@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import yaml
@@ -109,7 +110,7 @@ for name in {names}:
 
 
 def test_every_stage_is_planned(miniature):
-    jobs = count(job.rule.name for job in miniature[1])
+    jobs = Counter(job.rule.name for job in miniature[1])
     assert jobs["finetune"] == 6 and jobs["backbones_pretrain"] == jobs["evaluate_blind"] == 2
     assert jobs["fetch"] == jobs["captions_negate"] == jobs["shards_build"] == 2
     assert all(jobs[f"evaluate_{benchmark}"] == 8 for benchmark in ("ccneg", "zeroshot", "benchmark"))

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch.nn import Parameter
 
-from pipeline_lib.jobs.files import write_text
 from pipeline_lib.jobs.code_version import checked_out
+from pipeline_lib.jobs.files import write_text
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 PACKAGES = ("numpy", "openai-clip", "pillow", "pyarrow", "safetensors")  # that a number may depend on besides torch
