@@ -60,7 +60,7 @@ def test_every_cell_and_column_is_checked(refused, sheet, names, monkeypatch):
         ({"seeds": [0, 0]}, "a: expected different seeds, found [0, 0]"),
         ({"experiment": "mini", "seeds": [1]}, "mini: mini-s1 is the name of another model"),
         ({"experiment": "flava", "seeds": [1]}, "flava: flava-s1 is the name of another model"),
-        ({"benchmarks": ["ccneg", "valse"]}, "zeroshot, sugarcrepe; found 'valse'"),
+        ({"benchmarks": ["ccneg", "valse"]}, "zeroshot, sugarcrepe; found ['valse']"),
         ({"benchmarks": ["ccneg", "ccneg"]}, "a: benchmarks: expected each once, found ccneg, ccneg"),
         ({"backbone": "neg"}, "a: backbone: expected a CLIP, mini-rn, mini-slim, mini-s1, found 'neg'"),
     ],

@@ -5,12 +5,11 @@ from collections.abc import Collection
 from functools import reduce
 from pathlib import Path
 
-from pipeline_lib.config.errors import inner, mistakes, nearest, schema_of
+from pipeline_lib.config.errors import inner, mistakes, nearest, said, schema_of
 from pipeline_lib.config.inputs import pool_paths
 from pipeline_lib.config.models import Config, Experiment
 from pipeline_lib.evaluate.prompts import NEEDED, class_problems, prompt_problems
 from pipeline_lib.finetune.terms import needs_distractors
-from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.readers.catalogue import READERS
 
 SCHEMA = schema_of(Config)
@@ -52,85 +51,58 @@ def _without_null(entry: object, removable: Collection[str]) -> object:
 
 def _contradictions(config: dict) -> list[str]:
     """Return which options, each legal alone, do not go together."""
+    mistakes = []
+
+    def need(fits: bool, place: str, expected: str, found: object) -> None:
+        if not fits:
+            mistakes.append(f"{place}: expected {expected}, found {said(found)}")
+
     models, pools, zeroshot = config["backbones"]["models"], config["features"]["pools"], config["evaluate"]["zeroshot"]
-    benchmarks, chooser = config["evaluate"]["benchmarks"], config["distractors"]["backbone"]
-    fetch, recipe, release = config["fetch"], config["backbones"]["pretrain"], config["shards"]["released"]
-    bad = sum(config["miniature"]["answers"].values()) if config["miniature"] else 0
+    benchmarks, others = config["evaluate"]["benchmarks"], config["evaluate"]["transformers"]
+    one, every = config["fetch"]["timeout_s"], config["fetch"]["deadline_s"]
+    need(every >= one, "fetch/deadline_s", f"at least timeout_s, {one}, since it is for all attempts together", every)
+    steps, warmup = (config["backbones"]["pretrain"][key] for key in ("steps", "warmup_steps"))
+    need(warmup < steps, "backbones/pretrain/warmup_steps", f"less than steps, {steps}", warmup)
+    if config["miniature"]:
+        bad = sum(config["miniature"]["answers"].values())
+        need(bad < 1, "miniature/answers", "shares with a sum below 1, so that some images are served", bad)
+    else:
+        files = "files of your own, since the run has no miniature, or null to remove the entry"
+        for place in NAMED:
+            for name, entry in _at(config, place).items():
+                need("<run>/miniature/" not in str(entry), f"{place}/{name}", files, entry)
+    if release := config["shards"]["released"]:
+        rows, last = release["count"], release["eval_last"]
+        need(last < rows, "shards/released/eval_last", f"less than count, {rows}", last)
+    elif config["distractors"]["released"]:
+        where = "the released CC-Neg, whose rows the mapping counts, under shards/released"
+        need(False, "distractors/released", where, None)
+    for name in NEEDED:
+        need(name in zeroshot["prompts"], f"evaluate/zeroshot/prompts/{name}", "a list of texts", None)
+    for name in dict.fromkeys(
+        ["distractors", *zeroshot["datasets"], *(entry["pool"] for entry in benchmarks.values())]
+    ):
+        need(name in pools, "features/pools", f"the pool {name!r}", list(pools))
+    for name, entry in benchmarks.items():
+        both = "the name sugarcrepe and the kind sugarcrepe together, since they have a table of their own"
+        need(
+            (entry["kind"] == "sugarcrepe") == (name == "sugarcrepe"),
+            f"evaluate/benchmarks/{name}",
+            both,
+            entry["kind"],
+        )
     clips, scored = clip_backbones(config), ["ccneg", "zeroshot", *benchmarks]
-    encoded = dict.fromkeys(["distractors", *zeroshot["datasets"], *(entry["pool"] for entry in benchmarks.values())])
-    problems = [
-        (
-            fetch["deadline_s"] < fetch["timeout_s"],
-            f"fetch/deadline_s: expected at least timeout_s, {fetch['timeout_s']}, since it is for all attempts "
-            f"together; found {fetch['deadline_s']}",
-        ),
-        (
-            recipe["warmup_steps"] >= recipe["steps"],
-            f"backbones/pretrain/warmup_steps: expected less than steps, {recipe['steps']}, found "
-            f"{recipe['warmup_steps']}",
-        ),
-        (
-            release and release["eval_last"] >= release["count"],
-            f"shards/released/eval_last: expected less than count, {release and release['count']}, found "
-            f"{release and release['eval_last']}",
-        ),
-        (
-            not release and config["distractors"]["released"],
-            "distractors/released: the mapping counts the rows of the released CC-Neg; expected it under "
-            "shards/released, found null",
-        ),
-        (bad >= 1, f"miniature/answers: expected shares with a sum below 1, so that some are good, found {bad:g}"),
-        *(
-            (
-                not config["miniature"] and "<run>/miniature/" in str(entry),
-                f"{place}/{name}: expected files of your own, since the run has no miniature, or null to remove the "
-                f"entry; found {quoted(entry)}",
-            )
-            for place in NAMED
-            for name, entry in _at(config, place).items()
-        ),
-        (chooser not in models, f"distractors/backbone: expected one of {', '.join(models)}, found {chooser!r}"),
-        *(
-            (name not in zeroshot["prompts"], f"evaluate/zeroshot/prompts: missing {name}; expected a list of texts")
-            for name in NEEDED
-        ),
-        *(
-            (name not in pools, f"features/pools: the pool {name!r} is missing; found {', '.join(pools)}")
-            for name in encoded
-        ),
-        *(
-            (
-                (entry["kind"] == "sugarcrepe") != (name == "sugarcrepe"),
-                f"evaluate/benchmarks/{name}: the name sugarcrepe and the kind sugarcrepe belong together, since they "
-                "have a table of their own",
-            )
-            for name, entry in benchmarks.items()
-        ),
-        *(
-            (
-                "backbone" in entry and entry["backbone"] not in clips,
-                f"backbones/models/{name}/backbone: expected a CLIP among {', '.join(clips)}, found "
-                f"{entry.get('backbone')!r}",
-            )
-            for name, entry in models.items()
-        ),
-        *(
-            (
-                benchmark not in scored,
-                f"backbones/models/{name}/benchmarks: expected some of {', '.join(scored)}, found {benchmark!r}",
-            )
-            for name, entry in models.items()
-            for benchmark in entry.get("benchmarks", ())
-        ),
-        *(
-            (name in models, f"evaluate/transformers: {name!r} is the name of a backbone too")
-            for name in config["evaluate"]["transformers"]
-        ),
-    ]
+    chooser = config["distractors"]["backbone"]
+    need(chooser in models, "distractors/backbone", f"one of {', '.join(models)}", chooser)
+    for name, entry in models.items():
+        beside, place = entry.get("backbone"), f"backbones/models/{name}"
+        need(beside is None or beside in clips, f"{place}/backbone", f"a CLIP among {', '.join(clips)}", beside)
+        for benchmark in entry.get("benchmarks", ()):
+            need(benchmark in scored, f"{place}/benchmarks", f"some of {', '.join(scored)}", benchmark)
+        need(name not in others, "evaluate/transformers", "a name that no backbone has", name)
     labels = {name: READERS[pool.get("reader", "tar")].classes for name, pool in pools.items()}
     images = {name: pool_paths(pool) for name, pool in pools.items()}
-    found = [text for wrong, text in problems if wrong] + prompt_problems(zeroshot)
-    return found + class_problems(zeroshot, labels, images)
+    return mistakes + prompt_problems(zeroshot) + class_problems(zeroshot, labels, images)
 
 
 def _at(config: dict, place: str) -> object:
@@ -197,36 +169,33 @@ def check_experiments(experiments: list[dict], config: dict) -> None:
 
     Raises `ValueError` with one line per problem.
     """
-    models, clips = evaluated_models(config, []), clip_backbones(config)
-    taken = [*models, *config["evaluate"]["transformers"]]
-    problems = []
-    for row in experiments:
-        backbone, seeds, names = row["backbone"], row["seeds"], row["benchmarks"] or []
-        several = [f"{row['experiment']}-s{seed}" for seed in seeds]
-        unknown = [name for name in names if name not in models[backbone]]
-        crepe = row["negatives"] == "crepe"
-        wrong = {
-            f"benchmarks: expected all, or some of those of its backbone {backbone}, {', '.join(models[backbone])}; "
-            f"found {', '.join(map(repr, unknown))}": unknown,
-            f"benchmarks: expected each once, found {', '.join(names)}": len({*names}) < len(names),
-            f"backbone: expected a CLIP, {', '.join(clips)}, found {backbone!r}, which is listed beside one": (
-                backbone not in clips
-            ),
-            f"loss {row['loss']} needs distractors, which negatives crepe does not have; use l1": (
-                crepe and needs_distractors(row["loss"])
-            ),
-            "negatives crepe needs the pool 'crepe' in features/pools": (
-                crepe and "crepe" not in config["features"]["pools"]
-            ),
-            "the family CLIP is for models that are not fine-tuned; name another": row["family"] == "CLIP",
-            f"expected different seeds, found {seeds}": len({*seeds}) < len(seeds),
-            f"with finetune/order paper nothing depends on the seed; expected one, found {seeds}": (
-                config["finetune"]["order"] == "paper" and len(seeds) > 1
-            ),
-            **{f"{name} is the name of another model": name in taken for name in several},
-        }
-        problems += [f"{row['experiment']}: {problem}" for problem, is_so in wrong.items() if is_so]
-    _raise(problems)
+    _raise([f"{row['experiment']}: {problem}" for row in experiments for problem in _row_problems(row, config)])
+
+
+def _row_problems(row: dict, config: dict) -> list[str]:
+    models, clips, pools = evaluated_models(config, []), clip_backbones(config), config["features"]["pools"]
+    backbone, seeds, named, crepe = row["backbone"], row["seeds"], row["benchmarks"] or [], row["negatives"] == "crepe"
+    legal = models[backbone]
+    unknown = [name for name in named if name not in legal]
+    numbered = [f"{row['experiment']}-s{seed}" for seed in seeds]
+    taken = [name for name in numbered if name in models or name in config["evaluate"]["transformers"]]
+    paper = config["finetune"]["order"] == "paper"
+    wrong = {
+        f"benchmarks: expected all, or some of those of {backbone}, {', '.join(legal)}; found {unknown}": unknown,
+        f"benchmarks: expected each once, found {', '.join(named)}": len({*named}) < len(named),
+        f"backbone: expected a CLIP, {', '.join(clips)}, found {backbone!r}": backbone not in clips,
+        f"loss {row['loss']} needs distractors, which negatives crepe does not have; use l1": (
+            crepe and needs_distractors(row["loss"])
+        ),
+        f"negatives crepe needs the pool 'crepe' in features/pools; found {', '.join(pools)}": (
+            crepe and "crepe" not in pools
+        ),
+        "the family CLIP is for models that are not fine-tuned; name another": row["family"] == "CLIP",
+        f"expected different seeds, found {seeds}": len({*seeds}) < len(seeds),
+        f"with finetune/order paper nothing depends on the seed; expected one, found {seeds}": paper and len(seeds) > 1,
+        f"{', '.join(taken)} is the name of another model": taken,
+    }
+    return [problem for problem, is_so in wrong.items() if is_so]
 
 
 def _raise(problems: list[str]) -> None:

@@ -129,7 +129,7 @@ def _explain(mistake: dict, root: dict, value: object) -> list[str]:
         key = location[-1] if kind == "extra_forbidden" else mistake["input"]
         return [_explain_key(mistake, place._replace(schema=_referenced(place.schema, root)), key)]
     place = _find(location, root, value)
-    expected, found = allowed(place.schema, root), f"{_said(place.value)}{_hint(place.value)}"
+    expected, found = allowed(place.schema, root), f"{said(place.value)}{_hint(place.value)}"
     if kind == "missing":
         return [f"{place.path.rpartition('/')[0] or 'the top level'}: missing {location[-1]}; expected {expected}"]
     if kind == "value_error":
@@ -139,7 +139,7 @@ def _explain(mistake: dict, root: dict, value: object) -> list[str]:
         union = _referenced(place.schema, root)["discriminator"]
         key, expected = union["propertyName"], f"one of {', '.join(union['mapping'])}"
         if key in place.value:
-            return [f"{place.path}/{key}: expected {expected}, found {_said(place.value[key])}"]
+            return [f"{place.path}/{key}: expected {expected}, found {said(place.value[key])}"]
         return [f"{place.path}: missing {key}; expected {expected}, found the keys {', '.join(map(str, place.value))}"]
     if place.schema.get("writeOnly"):
         found = "a text that is not shown, since it may hold a secret"
@@ -152,15 +152,15 @@ def _explain_key(mistake: dict, place: Place, key: object) -> str:
     names = place.schema.get("propertyNames", {}).get("enum") or sorted(place.schema.get("properties", {}))
     if names:
         question = f"{nearest(key, names)}{_hint(key)}"
-        return f"{place.path or 'the top level'}: unknown key {_said(key)}{question} Allowed: {', '.join(names)}"
+        return f"{place.path or 'the top level'}: unknown key {said(key)}{question} Allowed: {', '.join(names)}"
     pattern = next(iter(place.schema["patternProperties"]))
     expected = (
         mistake["ctx"]["error"] if mistake["type"] == "value_error" else f"expected a text that matches {pattern}"
     )
-    return f"{place.path}, a key: {expected}, found {_said(key)}"
+    return f"{place.path}, a key: {expected}, found {said(key)}"
 
 
-def _said(value: object) -> str:
+def said(value: object) -> str:
     """Return a value as YAML would have it, where Python's word differs."""
     words = {"None": "null", "True": "true", "False": "false"}
     return words.get(quoted(value), quoted(value))
