@@ -116,7 +116,7 @@ def at(place, entry):
         ("backbones/models/x", {**NEG, "benchmarks": []}, "benchmarks: expected a list of at least 1 entries"),
         ("backbones/models/x", {**CHECKPOINT, "image_tower": "own"}, "x/image_tower: needs the key 'backbone', the C"),
         ("backbones/models/blind-rule", NEG, "a key: expected a name other than blind-rule, blind-words"),
-        ("evaluate/transformers/mini-rn", {"kind": "blip", "path": "b"}, "a name that no backbone has, found 'mini-rn'"),
+        ("evaluate/transformers/mini-rn", {"kind": "blip", "path": "b"}, "a name that no backbone has, found 'mini"),
         # an architecture that CLIP cannot build
         ("backbones/models/mini-rn/architecture/image_resolution", 80, "expected a multiple of 32, found 80"),
         ("backbones/models/mini-rn/architecture/vision_width", 13, "vision_width: expected an even number, found 13"),
