@@ -5,7 +5,7 @@
     python -m pipeline_lib.config.reference >config/reference.md
 
 Types and bounds come from `pipeline_lib.config.models`. Defaults, and what an option means, are read from
-``config/config.yaml`` and the comments in it; what it does not show is described in the models.
+``config/config.yaml`` and the comments in it; what no file shows is described in the models.
 """
 
 import re
@@ -17,7 +17,8 @@ import yaml
 from pipeline_lib.config.errors import allowed, inner, schema_of
 from pipeline_lib.config.models import Config
 
-CONFIG = Path("config/config.yaml")
+FILES = ("config/config.yaml", "config/released-ccneg.yaml")
+ENTRY = re.compile(r"(?<=^backbones\.models\.)[\w-]+")  # the only entries with options that have comments
 HEADER = """# All options
 
 Made by `python -m pipeline_lib.config.reference` from the models that check a configuration and from `config.yaml`; a
@@ -27,19 +28,18 @@ test keeps it in step. `NAME` stands for a name of your own. [README.md](README.
 
 def main() -> None:
     """Print the table."""
-    text = CONFIG.read_text(encoding="utf-8")
-    said = {path: (default, comment) for path, default, comment in _described(yaml.compose(text), text.splitlines())}
+    defaults, comments = {}, {}
+    for number, text in enumerate(Path(file).read_text(encoding="utf-8") for file in FILES):
+        for path, default, comment in _described(yaml.compose(text), text.splitlines()):
+            comments.setdefault(ENTRY.sub("NAME", path), comment)
+            if number == 0 and default:
+                defaults[path] = f"`{default}`"
     print(HEADER)
     print("| option | value | default | meaning |\n|---|---|---|---|")
     root = schema_of(Config)
     for path, schema in _options(root, root):
-        default, comment = said.get(path, ("", ""))
-        cells = [
-            f"`{path}`",
-            allowed(schema, root),
-            default and f"`{default}`",
-            comment or schema.get("description", ""),
-        ]
+        meaning = comments.get(path) or schema.get("description", "")
+        cells = [f"`{path}`", allowed(schema, root), defaults.get(path, ""), meaning]
         print(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
 
 
