@@ -125,7 +125,7 @@ def test_a_bad_valse_file_is_named(tmp_path, content, message):
 def test_an_item_that_stands_twice_is_not_lost(tmp_path):
     path = tmp_path / "existence.json"
     path.write_text(f'{{"e1": {json.dumps(GOOD)}, "e1": {json.dumps(GOOD)}}}')
-    with pytest.raises(ValueError, match=r"existence\.json: the key 'e1' stands twice in one JSON object"):
+    with pytest.raises(ValueError, match=r"existence\.json: .*the key 'e1' stands twice in one JSON object"):
         read_valse(path)
 
 

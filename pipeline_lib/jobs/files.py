@@ -93,6 +93,9 @@ def write_json(path: str | Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # the escaped half of a character beyond the first 65,536
+
+
 def read_json(path: str | Path) -> object:
     """Read a JSON file; refuse NaN, half surrogate pairs, too deep nesting, and a key that an object has twice."""
     try:
@@ -101,23 +104,14 @@ def read_json(path: str | Path) -> object:
         if SURROGATE.search(text):
             json.dumps(content, ensure_ascii=False).encode()
         return content
-    except _RepeatedKeyError as error:
-        raise ValueError(f"{path}: the key {error.args[0]!r:.200} occurs twice in one JSON object") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: expected JSON, found something else ({error}); {remedy(path)}") from error
-
-
-SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # the escaped half of a character beyond the first 65,536
-
-
-class _RepeatedKeyError(Exception):
-    """A JSON object has a key twice."""
 
 
 def _without_repetition(pairs: list[tuple[str, object]]) -> dict:
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise _RepeatedKeyError(repeated(name for name, _ in pairs))
+        raise ValueError(f"the key {repeated(name for name, _ in pairs)!r:.200} stands twice in one JSON object")
     return content
 
 
