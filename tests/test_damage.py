@@ -75,6 +75,12 @@ def copy(small_run, tmp_path_factory):
     return shutil.copytree(small_run, tmp_path_factory.mktemp("damage") / "run")
 
 
+def main_of(name):
+    """The function that a command runs: a module's, or that of a package's `__main__`."""
+    module = importlib.import_module(name)
+    return getattr(module, "main", None) or importlib.import_module(f"{name}.__main__").main
+
+
 def truncated(path: Path) -> bytes:
     """All but the last third."""
     content = path.read_bytes()
@@ -105,7 +111,7 @@ def test_a_damaged_file_is_named_with_the_rule_that_makes_it(name, damage, copy,
     whole = path.read_bytes()
     path.write_bytes(damage(path))
     try:
-        said = call(importlib.import_module(module).main, *arguments)
+        said = call(main_of(module), *arguments)
     finally:
         path.write_bytes(whole)
     assert isinstance(said, str) and said.startswith("error: ") and name in said, said
@@ -146,7 +152,7 @@ def test_the_index_holds_the_samples_of_the_shards_against_the_triplets(copy, co
     write_samples(path, samples[:-1])
     module, *arguments = commands["shards_index"]
     try:
-        said = call(importlib.import_module(module).main, *arguments)
+        said = call(main_of(module), *arguments)
     finally:
         path.write_bytes(whole)
     assert "samples of the triplets" in said and "the rule shards_build" in said

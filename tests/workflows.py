@@ -85,8 +85,7 @@ def parsed(folder, *targets, configfiles=(), config=None, **asked):
     package = Path(folder, "pipeline_lib").resolve()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(code_version, "PACKAGE", package)
-        for function in (code_version.code_version, code_version._read, code_version._data_files):
-            function.cache_clear()
+        forget_code()
         try:
             with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
                 workflow = api.workflow(
@@ -102,7 +101,13 @@ def parsed(folder, *targets, configfiles=(), config=None, **asked):
                     workflow._workflow.sourcecache.runtime_cache.cleanup()
         finally:
             os.chdir(before)
-            code_version.code_version.cache_clear()
+            forget_code()
+
+
+def forget_code():
+    """Forget which code was read, since it is another folder's."""
+    for function in (code_version.code_version, code_version._read, code_version._data_files):
+        function.cache_clear()
 
 
 def count(jobs):
