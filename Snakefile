@@ -1,5 +1,8 @@
-# Table of contents: the stages in the order of the data, then the targets. Start here, then open the rules file of a
-# stage; the module that each rule calls stands in its `shell:`.
+# Table of contents: the stages in the order of the data, then the targets. Start here, then open a stage's rules file.
+#
+# A rule is called STAGE_VERB, as the module pipeline_lib.STAGE.VERB that it runs; its logs and benchmarks lie in folders
+# of that name. It is called STAGE alone where stage and verb are the same word, or where the stage has one rule.
+# `show_...` copies the results of the active run, `all`, `retry_failed` and `preflight` are what to ask for.
 from snakemake.utils import min_version
 
 min_version("9.12")
@@ -12,15 +15,18 @@ include: "workflow/rules/common.smk"
 
 
 pathvars:
-    run=f"results/{config['run']}",
+    run=RUN,
     logs="<run>/logs",
     benchmarks="<run>/benchmarks",
 
 
-include: "workflow/rules/miniature.smk"
+# The drawn world; a run on real data names its own files instead.
+if config["miniature"] is not None:
+
+    include: "workflow/rules/miniature.smk"
 
 
-# CC-Neg is our own, or the authors' where `shards.released` names it: then nothing is fetched and nothing negated.
+# CC-Neg is made here, or it is the authors' where `shards.released` names it: then nothing is fetched or negated.
 if config["shards"]["released"] is None:
 
     include: "workflow/rules/fetch.smk"
@@ -49,6 +55,7 @@ else:
 include: "workflow/rules/finetune.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/show.smk"
 include: "workflow/rules/preflight.smk"
 
 
@@ -60,13 +67,14 @@ rule all:
     default_target: True
     input:
         "results/tables.parquet",
+        "results/figures/intro.svg",
         "results/report.html",
-        *made_by_fetching("<run>/captions/quality.html"),
+        *where_fetched("<run>/captions/quality.html"),
 
 
-# It deletes the marks that parts were asked again, and has no output, so that it can be wanted any number of times.
+# It deletes the marks of parts that were asked again, and has no output, so it can be asked for any number of times.
 rule retry_failed:
-    """Ask again for the images that could not be had for a reason that may have passed."""
+    """Download again what failed temporarily."""
     input:
         expand("<run>/fetch/{part}.retried", part=PARTS),
     log:

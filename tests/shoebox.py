@@ -155,7 +155,7 @@ def pack(root: Path, port: int) -> Path:
     ):  # fmt: skip
         images[make.__name__.replace("_", "-")] = len(make(zeroshot))
     # Torchvision knows the flowers' lists of labels by their MD5, and takes no others: their images come as a tar.
-    flowers = {"name": "flowers-102", "images": "data/zeroshot/flowers-102.tar", "count": 8}
+    flowers = {"reader": "tar", "images": "data/zeroshot/flowers-102.tar", "count": 8}
     samples = (
         (f"{label:05d}", {"jpg": picture(label), "json": json.dumps({"label": 12 * label}).encode()})
         for label in range(8)
@@ -169,10 +169,7 @@ def pack(root: Path, port: int) -> Path:
     sheet += "crepe-b32\tCoN-CLIP\tvit-b32\tl1\tcrepe\t0\tccneg,zeroshot,sugarcrepe\n"
     layouts.write(data / "experiments.tsv", sheet.encode())
 
-    for dataset in paper["evaluate"]["zeroshot"]["datasets"]:
-        if dataset["name"] == "imagenet-1k":
-            dataset["templates"] = "data/templates.txt"
-    clip = {"source": "checkpoint", "activation": "quickgelu"}
+    clip = {"source": "checkpoint", "released": None, "activation": "quickgelu"}
     differences = {
         "run": "shoebox",
         "fetch": {
@@ -180,31 +177,28 @@ def pack(root: Path, port: int) -> Path:
             "connect_to": {SUFFIX: f"127.0.0.1:{port}"},
         },
         "backbones": {
-            "models": [
-                {"name": "vit-b32", "path": "data/checkpoints/vit-b32.pt", **clip},
-                {"name": "vit-b16", "path": "data/checkpoints/vit-b16.pt", **clip, "benchmarks": ["ccneg"]},
-                {
-                    "name": "negclip-b32", "path": "data/checkpoints/negclip-b32.pt", **clip,
+            "models": {
+                **dict.fromkeys(("vit-l14", "rn50", "rn101")),
+                "vit-b32": {"path": "data/checkpoints/vit-b32.pt", **clip},
+                "vit-b16": {"path": "data/checkpoints/vit-b16.pt", **clip, "benchmarks": ["ccneg"]},
+                "negclip-b32": {
+                    "path": "data/checkpoints/negclip-b32.pt", **clip,
                     "family": "Neg-CLIP", "backbone": "vit-b32", "benchmarks": ["ccneg", "sugarcrepe"],
                 },
-            ]
+            }
         },
         "features": {
             "training_precision": "fp32",
-            "pools": [
-                flowers if pool["name"] == "flowers-102" else {**pool, "count": images.get(pool["name"])}
-                for pool in paper["features"]["pools"]
-            ],
+            "pools": {name: {"count": images.get(name)} for name, pool in paper["features"]["pools"].items() if pool}
+            | {"flowers-102": flowers},
         },
         "finetune": {
             "experiments": "data/experiments.tsv", "batch_size": 8, "epochs": 2, "lr": 1.0e-3, "warmup_steps": 1,
             "precision": "fp32",
         },
         "evaluate": {
-            "zeroshot": {"datasets": paper["evaluate"]["zeroshot"]["datasets"]},
-            "benchmarks": [
-                {**entry, "count": counts[entry["name"]]} for entry in paper["evaluate"]["benchmarks"]
-            ],
+            "zeroshot": {"datasets": {"imagenet-1k": {"templates": "data/templates.txt"}}},
+            "benchmarks": {name: {"count": counts[name]} for name in paper["evaluate"]["benchmarks"]},
         },
     }  # fmt: skip
     layouts.write(root / "shoebox.yaml", yaml.safe_dump(differences).encode())

@@ -13,7 +13,7 @@ import yaml
 from benchmarks import TEXTS, random_rows, write_csv, write_features
 from conftest import ROOT, jpeg_bytes
 from papers import KIND_OF, MODELS, write_metrics
-from test_workflow import load, snakemake
+from workflows import load, snakemake
 
 from pipeline_lib.clip.load import save_checkpoint
 from pipeline_lib.jobs.files import write_json
@@ -54,14 +54,13 @@ def test_a_row_and_a_seed(empty_copy, before):
 
 
 def test_a_backbone(empty_copy, before):
-    backbones = load("config.yaml")["backbones"]["models"]
-    backbones.append({**backbones[0], "name": "mini-new"})
-    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"backbones": {"models": backbones}}))
+    new = {"mini-new": load("config.yaml")["backbones"]["models"]["mini-rn"]}
+    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"backbones": {"models": new}}))
     add_row(empty_copy, "conclip-new", "CoN-CLIP", "mini-new", "conclip", "ccneg", "0", "all")
     jobs, _ = jobs_of(empty_copy, "--configfile", "mine.yaml")
-    slim = sum(1 for pool in load("config.yaml")["features"]["pools"] if pool["name"] != "crepe")
+    slim = len(load("config.yaml")["features"]["pools"].keys() - {"crepe"})
     assert more(jobs, before) == {
-        "pretrain": 1, "finetune": 1, "features": slim + 2 * load("config.yaml")["fetch"]["parts"],
+        "backbones_pretrain": 1, "finetune": 1, "features": slim + 2 * load("config.yaml")["fetch"]["parts"],
         "evaluate_ccneg": 2, "evaluate_zeroshot": 2, "evaluate_benchmark": 2,
         "total": 8 + slim + 2 * load("config.yaml")["fetch"]["parts"],
     }  # fmt: skip
@@ -104,16 +103,14 @@ def label_of(name):
     catalogue = empty_copy / "pipeline_lib" / "readers" / "catalogue.py"
     lines = catalogue.read_text()
     catalogue.write_text(lines.replace('    "tar": ', '    "my-set": "my_set.READER",\n    "tar": '))
-    pools = load("config.yaml")["features"]["pools"]
-    kinds = next(pool for pool in pools if pool["name"] == "kinds")
-    kinds |= {"reader": "my-set", "images": "data/mine", "count": 2}
-    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"features": {"pools": pools}}))
+    kinds = {"reader": "my-set", "images": "data/mine", "count": 2}
+    (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"features": {"pools": {"kinds": kinds}}}))
     (empty_copy / "data" / "mine" / "test").mkdir(parents=True)
     for name in ("3-dog.jpg", "5-cat.jpg"):
         (empty_copy / "data" / "mine" / "test" / name).write_bytes(jpeg_bytes())
     target = "results/miniature/features/mini-rn/kinds/00000.safetensors"
     done = snakemake("-n", "--cores", "2", "-p", "--configfile", "mine.yaml", "--", target, folder=empty_copy)
-    assert "--reader my-set --images data/mine" in done.stdout, done.stdout + done.stderr
+    assert re.search(r"--reader my-set \\\s+--images data/mine ", done.stdout), done.stdout + done.stderr
     code = (
         "from pipeline_lib.readers.pool import read_pool; from pipeline_lib.readers.reader import find_reader; "
         "print([(s.key, s.said['label']) for s in read_pool(find_reader('my-set'), ['data/mine'], count=2)])"
@@ -176,10 +173,10 @@ def add_kind(folder):
 
 def test_a_benchmark_is_an_entry_and_a_kind_a_module(empty_copy):
     add_kind(empty_copy)
-    entries = load("config.yaml")["evaluate"]["benchmarks"] + [
-        {"name": "questions", "kind": "mcq", "annotations": "data/q.csv", "pool": "sugarcrepe", "count": 12},
-        {"name": "own", "kind": "own-kind", "annotations": "data", "pool": "kinds", "count": {"one": 3, "two": 4}},
-    ]
+    entries = {
+        "questions": {"kind": "mcq", "annotations": "data/q.csv", "pool": "sugarcrepe", "count": 12},
+        "own": {"kind": "own-kind", "annotations": "data", "pool": "kinds", "count": {"one": 3, "two": 4}},
+    }
     (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"evaluate": {"benchmarks": entries}}))
     (empty_copy / "data").mkdir()
     for name in ("q.csv", "1.csv", "2.csv"):

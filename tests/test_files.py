@@ -13,7 +13,7 @@ from conftest import call, jpeg_bytes
 from safetensors import SafetensorError
 
 from pipeline_lib.formats.images import read_images
-from pipeline_lib.formats.tars import encode_json, read_samples, write_samples
+from pipeline_lib.formats.tars import read_samples, write_samples
 from pipeline_lib.jobs.files import atomic, discard, read_json, read_parquet, write_json, write_parquet
 
 SAMPLES = [("000000000", {"jpg": b"one", "json": b"{}"}), ("000000001", {"jpg": b"two", "json": b"{}"})]
@@ -29,10 +29,6 @@ def test_a_failed_writer_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["out.txt"]
 
 
-def safetensors_on_a_full_disk():
-    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
-
-
 def torch_on_a_full_disk():
     try:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -40,11 +36,21 @@ def torch_on_a_full_disk():
         raise RuntimeError("unexpected pos 576 vs 534")
 
 
-def parquet_on_a_full_disk():
-    raise OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+def on_a_full_disk(error):
+    raise error
 
 
-@pytest.mark.parametrize("fail", [safetensors_on_a_full_disk, torch_on_a_full_disk, parquet_on_a_full_disk])
+@pytest.mark.parametrize(
+    "fail",
+    [
+        torch_on_a_full_disk,
+        lambda: on_a_full_disk(SafetensorError("I/O error: No space left on device (os error 28)")),
+        lambda: on_a_full_disk(
+            OSError(errno.ENOSPC, "Error writing bytes. Detail: [errno 28] No space left on device")
+        ),
+    ],
+    ids=["torch", "safetensors", "parquet"],
+)
 def test_a_full_disk_is_named_with_the_file_in_one_line(tmp_path, fail):
     def write():
         with atomic(tmp_path / "out.bin") as aside:
@@ -83,17 +89,6 @@ def test_what_is_discarded_is_gone_with_what_a_kill_left_of_it(tmp_path):
     discard(tmp_path / "out.bin")
 
 
-def test_samples_come_back_in_order(tmp_path):
-    assert write_samples(tmp_path / "a.tar", iter(SAMPLES)) == 2
-    assert list(read_samples(tmp_path / "a.tar")) == SAMPLES
-
-
-def test_the_same_samples_give_the_same_bytes(tmp_path):
-    write_samples(tmp_path / "a.tar", SAMPLES)
-    write_samples(tmp_path / "b.tar", SAMPLES)
-    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # webdataset leaves its files open
 @pytest.mark.parametrize("count", [0, 1, 5, 19, 20])  # at 20 the last block of a record is full
 def test_webdataset_writes_and_reads_the_same_tar(tmp_path, count):
@@ -108,6 +103,7 @@ def test_webdataset_writes_and_reads_the_same_tar(tmp_path, count):
     assert (tmp_path / "ours.tar").read_bytes() == (tmp_path / "theirs.tar").read_bytes()
     read = wds.WebDataset(str(tmp_path / "ours.tar"), shardshuffle=False, empty_check=False)
     assert [(sample["__key__"], {"jpg": sample["jpg"], "json": sample["json"]}) for sample in read] == samples
+    assert list(read_samples(tmp_path / "ours.tar")) == samples
 
 
 @pytest.mark.parametrize("kept", [0, 100, 512, 1024, 1600, 3072])
@@ -129,12 +125,6 @@ def test_a_tar_with_a_damaged_header_is_named_and_not_read_as_a_shorter_one(tmp_
         list(read_samples(path))
 
 
-def test_two_samples_with_one_key_in_a_row_are_named(tmp_path):
-    write_samples(tmp_path / "a.tar", [SAMPLES[0], SAMPLES[0]])
-    with pytest.raises(ValueError, match=r"a\.tar: sample '000000000' has a second \.jpg member"):
-        list(read_samples(tmp_path / "a.tar"))
-
-
 @pytest.mark.parametrize("key", ["../evil", "a/b", "a.b", "", "a\nb"])
 def test_a_key_that_could_leave_the_folder_is_refused(tmp_path, key):
     with pytest.raises(ValueError, match="a key must be"):
@@ -142,18 +132,23 @@ def test_a_key_that_could_leave_the_folder_is_refused(tmp_path, key):
     assert not (tmp_path / "a.tar").exists()
 
 
-def test_an_image_that_is_none_is_named(tmp_path):
-    write_samples(tmp_path / "a.tar", [("000000007", {"jpg": b"<html>", "json": b"{}"})])
-    with pytest.raises(ValueError, match=r"a\.tar: the image of sample 000000007 does not decode"):
-        list(read_images([tmp_path / "a.tar"]))
-
-
-def test_a_key_in_two_tars_of_a_pool_is_named(tmp_path):
-    sample = ("000000007", {"jpg": jpeg_bytes(), "json": encode_json({})})
-    for name in ("a.tar", "b.tar"):
-        write_samples(tmp_path / name, [sample])
-    with pytest.raises(ValueError, match=r"b\.tar: key 000000007 occurs a second time"):
-        list(read_images([tmp_path / "a.tar", tmp_path / "b.tar"]))
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ([[SAMPLES[0], SAMPLES[0]]], r"0\.tar: sample '000000000' has a second \.jpg member"),
+        (
+            [[("000000007", {"jpg": b"<html>", "json": b"{}"})]],
+            r"0\.tar: the image of sample 000000007 does not decode",
+        ),
+        (2 * [[("000000007", {"jpg": jpeg_bytes(), "json": b"{}"})]], r"1\.tar: key 000000007 occurs a second time"),
+    ],
+)
+def test_a_sample_that_cannot_be_used_is_named(tmp_path, samples, message):
+    paths = [tmp_path / f"{number}.tar" for number in range(len(samples))]
+    for path, content in zip(paths, samples, strict=True):
+        write_samples(path, content)
+    with pytest.raises(ValueError, match=message):
+        list(read_images(paths))
 
 
 @pytest.mark.parametrize(

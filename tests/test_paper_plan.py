@@ -1,36 +1,37 @@
 """The paper's run as the engine plans it, from the links to the tables, with all that it takes from outside."""
 
 import re
-from pathlib import Path
 
 import pytest
-from test_workflow import load, merged, snakemake
-
-from pipeline_lib.config.inputs import external_files
+from conftest import ROOT
+from workflows import configuration, provide, snakemake
 
 PARTS, SEEDS, ZEROSHOT, LATER = 64, 3, 8, 7
 PLAN = {
     "fetch": PARTS,
     "fetch_summary": 1,
-    "negate": PARTS,
+    "captions_negate": PARTS,
     "captions_quality": 1,
-    "shards": PARTS,
+    "shards_build": PARTS,
     "shards_index": 1,
-    "crepe_triplets": 1,
-    "released": 5,  # CLIPs of OpenAI's
+    "shards_crepe": 1,
+    "backbones_openai": 5,  # CLIPs of OpenAI's
     # Evaluation: CC-Neg by all five, for three also eight labelled sets, COCO, VOC, Visual7W and NegRefCOCOg. Training:
     # CC-Neg and distractors by the three that are fine-tuned, CREPE by one of them.
     "features": 5 * PARTS + 3 * (ZEROSHOT + 4) + 3 * (PARTS + 1) + 1,
-    "distractors": 1,
+    "distractors_choose": 1,
     "finetune": 7 * SEEDS,
     "evaluate_ccneg": 5 + 7 * SEEDS,
     "evaluate_blind": 2,
     "evaluate_zeroshot": 3 + 7 * SEEDS,
     # SugarCREPE of all of them; the later benchmarks of CLIP and CoN-CLIP, not of the rows of the ablation.
     "evaluate_benchmark": 3 + 7 * SEEDS + LATER * (3 + 3 * SEEDS),
-    "tables": 1,
-    "figures": 1,
-    "report_page": 1,
+    "paper_tables": 1,
+    "paper_figures": 1,
+    "paper_report": 1,
+    "show_tables": 1,
+    "show_figures": 1,
+    "show_report": 1,
 }
 
 
@@ -48,28 +49,19 @@ def plan(folder, *configfiles):
     return jobs
 
 
-def provide(folder, monkeypatch, *names):
-    """Put an empty file wherever the configurations name something from outside."""
-    monkeypatch.chdir(folder)
-    config = load("config.yaml")
-    for name in names:
-        config = merged(load(name), config)
-    for path in (Path(path) for paths in external_files(config).values() for path in paths):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-
-
 def test_the_paper_run_is_planned_with_so_many_jobs_of_each_rule(empty_copy, monkeypatch):
-    provide(empty_copy, monkeypatch, "paper.yaml")
+    monkeypatch.chdir(ROOT)
+    provide(empty_copy, configuration("paper.yaml"))
     assert plan(empty_copy, "config/paper.yaml") == PLAN
 
 
 @pytest.mark.parametrize("later", [False, True])
 def test_released_models_and_the_released_set_change_the_plan_by_their_own_jobs(empty_copy, monkeypatch, later):
     names = ["paper.yaml", "released-models.yaml", *(["released-ccneg.yaml"] if later else [])]
-    provide(empty_copy, monkeypatch, *names)
+    monkeypatch.chdir(ROOT)
+    provide(empty_copy, configuration(*names))
     expected = PLAN | {
-        "read_checkpoint": 5,
+        "backbones_checkpoint": 5,
         # The authors' CoN-CLIPs share the features of their CLIPs, Neg-CLIP and LaCLIP have their own.
         "features": PLAN["features"] + PARTS + ZEROSHOT + 4 + PARTS,
         "evaluate_ccneg": PLAN["evaluate_ccneg"] + 5,
@@ -78,7 +70,14 @@ def test_released_models_and_the_released_set_change_the_plan_by_their_own_jobs(
         "evaluate_benchmark": PLAN["evaluate_benchmark"] + 4 * (1 + LATER),
     }
     if later:
-        for name in ("fetch", "fetch_summary", "negate", "captions_quality", "shards", "distractors"):
+        for name in (
+            "fetch",
+            "fetch_summary",
+            "captions_negate",
+            "captions_quality",
+            "shards_build",
+            "distractors_choose",
+        ):
             del expected[name]
-        expected |= {"release": 1, "shards_released": PARTS, "distractors_released": 1}
+        expected |= {"shards_release": 1, "shards_build_released": PARTS, "distractors_released": 1}
     assert plan(empty_copy, *(f"config/{name}" for name in names)) == expected

@@ -67,7 +67,7 @@ def run(module, *arguments):
 
 
 def build_part(folder, images, part="00000", parts=1, missing=0):
-    """Run the command of the rule `shards_released`."""
+    """Run the command of the rule `shards_build_released`."""
     run(
         *(release, "build", "--release", folder / "release.parquet", "--images", images),
         *("--part", part, "--parts", parts, "--most-missing", missing),
@@ -77,7 +77,7 @@ def build_part(folder, images, part="00000", parts=1, missing=0):
 
 
 def build(folder, annotations, images, parts, missing=0):
-    """Run the commands of the rules `release`, `shards_released` and `shards_index`."""
+    """Run the commands of the rules `shards_release`, `shards_build_released` and `shards_index`."""
     run(
         *(release, "read", "--annotations", annotations, "--count", COUNT, "--eval-last", EVAL_LAST),
         *("--negated-commas", "remove", "--output", folder / "release.parquet"),

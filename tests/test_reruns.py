@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 import yaml
-from faults.small import finish
-from test_workflow import load, merged
+from workflows import merged, plan
 
-END = {"tables", "figures", "report_page", "all"}
+SHOWN = {"show_tables", "show_figures", "show_report", "all"}
+END = {"paper_tables", "paper_figures", "paper_report"} | SHOWN
 CCNEG = {"evaluate_ccneg conclip-rn-s0", "evaluate_ccneg crepe-rn-s0"}
 TUNED = CCNEG | {"evaluate_zeroshot conclip-rn-s0", "evaluate_benchmark conclip-rn-s0,sugarcrepe"}
 TUNING = {"finetune conclip-rn-s0", "finetune crepe-rn-s0"}
@@ -21,32 +21,24 @@ def copy(small_run, tmp_path):
     return shutil.copytree(small_run, tmp_path / "run", symlinks=True)
 
 
-def planned(folder, *arguments):
-    """Return the jobs that the engine would do, each as its rule and the values of its wildcards."""
-    status, said = finish(folder, "--dry-run", *arguments)
-    assert status == 0, said[-3000:]
-    blocks = re.findall(r"^(?:local)?rule (\w+):\n((?: +.*\n)+)", said, re.MULTILINE)
-    jobs = []
-    for rule, block in blocks:
-        named = re.search(r"wildcards: (.*)", block)
-        values = ",".join(re.findall(r"=([\w-]+)", named[1])) if named else ""
-        jobs.append(f"{rule} {values}".strip())
-    assert len(jobs) == len(set(jobs))
-    return set(jobs)
+def planned(folder, **asked):
+    """Return the jobs that Snakemake would do, each as its rule and the values of its wildcards."""
+    jobs = plan(folder, configfiles=["small.yaml"], **asked)
+    return {f"{job.rule} {','.join(job.wildcards.values())}".strip() for job in jobs}
 
 
 def replace(folder, name, old, new):
-    """Change a text in a file, where it stands once."""
+    """Change a text in a file, where it occurs once."""
     path = folder / name
     text = path.read_text()
     assert text.count(old) == 1, (name, old)
     path.write_text(text.replace(old, new))
 
 
-def add_row(folder, *cells):
-    """Add a row to the sheet of experiments."""
-    with open(folder / "small.tsv", "a") as sheet:
-        sheet.write("\t".join(cells) + "\n")
+def append(folder, name, text):
+    """Write a text at the end of a file."""
+    with open(folder / name, "a") as file:
+        file.write(text)
 
 
 def configure(folder, **changes):
@@ -55,28 +47,20 @@ def configure(folder, **changes):
     path.write_text(yaml.safe_dump(merged(changes, yaml.safe_load(path.read_text())), sort_keys=False))
 
 
-def test_a_finished_run_has_nothing_to_do(small_run):
-    assert planned(small_run) == set()
-
-
 @pytest.mark.parametrize(
-    ("arguments", "expected"),
+    ("asked", "expected"),
     [
-        (("--forcerun", "finetune"), TUNING | TUNED | END),
-        (("--forcerun", "finetune", "--until", "finetune"), TUNING),
-        (("--forcerun", "finetune", "--omit-from", "tables"), TUNING | TUNED),
-        (("--forcerun", "distractors", "--omit-from", "evaluate_ccneg"), {
-            "distractors", "finetune conclip-rn-s0", "evaluate_zeroshot conclip-rn-s0",
+        ({}, set()),
+        ({"forcerun": {"finetune"}, "omit_from": {"paper_tables"}}, TUNING | TUNED),
+        ({"forcerun": {"distractors_choose"}, "omit_from": {"evaluate_ccneg"}}, {
+            "distractors_choose", "finetune conclip-rn-s0", "evaluate_zeroshot conclip-rn-s0",
             "evaluate_benchmark conclip-rn-s0,sugarcrepe",
         }),
-        (("--forcerun", "shards_index", "--until", "distractors"), {"shards_index", "distractors"}),
-        (("--forcerun", "tables"), END),
-        (("--forcerun", "captions_quality"), {"captions_quality", "all"}),
-        (("--forceall", "--until", "negate"), {"miniature", "negate 00000", "negate 00001"}),
+        ({"forcerun": {"paper_tables"}}, END),
     ],
 )  # fmt: skip
-def test_what_is_asked_for_reruns_with_what_depends_on_it(small_run, arguments, expected):
-    assert planned(small_run, *arguments) == expected
+def test_what_is_asked_for_reruns_with_what_depends_on_it(small_run, asked, expected):
+    assert planned(small_run, **asked) == expected
 
 
 def edit_the_loss(folder):
@@ -84,7 +68,7 @@ def edit_the_loss(folder):
 
 
 def add_an_experiment(folder):
-    add_row(folder, "l2-rn", "CoN-CLIP", "mini-rn", "l2", "ccneg", "0", "ccneg")
+    append(folder, "small.tsv", "l2-rn\tCoN-CLIP\tmini-rn\tl2\tccneg\t0\tccneg\n")
 
 
 def change_a_loss(folder):
@@ -101,24 +85,20 @@ def change_a_prompt(folder):
 
 def add_a_benchmark(folder):
     (folder / "questions.csv").touch()
-    entries = load("config.yaml")["evaluate"]["benchmarks"]
-    own = {"name": "questions", "kind": "mcq", "annotations": "questions.csv", "pool": "sugarcrepe", "count": None}
-    configure(folder, evaluate={"benchmarks": [*entries, own]})
+    own = {"kind": "mcq", "annotations": "questions.csv", "pool": "sugarcrepe", "count": None}
+    configure(folder, evaluate={"benchmarks": {"questions": own}})
 
 
 def edit_a_figure(folder):
-    with open(folder / "pipeline_lib" / "paper" / "plots_ccneg.py", "a") as code:
-        code.write("# another colour\n")
+    append(folder, "pipeline_lib/paper/figures/style.py", "COLOUR = 1\n")
 
 
-def edit_what_the_tables_alone_use(folder):
-    with open(folder / "pipeline_lib" / "paper" / "latex.py", "a") as code:
-        code.write("# another rule\n")
+def edit_a_template(folder):
+    append(folder, "pipeline_lib/paper/report/report.css.j2", "/* another colour */\n")
 
 
 def edit_the_words_of_the_negation(folder):
-    with open(folder / "pipeline_lib" / "captions" / "lexicon.py", "a") as code:
-        code.write("# another word\n")
+    append(folder, "pipeline_lib/captions/negate.py", "WORD = 1\n")
 
 
 def change_a_published_number(folder):
@@ -130,14 +110,23 @@ def change_what_no_result_depends_on(folder):
     configure(folder, fetch={"timeout_s": 2.0, "user_agent": "another/1"}, finetune={"checkpoint_every": 7})
 
 
-def touch_everything(folder):
+def edit_the_fetcher(folder):
+    """Its images may be gone, so they are not fetched again."""
+    append(folder, "pipeline_lib/fetch/fetch.py", "NUMBER = 1\n")
+
+
+def edit_comments_docstrings_and_layout(folder):
     for path in (folder / "pipeline_lib").rglob("*.py"):
-        path.touch()
+        text = re.sub(r'^"""', '"""Another word. ', path.read_text())
+        text = re.sub(r"^def ", "\n\n# a comment\ndef ", text, flags=re.MULTILINE)
+        path.write_text(text + "\n# the end\n")
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
+        (edit_comments_docstrings_and_layout, set()),
+        (edit_the_fetcher, set()),
         (edit_the_loss, TUNING | TUNED | END),
         (add_an_experiment, {"finetune l2-rn-s0", "evaluate_ccneg l2-rn-s0"} | END),
         (change_a_loss, {"finetune conclip-rn-s0"} | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END),
@@ -147,17 +136,18 @@ def touch_everything(folder):
         } | END),
         (change_a_prompt, ZEROSHOT | END),
         (add_a_benchmark, {"evaluate_benchmark conclip-rn-s0,questions", "evaluate_benchmark mini-rn,questions"} | END),
-        (edit_a_figure, {"figures", "report_page", "all"}),
-        (edit_what_the_tables_alone_use, END),
+        (edit_a_figure, {"paper_figures", "paper_report", "show_figures", "show_report", "all"}),
+        (edit_a_template, {"paper_report", "show_report", "all"}),
         (edit_the_words_of_the_negation, {
-            "negate 00000", "negate 00001", "captions_quality", "shards 00000", "shards 00001", "shards_index",
+            "captions_negate 00000", "captions_negate 00001", "captions_quality", "shards_build 00000",
+            "shards_build 00001", "shards_index",
             *(f"features mini-rn,ccneg-{split},0000{part}" for split in ("train", "eval") for part in (0, 1)),
-            "distractors", "finetune conclip-rn-s0", "evaluate_ccneg mini-rn", "evaluate_blind blind-rule",
+            "distractors_choose", "finetune conclip-rn-s0", "evaluate_ccneg mini-rn", "evaluate_blind blind-rule",
             "evaluate_blind blind-words",
         } | CCNEG | TUNED | END),
         (change_a_published_number, END),
-        (change_what_no_result_depends_on, {"report_page", "all"}),  # which shows the configuration
-        (touch_everything, set()),
+        # The report shows the configuration.
+        (change_what_no_result_depends_on, {"paper_report", "show_report", "all"}),
     ],
 )  # fmt: skip
 def test_a_change_reruns_what_depends_on_it_and_nothing_else(copy, change, expected):

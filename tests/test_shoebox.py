@@ -69,10 +69,10 @@ def test_every_link_has_an_outcome_and_every_row_is_accounted_for(run):
 
 
 def test_every_model_has_its_benchmarks_in_the_tables(run, tables):
-    config = yaml.safe_load((run / "shoebox.yaml").read_text())
+    config = yaml.safe_load((run / "config" / "paper.yaml").read_text())
     found = tables.groupby("table").dataset.agg(set)
-    assert {entry["name"] for entry in config["evaluate"]["benchmarks"]} - {"sugarcrepe"} <= found["negation"]
-    assert {entry["name"] for entry in config["evaluate"]["zeroshot"]["datasets"]} <= found["zeroshot"]
+    assert {*config["evaluate"]["benchmarks"]} - {"sugarcrepe"} <= found["negation"]
+    assert {name for name, entry in config["evaluate"]["zeroshot"]["datasets"].items() if entry} <= found["zeroshot"]
     models = tables.groupby("table").model.agg(set)
     trained = {"conclip-b32-s0", "conclip-b32-s1"}
     assert {"vit-b32", "vit-b16", "negclip-b32", "blind-rule", "blind-words", *trained} <= models["ccneg"]
@@ -113,14 +113,14 @@ def test_every_item_of_snakemakes_report_has_its_caption_and_labels(run):
     with zipfile.ZipFile(run / "report.zip") as archive:
         page = archive.read("report/report.html").decode()
     listed, _ = json.JSONDecoder().raw_decode(page, re.search(r"var results = (?={)", page).end())
-    expected = {"results/report.html", "results/shoebox/captions/quality.html"}
+    expected = {"results/shoebox/report.html", "results/shoebox/captions/quality.html"}
     for folder, kind, items, formats in (
         ("tables", "table", TABLE_ITEMS, TABLE_FORMATS),
         ("figures", "figure", FIGURES, FIGURE_FORMATS),
     ):
         for name in items:
             for suffix in formats:
-                path = f"results/{folder}/{name}.{suffix}"
+                path = f"results/shoebox/{folder}/{name}.{suffix}"
                 expected.add(path)
                 assert listed[path]["labels"] == {kind: name, "format": suffix.upper()}
                 (caption,) = re.findall(r"^<p>(.+)</p>\s*$", listed[path]["caption"], re.DOTALL)

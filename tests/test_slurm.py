@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT, copy_repository
-from test_workflow import load
+from workflows import load
 
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin"
 PATIENCE_S = 900  # for one thing to happen, on a busy machine
 RESOURCES = [
-    "distractors:mem_mb=250 if attempt == 1 else 2000",  # torch needs more
+    "distractors_choose:mem_mb=250 if attempt == 1 else 2000",  # torch needs more
     "finetune:runtime=1 if attempt == 1 else 60",  # minutes, of which the first attempt spends one stopped
     "finetune:mem_mb=2000",  # here and below less than for the paper's models, which the node may not have
     *(f"{rule}:mem_mb=2000" for rule in ("features", "evaluate_ccneg", "evaluate_zeroshot")),
@@ -56,8 +56,7 @@ def small_world(folder):
     """Make a copy of the repository with a small miniature, small.yaml: 18 jobs of seconds for its tables."""
     copy_repository(folder)
     config = load("config.yaml")
-    backbone = config["backbones"]["models"][0]
-    backbone["architecture"] |= {"embed_dim": 64, "vision_width": 8, "transformer_width": 64, "transformer_layers": 1}
+    architecture = {"embed_dim": 64, "vision_width": 8, "transformer_width": 64, "transformer_layers": 1}
     names = ("distractors", "kinds")
     # Which images come must not depend on how busy the machine is.
     patient = {"timeout_s": 100.0, "deadline_s": 300.0, "breaker_failures": 1000}
@@ -73,15 +72,20 @@ def small_world(folder):
             "answers": {"silent": 0.0},
         },
         "fetch": {"parts": 1, **patient},
-        "backbones": {"models": [backbone], "pretrain": {"steps": 40, "batch_size": 32, "warmup_steps": 5}},
-        "features": {"pools": [pool for pool in config["features"]["pools"] if pool["name"] in names]},
+        "backbones": {
+            "models": {"mini-rn": {"architecture": architecture}, "mini-slim": None},
+            "pretrain": {"steps": 40, "batch_size": 32, "warmup_steps": 5},
+        },
+        "features": {"pools": {name: None for name in config["features"]["pools"] if name not in names}},
         "finetune": {
             "experiments": "experiments.tsv",
             **{"epochs": 20, "batch_size": 32, "warmup_steps": 2, "checkpoint_every": 5},
         },
         "evaluate": {
-            "zeroshot": {"datasets": config["evaluate"]["zeroshot"]["datasets"][:1]},
-            "benchmarks": [],
+            "zeroshot": {
+                "datasets": {name: None for name in config["evaluate"]["zeroshot"]["datasets"] if name != "kinds"}
+            },
+            "benchmarks": {"sugarcrepe": None},
         },
     }
     (folder / "small.yaml").write_text(yaml.safe_dump(changes))
@@ -152,9 +156,9 @@ def test_what_the_scheduler_kills_is_retried_and_the_tables_are_those_of_a_local
     local = Run(tmp_path / "local", "--cores", "1")
     try:
         # The node is lost under a job.
-        cluster.until((tmp_path / "cluster/results/small/logs/pretrain/mini-rn.log").exists)
+        cluster.until((tmp_path / "cluster/results/small/logs/backbones_pretrain/mini-rn.log").exists)
         said("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-        cluster.until(lambda: "NODE_FAIL" in states("pretrain"))
+        cluster.until(lambda: "NODE_FAIL" in states("backbones_pretrain"))
         said("scontrol", "update", f"nodename={node}", "state=resume")
 
         # A job hangs after its first checkpoint, until its time is over. (On a busy machine it is over before.)
@@ -168,13 +172,14 @@ def test_what_the_scheduler_kills_is_retried_and_the_tables_are_those_of_a_local
     finally:
         cluster.stop()
         local.stop()
-    assert states("pretrain") == ["NODE_FAIL", "COMPLETED"]
+    assert states("backbones_pretrain") == ["NODE_FAIL", "COMPLETED"]
     assert states("finetune") == ["TIMEOUT", "COMPLETED"]
     # A job that needs more memory than it asked for; this SLURM has no name of its own for such an end.
-    assert states("distractors") == ["FAILED", "COMPLETED"]
-    assert "exceeded memory limit" in failed_logs(cluster, "distractors")
+    assert states("distractors_choose") == ["FAILED", "COMPLETED"]
+    assert "exceeded memory limit" in failed_logs(cluster, "distractors_choose")
 
-    for rule in ("features", "distractors", "finetune", "evaluate_ccneg", "evaluate_zeroshot"):
+    for rule in ("features", "distractors_choose", "finetune", "evaluate_ccneg", "evaluate_zeroshot"):
         assert {gpus for _, _, gpus in jobs(rule)} == {"gres:gpu:1"}, rule
-    for rule in ("miniature", "fetch", "pretrain", "shards_index", "evaluate_blind", "tables", "part_negate_shards"):
+    grouped = "part_captions_negate_shards_build"
+    for rule in ("miniature", "fetch", "backbones_pretrain", "shards_index", "evaluate_blind", "paper_tables", grouped):
         assert {gpus for _, _, gpus in jobs(rule)} == {"N/A"}, rule

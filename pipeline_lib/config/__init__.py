@@ -1,4 +1,4 @@
-"""What a run is told: checks of the configuration and of the sheet of experiments, and the inputs that must be there.
+"""What a run is told: models and checks of its configuration and sheet, and the files that must be there.
 
-Reads what the stages offer (readers, benchmarks, losses); the workflow and `preflight` import it.
+Reads what the stages offer (readers, benchmarks, losses); the workflow, `preflight` and the report import it.
 """

@@ -1,55 +1,72 @@
 """What a run takes from outside: the files and folders that its configuration names and that nothing here makes."""
 
 from pathlib import Path
+from typing import NamedTuple
 
-from pipeline_lib.config.checks import pool_paths
 from pipeline_lib.evaluate.kinds import annotation_files
 from pipeline_lib.formats.crepe import captions_files
 from pipeline_lib.readers.reader import find_reader, present
 
 
+class PoolJob(NamedTuple):
+    """What one job encodes of a pool: part `part` of `parts` of what `reader` finds at the paths `images`."""
+
+    reader: str
+    images: list[str]
+    part: int = 0
+    parts: int = 1
+
+
+def pool_paths(pool: dict) -> list[str]:
+    """Return the paths of an entry of ``features/pools``, which may name a single one."""
+    return [pool["images"]] if isinstance(pool["images"], str) else pool["images"]
+
+
+def pool_jobs(pool: dict) -> list[PoolJob]:
+    """Return the jobs that encode an entry of ``features/pools``: one per part, or per tar where it names several."""
+    reader, paths = pool.get("reader", "tar"), pool_paths(pool)
+    if reader == "tar" and len(paths) > 1:
+        return [PoolJob(reader, [path]) for path in paths]
+    parts = pool.get("parts", 1)
+    return [PoolJob(reader, paths, part, parts) for part in range(parts)]
+
+
 def external_files(config: dict) -> dict[str, list[str]]:
     """Return the files and folders that a run takes from outside, by the configuration's key.
 
-    What the run makes itself (``<run>/...``) is not among them, nor what this repository has (``config/...``), nor
-    OpenAI's weights where they are fetched on first use.
+    Without those that the run makes itself (``<run>/...``), those of this repository (``config/...``) and OpenAI's
+    weights where they are downloaded on first use.
     """
-    models = config["backbones"]["models"]
-    pretrained = any(model["source"] == "pretrain" for model in models)
-    named = _ccneg(config) | {
-        "backbones/pretrain/images": [config["backbones"]["pretrain"]["images"]] if pretrained else [],
+    models, evaluate = config["backbones"]["models"], config["evaluate"]
+    release, mapping = config["shards"]["released"], config["distractors"]["released"] or {}
+    named = {
+        "fetch/captions": [config["fetch"]["captions"]] if release is None else [],
+        **{f"shards/released/{key}": [release[key]] for key in ("annotations", "images") if release},
+        **{f"distractors/released/{key}": [path] for key, path in mapping.items()},
+        "backbones/pretrain/images": [
+            config["backbones"]["pretrain"]["images"]
+            for _ in [model for model in models.values() if model["source"] == "pretrain"][:1]
+        ],
         "finetune/crepe_captions": captions_files(config["finetune"]["crepe_captions"]),
-        **{f"backbones/models/{model['name']}": [model["path"]] for model in models if "path" in model},
+        **{f"backbones/models/{name}": [model["path"]] for name, model in models.items() if "path" in model},
         **{
-            f"evaluate/zeroshot/datasets/{entry['name']}/{key}": [entry[key]]
-            for entry in config["evaluate"]["zeroshot"]["datasets"]
+            f"evaluate/zeroshot/datasets/{name}/{key}": [entry[key]]
+            for name, entry in evaluate["zeroshot"]["datasets"].items()
             for key in ("classes", "templates")
             if key in entry
         },
         **{
-            f"evaluate/benchmarks/{entry['name']}": annotation_files(entry["kind"], entry["annotations"])
-            for entry in config["evaluate"]["benchmarks"]
+            f"evaluate/benchmarks/{name}": annotation_files(entry["kind"], entry["annotations"])
+            for name, entry in evaluate["benchmarks"].items()
         },
+        **{f"evaluate/transformers/{name}": _model(entry["path"]) for name, entry in evaluate["transformers"].items()},
         **{
-            f"evaluate/transformers/{entry['name']}": _model(entry["path"])
-            for entry in config["evaluate"]["transformers"]
-        },
-        **{
-            f"features/pools/{pool['name']}": find_reader(pool.get("reader", "tar")).needs(*pool_paths(pool))
-            for pool in config["features"]["pools"]
+            f"features/pools/{name}": find_reader(pool.get("reader", "tar")).needs(*pool_paths(pool))
+            for name, pool in config["features"]["pools"].items()
         },
     }
     kept = {key: [path for path in paths if not _is_here(path)] for key, paths in named.items()}
     return {key: paths for key, paths in kept.items() if paths}
-
-
-def _ccneg(config: dict) -> dict[str, list[str]]:
-    """What CC-Neg and its distractors come from."""
-    release, mapping = config["shards"]["released"], config["distractors"]["released"] or {}
-    files = {f"distractors/released/{key}": [path] for key, path in mapping.items()}
-    if release is None:
-        return {"fetch/captions": [config["fetch"]["captions"]], **files}
-    return {f"shards/released/{key}": [release[key]] for key in ("annotations", "images")} | files
 
 
 def _model(folder: str) -> list[str]:
@@ -65,23 +82,21 @@ def _is_here(path: str) -> bool:
 
 
 def fetched_weights(config: dict) -> dict[str, list[str]]:
-    """Return the files of OpenAI's weights that are fetched on first use, by the configuration's key."""
+    """Return the files of OpenAI's weights that are downloaded on first use, by the configuration's key."""
     return {
-        f"backbones/models/{model['name']}": [f"data/openai-clip/{model['released'].replace('/', '-')}.pt"]
-        for model in config["backbones"]["models"]
+        f"backbones/models/{name}": [f"data/openai-clip/{model['released'].replace('/', '-')}.pt"]
+        for name, model in config["backbones"]["models"].items()
         if model["source"] == "openai" and "path" not in model
     }
 
 
 def missing_data(config: dict) -> list[str]:
     """Return one line per key at which the configuration names something from outside that is not there."""
-    layouts = {
-        f"features/pools/{pool['name']}": f" ({find_reader(pool.get('reader', 'tar')).layout})"
-        for pool in config["features"]["pools"]
-    }
     lines = []
     for key, paths in external_files(config).items():
         if missing := [path for path in paths if not Path(path).exists()]:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            lines.append(f"{key}: {missing[0]}{more}{layouts.get(key, '')}")
+            pool = config["features"]["pools"].get(key.removeprefix("features/pools/"))
+            layout = f" ({find_reader(pool.get('reader', 'tar')).layout})" if pool and "pools" in key else ""
+            lines.append(f"{key}: {missing[0]}{more}{layout}")
     return lines

@@ -42,8 +42,8 @@ def prompt_problems(zeroshot: dict) -> list[str]:
     ``prompts`` can only replace common ones.
     """
     problems = []
-    for dataset in zeroshot["datasets"]:
-        where = f"evaluate/zeroshot/datasets/{dataset['name']}"
+    for name, dataset in zeroshot["datasets"].items():
+        where = f"evaluate/zeroshot/datasets/{name}"
         own = dataset.get("prompts", {})
         problems += [
             f"{where}/prompts: {prompt!r} is no prompt of evaluate/zeroshot/prompts ({', '.join(zeroshot['prompts'])})"
@@ -65,9 +65,8 @@ def class_problems(zeroshot: dict, labels: dict[str, int | None], images: dict[s
     where its images are. Lists of names that are not there yet are left to the evaluation.
     """
     problems = []
-    for dataset in zeroshot["datasets"]:
-        name, path = dataset["name"], dataset["classes"]
-        expected = labels.get(name)
+    for name, dataset in zeroshot["datasets"].items():
+        path, expected = dataset["classes"], labels.get(name)
         if expected is not None and Path(path).is_file() and (found := len(read_classes(path))) != expected:
             problems.append(
                 f"{path}: expected {expected} class names, one for each label of {name} as read from "
@@ -84,8 +83,8 @@ def prompt_flags(zeroshot: dict, files: dict[str, str]) -> list[list[str]]:
     # Of two files Snakemake puts the keys of the later first, so the order is ours.
     common = {prompt: zeroshot["prompts"][prompt] for prompt in PROMPTS if prompt in zeroshot["prompts"]}
     flags = [[prompt, *templates] for prompt, templates in common.items() if templates != OWN]
-    for dataset in zeroshot["datasets"]:
-        name, own = dataset["name"], dataset.get("prompts", {})
+    for name, dataset in zeroshot["datasets"].items():
+        own = dataset.get("prompts", {})
         for prompt, templates in (common | own).items():
             if templates == OWN:
                 flags.append([f"{name}:{prompt}", f"@{files[name]}"])

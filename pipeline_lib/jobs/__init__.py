@@ -1,4 +1,4 @@
-"""What every job does: command line, progress, files written whole, code version, git state, memory limit.
+"""What every job does: command line, progress, files, messages, code version, memory limit.
 
 Imports nothing else of pipeline_lib; everything may import it.
 """

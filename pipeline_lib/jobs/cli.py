@@ -1,7 +1,7 @@
-"""What every ``python -m pipeline_lib.<stage>.<verb>`` shares: how it ends when it cannot do its work.
+"""What every ``python -m pipeline_lib.<stage>.<verb>`` shares: options made from a model, and how it ends.
 
-A mistake in the input, and a disk that is full or takes no change, end in one clear line. SIGTERM, by which a cluster
-ends a job, lets it remove what it was writing.
+A mistake in the input, and a disk that is full or read-only, end in one clear line. After SIGTERM, with which a cluster
+ends a job, the command removes what it was writing.
 """
 
 import argparse
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound="BaseModel")
 
-# What a disk may answer that neither input nor code is to blame for.
-BEYOND_US = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+# Errors of the disk, not of input or code.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 ENDED_BY_SIGTERM = 128 + signal.SIGTERM  # as a shell says it
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; print what a person can mend as one line and exit with 1, exit with 143 after SIGTERM.
+    """Call `main`; end with exit code 1 and one line on what a person can mend, or with 143 after SIGTERM.
 
-    That is a mistake in the input (`ValueError`, `FileNotFoundError`) and what a disk answers (`BEYOND_US`). Anything
-    else is our own bug and keeps its traceback.
+    A person can mend mistakes in the input (`ValueError`, `FileNotFoundError`) and `DISK_ERRORS`. Anything else is our
+    bug and keeps its traceback.
     """
     before = signal.signal(signal.SIGTERM, leave)
     try:
         main()
     except (ValueError, FileNotFoundError) as error:
-        # A name from an archive may hold what a terminal obeys.
+        # A name from an archive may hold control characters, which a terminal would execute.
         text = "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(error))
         sys.exit(f"error: {text}")
     except OSError as error:
-        if error.errno not in BEYOND_US:
+        if error.errno not in DISK_ERRORS:
             raise
         sys.exit(f"error: {error.filename}: {error.strerror}; mend that and run the same command again")
     except SystemExit as end:
         if end.code == ENDED_BY_SIGTERM:
-            with suppress(OSError):  # who reads what is printed may have been ended too
+            with suppress(OSError):  # the process that reads this line may have ended too
                 print("ended by SIGTERM; the same command goes on", file=sys.stderr, flush=True)
         raise
     finally:
@@ -51,10 +51,7 @@ def run(main: Callable[[], None]) -> None:
 
 @contextmanager
 def sigterm_noted() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether SIGTERM has come: for work that is to end at a place of its own choosing.
-
-    It then ends itself with `leave`; without, it goes on.
-    """
+    """Yield a function that says whether SIGTERM has come, for work that chooses where to stop and call `leave`."""
     came = []
     before = signal.signal(signal.SIGTERM, lambda *_: came.append(True))
     try:
@@ -64,7 +61,7 @@ def sigterm_noted() -> Iterator[Callable[[], bool]]:
 
 
 def leave(*_: object) -> None:
-    """End this process as SIGTERM does, but on the way out of everything that is open."""
+    """End this process as SIGTERM does, but clean up everything that is open."""
     sys.exit(ENDED_BY_SIGTERM)
 
 

@@ -1,57 +1,36 @@
-"""Which files of this package a module loads: what a result depends on besides its data.
+"""Which code a result was made with: a hash of what a module loads, and the repository's commit.
 
-Snakemake notices that an input file changed, not that an imported module did; so each rule lists its module's sources
-among its inputs. They are found by reading the import statements, without importing anything.
+The workflow gives each rule the hash of its module (`code_version`). So a change of the code reruns what uses it, and a
+change of a comment, a docstring or the layout reruns nothing. Modules are read, not imported.
 """
 
 import ast
 import hashlib
+import subprocess
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent.parent
-DATA_SUFFIXES = (".j2", ".json", ".mplstyle", ".toml", ".tsv", ".txt")
-
-
-def _path(module: str) -> Path | None:
-    """Return the file of a dotted module name of this package, or None if it is something in a module or not there."""
-    stem = PACKAGE.parent.joinpath(*module.split("."))
-    for path in (stem.with_suffix(".py"), stem / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @cache
-def _imports(path: Path) -> tuple[str, ...]:
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            # What is imported from a package may itself be a module.
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(name for name in names if name.split(".")[0] == PACKAGE.name)
+def code_version(module: str) -> str:
+    """Return a short hash of the code and data files of this package that ``python -m MODULE`` loads."""
+    digest = hashlib.sha256()
+    for name in sources(module):
+        path = PACKAGE.parent / name
+        content = _read(path).code if path.suffix == ".py" else path.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:12]
 
 
 def sources(module: str) -> list[str]:
-    """Return the files of this package that importing `module` reads.
+    """Return the files of this package that importing a module reads, as sorted paths from the repository's root.
 
-    Parameters
-    ----------
-    module : str
-        Dotted name, such as ``"pipeline_lib.finetune.train"``.
-
-    Returns
-    -------
-    list of str
-        Paths relative to the repository root, sorted: the module's file, the files of all modules that it imports,
-        directly or not, their packages' ``__init__.py``, and the data files beside them that they name in quotes.
-
-    Raises
-    ------
-    ValueError
-        If there is no such module.
+    They are the file of the module, such as ``"pipeline_lib.finetune.train"``, those of all modules that it imports,
+    directly or not, their packages' ``__init__.py``, and the data files of this package that they name in quotes.
     """
     if _path(module) is None:
         raise ValueError(f"expected a module of {PACKAGE.name}, found {module!r}")
@@ -63,22 +42,66 @@ def sources(module: str) -> list[str]:
         if path is None or path in found:
             continue
         found.add(path)
-        todo += _imports(path)
+        todo += _read(path).imports
         if "." in name:
             todo.append(name.rpartition(".")[0])
-    code = "".join(path.read_text(encoding="utf-8") for path in found)
-    data = {
-        path for folder in {path.parent for path in found} for path in folder.iterdir() if path.suffix in DATA_SUFFIXES
-    }
-    found |= {path for path in data if f'"{path.name}"' in code}
+    named = set().union(*(_read(path).texts for path in found))
+    found |= {path for path in _data_files() if path.name in named}
     return sorted(str(path.relative_to(PACKAGE.parent)) for path in found)
 
 
+def _path(module: str) -> Path | None:
+    """Return the file of a module of this package; None for a name in a module, or one that is not there."""
+    stem = PACKAGE.parent.joinpath(*module.split("."))
+    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
+
+
+class _Module(NamedTuple):
+    """What a module imports, its texts, and its code without comments, docstrings and layout."""
+
+    imports: list[str]
+    texts: set[str]
+    code: bytes
+
+
 @cache
-def code_version(module: str) -> str:
-    """Return a short hash of every file of this package that `python -m MODULE` loads."""
-    digest = hashlib.sha256()
-    for name in sources(module):
-        content = (PACKAGE.parent / name).read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()[:12]
+def _read(path: Path) -> _Module:
+    tree = ast.parse(path.read_bytes())
+    names, texts = [], set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            # What is imported from a package may itself be a module.
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.add(node.value)
+        elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body[0] = ast.Pass()
+    imports = [name for name in names if name.split(".")[0] == PACKAGE.name]
+    return _Module(imports, texts, ast.unparse(tree).encode())
+
+
+@cache
+def _data_files() -> tuple[Path, ...]:
+    return tuple(path for path in PACKAGE.rglob("*.*") if path.suffix not in (".py", ".pyc"))
+
+
+class Commit(NamedTuple):
+    """The checked-out commit, None where there is no history, and whether tracked files differ from it."""
+
+    commit: str | None
+    dirty: bool
+
+
+def checked_out() -> Commit:
+    """Return what is checked out in the working directory."""
+    return Commit(_git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no")))
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None  # an unpacked archive has no history
+    return done.stdout.strip()

@@ -1,6 +1,6 @@
-"""Show that long work goes on: a bar on a terminal, plain lines in a log file.
+"""Show progress: a bar on a terminal, plain lines in a log file.
 
-Snakemake sends a rule's output through ``tee``, so there it is plain lines; a person who runs the command sees a bar.
+Snakemake sends a rule's output through ``tee``, so its logs have plain lines; a person who runs the command sees a bar.
 """
 
 import sys
@@ -15,19 +15,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None) -> Iterator[Item]:
-    """Yield `items`, reporting how many have passed.
-
-    Parameters
-    ----------
-    items : iterable
-        What to pass through.
-    what : str
-        What is being done, such as ``"encode"``.
-    unit : str
-        What is being counted.
-    total : int, optional
-        How many there are; taken from ``len(items)`` where `items` has a length.
-    """
+    """Yield `items`, and report what is done (such as ``"encode"``) to how many of them; `unit` says what they are."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     if sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""Quote a value of a foreign file in a message: any depth and any size of it, in a line that can be read."""
+"""Quote a value of a foreign file in a message: one readable line, however deep and large the value is."""
 
 import reprlib
 
@@ -9,8 +9,5 @@ _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 300
 
 
 def quoted(value: object, length: int = 200) -> str:
-    """Return the beginning of ``repr(value)``, made without walking through all of `value`.
-
-    What is nested in itself, or thousands of levels deep, or the same list a billion times, has no other.
-    """
+    """Return the beginning of ``repr(value)``, without walking through all of `value`, which may contain itself."""
     return _REPR.repr(value)[:length]

@@ -7,12 +7,12 @@ import json
 import math
 import platform
 import resource
-import subprocess
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from pipeline_lib.jobs.code_version import checked_out
 from pipeline_lib.jobs.files import write_text
 
 if TYPE_CHECKING:
@@ -20,26 +20,6 @@ if TYPE_CHECKING:
 
 MODEL_FIELDS = ("model", "family", "backbone", "loss", "negatives", "seed")  # how the tables list a model
 PACKAGES = ("numpy", "openai-clip", "pillow", "pyarrow", "safetensors")  # that a number may depend on besides torch
-
-
-class Commit(NamedTuple):
-    """The checked-out commit, None where there is no history, and whether tracked files differ from it."""
-
-    commit: str | None
-    dirty: bool
-
-
-def checked_out() -> Commit:
-    """Return the commit that is checked out in the working directory."""
-    return Commit(_git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no")))
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None  # an unpacked archive has no history
-    return done.stdout.strip()
 
 
 def baseline(model: str, family: str = "CLIP", backbone: str | None = None) -> dict:

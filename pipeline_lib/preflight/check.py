@@ -26,7 +26,6 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline_lib.config.checks import read_experiments
-from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
 from pipeline_lib.preflight.estimate import Cost, costs
@@ -45,14 +44,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--config", type=Path, required=True, help="the merged configuration, as JSON or YAML")
     parser.add_argument("--configfiles", nargs="*", default=[], help="what was laid over the default, for the commands")
-    parser.add_argument("--sheet-schema", type=Path, required=True, help="the schema of the sheet of experiments")
     parser.add_argument("--datasets", type=Path, required=True, help="the registry of external data")
     parser.add_argument("--folder", type=Path, required=True, help="where an override goes, if data are missing")
     parser.add_argument("--hash", action="store_true", help="hash files of any size (minutes)")
     args = parser.parse_args()
     config = yaml.safe_load(args.config.read_text(encoding="utf-8"))
-    backbones = [model["name"] for model in config["backbones"]["models"]]
-    experiments = read_experiments(config["finetune"]["experiments"], args.sheet_schema, backbones, list(LOSSES))
+    experiments = read_experiments(config)
     items = inspect_inputs(config, read_registry(args.datasets), args.hash)
     needs, lacking = Requirements(config, experiments), unusable_keys(items)
     cores = len(os.sched_getaffinity(0))
@@ -86,7 +83,7 @@ def _counts(config: dict, items: list[DataItem]) -> tuple[int, dict[str, int]]:
     """Links of the captions file and images of each pool, by the configuration or the registry; 0 where unknown."""
     counts = {key: item.items for item in items for key in item.keys}
     pools = config["features"]["pools"]
-    images = {pool["name"]: pool.get("count") or counts.get(f"features/pools/{pool['name']}", 0) for pool in pools}
+    images = {name: pool.get("count") or counts.get(f"features/pools/{name}", 0) for name, pool in pools.items()}
     return config["fetch"]["rows"] or counts.get("fetch/captions", 0), images
 
 

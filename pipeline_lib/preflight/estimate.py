@@ -115,9 +115,10 @@ class _Estimate:
         if needs.backbones[name].get("image_tower") == "backbone":
             return 0
         rows = [row for row in needs.finetuned.values() if row["backbone"] == name]
-        pools = {entry["pool"] for entry in needs.benchmark_entries if name in needs.evaluated(entry["name"])}
+        benchmarks = needs.benchmark_entries.items()
+        pools = {entry["pool"] for benchmark, entry in benchmarks if name in needs.evaluated(benchmark)}
         if name in needs.evaluated("zeroshot"):
-            pools |= {entry["name"] for entry in self.config["evaluate"]["zeroshot"]["datasets"]}
+            pools |= {*self.config["evaluate"]["zeroshot"]["datasets"]}
         if name == self.config["distractors"]["backbone"] or any(needs_distractors(row["loss"]) for row in rows):
             pools.add("distractors")
         if any(row["negatives"] == "crepe" for row in rows):
@@ -139,11 +140,11 @@ class _Estimate:
     def _evaluation(self) -> Cost:
         """Two texts per item; the prompts of a labelled set are few beside them."""
         needs, zeroshot = self.needs, self.config["evaluate"]["zeroshot"]
-        images = sum(self.images.get(entry["name"], 0) for entry in zeroshot["datasets"])
+        images = sum(self.images.get(name, 0) for name in zeroshot["datasets"])
         items = {"ccneg": self.samples - self.trained, "zeroshot": images * len(zeroshot["prompts"])}
-        for entry in needs.benchmark_entries:  # published counts, which may be by part or unknown
+        for name, entry in needs.benchmark_entries.items():  # published counts, which may be by part or unknown
             count = entry["count"]
-            items[entry["name"]] = sum(count.values()) if isinstance(count, dict) else count or 0
+            items[name] = sum(count.values()) if isinstance(count, dict) else count or 0
         scored = [(benchmark, model) for benchmark in items for model in needs.evaluated(benchmark)]
         text_ms = sum(
             2 * items[benchmark] * self.sizes[needs.backbone_of(model)].caption_ms

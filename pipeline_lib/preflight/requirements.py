@@ -24,7 +24,7 @@ class Requirements:
 
     def __init__(self, config: dict, experiments: list[dict]) -> None:
         self._config = config
-        self.backbones = {model["name"]: model for model in config["backbones"]["models"]}
+        self.backbones = config["backbones"]["models"]
         self.benchmark_entries = config["evaluate"]["benchmarks"]
         self._evaluated = evaluated_models(config, experiments)
         self.finetuned = {f"{row['experiment']}-s{seed}": row for row in experiments for seed in row["seeds"]}
@@ -73,22 +73,21 @@ class Requirements:
     def evaluated(self, benchmark: str) -> list[str]:
         """The models that a benchmark is run on."""
         models = [name for name, names in self._evaluated.items() if benchmark in names]
-        others = [entry["name"] for entry in self._config["evaluate"]["transformers"]]
-        return [*models, *BLIND, *others] if benchmark == "ccneg" else models
+        return [*models, *BLIND, *self._config["evaluate"]["transformers"]] if benchmark == "ccneg" else models
 
-    def labelled_set(self, entry: dict) -> set[str]:
+    def labelled_set(self, name: str) -> set[str]:
         """The images, class names and templates of an entry of ``evaluate/zeroshot/datasets``."""
-        place = f"evaluate/zeroshot/datasets/{entry['name']}"
-        return self.pool(entry["name"]) | {f"{place}/classes", f"{place}/templates"}
+        place = f"evaluate/zeroshot/datasets/{name}"
+        return self.pool(name) | {f"{place}/classes", f"{place}/templates"}
 
-    def benchmark(self, entry: dict) -> set[str]:
+    def benchmark(self, name: str) -> set[str]:
         """The annotations and images of an entry of ``evaluate/benchmarks``."""
-        return {f"evaluate/benchmarks/{entry['name']}"} | self.pool(entry["pool"])
+        return {f"evaluate/benchmarks/{name}"} | self.pool(self.benchmark_entries[name]["pool"])
 
     def benchmarks(self) -> dict[str, set[str]]:
         """What each benchmark needs besides a model."""
-        sets = [self.labelled_set(entry) for entry in self._config["evaluate"]["zeroshot"]["datasets"]]
-        others = {entry["name"]: self.benchmark(entry) for entry in self.benchmark_entries}
+        sets = [self.labelled_set(name) for name in self._config["evaluate"]["zeroshot"]["datasets"]]
+        others = {name: self.benchmark(name) for name in self.benchmark_entries}
         return {"ccneg": self.shards(), "zeroshot": set().union(*sets), **others}
 
 
@@ -141,14 +140,14 @@ class Override:
 
     config: dict  # to lay over the configuration; empty where nothing is left out
     experiments: list[dict]  # the rows of the sheet that stay
-    left_out: list[str]  # `place: name, name` for each list that loses entries
+    left_out: list[str]  # `place: name, name` for each section that loses entries
 
 
 def leave_out(config: dict, experiments: list[dict], unusable: Collection[str]) -> Override:
     """Return what to change so that a run needs nothing of the keys `unusable`.
 
-    Lists in an override replace whole lists, so those that lose an entry are repeated without it. ValueError names a
-    missing part without which nothing can run.
+    An entry that is null in an override is taken out of the configuration. ValueError names a missing part without
+    which nothing can run.
     """
     unusable = set(unusable)
     override: dict = {}
@@ -163,42 +162,35 @@ def leave_out(config: dict, experiments: list[dict], unusable: Collection[str]) 
     if lacking := needs.backbone(config["distractors"]["backbone"]) & unusable:
         raise ValueError(f"{', '.join(sorted(lacking))} is the backbone that chooses distractors")
     needed = {
-        "backbones/models": lambda entry: needs.backbone(entry["name"]),
-        "features/pools": lambda entry: set() if entry["name"] in REQUIRED_POOLS else needs.pool(entry["name"]),
+        "backbones/models": needs.backbone,
+        "features/pools": lambda name: set() if name in REQUIRED_POOLS else needs.pool(name),
         "evaluate/zeroshot/datasets": needs.labelled_set,
         "evaluate/benchmarks": needs.benchmark,
-        "evaluate/transformers": lambda entry: needs.model(entry["name"]),
+        "evaluate/transformers": needs.model,
     }
     for place, needs_of in needed.items():
-        *sections, last = place.split("/")
-        entries = reduce(dict.__getitem__, sections, config).get(last, [])
-        kept = [entry for entry in entries if not needs_of(entry) & unusable]
-        if len(kept) == len(entries):
+        names = list(reduce(dict.__getitem__, place.split("/"), config))
+        gone = [name for name in names if needs_of(name) & unusable]
+        if not gone:
             continue
-        if not kept and place in NEVER_EMPTY:
+        if gone == names and place in NEVER_EMPTY:
             raise ValueError(f"nothing would be left of {place}")
-        reduce(lambda section, key: section.setdefault(key, {}), sections, override)[last] = kept
-        left_out.append(f"{place}: {', '.join(entry['name'] for entry in entries if entry not in kept)}")
+        reduce(lambda section, key: section.setdefault(key, {}), place.split("/"), override).update(dict.fromkeys(gone))
+        left_out.append(f"{place}: {', '.join(gone)}")
     trained = [row for row in experiments if not needs.experiment(row) & unusable]
     if not trained:
         raise ValueError("no experiment of the sheet can be trained")
     if len(trained) < len(experiments):
-        gone = [row["experiment"] for row in experiments if row not in trained]
-        left_out.append(f"finetune/experiments: {', '.join(gone)}")
-    kept = override.get("evaluate", {}).get("benchmarks", config["evaluate"]["benchmarks"])
-    models = override.get("backbones", {}).get("models", config["backbones"]["models"])
-    named = _naming_only(kept, models)
-    if named != models:
-        override.setdefault("backbones", {})["models"] = named
-    return Override(override, _naming_only(kept, trained), left_out)
-
-
-def _naming_only(benchmarks: list[dict], models: list[dict]) -> list[dict]:
-    """Return entries of models, or rows of the sheet, that name no other benchmark than those, CC-Neg and zero-shot."""
-    left = {"ccneg", "zeroshot", *(entry["name"] for entry in benchmarks)}
-    return [
-        {**model, "benchmarks": [name for name in model["benchmarks"] if name in left]}
-        if model.get("benchmarks")
-        else model
-        for model in models
+        untrained = [row["experiment"] for row in experiments if row not in trained]
+        left_out.append(f"finetune/experiments: {', '.join(untrained)}")
+    gone = override.get("evaluate", {}).get("benchmarks", {})
+    for name, model in config["backbones"]["models"].items():
+        named = model.get("benchmarks", [])
+        if {*named} & {*gone} and override.get("backbones", {}).get("models", {}).get(name, model):
+            models = override.setdefault("backbones", {}).setdefault("models", {})
+            models[name] = {"benchmarks": [benchmark for benchmark in named if benchmark not in gone]}
+    rows = [
+        row | {"benchmarks": row["benchmarks"] and [name for name in row["benchmarks"] if name not in gone]}
+        for row in trained
     ]
+    return Override(override, rows, left_out)

@@ -16,7 +16,7 @@ from pipeline_lib.jobs.files import read_parquet
 
 HERE = Path(__file__).parent
 # Measurements, and the page that shows them: times, speeds, memory. Of the outcomes of links it is one column.
-MEASURED = ("/logs/", "/benchmarks/", "/run.json", "results/report.html")
+MEASURED = ("/logs/", "/benchmarks/", "/run.json", "report.html")
 OUTCOMES = re.compile(r"/fetch/\d{5}\.parquet$")
 TEMPORARY = ("*.tmp", "*.tmp.*", "*.journal", "*resume*", ".snakemake/incomplete/*", ".snakemake/locks/*")
 

@@ -36,7 +36,6 @@ from pipeline_lib.evaluate.kinds import KINDS, read_annotations
 from pipeline_lib.features.store import Features, load_features, save_features
 from pipeline_lib.fetch import Failed, outcomes
 from pipeline_lib.fetch import images as fetched_images
-from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.formats.annotations import coco_image_keys
 from pipeline_lib.formats.cc3m import Part, Row
 from pipeline_lib.jobs.files import read_parquet, write_json, write_parquet
@@ -330,16 +329,13 @@ def _read_config(folder: Path) -> None:
     except (yaml.YAMLError, ValueError, RecursionError):  # the engine's own message
         return
     if isinstance(config, dict):
-        check_config(config, ROOT / "workflow/schemas/config.schema.yaml")
+        check_config(config)
 
 
 def _read_sheet(folder: Path) -> None:
-    read_experiments(
-        folder / "experiments.tsv",
-        ROOT / "workflow/schemas/experiments.schema.yaml",
-        ["mini-rn", "mini-slim"],
-        list(LOSSES),
-    )
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config["finetune"]["experiments"] = str(folder / "experiments.tsv")
+    read_experiments(config)
 
 
 def _read_fetched(folder: Path) -> None:

@@ -3,19 +3,21 @@
 #   out: <run>/backbones/{backbone}/model.pt      {"model": state_dict, "activation": name}
 #        <run>/backbones/{backbone}/run.json      recipe, versions, time
 #        <run>/backbones/{backbone}/history.jsonl (pretrained ones) loss per step
-rule pretrain:
+include: "functions/backbones.smk"
+
+
+rule backbones_pretrain:
     """Pretrain a small CLIP from scratch on affirmative captions."""
     input:
         images=config["backbones"]["pretrain"]["images"],
-        code=library("backbones.pretrain"),
     output:
         checkpoint="<run>/backbones/{backbone}/model.pt",
         history="<run>/backbones/{backbone}/history.jsonl",
         record="<run>/backbones/{backbone}/run.json",
     log:
-        "<logs>/pretrain/{backbone}.log",
+        "<logs>/backbones_pretrain/{backbone}.log",
     benchmark:
-        "<benchmarks>/pretrain/{backbone}.tsv"
+        "<benchmarks>/backbones_pretrain/{backbone}.tsv"
     wildcard_constraints:
         backbone=from_source("pretrain"),
     conda:
@@ -25,15 +27,10 @@ rule pretrain:
         mem_mb=grows(3000),
         runtime=grows(60),
     params:
+        code=code_version("pipeline_lib.backbones.pretrain"),
         architecture=architecture,
-        options=options(
-            config["backbones"]["pretrain"],
-            "steps",
-            "batch_size",
-            "lr",
-            "weight_decay",
-            "warmup_steps",
-            "seed",
+        recipe=settings(
+            config["backbones"]["pretrain"], "steps", "batch_size", "lr", "weight_decay", "warmup_steps", "seed"
         ),
     shell:
         r"""
@@ -42,26 +39,30 @@ rule pretrain:
             --backbone {wildcards.backbone} \
             --images {input.images:q} \
             --architecture {params.architecture:q} \
+            --steps {params.recipe[steps]} \
+            --batch-size {params.recipe[batch_size]} \
+            --lr {params.recipe[lr]} \
+            --weight-decay {params.recipe[weight_decay]} \
+            --warmup-steps {params.recipe[warmup_steps]} \
+            --seed {params.recipe[seed]} \
             --threads 1 \
             --checkpoint {output.checkpoint:q} \
             --history {output.history:q} \
-            --record {output.record:q} \
-            {params.options}
+            --record {output.record:q}
         """
 
 
-rule released:
+rule backbones_openai:
     """Store one of OpenAI's released CLIPs in the common format."""
     input:
-        path=own_file,
-        code=library("backbones.checkpoint"),
+        path=lookup("{backbone}/path", within=BACKBONES, default=[]),
     output:
         checkpoint="<run>/backbones/{backbone}/model.pt",
         record="<run>/backbones/{backbone}/run.json",
     log:
-        "<logs>/released/{backbone}.log",
+        "<logs>/backbones_openai/{backbone}.log",
     benchmark:
-        "<benchmarks>/released/{backbone}.tsv"
+        "<benchmarks>/backbones_openai/{backbone}.tsv"
     wildcard_constraints:
         backbone=from_source("openai"),
     conda:
@@ -71,32 +72,34 @@ rule released:
         mem_mb=grows(6000),
         runtime=grows(60),
     params:
-        released=released_options,
+        code=code_version("pipeline_lib.backbones.checkpoint"),
+        name=lookup("{backbone}/released", within=BACKBONES),
+        path=of_entry("path"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.backbones.checkpoint \
             --model {wildcards.backbone} \
-            {params.released} \
+            --openai {params.name} \
+            {params.path} \
             --download-root data/openai-clip \
             --checkpoint {output.checkpoint:q} \
             --record {output.record:q}
         """
 
 
-rule read_checkpoint:
+rule backbones_checkpoint:
     """Store a published checkpoint in the common format."""
     input:
-        path=own_file,
+        path=lookup("{backbone}/path", within=BACKBONES, default=[]),
         beside=beside,
-        code=library("backbones.checkpoint"),
     output:
         checkpoint="<run>/backbones/{backbone}/model.pt",
         record="<run>/backbones/{backbone}/run.json",
     log:
-        "<logs>/read_checkpoint/{backbone}.log",
+        "<logs>/backbones_checkpoint/{backbone}.log",
     benchmark:
-        "<benchmarks>/read_checkpoint/{backbone}.tsv"
+        "<benchmarks>/backbones_checkpoint/{backbone}.tsv"
     wildcard_constraints:
         backbone=from_source("checkpoint"),
     conda:
@@ -106,14 +109,16 @@ rule read_checkpoint:
         mem_mb=grows(8000),
         runtime=grows(60),
     params:
-        options=checkpoint_options,
+        code=code_version("pipeline_lib.backbones.checkpoint"),
+        entry=of_entry("activation", "family", "backbone", "image_tower"),
+        weights=beside_flag,
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.backbones.checkpoint \
             --model {wildcards.backbone} \
             --path {input.path:q} \
+            {params.entry} {params.weights} \
             --checkpoint {output.checkpoint:q} \
-            --record {output.record:q} \
-            {params.options}
+            --record {output.record:q}
         """

@@ -2,17 +2,20 @@
 #   in:  the file that config `fetch.captions` names
 #   out: <run>/captions/{part}.parquet  one row per row of the part
 #        <run>/captions/quality.html    counts, and random samples to read
-rule negate:
+SECTION = config["captions"]
+WEIGHTS = {"word_weights": ",".join(f"{word}={weight}" for word, weight in SECTION["word_weights"].items())}
+
+
+rule captions_negate:
     """Negate the captions of one part."""
     input:
         captions=config["fetch"]["captions"],
-        code=library("captions.negate"),
     output:
         "<run>/captions/{part}.parquet",
     log:
-        "<logs>/negate/{part}.log",
+        "<logs>/captions_negate/{part}.log",
     benchmark:
-        "<benchmarks>/negate/{part}.tsv"
+        "<benchmarks>/captions_negate/{part}.tsv"
     conda:
         "../../environment.yml"
     threads: cores(1)
@@ -20,8 +23,11 @@ rule negate:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
+        code=code_version("pipeline_lib.captions.negate"),
         parts=lookup("fetch/parts", within=config),
-        backend=backend_options,
+        captions=settings(SECTION, "backend", "spacy_model", "seed"),
+        # Options of the other backend rerun nothing.
+        backend=flags(settings(SECTION["chat"]) if SECTION["backend"] == "chat" else WEIGHTS),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -30,8 +36,11 @@ rule negate:
             --part {wildcards.part} \
             --parts {params.parts} \
             --workers 1 \
-            --output {output:q} \
-            {params.backend}
+            --backend {params.captions[backend]} \
+            --spacy-model {params.captions[spacy_model]:q} \
+            --seed {params.captions[seed]} \
+            {params.backend} \
+            --output {output:q}
         """
 
 
@@ -39,7 +48,6 @@ rule captions_quality:
     """Show what was negated, what was refused and why, with samples to read."""
     input:
         captions=expand("<run>/captions/{part}.parquet", part=PARTS),
-        code=library("captions.quality"),
     output:
         report(
             "<run>/captions/quality.html",
@@ -57,12 +65,13 @@ rule captions_quality:
         mem_mb=grows(2000),
         runtime=grows(30),
     params:
-        options=options(config["captions"], "seed"),
+        code=code_version("pipeline_lib.captions.quality"),
+        seed=lookup("captions/seed", within=config),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.captions.quality \
             --captions {input.captions:q} \
-            --output {output:q} \
-            {params.options}
+            --seed {params.seed} \
+            --output {output:q}
         """

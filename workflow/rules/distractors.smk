@@ -4,19 +4,18 @@
 ENCODER = config["distractors"]["backbone"]
 
 
-rule distractors:
+rule distractors_choose:
     """Choose a distractor image for each training sample."""
     input:
         weights=f"<run>/backbones/{ENCODER}/model.pt",
         triplets="<run>/shards/train.parquet",
         features=feature_files(ENCODER, "distractors"),
-        code=library("distractors.choose"),
     output:
         "<run>/distractors/train.parquet",
     log:
-        "<logs>/distractors.log",
+        "<logs>/distractors_choose.log",
     benchmark:
-        "<benchmarks>/distractors.tsv"
+        "<benchmarks>/distractors_choose.tsv"
     conda:
         "../../environment.yml"
     threads: cores(1)
@@ -24,6 +23,8 @@ rule distractors:
         mem_mb=grows(8000),
         runtime=grows(60),
         gpu=1,
+    params:
+        code=code_version("pipeline_lib.distractors.choose"),
     shell:
         r"""
         exec &> >(tee {log:q})

@@ -10,7 +10,6 @@ rule distractors_released:
         triplets="<run>/shards/train.parquet",
         mapping=MAPPING["mapping"],
         captions=MAPPING["captions"],
-        code=library("distractors.released"),
     output:
         "<run>/distractors/train.parquet",
     log:
@@ -24,7 +23,8 @@ rule distractors_released:
         mem_mb=grows(3000),
         runtime=grows(30),
     params:
-        split=options(config["shards"]["released"], "count", "eval_last"),
+        code=code_version("pipeline_lib.distractors.released"),
+        release=settings(config["shards"]["released"], "count", "eval_last"),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -32,6 +32,7 @@ rule distractors_released:
             --mapping {input.mapping:q} \
             --captions {input.captions:q} \
             --triplets {input.triplets:q} \
-            --output {output:q} \
-            {params.split}
+            --count {params.release[count]} \
+            --eval-last {params.release[eval_last]} \
+            --output {output:q}
         """

@@ -4,14 +4,16 @@
 #        <run>/evaluate/{model}/{benchmark}.json     metrics
 #        with benchmark ccneg, zeroshot or a name of config evaluate.benchmarks; a model that sees no image has ccneg alone
 #        <run>/evaluate/{model}/embeddings.json      how far apart a CLIP's embeddings of CC-Neg's texts lie
+include: "functions/evaluate.smk"
+
+
 rule evaluate_ccneg:
     """Score CC-Neg: true against negated caption."""
     input:
         weights=model_file("model.pt"),
         record=model_file("run.json"),
         triplets="<run>/shards/eval.parquet",
-        features=features_of("ccneg-eval"),
-        code=library("evaluate.ccneg"),
+        features=ccneg_features,
     output:
         scores="<run>/evaluate/{model}/ccneg.parquet",
         metrics="<run>/evaluate/{model}/ccneg.json",
@@ -27,6 +29,8 @@ rule evaluate_ccneg:
         mem_mb=grows(8000),
         runtime=grows(60),
         gpu=1,
+    params:
+        code=code_version("pipeline_lib.evaluate.ccneg"),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -45,10 +49,9 @@ rule evaluate_ccneg:
 rule evaluate_ccneg_transformers:
     """Score CC-Neg with FLAVA or BLIP."""
     input:
-        path=other("path"),
+        path=lookup("{model}/path", within=OTHERS),
         triplets="<run>/shards/eval.parquet",
         images=expand("<run>/shards/eval-{part}.tar", part=PARTS),
-        code=library("evaluate.ccneg_transformers"),
     output:
         scores="<run>/evaluate/{model}/ccneg.parquet",
         metrics="<run>/evaluate/{model}/ccneg.json",
@@ -67,7 +70,8 @@ rule evaluate_ccneg_transformers:
         runtime=grows(240),
         gpu=1,
     params:
-        kind=other("kind"),
+        code=code_version("pipeline_lib.evaluate.ccneg_transformers"),
+        kind=lookup("{model}/kind", within=OTHERS),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -89,10 +93,9 @@ rule evaluate_zeroshot:
     input:
         weights=model_file("model.pt"),
         record=model_file("run.json"),
-        classes=list(DATASETS.values()),
+        classes=[entry["classes"] for entry in DATASETS.values()],
         templates=list(TEMPLATES.values()),
-        features=features_of(*DATASETS),
-        code=library("evaluate.zeroshot"),
+        features=zeroshot_features,
     output:
         scores="<run>/evaluate/{model}/zeroshot.parquet",
         metrics="<run>/evaluate/{model}/zeroshot.json",
@@ -108,8 +111,9 @@ rule evaluate_zeroshot:
         runtime=grows(120),
         gpu=1,
     params:
+        code=code_version("pipeline_lib.evaluate.zeroshot"),
         datasets=datasets,
-        prompts=prompts,
+        prompts=prompts(),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -131,7 +135,6 @@ rule evaluate_benchmark:
         record=model_file("run.json"),
         annotations=benchmark_annotations,
         features=benchmark_features,
-        code=library("evaluate.benchmark"),
     output:
         scores="<run>/evaluate/{model}/{benchmark}.parquet",
         metrics="<run>/evaluate/{model}/{benchmark}.json",
@@ -147,18 +150,18 @@ rule evaluate_benchmark:
         runtime=grows(60),
         gpu=1,
     params:
-        kind=benchmark_kind,
-        annotations=annotations_path,
+        code=code_version("pipeline_lib.evaluate.benchmark"),
+        entry=lookup("{benchmark}", within=BENCHMARKS),
         published=published_count,
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.evaluate.benchmark \
-            --kind {params.kind} \
+            --kind {params.entry[kind]} \
             --weights {input.weights:q} \
             --record {input.record:q} \
             --benchmark {wildcards.benchmark} \
-            --annotations {params.annotations:q} \
+            --annotations {params.entry[annotations]:q} \
             --features {input.features:q} \
             --count {params.published} \
             --threads 1 \
@@ -172,7 +175,6 @@ rule evaluate_blind:
     input:
         train="<run>/shards/train.parquet",
         triplets="<run>/shards/eval.parquet",
-        code=library("evaluate.blind"),
     output:
         scores="<run>/evaluate/{blind}/ccneg.parquet",
         metrics="<run>/evaluate/{blind}/ccneg.json",
@@ -186,6 +188,8 @@ rule evaluate_blind:
     resources:
         mem_mb=grows(3000),
         runtime=grows(30),
+    params:
+        code=code_version("pipeline_lib.evaluate.blind"),
     shell:
         r"""
         exec &> >(tee {log:q})

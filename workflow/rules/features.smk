@@ -2,13 +2,14 @@
 #   in:  <run>/backbones/{backbone}/model.pt, the pool's files as its reader finds them
 #   out: <run>/features/{backbone}/{pool}/{part}.safetensors
 #        with pool one of ccneg-train, ccneg-eval (their parts are the shards') and config `features.pools`
+include: "functions/features.smk"
+
+
 rule features:
     """Encode the images of a part of a pool with a backbone's image tower."""
     input:
         weights="<run>/backbones/{backbone}/model.pt",
         images=pool_files,
-        code=library("features.encode"),
-        reader=reader_code,
     output:
         "<run>/features/{backbone}/{pool}/{part}.safetensors",
     log:
@@ -24,18 +25,23 @@ rule features:
         gpu=1,
         expected=count_option,  # not under `params:`: to check what was encoded already would encode it again
     params:
-        images=reader_options,
+        code=code_version("pipeline_lib.features.encode"),
+        reader=reader_code,
+        job=pool_job,
         precision=tower_precision,
-        options=options(config["features"], "batch_size"),
+        batch_size=lookup("features/batch_size", within=config),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.features.encode \
             --weights {input.weights:q} \
-            {params.images} \
+            --reader {params.job.reader} \
+            --images {params.job.images:q} \
+            --part {params.job.part} \
+            --parts {params.job.parts} \
             {resources.expected} \
+            --batch-size {params.batch_size} \
+            --precision {params.precision} \
             --threads {threads} \
-            --output {output:q} \
-            {params.precision} \
-            {params.options}
+            --output {output:q}
         """

@@ -6,41 +6,17 @@
 #        <run>/fetch/duplicates.parquet  the rows whose image other rows have too
 # <run>/fetch/{part}.journal is what a killed job had fetched: its next run takes it over and deletes it in the end.
 # The miniature serves its images on loopback while the same command runs.
-MINIATURE_WEB = (
-    {
-        "web": "<run>/miniature/web.tar",
-        "answers": "<run>/miniature/answers.parquet",
-        "server": library("miniature.serve"),
-    }
-    if config["miniature"] is not None
-    else {}
-)
-# Who asks, and how patiently, and how many rows there must be. Not under `params:`, so that a change reruns nothing: no
-# image looks different for it, and a part under way goes on with it.
-MANNERS = options(
-    config["fetch"],
-    "rows",
-    "user_agent",
-    "timeout_s",
-    "deadline_s",
-    "attempts",
-    "backoff_s",
-    "connections",
-    "connections_per_host",
-    "requests_per_second_per_host",
-    "max_crawl_delay_s",
-    "breaker_failures",
-)
-for suffix, address in config["fetch"]["connect_to"].items():
-    MANNERS += f" --connect-to {shlex.quote(f'{suffix}={address}')}"
+#
+# Images are fetched again if the captions file changes, or an option that they depend on (`params.images`). Nothing else
+# counts: neither the code, since many images cannot be had a second time, nor who asks how patiently (`params.manners`).
+include: "functions/fetch.smk"
 
 
 rule fetch:
     """Fetch the images of one part of the captions file."""
     input:
-        **MINIATURE_WEB,
+        **WEB,
         captions=config["fetch"]["captions"],
-        code=library("fetch.fetch"),
     output:
         images="<run>/fetch/{part}.tar",
         outcomes="<run>/fetch/{part}.parquet",
@@ -55,60 +31,62 @@ rule fetch:
     resources:
         mem_mb=grows(2000),
         runtime=1440,  # does not grow: a retry takes over what was fetched
-        manners=MANNERS,
     params:
+        images=DECISIVE,
+        manners=manners,
+        connect_to=connect_to,
+        part=part_of_run,
         serving=serving,
-        options=decisive_options,
+        retry="",
     shell:
         r"""
         exec &> >(tee {log:q})
-        {params.serving} python -m pipeline_lib.fetch.fetch \
+        {params.serving} python -m pipeline_lib.fetch.fetch {params.retry} \
             --captions {input.captions:q} \
+            --rows {params.manners[rows]} \
             --part {wildcards.part} \
-            --images {output.images:q} \
-            --outcomes {output.outcomes:q} \
+            --parts {params.images[parts]} \
+            --image-size {params.images[image_size]} \
+            --user-agent {params.manners[user_agent]:q} \
+            --respect-robots {params.images[respect_robots]} \
+            --timeout-s {params.manners[timeout_s]} \
+            --deadline-s {params.manners[deadline_s]} \
+            --max-bytes {params.images[max_bytes]} \
+            --max-pixels {params.images[max_pixels]} \
+            --max-redirects {params.images[max_redirects]} \
+            --attempts {params.manners[attempts]} \
+            --backoff-s {params.manners[backoff_s]} \
+            --connections {params.manners[connections]} \
+            --connections-per-host {params.manners[connections_per_host]} \
+            --requests-per-second-per-host {params.manners[requests_per_second_per_host]} \
+            --max-crawl-delay-s {params.manners[max_crawl_delay_s]} \
+            --breaker-failures {params.manners[breaker_failures]} \
+            {params.connect_to:q} \
             --threads 1 \
-            {params.options} {resources.manners}
+            --images {params.part}.tar \
+            --outcomes {params.part}.parquet
         """
 
 
-rule fetch_retry:
-    """Ask again for what failed transiently in one part, and put new outputs in the place of the earlier ones."""
+use rule fetch as fetch_retry with:
     input:
-        **MINIATURE_WEB,
+        **WEB,
         captions=config["fetch"]["captions"],
         images="<run>/fetch/{part}.tar",
         outcomes="<run>/fetch/{part}.parquet",
-        code=library("fetch.fetch"),
     output:
         touch("<run>/fetch/{part}.retried"),
     log:
         "<logs>/fetch_retry/{part}.log",
     benchmark:
         "<benchmarks>/fetch_retry/{part}.tsv"
-    retries: 2
-    conda:
-        "../../environment.yml"
-    threads: cores(1)
-    resources:
-        mem_mb=grows(2000),
-        runtime=1440,  # does not grow: a retry takes over what was fetched
-        manners=MANNERS,
     params:
+        images=DECISIVE,
+        manners=manners,
+        connect_to=connect_to,
+        part=part_of_run,
         serving=serving,
-        options=decisive_options,
-    shell:
-        r"""
-        exec &> >(tee {log:q})
-        {params.serving} python -m pipeline_lib.fetch.fetch \
-            --captions {input.captions:q} \
-            --part {wildcards.part} \
-            --images {input.images:q} \
-            --outcomes {input.outcomes:q} \
-            --threads 1 \
-            --retry-failed \
-            {params.options} {resources.manners}
-        """
+        retry="--retry-failed",  # what failed temporarily; new outputs take the place of the earlier ones
 
 
 rule fetch_summary:
@@ -116,7 +94,6 @@ rule fetch_summary:
     input:
         captions=config["fetch"]["captions"],
         outcomes=expand("<run>/fetch/{part}.parquet", part=PARTS),
-        code=library("fetch.summary"),
     output:
         summary="<run>/fetch/summary.json",
         duplicates="<run>/fetch/duplicates.parquet",
@@ -130,6 +107,8 @@ rule fetch_summary:
     resources:
         mem_mb=grows(4000),
         runtime=grows(30),
+    params:
+        code=code_version("pipeline_lib.fetch.summary"),
     shell:
         r"""
         exec &> >(tee {log:q})

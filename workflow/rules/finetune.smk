@@ -4,17 +4,13 @@
 #        <run>/finetune/{model}/history.jsonl  loss per step
 #        <run>/finetune/{model}/run.json       recipe, versions, time, speed
 #        and, until it is finished, <run>/finetune/{model}/resume.pt
-TRIPLETS = {
-    "ccneg": {"triplets": "<run>/shards/train.parquet", "pool": "ccneg-train"},
-    "crepe": {"triplets": "<run>/shards/crepe.parquet", "pool": "crepe"},
-}
+include: "functions/finetune.smk"
 
 
 rule finetune:
     """Fine-tune a backbone's text tower."""
     input:
         unpack(finetune_inputs),
-        code=library("finetune.train"),
     output:
         checkpoint="<run>/finetune/{model}/model.pt",
         history="<run>/finetune/{model}/history.jsonl",
@@ -36,18 +32,13 @@ rule finetune:
         # Not under params: how often the state is saved changes no result, so it must rerun nothing.
         checkpoint_every=config["finetune"]["checkpoint_every"],
     params:
-        experiment=experiment_options,
-        options=options(
-            config["finetune"],
-            "epochs",
-            "batch_size",
-            "lr",
-            "weight_decay",
-            "warmup_steps",
-            "order",
-            "precision",
-        ),
+        code=code_version("pipeline_lib.finetune.train"),
         launcher=launcher,
+        row=experiment,
+        distractors=distractor_options,
+        recipe=settings(
+            config["finetune"], "epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "order", "precision"
+        ),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -56,11 +47,22 @@ rule finetune:
             --weights {input.weights:q} \
             --triplets {input.triplets:q} \
             --features {input.features:q} \
+            {params.distractors} \
+            --family {params.row[family]:q} \
+            --backbone {params.row[backbone]} \
+            --loss {params.row[loss]} \
+            --negatives {params.row[negatives]} \
+            --seed {params.row[seed]} \
+            --epochs {params.recipe[epochs]} \
+            --batch-size {params.recipe[batch_size]} \
+            --lr {params.recipe[lr]} \
+            --weight-decay {params.recipe[weight_decay]} \
+            --warmup-steps {params.recipe[warmup_steps]} \
+            --order {params.recipe[order]} \
+            --precision {params.recipe[precision]} \
             --checkpoint-every {resources.checkpoint_every} \
             --threads 1 \
             --checkpoint {output.checkpoint:q} \
             --history {output.history:q} \
-            --record {output.record:q} \
-            {params.experiment} \
-            {params.options}
+            --record {output.record:q}
         """

@@ -1,14 +1,12 @@
 # miniature: seed -> the world: captions file, what its hosts serve, labelled sets, SugarCREPE- and CREPE-like files
 #   out: <run>/miniature/…, the files that pipeline_lib/miniature/make.py lists
-# Only for a run with a `miniature:` section; a run on real data names its own files in the config instead.
+from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.formats.crepe import captions_files
 from pipeline_lib.miniature.describe import LABELLED
 
 
 rule miniature:
     """Draw the miniature world."""
-    input:
-        code=library("miniature.make"),
     output:
         captions="<run>/miniature/cc3m.tsv",
         web="<run>/miniature/web.tar",
@@ -33,12 +31,22 @@ rule miniature:
         mem_mb=grows(1000),
         runtime=grows(10),
     params:
+        code=code_version("pipeline_lib.miniature.make"),
         folder=subpath(output.captions, parent=True),
-        options=miniature_options,
+        world=config["miniature"],
+        answers=",".join(f"{name}={share}" for name, share in config["miniature"]["answers"].items()),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.miniature.make \
             --folder {params.folder:q} \
-            {params.options}
+            --seed {params.world[seed]} \
+            --captions {params.world[captions]} \
+            --pretrain {params.world[pretrain]} \
+            --pool {params.world[pool]} \
+            --zeroshot {params.world[zeroshot]} \
+            --sugarcrepe {params.world[sugarcrepe]} \
+            --crepe {params.world[crepe]} \
+            --hosts {params.world[hosts]} \
+            --answers {params.answers}
         """

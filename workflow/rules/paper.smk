@@ -2,38 +2,38 @@
 #   in:  <run>/evaluate/{model}/{benchmark}.{json,parquet}, <run>/finetune/{model}/{history.jsonl,run.json},
 #        <run>/shards/{train,eval}.parquet, eval-00000.tar, index.json; <run>/fetch/summary.json and
 #        <run>/captions/{part}.parquet where CC-Neg was made here
-#   out: results/tables.parquet, results/active-run.txt (whose tables they are), results/tables/, results/figures/,
-#        results/report.html
-# These are the active configuration's: the same command shows the miniature's or the paper run's.
+#   out: <run>/tables.parquet, <run>/tables/, <run>/figures/, <run>/report.html
 from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURE_FORMATS, FIGURES, TABLE_FILES, TABLE_FORMATS, TABLE_ITEMS
 
 
-rule tables:
+include: "functions/paper.smk"
+
+
+rule paper_tables:
     """Build the table of all results, and one table per table of the paper."""
     input:
-        metrics=metrics_files,
-        scores=score_files,
+        metrics=METRICS,
+        scores=SCORES,
         published=config["paper"]["published"],
-        code=library("paper.tables"),
     output:
-        parquet="results/tables.parquet",
-        active="results/active-run.txt",
+        parquet="<run>/tables.parquet",
         tables=reported("tables", TABLE_ITEMS, TABLE_FORMATS),
-        captions=expand("results/tables/{name}.rst", name=TABLE_ITEMS),
+        captions=expand("<run>/tables/{name}.rst", name=TABLE_ITEMS),
     log:
-        "<logs>/tables.log",
+        "<logs>/paper_tables.log",
     benchmark:
-        "<benchmarks>/tables.tsv"
+        "<benchmarks>/paper_tables.tsv"
     conda:
         "../../environment.yml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(30),
     params:
+        code=code_version("pipeline_lib.paper.tables"),
         run=lookup("run", within=config),
         ccneg=branch(lookup("shards/released", within=config), then="released", otherwise="generated"),
         kinds=[f"{name}={entry['kind']}" for name, entry in BENCHMARKS.items()],
-        folder=folder_of,
+        folder=subpath(output.parquet, parent=True),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -44,31 +44,29 @@ rule tables:
             --published {input.published:q} \
             --metrics {input.metrics:q} \
             --output {output.parquet:q} \
-            --folder {params.folder:q}
-        echo {params.run} >{output.active:q}
+            --folder {params.folder:q}/tables
         """
 
 
-rule figures:
+rule paper_figures:
     """Draw the paper's figures."""
     input:
-        tables="results/tables.parquet",
-        scores=ccneg_scores,
+        tables="<run>/tables.parquet",
+        scores=CCNEG_SCORES,
         images=f"<run>/shards/eval-{PARTS[0]}.tar",
         train="<run>/shards/train.parquet",
         eval="<run>/shards/eval.parquet",
         index="<run>/shards/index.json",
-        captions=made_by_fetching(*expand("<run>/captions/{part}.parquet", part=PARTS)),
+        captions=where_fetched(*expand("<run>/captions/{part}.parquet", part=PARTS)),
         histories=expand("<run>/finetune/{model}/history.jsonl", model=MODELS),
-        fetch=made_by_fetching("<run>/fetch/summary.json"),
-        code=library("paper.figures"),
+        fetch=where_fetched("<run>/fetch/summary.json"),
     output:
         figures=reported("figures", FIGURES, FIGURE_FORMATS),
-        captions=expand("results/figures/{name}.rst", name=FIGURES),
+        captions=expand("<run>/figures/{name}.rst", name=FIGURES),
     log:
-        "<logs>/figures.log",
+        "<logs>/paper_figures.log",
     benchmark:
-        "<benchmarks>/figures.tsv"
+        "<benchmarks>/paper_figures.tsv"
     localrule: True
     conda:
         "../../environment.yml"
@@ -76,7 +74,8 @@ rule figures:
         mem_mb=1000,
         runtime=10,
     params:
-        folder=folder_of,
+        code=code_version("pipeline_lib.paper.figures"),
+        folder=subpath(input.tables, parent=True),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -90,23 +89,23 @@ rule figures:
             --captions {input.captions:q} \
             --histories {input.histories:q} \
             --fetch {input.fetch:q} \
-            --folder {params.folder:q}
+            --folder {params.folder:q}/figures
         """
 
 
-rule report_page:
+rule paper_report:
     """Put tables, figures, examples, data, times and provenance on one page."""
     input:
-        parquet="results/tables.parquet",
-        tables=expand("results/tables/{name}", name=TABLE_FILES),
-        figures=expand("results/figures/{name}", name=FIGURE_FILES),
-        fetch=made_by_fetching("<run>/fetch/summary.json"),
+        parquet="<run>/tables.parquet",
+        tables=expand("<run>/tables/{name}", name=TABLE_FILES),
+        figures=expand("<run>/figures/{name}", name=FIGURE_FILES),
+        fetch=where_fetched("<run>/fetch/summary.json"),
         index="<run>/shards/index.json",
         train="<run>/shards/train.parquet",
         eval="<run>/shards/eval.parquet",
         images=expand("<run>/shards/eval-{part}.tar", part=PARTS),
-        captions=made_by_fetching(*expand("<run>/captions/{part}.parquet", part=PARTS)),
-        scores=ccneg_scores,
+        captions=where_fetched(*expand("<run>/captions/{part}.parquet", part=PARTS)),
+        scores=CCNEG_SCORES,
         runs=[
             *expand("<run>/backbones/{backbone}/run.json", backbone=BACKBONES),
             *expand("<run>/finetune/{model}/run.json", model=MODELS),
@@ -116,36 +115,34 @@ rule report_page:
             *expand("<run>/backbones/{backbone}/model.pt", backbone=BACKBONES),
             *expand("<run>/finetune/{model}/model.pt", model=MODELS),
         ],
-        code=library("paper.report"),
     output:
         report(
-            "results/report.html",
+            "<run>/report.html",
             category="Report",
             caption="../report/page.rst",
             labels={"page": "everything", "format": "HTML"},
         ),
     log:
-        "<logs>/report_page.log",
+        "<logs>/paper_report.log",
     benchmark:
-        "<benchmarks>/report_page.tsv"
+        "<benchmarks>/paper_report.tsv"
     conda:
         "../../environment.yml"
     resources:
         mem_mb=grows(3000),
         runtime=grows(30),
     params:
-        tables=input_folder("tables"),
-        figures=input_folder("figures"),
-        benchmarks=in_run("<run>/benchmarks"),
-        config=json.dumps(config),
-        gallery=options(config["paper"]["gallery"], "seed", "examples"),
+        code=code_version("pipeline_lib.paper.report"),
+        folder=subpath(input.parquet, parent=True),
+        config=GIVEN,
+        gallery=settings(config["paper"]["gallery"], "seed", "examples"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.paper.report \
             --tables {input.parquet:q} \
-            --folder {params.tables:q} \
-            --figures {params.figures:q} \
+            --folder {params.folder:q}/tables \
+            --figures {params.folder:q}/figures \
             --fetch {input.fetch:q} \
             --index {input.index:q} \
             --train {input.train:q} \
@@ -155,8 +152,9 @@ rule report_page:
             --scores {input.scores:q} \
             --runs {input.runs:q} \
             --weights {input.weights:q} \
-            --benchmarks {params.benchmarks:q} \
+            --benchmarks {params.folder:q}/benchmarks \
             --config {params.config:q} \
-            {params.gallery} \
+            --seed {params.gallery[seed]} \
+            --examples {params.gallery[examples]} \
             --output {output:q}
         """

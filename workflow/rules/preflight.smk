@@ -6,8 +6,6 @@ rule preflight:
     """Report which data are here and what can run."""
     input:
         datasets="config/datasets.tsv",
-        sheet_schema="workflow/schemas/experiments.schema.yaml",
-        code=library("preflight.check"),
     log:
         "<logs>/preflight.log",
     benchmark:
@@ -19,16 +17,15 @@ rule preflight:
         mem_mb=500,
         runtime=10,
     params:
-        config=json.dumps(config),
+        config=GIVEN,
         configfiles=[os.path.relpath(path) for path in workflow.overwrite_configfiles],
-        folder=f"results/{config['run']}/preflight",
+        folder=f"{RUN}/preflight",
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.preflight.check \
             --config /dev/stdin \
             --configfiles {params.configfiles:q} \
-            --sheet-schema {input.sheet_schema:q} \
             --datasets {input.datasets:q} \
             --folder {params.folder:q} ${{PREFLIGHT_FLAGS:-}} <<<{params.config:q}
         """

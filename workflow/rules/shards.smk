@@ -4,13 +4,15 @@
 #   out: <run>/shards/{split}.parquet     the split's triplets without the images, which is what training reads
 #        <run>/shards/index.json          counts, sizes and checksums
 #        <run>/shards/crepe.parquet       the CREPE-Negate triplets of the ablation
+from pipeline_lib.formats.crepe_layout import captions_files
+
+
 rule shards_index:
     """Gather the parts of CC-Neg."""
     input:
         triplets=expand("<run>/shards/triplets-{part}.parquet", part=PARTS),
         counts=expand("<run>/shards/counts-{part}.json", part=PARTS),
         shards=expand("<run>/shards/{split}-{part}.tar", split=["train", "eval"], part=PARTS),
-        code=library("shards.index"),
     output:
         train="<run>/shards/train.parquet",
         eval="<run>/shards/eval.parquet",
@@ -25,6 +27,8 @@ rule shards_index:
     resources:
         mem_mb=grows(2000),
         runtime=grows(30),
+    params:
+        code=code_version("pipeline_lib.shards.index"),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -38,17 +42,16 @@ rule shards_index:
         """
 
 
-rule crepe_triplets:
+rule shards_crepe:
     """Read the CREPE-Negate captions as triplets."""
     input:
         captions=captions_files(config["finetune"]["crepe_captions"]),
-        code=library("shards.crepe"),
     output:
         "<run>/shards/crepe.parquet",
     log:
-        "<logs>/crepe_triplets.log",
+        "<logs>/shards_crepe.log",
     benchmark:
-        "<benchmarks>/crepe_triplets.tsv"
+        "<benchmarks>/shards_crepe.tsv"
     localrule: True
     conda:
         "../../environment.yml"
@@ -56,7 +59,8 @@ rule crepe_triplets:
         mem_mb=1000,
         runtime=10,
     params:
-        folder=input_folder("captions"),
+        code=code_version("pipeline_lib.shards.crepe"),
+        folder=input_folder,
     shell:
         r"""
         exec &> >(tee {log:q})

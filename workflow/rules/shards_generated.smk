@@ -3,21 +3,20 @@
 #   out: <run>/shards/{split}-{part}.tar         WebDataset: KEY.jpg, KEY.json
 #        <run>/shards/triplets-{part}.parquet    one row per sample
 #        <run>/shards/counts-{part}.json         what became of the part's rows
-rule shards:
+rule shards_build:
     """Join images and captions of one part into a shard per split."""
     input:
         images="<run>/fetch/{part}.tar",
         captions="<run>/captions/{part}.parquet",
-        code=library("shards.build"),
     output:
         train="<run>/shards/train-{part}.tar",
         eval="<run>/shards/eval-{part}.tar",
         triplets="<run>/shards/triplets-{part}.parquet",
         counts="<run>/shards/counts-{part}.json",
     log:
-        "<logs>/shards/{part}.log",
+        "<logs>/shards_build/{part}.log",
     benchmark:
-        "<benchmarks>/shards/{part}.tsv"
+        "<benchmarks>/shards_build/{part}.tsv"
     conda:
         "../../environment.yml"
     threads: cores(1)
@@ -25,16 +24,19 @@ rule shards:
         mem_mb=grows(1000),
         runtime=grows(60),
     params:
-        options=options(config["shards"], "eval_share", "seed", "negated_commas"),
+        code=code_version("pipeline_lib.shards.build"),
+        shards=settings(config["shards"], "eval_share", "seed", "negated_commas"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.shards.build \
             --images {input.images:q} \
             --captions {input.captions:q} \
+            --eval-share {params.shards[eval_share]} \
+            --seed {params.shards[seed]} \
+            --negated-commas {params.shards[negated_commas]} \
             --train {output.train:q} \
             --eval {output.eval:q} \
             --triplets {output.triplets:q} \
-            --counts {output.counts:q} \
-            {params.options}
+            --counts {output.counts:q}
         """

@@ -4,20 +4,21 @@
 #        <run>/shards/{split}-{part}.tar         WebDataset: KEY.jpg, KEY.json
 #        <run>/shards/triplets-{part}.parquet    one row per sample
 #        <run>/shards/counts-{part}.json         what became of the part's rows
+from pipeline_lib.shards import image_folder
+
 RELEASE = config["shards"]["released"]
 
 
-rule release:
+rule shards_release:
     """Read the release's annotations."""
     input:
         annotations=RELEASE["annotations"],
-        code=library("shards.release"),
     output:
         "<run>/shards/release.parquet",
     log:
-        "<logs>/release.log",
+        "<logs>/shards_release.log",
     benchmark:
-        "<benchmarks>/release.tsv"
+        "<benchmarks>/shards_release.tsv"
     conda:
         "../../environment.yml"
     threads: cores(1)
@@ -25,33 +26,35 @@ rule release:
         mem_mb=grows(3000),
         runtime=grows(60),
     params:
-        split=options(RELEASE, "count", "eval_last"),
-        commas=options(config["shards"], "negated_commas"),
+        code=code_version("pipeline_lib.shards.release"),
+        release=settings(RELEASE, "count", "eval_last"),
+        commas=lookup("shards/negated_commas", within=config),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.shards.release read \
             --annotations {input.annotations:q} \
-            --output {output:q} \
-            {params.split} {params.commas}
+            --count {params.release[count]} \
+            --eval-last {params.release[eval_last]} \
+            --negated-commas {params.commas} \
+            --output {output:q}
         """
 
 
-rule shards_released:
+rule shards_build_released:
     """Join rows and images of one part of the release into a shard per split."""
     input:
         release="<run>/shards/release.parquet",
-        images=released_images,
-        code=library("shards.release"),
+        images=str(image_folder(RELEASE["images"])),  # the folder: its time tells when images are added
     output:
         train="<run>/shards/train-{part}.tar",
         eval="<run>/shards/eval-{part}.tar",
         triplets="<run>/shards/triplets-{part}.parquet",
         counts="<run>/shards/counts-{part}.json",
     log:
-        "<logs>/shards_released/{part}.log",
+        "<logs>/shards_build_released/{part}.log",
     benchmark:
-        "<benchmarks>/shards_released/{part}.tsv"
+        "<benchmarks>/shards_build_released/{part}.tsv"
     conda:
         "../../environment.yml"
     threads: cores(1)
@@ -59,8 +62,9 @@ rule shards_released:
         mem_mb=grows(1000),
         runtime=grows(60),
     params:
+        code=code_version("pipeline_lib.shards.release"),
         parts=lookup("fetch/parts", within=config),
-        missing=options(RELEASE, "most_missing"),
+        missing=RELEASE["most_missing"],
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -69,9 +73,9 @@ rule shards_released:
             --images {input.images:q} \
             --part {wildcards.part} \
             --parts {params.parts} \
+            --most-missing {params.missing} \
             --train {output.train:q} \
             --eval {output.eval:q} \
             --triplets {output.triplets:q} \
-            --counts {output.counts:q} \
-            {params.missing}
+            --counts {output.counts:q}
         """

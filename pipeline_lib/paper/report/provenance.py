@@ -16,8 +16,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline_lib.config.inputs import external_files, fetched_weights
+from pipeline_lib.jobs.code_version import checked_out
 from pipeline_lib.jobs.files import read_json, sha256
-from pipeline_lib.jobs.run_record import checked_out
 
 #: Larger files from outside are listed without a hash: reading 100 GB of images takes longer than the page is worth.
 MOST_HASHED_BYTES = 2_000_000_000

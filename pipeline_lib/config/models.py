@@ -1,0 +1,165 @@
+"""The configuration as pydantic models, as ``config.yaml`` has it: each option's type, bounds and choices.
+
+What an option means and its default stand beside it in ``config/config.yaml``. `pipeline_lib.config.checks` validates
+with these models, `pipeline_lib.config.reference` lists them.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline_lib.config.entries import (
+    Benchmark,
+    Count,
+    FilePath,
+    LabelledSet,
+    Line,
+    Models,
+    Name,
+    Parts,
+    Pool,
+    Positive,
+    Precision,
+    Prompts,
+    Seconds,
+    Seed,
+    Share,
+    Steps,
+    Transformer,
+    Wait,
+    Weight,
+    name_except,
+    number,
+    section,
+    text,
+)
+from pipeline_lib.evaluate.kinds import BLIND
+from pipeline_lib.finetune.terms import LOSSES
+
+BAD_ANSWERS = (
+    *("dead", "gone", "forbidden", "busy-once", "failing", "mislabelled", "truncated", "corrupt", "noai", "disallowed"),
+    *("redirect", "silent"),
+)
+# `writeOnly`: a password or key that someone puts here is not repeated in a message. A user name and password before
+# the host are refused, since jobs, logs and Snakemake's records hold the address. Names of variables are in capitals,
+# keys hardly ever.
+SECRET = Field(json_schema_extra={"writeOnly": True})
+Address = text(r"^https?://[^/?#@\s]+([/?#][!-~]*)?$", "an address http(s)://HOST... without a user name")
+Variable = text("^[A-Z_][A-Z0-9_]*$", "the NAME of an environment variable in capitals")
+
+Config = section(
+    run=name_except("tables", "figures"),  # results/<run>/ lies beside results/tables/
+    miniature=section(
+        seed=Seed,
+        captions=Count,
+        pretrain=Count,
+        pool=Count,
+        zeroshot=Count,
+        sugarcrepe=Count,
+        crepe=number(int, ge=9, le=10**9),  # one in each of CREPE-Negate's files
+        hosts=Count,
+        answers=dict[Literal[BAD_ANSWERS], Share],
+    )
+    | None,
+    fetch=section(
+        captions=FilePath,
+        rows=Count | None,
+        parts=Parts,
+        image_size=number(int, ge=16, le=10_000) | None,
+        user_agent=text("^[!-~]([ -~]*[!-~])?$", "a line of ASCII text"),  # an HTTP header
+        respect_robots=bool,
+        timeout_s=Seconds,
+        deadline_s=Seconds,
+        max_bytes=Count,
+        max_pixels=Count,
+        max_redirects=number(int, ge=0, le=100),
+        attempts=Count,
+        backoff_s=Wait,
+        connections=Count,
+        connections_per_host=Count,
+        requests_per_second_per_host=number(float, gt=0, le=10**6) | None,
+        max_crawl_delay_s=Wait,
+        breaker_failures=Count,
+        connect_to=dict[
+            text(r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", "a host name"), text(r"^[0-9A-Fa-f.:\[\]]+:[0-9]+$", "ADDRESS:PORT")
+        ],
+    ),
+    captions=section(
+        backend=Literal["rules", "chat"],
+        spacy_model=Line,
+        seed=Seed,
+        word_weights=Annotated[dict[Literal["no", "not", "without"], Positive], Field(min_length=3)],
+        chat=section(
+            url=Annotated[Address, SECRET],
+            model=Line,
+            temperature=number(float, ge=0, le=100),
+            top_p=number(float, gt=0, le=1),
+            max_tokens=Count,
+            concurrency=Count,
+            timeout_s=Seconds,
+            attempts=Count,
+            backoff_s=Wait,
+            cache=FilePath,
+            api_key_variable=Annotated[Variable | None, SECRET],
+        ),
+    ),
+    shards=section(
+        eval_share=number(float, gt=0, lt=1),
+        seed=Seed,
+        negated_commas=Literal["remove", "keep"],
+        released=section(annotations=FilePath, images=FilePath, count=Count, eval_last=Count, most_missing=Steps)
+        | None,
+    ),
+    backbones=section(
+        models=Annotated[Models, Field(min_length=1)],
+        pretrain=section(
+            images=FilePath,
+            steps=Count,
+            batch_size=number(int, ge=2, le=10**9),
+            lr=Positive,
+            weight_decay=Weight,
+            warmup_steps=Steps,
+            seed=Seed,
+        ),
+    ),
+    features=section(
+        batch_size=Count,
+        precision=Precision,
+        training_precision=Precision,
+        pools=Annotated[dict[name_except("ccneg-train", "ccneg-eval"), Pool], Field(min_length=1)],
+    ),
+    distractors=section(
+        backbone=Name,
+        released=section(mapping=FilePath, captions=FilePath) | None,
+    ),
+    finetune=section(
+        experiments=FilePath,
+        crepe_captions=FilePath,
+        epochs=Count,
+        batch_size=Count,
+        lr=Positive,
+        weight_decay=Weight,
+        warmup_steps=Steps,
+        order=Literal["shuffled", "paper"],
+        precision=Precision,
+        processes=Count,
+        checkpoint_every=Count,
+    ),
+    evaluate=section(
+        zeroshot=section(datasets=Annotated[dict[Name, LabelledSet], Field(min_length=1)], prompts=Prompts),
+        benchmarks=dict[name_except("ccneg", "zeroshot", "embeddings"), Benchmark],  # these have rules of their own
+        transformers=dict[name_except(*BLIND), Transformer],
+    ),
+    paper=section(published=FilePath, gallery=section(seed=Seed, examples=Count)),
+)
+
+#: A row of the sheet of experiments, whose cells are texts.
+Experiment = section(
+    experiment=Name,
+    family=Line,
+    backbone=str,
+    loss=Literal[tuple(LOSSES)],
+    negatives=Literal["ccneg", "crepe"],
+    seeds=text("^[0-9]+(,[0-9]+)*$", "numbers with commas between them"),
+    benchmarks=text("^(all|[a-z0-9-]+(,[a-z0-9-]+)*)$", "all, or names with commas between them"),
+)

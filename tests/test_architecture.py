@@ -1,0 +1,53 @@
+"""Which package may import which: data flows from stage to stage through files, and imports point downwards only."""
+
+import ast
+
+from conftest import ROOT
+
+BASE = {"jobs", "formats", "clip"}
+READ = BASE | {"readers", "features"}
+#: Package -> the packages that it may import.
+MAY_IMPORT = {
+    "jobs": set(),
+    "formats": {"jobs"},
+    "clip": {"jobs"},
+    **dict.fromkeys(("miniature", "fetch", "captions", "shards", "backbones", "readers"), BASE),
+    "features": BASE | {"readers"},
+    **dict.fromkeys(("distractors", "finetune", "evaluate"), READ),
+    "config": BASE | {"readers", "backbones", "evaluate", "finetune", "fetch", "miniature", "shards"},
+    **dict.fromkeys(("paper", "score", "preflight"), READ | {"fetch", "evaluate", "finetune", "backbones", "config"}),
+}
+
+
+def imports():
+    """Yield every import of one of our packages by another, with the file."""
+    for path in sorted((ROOT / "pipeline_lib").rglob("*.py")):
+        name = str(path.relative_to(ROOT / "pipeline_lib"))
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for module in modules:
+                yield name, name.partition("/")[0], module.split(".")
+
+
+def test_packages_import_what_lies_below_them_and_nothing_knows_snakemake():
+    wrong = []
+    for file, package, (top, *rest) in imports():
+        assert top != "snakemake", file
+        if top == "pipeline_lib" and rest and rest[0] != package and rest[0] not in MAY_IMPORT[package]:
+            wrong.append(f"{file} imports {'.'.join(rest)}")
+    assert wrong == []
+
+
+def test_what_may_be_imported_has_no_circle():
+    below = dict(MAY_IMPORT)
+    while below:
+        bottom = {package for package, imported in below.items() if not imported & below.keys()}
+        assert bottom, f"a circle: {sorted(below)}"
+        below = {package: imported for package, imported in below.items() if package not in bottom}
+
+
+def test_every_package_says_what_it_holds():
+    for package in MAY_IMPORT:
+        docstring = ast.get_docstring(ast.parse((ROOT / "pipeline_lib" / package / "__init__.py").read_text()))
+        assert docstring, package

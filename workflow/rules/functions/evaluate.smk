@@ -1,0 +1,64 @@
+# Functions of the rules in evaluate.smk.
+from pipeline_lib.evaluate.kinds import annotation_files
+from pipeline_lib.evaluate.prompts import prompt_flags
+
+DATASETS = config["evaluate"]["zeroshot"]["datasets"]
+TEMPLATES = {name: entry["templates"] for name, entry in DATASETS.items() if "templates" in entry}
+
+
+def model_file(name):
+    """A function that finds a file beside a model's weights."""
+
+    def path(wildcards):
+        stage = "backbones" if wildcards.model in BACKBONES else "finetune"
+        return f"{RUN}/{stage}/{wildcards.model}/{name}"
+
+    return path
+
+
+def model_features(model, pool):
+    """The features of a pool for a model, which are its backbone's."""
+    return feature_files(model if model in BACKBONES else MODELS[model]["backbone"], pool)
+
+
+def ccneg_features(wildcards):
+    """The features of CC-Neg's evaluation split."""
+    return model_features(wildcards.model, "ccneg-eval")
+
+
+def zeroshot_features(wildcards):
+    """The features of all labelled sets."""
+    return [path for name in DATASETS for path in model_features(wildcards.model, name)]
+
+
+def datasets(wildcards):
+    """`--dataset NAME CLASSES FEATURES ...` for each labelled set."""
+    words = [
+        ["--dataset", name, entry["classes"], *model_features(wildcards.model, name)]
+        for name, entry in DATASETS.items()
+    ]
+    return " ".join(map(shlex.join, words))
+
+
+def prompts():
+    """`--prompt NAME TEMPLATE ...` for each prompt, and `--prompt DATASET:NAME ...` where a dataset has another."""
+    return " ".join(shlex.join(["--prompt", *flag]) for flag in prompt_flags(config["evaluate"]["zeroshot"], TEMPLATES))
+
+
+def benchmark_annotations(wildcards):
+    """The files of a benchmark's annotations."""
+    entry = BENCHMARKS[wildcards.benchmark]
+    return annotation_files(entry["kind"], entry["annotations"])
+
+
+def benchmark_features(wildcards):
+    """The features of the pool that has a benchmark's images."""
+    return model_features(wildcards.model, BENCHMARKS[wildcards.benchmark]["pool"])
+
+
+def published_count(wildcards):
+    """How many items a benchmark has, as `--count` takes it."""
+    count = BENCHMARKS[wildcards.benchmark]["count"]
+    if isinstance(count, dict):
+        return ",".join(f"{part}={number}" for part, number in count.items())
+    return "none" if count is None else count

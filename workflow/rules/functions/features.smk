@@ -1,0 +1,30 @@
+# Functions of the rules in features.smk.
+from pipeline_lib.readers.reader import find_reader, module_name
+
+
+def pool_job(wildcards):
+    """What a job encodes: reader, images, part and parts."""
+    return pool_parts(wildcards.pool)[wildcards.part]
+
+
+def pool_files(wildcards):
+    """The files and folders that a job reads."""
+    job = pool_job(wildcards)
+    return find_reader(job.reader).needs(*job.images)
+
+
+def reader_code(wildcards):
+    """The version of a pool's reader; editing another reader reruns nothing."""
+    return code_version(f"pipeline_lib.readers.{module_name(pool_job(wildcards).reader)}")
+
+
+def count_option(wildcards):
+    """The flag that says how many images a pool must have, where that is known."""
+    count = POOLS.get(wildcards.pool, {}).get("count")
+    return "" if count is None else f"--count {count}"
+
+
+def tower_precision(wildcards):
+    """The precision in which a pool is encoded: one for what is trained on, another for what is evaluated."""
+    trained_on = wildcards.pool in ("ccneg-train", "distractors", "crepe")
+    return config["features"]["training_precision" if trained_on else "precision"]

@@ -1,0 +1,27 @@
+# Functions of the rules in fetch.smk.
+WEB = {"web": "<run>/miniature/web.tar", "answers": "<run>/miniature/answers.parquet"} if config["miniature"] else {}
+DECISIVE = settings(
+    config["fetch"], "parts", "image_size", "respect_robots", "max_bytes", "max_pixels", "max_redirects"
+)
+
+
+def manners(wildcards, input):
+    """The options that no image depends on; since this function takes `input`, they rerun nothing."""
+    return settings(config["fetch"])
+
+
+def connect_to(wildcards, input):
+    """`--connect-to HOST=ADDRESS` for each host that is reached elsewhere."""
+    return [word for pair in config["fetch"]["connect_to"].items() for word in ("--connect-to", "=".join(pair))]
+
+
+def part_of_run(wildcards):
+    """The path of a part's files, without the suffix."""
+    return f"{RUN}/fetch/{wildcards.part}"
+
+
+def serving(wildcards, input):
+    """The command to put before the fetcher's: for the miniature one that serves its images meanwhile."""
+    if not WEB:
+        return ""
+    return f"python -m pipeline_lib.miniature.serve --web {input.web} --answers {input.answers} --"

@@ -1,0 +1,38 @@
+# Functions of the rules in finetune.smk.
+from pipeline_lib.finetune.terms import needs_distractors
+
+TRIPLETS = {"ccneg": ("<run>/shards/train.parquet", "ccneg-train"), "crepe": ("<run>/shards/crepe.parquet", "crepe")}
+
+
+def finetune_inputs(wildcards):
+    """What a model is trained on, by its row of the sheet."""
+    row = MODELS[wildcards.model]
+    triplets, pool = TRIPLETS[row["negatives"]]
+    files = {
+        "weights": f"{RUN}/backbones/{row['backbone']}/model.pt",
+        "triplets": triplets,
+        "features": feature_files(row["backbone"], pool),
+    }
+    if needs_distractors(row["loss"]):
+        files["distractors"] = f"{RUN}/distractors/train.parquet"
+        files["pool_features"] = feature_files(row["backbone"], "distractors")
+    return files
+
+
+def distractor_options(wildcards):
+    """The flags that say where distractors and their features are, for a loss that uses them."""
+    files = finetune_inputs(wildcards)
+    if "distractors" not in files:
+        return ""
+    return shlex.join(["--distractors", files["distractors"], "--pool-features", *files["pool_features"]])
+
+
+def experiment(wildcards):
+    """The cells of a model's row that its training depends on."""
+    return settings(MODELS[wildcards.model], "family", "backbone", "loss", "negatives", "seed")
+
+
+def launcher(wildcards):
+    """What starts a module: Python, or torchrun where several processes share the work."""
+    count = config["finetune"]["processes"]
+    return "python" if count == 1 else f"torchrun --standalone --nproc-per-node {count}"
