@@ -210,12 +210,11 @@ def test_what_is_wrong_says_expected_and_found(report):
 
 def test_what_is_missing_is_left_out_by_the_override_that_is_written(report):
     config = configuration()
-    config["features"]["pools"] += [{"name": "mine", "images": "data/mine"}]
+    config["features"]["pools"]["mine"] = {"images": "data/mine"}
     said = report(config)
     assert "not in config/datasets.tsv; named at features/pools/mine" in said
     assert said.endswith("out/override.yaml leaves out:\n  features/pools: mine\n")
-    kept = yaml.safe_load(Path("out/override.yaml").read_text())["features"]["pools"]
-    assert kept == [pool for pool in config["features"]["pools"] if pool["name"] != "mine"]
+    assert yaml.safe_load(Path("out/override.yaml").read_text()) == {"features": {"pools": {"mine": None}}}
 
 
 def test_the_miniature_needs_nothing_from_outside(report):

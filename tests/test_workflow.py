@@ -12,7 +12,6 @@ from conftest import ROOT, copy_repository
 from workflows import configuration, count, load, parsed, plan, provide, snakemake
 
 from pipeline_lib.config.inputs import missing_data
-from pipeline_lib.evaluate.kinds import KINDS, kind_module
 from pipeline_lib.jobs.code_version import code_version, sources
 
 SHOWN = {"show_tables", "show_figures", "show_report"}
@@ -86,7 +85,7 @@ def test_rules_say_what_they_need(rules, miniature):
 
 def test_the_hash_of_the_code_covers_all_modules_and_data_that_are_loaded(rules):
     names = {module for rule, _ in rules.values() for module in modules(rule) if "{" not in module}
-    names = sorted(names | set(map(kind_module, KINDS)))
+    names = sorted(names)
     code = f"""
 import importlib, sys
 for name in {names}:

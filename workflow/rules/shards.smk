@@ -4,7 +4,7 @@
 #   out: <run>/shards/{split}.parquet     the split's triplets without the images, which is what training reads
 #        <run>/shards/index.json          counts, sizes and checksums
 #        <run>/shards/crepe.parquet       the CREPE-Negate triplets of the ablation
-from pipeline_lib.formats.crepe_layout import captions_files
+from pipeline_lib.formats.crepe import captions_files
 
 
 rule shards_index:
