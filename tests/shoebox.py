@@ -10,16 +10,16 @@ import random
 from pathlib import Path
 
 import layouts
+import pandas as pd
 import torch
 import yaml
 from conftest import ROOT, TINY
 from PIL import Image
-from test_benchmarks import write_csv
-from test_crepe import write_captions
 
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import save_checkpoint
 from pipeline_lib.evaluate.kinds import KINDS
+from pipeline_lib.formats.crepe import captions_files
 from pipeline_lib.formats.tars import write_samples
 
 SUFFIX = "shoebox.test"
@@ -86,10 +86,10 @@ def _annotations(data: Path, keys: list[str]) -> dict[str, int | dict[str, int]]
         ("VOC2007_mcq", "data/VOCdevkit/VOC2007/JPEGImages", voc),
     ):
         rows = [[f"{where}/{key}.jpg", 0, *rng.sample(CAPTIONS, 4), "negative"] for key in images]
-        write_csv(folder / f"{name}_llama3.1_rephrased.csv", header, rows)
+        pd.DataFrame(rows, columns=header).to_csv(folder / f"{name}_llama3.1_rephrased.csv", index=False)
     for name in ("COCO_val_retrieval", "COCO_val_negated_retrieval_llama3.1_rephrased_affneg_true"):
         rows = [[f"data/coco/images/val2017/{key}.jpg", repr(rng.sample(CAPTIONS, 5))] for key in keys]
-        write_csv(folder / f"{name}.csv", ["filepath", "captions"], rows)
+        pd.DataFrame(rows, columns=["filepath", "captions"]).to_csv(folder / f"{name}.csv", index=False)
     counts |= {"negbench-mcq-coco": len(keys), "negbench-mcq-voc2007": len(voc)}
     counts |= dict.fromkeys(("negbench-retrieval", "negbench-retrieval-negated"), len(keys))
 
@@ -138,9 +138,9 @@ def pack(root: Path, port: int) -> Path:
     _cc3m(root / paper["fetch"]["captions"])
     counts = _annotations(data, _coco(data / "coco"))
     _checkpoints(data / "checkpoints")
-    (data / "crepe" / "prod_hard_negatives").mkdir(parents=True)
-    write_captions(data / "crepe" / "prod_hard_negatives" / "negate")
-    for number in range(4, 13):
+    for number, path in enumerate(captions_files(str(data / "crepe" / "prod_hard_negatives" / "negate")), 4):
+        region = f"{number},2,3,10,8,a dog on a sofa,\"['no dog on a sofa', 'a dog']\"\n"
+        layouts.write(Path(path), f"image_id,x,y,width,height,caption,hard_negs\n{region}".encode())
         layouts.write(
             data / "visual-genome" / f"VG_100K{'' if number % 2 else '_2'}" / f"{number}.jpg", picture(number)
         )

@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 from conftest import ROOT, jpeg_bytes
-from test_workflow import load, snakemake
+from workflows import load, snakemake
 
 
 def jobs_of(folder, *arguments):

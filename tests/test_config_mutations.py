@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from test_workflow import CONFIG_SCHEMA, SHEET_SCHEMA, load, merged, snakemake
+from workflows import CONFIG_SCHEMA, SHEET_SCHEMA, load, merged, snakemake
 
 from pipeline_lib.config.checks import check_config, read_experiments
 from pipeline_lib.finetune.terms import LOSSES

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from aiohttp import web
-from bench.fetch_kills import Site, kill_and_finish
 from conftest import ROOT
+from faults.fetch_kills import Site, kill_and_finish
 from fetching import fetch_settings, jpeg, rows_of, serving
 from test_fetch_commands import fetch_command
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_workflow import load, merged, snakemake
+from workflows import load, merged, snakemake
 
 from pipeline_lib.config.inputs import external_files
 

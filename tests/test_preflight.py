@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from test_workflow import load, merged
+from workflows import load, merged
 
 from pipeline_lib.config.inputs import external_files, fetched_weights
 from pipeline_lib.preflight.findings import MISSING, PRESENT, WRONG, Finding, inspect

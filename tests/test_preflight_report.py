@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
-from test_workflow import CONFIG_SCHEMA, SHEET_SCHEMA, load, merged
+from workflows import CONFIG_SCHEMA, SHEET_SCHEMA, load, merged
 
 from pipeline_lib.config.checks import check_config, check_experiments, read_experiments
 from pipeline_lib.config.inputs import external_files

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 from faults.small import finish
-from test_workflow import load, merged
+from workflows import load, merged
 
 END = {"tables", "figures", "report_page", "all"}
 CCNEG = {"evaluate_ccneg conclip-rn-s0", "evaluate_ccneg crepe-rn-s0"}

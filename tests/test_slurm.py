@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT, copy_repository
-from test_workflow import load
+from workflows import load
 
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin"
 PATIENCE_S = 900  # for one thing to happen, on a busy machine

@@ -1,6 +1,5 @@
 """The workflow as a whole: rules, configuration, and the engine's own dry-run."""
 
-import copy
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
+from workflows import CONFIG_SCHEMA, SHEET_SCHEMA, load, merged, snakemake
 
 from pipeline_lib.config.checks import check_config, check_experiments, read_experiments
 from pipeline_lib.config.inputs import missing_data
@@ -19,8 +19,6 @@ from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.jobs.code_version import sources
 
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
-CONFIG_SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
-SHEET_SCHEMA = ROOT / "workflow" / "schemas" / "experiments.schema.yaml"
 CHECKPOINT = {
     **{"source": "checkpoint", "path": "data/neg.pth", "activation": "quickgelu"},
     **{"family": "Neg-CLIP", "backbone": "mini-rn"},
@@ -30,27 +28,6 @@ RULES = {
     for path in RULE_FILES
     for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text() + "\n", re.MULTILINE)
 }
-
-
-def load(name):
-    """A configuration file as a dictionary."""
-    return yaml.safe_load((ROOT / "config" / name).read_text())
-
-
-def merged(changes, into):
-    """What Snakemake makes of one configuration over another: dictionaries merge, all else is replaced."""
-    result = copy.deepcopy(into)
-    for key, value in changes.items():
-        result[key] = (
-            merged(value, result[key]) if isinstance(value, dict) and isinstance(result.get(key), dict) else value
-        )
-    return result
-
-
-def snakemake(*arguments, folder=ROOT):
-    """Run the engine in the repository, or in a copy of it."""
-    command = [sys.executable, "-m", "snakemake", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 def test_there_are_rules():

@@ -20,6 +20,7 @@ import torch
 import yaml
 from conftest import ROOT, TINY, jpeg_bytes, write_pool
 from PIL import Image
+from released import annotation, key
 from safetensors.torch import save_file
 
 from pipeline_lib.backbones.formats import read_weights
@@ -246,8 +247,6 @@ def _open_clip(folder: Path) -> list[Path]:
 
 
 def _release(folder: Path) -> list[Path]:
-    from test_release import annotation, key
-
     content = {
         "image_paths": [f"/d/{key(index)}.jpg" for index in range(3)],
         "annotations": [annotation(index) for index in range(3)],

@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m bench.fetch_kills --rows 5000 --kills 20 --longest-s 1
+    PYTHONPATH=tests python -m faults.fetch_kills --rows 5000 --kills 20 --longest-s 1
 
 takes about half a minute. A kill comes up to ``--longest-s`` after the first request of a process.
 """
