@@ -1,8 +1,14 @@
 """What several test files share: tiny models and image pools, made here."""
 
 import io
+import os
 import shutil
+import sys
 from pathlib import Path
+
+# Tests run `python`, `snakemake` and `torchrun` of this environment, and two processes at a time.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from PIL import Image

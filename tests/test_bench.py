@@ -1,6 +1,7 @@
 """The benchmark's arithmetic, which its tables are computed with."""
 
 import pytest
+
 from bench.arithmetic import (
     SIZES,
     bound,

@@ -14,6 +14,7 @@ from faults.small import finish
 from pipeline_lib.formats.tars import list_members, read_samples, write_samples
 from pipeline_lib.jobs.rule_of_file import made_by, remedy
 
+pytestmark = pytest.mark.faults
 RUN = "results/small"
 MODEL = f"{RUN}/finetune/conclip-rn-s0"
 ITEMS = f"{RUN}/evaluate/conclip-rn-s0"

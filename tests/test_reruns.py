@@ -8,6 +8,7 @@ import yaml
 from faults.small import finish
 from workflows import load, merged
 
+pytestmark = pytest.mark.faults  # it needs the small run
 END = {"tables", "figures", "report_page", "all"}
 CCNEG = {"evaluate_ccneg conclip-rn-s0", "evaluate_ccneg crepe-rn-s0"}
 TUNED = CCNEG | {"evaluate_zeroshot conclip-rn-s0", "evaluate_benchmark conclip-rn-s0,sugarcrepe"}

@@ -21,6 +21,8 @@ from pipeline_lib.paper.outputs import FIGURE_FORMATS, FIGURES, TABLE_FORMATS, T
 from pipeline_lib.paper.tables.schema import read_tables
 from pipeline_lib.preflight.registry import read_registry
 
+pytestmark = pytest.mark.slow
+
 
 async def answer(request: web.Request) -> web.Response:
     """Serve the photos of the captions file."""

@@ -1,6 +1,6 @@
 """What storing image features in half precision would change in a finished run's results.
 
-    PYTHONPATH=tests python -m bench.rounding --run results/miniature
+    python -m bench.rounding --run results/miniature
 
 Rounds the features of every benchmark to fp16 and to bf16, scores all models anew, and counts the items whose
 correctness flips. Prints a Markdown table.

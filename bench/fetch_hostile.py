@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m bench.fetch_hostile
+    python -m bench.fetch_hostile
 
 (about a minute and a half). Hosts have the sizes that CC3M's have: six hold 56 % of the links, the rest is spread over
 many. In the hostile web a fifth of the links is dead or failing in the proportions that CC3M's validation file had in

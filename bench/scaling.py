@@ -4,7 +4,7 @@
 
     python -m bench.scaling
 
-with ``tests`` on the path (`make bench-scaling`): dry-runs of the miniature, cut into more and more parts, in a copy
+(`make bench-scaling`): dry-runs of the miniature, cut into more and more parts, in a copy
 of the repository without results; the tables of CC-Neg's splits gathered from 64 parts; the training set of a ViT-B/32
 (512 dimensions) loaded, with COCO's number of distractors. Each in a process of its own; prints a line each.
 """
@@ -72,7 +72,7 @@ def main() -> None:
 
 def measure(arguments: list, folder: Path = Path()) -> tuple[str, str]:
     """Run Python; return what it said and what it took."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryFile("w+") as said:
         started = time.perf_counter()
         command = [sys.executable, *map(str, arguments)]

@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m bench.photo_server FOLDER
+    python -m bench.photo_server FOLDER
 
 prints its port. ``/NUMBER.jpg`` is the photo NUMBER modulo the number of files in FOLDER; anything else, robots.txt
 among it, is answered 404. It shares the machine with those who are measured, so answers are made in advance.

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
-from bench.arithmetic import Size, distinct_prefixes
-from bench.world import Photos, random_clip
 from PIL import Image
 from published import PublishedLoop, Triplets, normalised
 from torch.utils.data import default_collate
 
+from bench.arithmetic import Size, distinct_prefixes
+from bench.world import Photos, random_clip
 from pipeline_lib.clip.load import CLIP, clip, preprocess, tokenize
 from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.features.encode import encode_pool

@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m bench.fetch
+    python -m bench.fetch
 
 takes about ten minutes on two cores; it reads /proc, so it runs on Linux alone. Both sides fetch ``--images`` JPEGs of
 640 × 480 pixels and 150 KB in the mean from a server on the loopback interface, which shares the cores with them,
@@ -27,12 +27,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
+
 from bench.arithmetic import table
 from bench.process_trees import Cost, cost_of, thread_seconds
 from bench.speed import processor
 from bench.world import photo
-from PIL import Image
-
 from pipeline_lib.fetch.images import JPEG_QUALITY, prepare
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_json, read_parquet, write_text

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import torch
+
 from bench.arithmetic import (
     BATCH_SIZE,
     EPOCHS,
@@ -34,7 +35,6 @@ from bench.arithmetic import (
 )
 from bench.measure import Contest, sugarcrepe_times
 from bench.world import Photos, make_photos, negated_pairs
-
 from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text

@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m bench.fetch_memory --rows 5000 20000
+    python -m bench.fetch_memory --rows 5000 20000
 
 takes a minute or two. Rows are as long as CC3M's, one in ten is dead, images are 320 × 240 pixels.
 """

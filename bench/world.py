@@ -7,9 +7,9 @@ from random import Random
 
 import numpy as np
 import torch
-from bench.arithmetic import Size
 from PIL import Image, ImageDraw, ImageFilter
 
+from bench.arithmetic import Size
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.captions.rules.backend import RuleBackend
 from pipeline_lib.clip.load import CLIP

@@ -4,7 +4,7 @@
 
     python -m bench.results
 
-with ``tests`` on the path (`make bench-results`): 20 models on CC-Neg's 40,000 items, and 12 of them (3 CLIPs, 3
+(`make bench-results`): 20 models on CC-Neg's 40,000 items, and 12 of them (3 CLIPs, 3
 CoN-CLIPs of 3 seeds) on the paper's eight zero-shot sets (121,786 images, 1,000 to 10 classes, five prompts),
 SugarCREPE and NegBench's retrieval, and 40,000 images of noise. Generating takes three minutes and is not timed; what
 is there is used again. Prints one line.
