@@ -1,13 +1,13 @@
-"""Throw damaged files at every reader, a stated number at each, and report what is neither read nor refused.
+"""Give damaged files to every reader, a stated number each, and report what is neither read nor refused.
 
 ::
 
-    make fuzz COUNT=10000                     # all doors; FLAGS="--doors tar zip" for some, "--seed 1" for other files
+    make fuzz COUNT=10000   # all inputs; FLAGS="--inputs tar zip" for some, "--seed 1" for other files
     PYTHONPATH=tests python -m fuzz.run --count 10000
 
-A file is taken, or refused with an error that names its folder. Anything else is reported once per door and place in
-the code, with the edits that lead there, and ends the command with 1: another exception, a file written beside the
-folder, more than `SECONDS` seconds, more than `MEMORY_BYTES` bytes of memory.
+A file is read, or refused with an error that names its folder. Anything else is reported once per kind of input and
+place in the code, with the edits that lead there, and ends the command with 1: another exception, a file written
+beside the folder, more than `SECONDS` seconds, more than `MEMORY_BYTES` bytes of memory.
 """
 
 import argparse
@@ -24,17 +24,17 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from fuzz.doors import DOORS
+from fuzz.inputs import INPUTS
 from fuzz.mutations import EDITS, mutated
 
 SECONDS = 60
-MESSAGE = 20_000  # characters of an error; of a configuration, a line per key
+MESSAGE = 20_000  # characters of an error; that of a configuration has a line per key
 MEMORY_BYTES = 2 << 30  # beyond what the readers' libraries take
 
 
 @contextmanager
 def within(seconds: int):
-    """Raise a `TimeoutError` in what takes longer."""
+    """Raise an `AssertionError` in what takes longer."""
 
     def late(*_):
         raise AssertionError(f"took more than {seconds} s")
@@ -48,45 +48,46 @@ def within(seconds: int):
         signal.signal(signal.SIGALRM, before)
 
 
-class Stand:
-    """A door's valid files in a folder of their own, of which one at a time is damaged and read."""
+class Sandbox:
+    """Valid files of a kind of input in a folder of their own; one at a time is damaged and read."""
 
     def __init__(self, name: str, root: Path) -> None:
-        self.name, self.door, self.root = name, DOORS[name], root
-        self.folder = root / f"door-{name}"
+        self.name, self.input, self.root = name, INPUTS[name], root
+        self.folder = root / f"input-{name}"
         self.folder.mkdir()
-        self.files = [(path, path.read_bytes()) for path in self.door.make(self.folder)]
-        self.door.read(self.folder)  # as they are, they are taken
+        self.input.write(self.folder)
+        self.paths = sorted(path for path in self.folder.glob(self.input.damaged) if path.is_file())
+        self.contents = {path: path.read_bytes() for path in self.paths}
+        self.input.read(self.folder)  # undamaged, they are read
         self.before = self.listing()
 
     def listing(self) -> set[Path]:
-        """What lies in the folder and beside it."""
+        """Return what lies in the folder and beside it."""
         return {path for path in self.root.rglob("*") if not path.name.endswith(("-journal", "-wal"))}
 
     def damage(self, edits: list) -> None:
         """Damage a file, and check what becomes of it."""
-        path, content = self.files[edits[0][2] % len(self.files)]
-        self.check(path, mutated(content, edits))
+        path = self.paths[edits[0][2] % len(self.paths)]
+        self.check(path, mutated(self.contents[path], edits))
 
     def check(self, path: Path, content: bytes) -> None:
         """Put `content` in the place of a file, read it, and require a result or an error with words."""
-        whole = path.read_bytes()
         path.write_bytes(content)
         try:
             with within(SECONDS):
-                self.door.read(self.folder)
-        except self.door.refusals:
+                self.input.read(self.folder)
+        except self.input.refusals:
             pass
         except (ValueError, FileNotFoundError) as error:
             if self.folder.name not in str(error) and self.name != "config":
                 raise AssertionError(f"does not name the file: {error!r:.500}") from error
             assert len(str(error)) < MESSAGE, f"a message of {len(str(error)):,} characters: {error!s:.300}"
         finally:
-            path.write_bytes(whole)
+            path.write_bytes(self.contents[path])
         assert self.listing() == self.before, "wrote beside its files"
 
 
-def fuzz(stand: Stand, count: int, number: int) -> dict[str, list]:
+def fuzz(sandbox: Sandbox, count: int, number: int) -> dict[str, list]:
     """Check `count` damaged files; return the edits that lead to each kind of failure."""
     failures: dict[str, list] = {}
 
@@ -95,31 +96,31 @@ def fuzz(stand: Stand, count: int, number: int) -> dict[str, list]:
         max_examples=count, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=HealthCheck
     )
     @given(EDITS)
-    def throw(edits: list) -> None:
+    def check(edits: list) -> None:
         try:
-            stand.damage(edits)
+            sandbox.damage(edits)
         except Exception as error:
-            frames = traceback.extract_tb((error.__cause__ or error).__traceback__)
-            places = [
-                f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames if "hypothesis" not in frame.filename
+            cause = error.__cause__ or error
+            frames = [
+                frame for frame in traceback.extract_tb(cause.__traceback__) if "hypothesis" not in frame.filename
             ]
-            place = f"{type(error.__cause__ or error).__name__} at {' < '.join(places[::-1][:3])}"
-            failures.setdefault(place, [f"{error!s:.300}", edits])
+            places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[:-4:-1]]
+            failures.setdefault(f"{type(cause).__name__} at {' < '.join(places)}", [f"{error!s:.300}", edits])
 
-    throw()
+    check()
     return failures
 
 
 def main() -> None:
-    """Fuzz the doors that the command line names."""
+    """Fuzz the inputs that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--count", type=int, default=10_000, help="damaged files per door")
-    parser.add_argument("--doors", nargs="+", choices=DOORS, default=list(DOORS))
+    parser.add_argument("--count", type=int, default=10_000, help="damaged files for each kind of input")
+    parser.add_argument("--inputs", nargs="+", choices=INPUTS, default=list(INPUTS))
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     failed = 0
-    for name in args.doors:
+    for name in args.inputs:
         start = time.monotonic()
         with (
             tempfile.TemporaryDirectory() as root,
@@ -127,10 +128,10 @@ def main() -> None:
             redirect_stdout(nowhere),
             redirect_stderr(nowhere),
         ):
-            stand = Stand(name, Path(root))
+            sandbox = Sandbox(name, Path(root))
             used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_DATA, (used + MEMORY_BYTES, resource.RLIM_INFINITY))
-            failures = fuzz(stand, args.count, args.seed)
+            failures = fuzz(sandbox, args.count, args.seed)
         print(f"{name}: {args.count:,} files, {len(failures)} failures, {time.monotonic() - start:.0f} s", flush=True)
         for failure, (message, edits) in failures.items():
             print(f"    {failure}: {message}\n        {edits}", flush=True)
