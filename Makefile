@@ -62,10 +62,9 @@ bench-results: $(ENVIRONMENT)
 bench-scaling: $(ENVIRONMENT)
 	python -m bench.scaling $(FLAGS)
 
-# FLAGS are those of tests/faults/kills.py, such as FLAGS="--kills 40 --seed 1". Mounting disks takes root.
+# FLAGS="--kills 40 --seed 1" kills more often and at other moments. Mounting disks takes root.
 faults: $(ENVIRONMENT)
-	PYTHONPATH=tests python -m faults.kills $(FLAGS)
-	PYTHONPATH=tests python -m faults.disks
+	python -m pytest -s -m faults tests/test_kills.py tests/test_disks.py --kills 26 $(FLAGS)
 
 fuzz: $(ENVIRONMENT)
 	PYTHONPATH=tests python -m fuzz.run --count $(or $(COUNT),10000) $(FLAGS)

@@ -18,6 +18,13 @@ from pipeline_lib.formats.tars import encode_json, write_samples
 ROOT = Path(__file__).parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data"
 
+
+def pytest_addoption(parser):
+    """Options of `make faults`."""
+    parser.addoption("--kills", type=int, default=4, help="how often a run is killed; from 19 on in every stage")
+    parser.addoption("--seed", type=int, default=0, help="of the moments of the kills")
+
+
 TINY = {
     "embed_dim": 32,
     "image_resolution": 32,

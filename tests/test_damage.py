@@ -2,14 +2,13 @@
 
 import importlib
 import re
-import shlex
 import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, call
-from faults.small import finish
+from faults.small import commands
 
 from pipeline_lib.formats.tars import list_members, read_samples, write_samples
 from pipeline_lib.jobs.rule_of_file import made_by, remedy
@@ -56,18 +55,9 @@ UNCHECKED = f"{RUN}/miniature/crepe.tar"  # read like the photos of others, whic
 
 
 @pytest.fixture(scope="module")
-def commands(small_run):
+def jobs(small_run):
     """The module and the arguments of every job of the small run, by rule and wildcards."""
-    status, said = finish(small_run, "--dry-run", "--forceall", "--printshellcmds")
-    assert status == 0, said[-3000:]
-    found = {}
-    for block in re.split(r"\n(?=(?:local)?rule \w+:)", said):
-        rule, named = re.match(r"(?:local)?rule (\w+):", block), re.search(r"wildcards: (.*)", block)
-        command = re.search(r"python -m ((?:.*\\\n)*.*)", block)
-        if rule and command:
-            values = ",".join(re.findall(r"=([\w-]+)", named[1])) if named else ""
-            found[f"{rule[1]} {values}".strip()] = shlex.split(command[1].replace("\\\n", " "))
-    return found
+    return commands(small_run)
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +87,12 @@ def flipped(path: Path) -> bytes:
 
 @pytest.mark.parametrize("damage", [truncated, flipped])
 @pytest.mark.parametrize("name", READ_BY)
-def test_a_damaged_file_is_named_with_the_rule_that_makes_it(name, damage, copy, commands, monkeypatch):
+def test_a_damaged_file_is_named_with_the_rule_that_makes_it(name, damage, copy, jobs, monkeypatch):
     path = copy / name
     if damage is flipped and (path.suffix not in CHECKED or name == UNCHECKED):
         pytest.skip("without a checksum")
     monkeypatch.chdir(copy)
-    module, *arguments = commands[READ_BY[name]]
+    module, *arguments = jobs[READ_BY[name]]
     whole = path.read_bytes()
     path.write_bytes(damage(path))
     try:
@@ -139,13 +129,13 @@ def test_the_rules_that_make_files_are_those_of_the_workflow():
     assert made_by("data/coco/val2017.zip") is None and remedy("a.tar").startswith("delete it")
 
 
-def test_the_index_holds_the_samples_of_the_shards_against_the_triplets(copy, commands, monkeypatch):
+def test_the_index_holds_the_samples_of_the_shards_against_the_triplets(copy, jobs, monkeypatch):
     monkeypatch.chdir(copy)
     path = Path(RUN) / "shards" / "train-00000.tar"
     whole = path.read_bytes()
     samples = list(read_samples(path))
     write_samples(path, samples[:-1])
-    module, *arguments = commands["shards_index"]
+    module, *arguments = jobs["shards_index"]
     try:
         said = call(importlib.import_module(module).main, *arguments)
     finally:
