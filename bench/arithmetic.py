@@ -27,7 +27,7 @@ class Size(NamedTuple):
 
     @property
     def architecture(self) -> dict:
-        """As `pipeline_lib.backbones.pretrain.build` wants it."""
+        """For `pipeline_lib.backbones.pretrain.build`."""
         return {
             "embed_dim": self.embed_dim,
             "image_resolution": self.image_px,
@@ -78,14 +78,9 @@ def bound(size: Size, positions: float) -> float:
 
 
 def step_seconds(step_s: float, optimiser_s: float, batch_size: int) -> float:
-    """Seconds per sample of a step at the paper's batch size.
+    """Seconds per sample at the paper's batch size, from a step measured at `batch_size` and the optimiser in it.
 
-    Parameters
-    ----------
-    step_s, optimiser_s : float
-        Seconds of a whole step at `batch_size`, and of the optimiser in it, which costs the same at any batch size.
-    batch_size : int
-        Samples per step in the measurement.
+    The optimiser costs the same at any batch size.
     """
     return (step_s - optimiser_s) / batch_size + optimiser_s / BATCH_SIZE
 
@@ -103,20 +98,3 @@ def our_hours(image_s: float, sample_s: float, tokenise_s: float) -> float:
 def distinct_prefixes(tokens: list[list[int]]) -> int:
     """Count the distinct beginnings of token lists."""
     return len({tuple(row[: end + 1]) for row in tokens for end in range(len(row))})
-
-
-def turned(head: str, columns: dict[str, dict[str, str]]) -> list[dict[str, str]]:
-    """Return named columns with the same keys as rows; the first column, `head`, holds the keys."""
-    keys = next(iter(columns.values()))
-    return [{head: key, **{name: column[key] for name, column in columns.items()}} for key in keys]
-
-
-def table(rows: list[dict[str, str]]) -> str:
-    """Return rows with the same keys as an aligned Markdown table."""
-    columns = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
-    lines = [
-        "| " + " | ".join(name.ljust(width) for name, width in columns.items()) + " |",
-        "|" + "|".join("-" * (width + 2) for width in columns.values()) + "|",
-    ]
-    lines += ["| " + " | ".join(row[name].ljust(width) for name, width in columns.items()) + " |" for row in rows]
-    return "\n".join(lines)

@@ -23,10 +23,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from aiohttp import web
 from fetching import fetch_settings, rows_of, serving
-from PIL import Image
 
+from bench.world import photo
 from pipeline_lib.fetch.fetch import fetch_part
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
@@ -38,24 +39,6 @@ FAILING_SHARE = 0.20
 NASTY = {"html": 0.004, "half": 0.003, "drip": 0.002, "loop": 0.002, "bomb": 0.001}
 SILENT_HOSTS = 0.01
 BOMB = gzip.compress(bytes(50_000_000))
-
-
-def photos(count: int) -> list[bytes]:
-    """Return JPEG files of about 150 KB each."""
-    rng = random.Random(0)
-    bodies = []
-    for _ in range(count):
-        coarse = Image.frombytes("RGB", (200, 150), rng.randbytes(200 * 150 * 3))
-        bodies.append(jpeg_of(coarse.resize((800, 600), Image.Resampling.BICUBIC)))
-    return bodies
-
-
-def jpeg_of(image: Image.Image) -> bytes:
-    """Encode `image`."""
-    with tempfile.TemporaryFile() as file:
-        image.save(file, "JPEG", quality=75)
-        file.seek(0)
-        return file.read()
 
 
 def links(count: int, hosts: int, rng: random.Random) -> list[str]:
@@ -145,7 +128,8 @@ def main() -> None:
     parser.add_argument("--connections-per-host", type=int, default=8)
     args = parser.parse_args()
     urls = links(args.links, args.hosts, random.Random(0))
-    bodies = photos(32)
+    rng = np.random.default_rng(0)
+    bodies = [photo(rng, quality=90) for _ in range(32)]
     changes = {
         "image_size": 256,
         "timeout_s": args.timeout_s,

@@ -51,20 +51,8 @@ def synchronise(device: torch.device) -> None:
 class Contest:
     """The published loop and ours, in fp32 and bf16, on the same samples with the same model.
 
-    Parameters
-    ----------
-    size : Size
-        Of the model.
-    photos : Photos
-        Generated images.
-    pairs : list of (str, str)
-        Captions and negated captions, enough for a batch per round.
-    batch_size, loop_batch_size : int
-        Samples per step of ours, and of the published loop, which takes so long that it gets fewer on a CPU.
-    threads : int
-        That decode images, on both sides.
-    device : torch.device
-        Where the models are.
+    `pairs` are captions with negated captions, enough for a batch per round. The published loop takes so long that it
+    gets fewer samples per step on a CPU, `loop_batch_size`. On both sides `threads` decode images.
     """
 
     def __init__(
@@ -182,22 +170,8 @@ def sugarcrepe_times(
 ) -> dict[str, float]:
     """Return median seconds of the published loop per item, and of ours per distinct image and caption.
 
-    Parameters
-    ----------
-    size : Size
-        Of the model.
-    photos : Photos
-        Stand for the benchmark's images.
-    texts : list of (str, str)
-        A sample of the benchmark's captions and hard negatives.
-    loop_items : int
-        How many of them the loop does.
-    threads : int
-        That decode images, on our side.
-    repeats : int
-        Rounds.
-    device : torch.device
-        Where to compute.
+    `texts` are a sample of the benchmark's captions with hard negatives; the loop does the first `loop_items` of them.
+    The photos stand for the benchmark's images.
     """
     model = random_clip(size).to(device)
     items = [(photos.files[number % len(photos.files)], *pair) for number, pair in enumerate(texts[:loop_items])]

@@ -25,9 +25,8 @@ ROUNDED = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 def backbones(run: Path) -> dict[str, str]:
     """Return the backbone of each model of a run, by the model's name."""
-    records = [
-        read_json(path) for path in sorted(run.glob("backbones/*/run.json")) + sorted(run.glob("finetune/*/run.json"))
-    ]
+    paths = [path for stage in ("backbones", "finetune") for path in sorted(run.glob(f"{stage}/*/run.json"))]
+    records = map(read_json, paths)
     return {record["model"]: record["backbone"] for record in records}
 
 
@@ -40,10 +39,8 @@ def score_model(run: Path, model: str, backbone: str) -> dict[tuple[str, str, st
 
     triplets = read_parquet(run / "shards/eval.parquet")
     pairs = sugarcrepe.read_sugarcrepe(run / "miniature/sugarcrepe")
-    lists = {
-        path.name.removesuffix(".classes.txt"): path for path in sorted(run.glob("miniature/zeroshot/*.classes.txt"))
-    }
-    classes = {name: zeroshot.read_classes(path) for name, path in lists.items()}
+    lists = sorted(run.glob("miniature/zeroshot/*.classes.txt"))
+    classes = {path.name.removesuffix(".classes.txt"): zeroshot.read_classes(path) for path in lists}
     wanted = [(name, prompt) for name in classes for prompt in PROMPTS]
     weights = zeroshot.classifiers(clip, [(classes[name], [PROMPTS[prompt]]) for name, prompt in wanted])
     caption, negated = encode_captions(clip, [*triplets["caption"], *triplets["negated_caption"]]).chunk(2)
@@ -54,18 +51,15 @@ def score_model(run: Path, model: str, backbone: str) -> dict[tuple[str, str, st
         def rows(name: str, keys: pd.Series, dtype: torch.dtype = dtype) -> torch.Tensor:
             return pool(name).rows(keys.tolist(), name).to(dtype).float()
 
-        items[precision, "CC-Neg", ""] = ccneg.score_items(
-            triplets, rows("ccneg-eval", triplets["key"]), caption, negated
-        )
-        items[precision, "SugarCREPE", ""] = sugarcrepe.score_items(
-            pairs, rows("sugarcrepe", pairs["key"]), positive, negative
-        )
+        images = rows("ccneg-eval", triplets["key"])
+        items[precision, "CC-Neg", ""] = ccneg.score_items(triplets, images, caption, negated)
+        images = rows("sugarcrepe", pairs["key"])
+        items[precision, "SugarCREPE", ""] = sugarcrepe.score_items(pairs, images, positive, negative)
         for (name, prompt), classifier in zip(wanted, weights, strict=True):
             found = pool(name)
             found.features = found.features.to(dtype).float()
-            items[precision, f"zero-shot, {prompt} prompt", name] = zeroshot.score_items(
-                name, prompt, found, classifier
-            )
+            scored = zeroshot.score_items(name, prompt, found, classifier)
+            items[precision, f"zero-shot, {prompt} prompt", name] = scored
     return items
 
 

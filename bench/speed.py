@@ -12,11 +12,11 @@ is named. What takes hours is computed from measured parts and says so (`bench.a
 
 import argparse
 import os
-import platform
 import tempfile
 import time
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from bench.arithmetic import (
@@ -30,11 +30,9 @@ from bench.arithmetic import (
     our_hours,
     published_hours,
     step_seconds,
-    table,
-    turned,
 )
 from bench.measure import Contest, sugarcrepe_times
-from bench.world import Photos, make_photos, negated_pairs
+from bench.world import Photos, make_photos, negated_pairs, processor, table
 from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
@@ -48,18 +46,9 @@ def summary(
 ) -> dict[str, dict]:
     """Return a model's columns of the tables of hours and of measured parts.
 
-    Parameters
-    ----------
-    size : Size
-        Of the model.
-    times : dict of str to float
-        As `Contest.times` returns them, in seconds.
-    b, loop_b, photos : int
-        Samples per step, ours and the published loop's, and images per encoding in the measurement.
-    positions : float
-        Distinct prefixes per caption.
-    overlap : bool
-        Whether decoding goes on beside the published loop's step, as on a GPU, or takes the same cores.
+    `times` are `Contest.times`, at `b` samples per step of ours, `loop_b` of the published loop, and `photos` images
+    per encoding; `positions` the distinct prefixes per caption. With `overlap` decoding goes on beside the published
+    loop's step, as on a GPU; else both take the same cores.
     """
     decode_s = times["published decode"] / loop_b
     loop_s = step_seconds(times["published step"], times["published optimiser"], loop_b)
@@ -116,6 +105,11 @@ def sugarcrepe_section(folder: Path, repeats: int, threads: int, device: torch.d
     )
 
 
+def by_part(columns: dict[str, dict[str, str]]) -> str:
+    """Return named columns with the same keys as a table with a row for each key."""
+    return table(pd.DataFrame(columns).rename_axis("part").reset_index())
+
+
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -154,7 +148,7 @@ def main() -> None:
             for precision in contest.ours:
                 found = contest.profile(precision).items()
                 profile[f"{name} {precision}"] = {part: f"{1000 * seconds:.2f}" for part, seconds in found}
-        evaluation = "SugarCREPE: not measured, for want of its annotations (`--sugarcrepe FOLDER`)."
+        evaluation = "SugarCREPE: not measured, since its annotations were not given (`--sugarcrepe FOLDER`)."
         if args.sugarcrepe:
             photos = make_photos(Path(folder), SUGARCREPE_PHOTOS)
             evaluation = sugarcrepe_section(args.sugarcrepe, args.repeats, args.threads, device, photos)
@@ -169,9 +163,9 @@ def main() -> None:
             table(hours),
             f"Measured parts; a step's time is that at the paper's batch of {BATCH_SIZE}, over which the measured "
             "optimiser is spread.",
-            table(turned("part", parts)),
+            by_part(parts),
             "Where our time goes: ms of each part alone, at the measured batch.",
-            table(turned("part", profile)),
+            by_part(profile),
             evaluation,
             f"The benchmark took {(time.monotonic() - start) / 60:.1f} minutes.",
         ]
@@ -179,14 +173,6 @@ def main() -> None:
     print(text)
     if args.output:
         write_text(args.output, text + "\n")
-
-
-def processor() -> str:
-    """Return the name of the CPU."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What several test files share: tiny models and image pools, made here."""
 
+import importlib
+import importlib.util
 import io
 import os
 import shutil
@@ -68,6 +70,12 @@ def call(main, *arguments):
             run(main)
         except SystemExit as end:
             return end.code
+
+
+def main_of(module):
+    """The `main` of a module, or of a package that is run as one, by its name."""
+    spec = importlib.util.find_spec(module)
+    return importlib.import_module(f"{module}.__main__" if spec.submodule_search_locations else module).main
 
 
 def jpeg_bytes(colour=(200, 30, 30), size=(40, 36)) -> bytes:

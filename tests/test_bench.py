@@ -1,6 +1,12 @@
-"""The benchmark's arithmetic, which its tables are computed with."""
+"""The arithmetic behind the benchmark's tables, and each benchmark once on little."""
+
+import importlib
+import os
+import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
 
 from bench.arithmetic import (
     SIZES,
@@ -11,9 +17,7 @@ from bench.arithmetic import (
     published_hours,
     shared_text_flop,
     step_seconds,
-    table,
     text_flop,
-    turned,
 )
 from bench.speed import summary
 
@@ -59,14 +63,22 @@ def test_a_models_columns():
     assert after["reached by fp32"] == "18%"
 
 
-def test_tables_are_markdown():
-    assert turned("part", {"a": {"x": "1", "y": "2"}, "b": {"x": "3", "y": "4"}}) == [
-        {"part": "x", "a": "1", "b": "3"},
-        {"part": "y", "a": "2", "b": "4"},
-    ]
-    assert table([{"model": "a", "h": "1.0"}, {"model": "bb", "h": "20"}]).splitlines() == [
-        "| model | h   |",
-        "|-------|-----|",
-        "| a     | 1.0 |",
-        "| bb    | 20  |",
-    ]
+def test_every_benchmark_finds_what_it_imports():
+    for path in (ROOT / "bench").glob("*.py"):
+        importlib.import_module(f"bench.{path.stem}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        ("speed --models tiny --batch-size 8 --repeats 1", "| tiny "),
+        ("fetch_memory --rows 200", "200 rows: "),
+        ("fetch_hostile --links 100 --hosts 20", "hostile / clean"),
+        ("scaling --parts 5 --rows 2000", "load 2,000 samples: "),
+    ],
+)
+def test_a_benchmark_runs(arguments, printed):
+    command = [sys.executable, "-m", *f"bench.{arguments}".split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "."})
+    assert done.returncode == 0 and printed in done.stdout, done.stderr[-3000:]
