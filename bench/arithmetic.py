@@ -15,28 +15,15 @@ SAMPLES, POOL = 188_246, 118_287  # CC-Neg's training split; COCO train2017, the
 
 
 class Size(NamedTuple):
-    """Size of a CLIP with a ViT: as in OpenAI's models, heads of 64 channels."""
+    """Size of a CLIP with a ViT, named as `pipeline_lib.backbones.pretrain.build` does."""
 
     embed_dim: int
-    image_px: int
-    patch_px: int
+    image_resolution: int
+    vision_patch_size: int
     vision_width: int
     vision_layers: int
-    text_width: int
-    text_layers: int
-
-    @property
-    def architecture(self) -> dict:
-        """For `pipeline_lib.backbones.pretrain.build`."""
-        return {
-            "embed_dim": self.embed_dim,
-            "image_resolution": self.image_px,
-            "vision_layers": self.vision_layers,
-            "vision_width": self.vision_width,
-            "vision_patch_size": self.patch_px,
-            "transformer_width": self.text_width,
-            "transformer_layers": self.text_layers,
-        }
+    transformer_width: int
+    transformer_layers: int
 
 
 SIZES = {
@@ -49,25 +36,25 @@ SIZES = {
 
 def image_flop(size: Size) -> float:
     """Operations of one image's forward pass."""
-    patches = (size.image_px // size.patch_px) ** 2
+    patches = (size.image_resolution // size.vision_patch_size) ** 2
     width, positions = size.vision_width, patches + 1
-    embedding = 2 * patches * 3 * size.patch_px**2 * width
+    embedding = 2 * patches * 3 * size.vision_patch_size**2 * width
     return embedding + size.vision_layers * (24 * width**2 + 4 * positions * width) * positions
 
 
 def text_flop(size: Size) -> float:
     """Operations of one caption's forward pass over all 77 positions."""
-    width = size.text_width
-    return size.text_layers * (24 * width**2 + 4 * CONTEXT_LENGTH * width) * CONTEXT_LENGTH
+    width = size.transformer_width
+    return size.transformer_layers * (24 * width**2 + 4 * CONTEXT_LENGTH * width) * CONTEXT_LENGTH
 
 
 def shared_text_flop(size: Size, positions: float) -> float:
     """Operations of one caption's forward pass where `positions` distinct prefixes are computed per caption."""
-    width = size.text_width
+    width = size.transformer_width
     # Attention is counted at its least, over the computed positions.
     block = (24 * width**2 + 4 * positions * width) * positions
     last = 4 * width**2 * positions + 20 * width**2 + 4 * positions * width
-    return (size.text_layers - 1) * block + last
+    return (size.transformer_layers - 1) * block + last
 
 
 def bound(size: Size, positions: float) -> float:

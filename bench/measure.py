@@ -26,6 +26,7 @@ from pipeline_lib.formats.images import read_tars
 from pipeline_lib.jobs.progress import progress
 
 RECIPE = {"loss": "conclip", "epochs": 1, "lr": 1e-6, "weight_decay": 0.2, "warmup_steps": 50}
+LOOP_ITEMS = 16  # of SugarCREPE, done one by one
 PLANNING = ("find_prefixes", "lexsort")  # of the text tower, on the CPU
 
 
@@ -68,7 +69,7 @@ class Contest:
         self.photos, self.pairs, self.batch_size, self.threads, self.device = photos, pairs, batch_size, threads, device
         captions, negated = map(list, zip(*pairs, strict=True))
         files = [photos.files[number % len(photos.files)] for number in range(len(pairs) + 1)]
-        self.triplets = Triplets(files[:-1], files[1:], captions, negated, size.image_px)
+        self.triplets = Triplets(files[:-1], files[1:], captions, negated, size.image_resolution)
         model = random_clip(size).to(device)
         self.published = PublishedLoop(copy.deepcopy(model), self.triplets, batch_size=loop_batch_size, **RECIPE)
         images = normalised(torch.randn(2, len(pairs), size.embed_dim))
@@ -160,21 +161,15 @@ def one_item_at_a_time(model: CLIP, items: list[tuple[Path, str, str]], device: 
 
 
 def sugarcrepe_times(
-    size: Size,
-    photos: Photos,
-    texts: list[tuple[str, str]],
-    loop_items: int,
-    threads: int,
-    repeats: int,
-    device: torch.device,
+    size: Size, photos: Photos, texts: list[tuple[str, str]], threads: int, repeats: int, device: torch.device
 ) -> dict[str, float]:
     """Return median seconds of the published loop per item, and of ours per distinct image and caption.
 
-    `texts` are a sample of the benchmark's captions with hard negatives; the loop does the first `loop_items` of them.
+    `texts` are a sample of the benchmark's captions with hard negatives; the loop does the first few of them.
     The photos stand for the benchmark's images.
     """
     model = random_clip(size).to(device)
-    items = [(photos.files[number % len(photos.files)], *pair) for number, pair in enumerate(texts[:loop_items])]
+    items = [(photos.files[number % len(photos.files)], *pair) for number, pair in enumerate(texts[:LOOP_ITEMS])]
     captions = [text for pair in texts for text in pair]
     parts = {
         "item": lambda: one_item_at_a_time(model, items, device),

@@ -19,18 +19,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from bench.arithmetic import (
-    BATCH_SIZE,
-    EPOCHS,
-    POOL,
-    SAMPLES,
-    SIZES,
-    Size,
-    bound,
-    our_hours,
-    published_hours,
-    step_seconds,
-)
+from bench import arithmetic
+from bench.arithmetic import BATCH_SIZE, EPOCHS, POOL, SAMPLES, SIZES, Size
 from bench.measure import Contest, sugarcrepe_times
 from bench.world import Photos, make_photos, negated_pairs, processor, table
 from pipeline_lib.evaluate.sugarcrepe import read_sugarcrepe
@@ -38,7 +28,7 @@ from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
 
 LOOP_BATCH_SIZES = {"ViT-B/32": 24, "ViT-B/16": 16, "ViT-L/14": 6, "tiny": 48}  # so that the run ends in a quarter hour
-SUGARCREPE_MODEL, SUGARCREPE_PHOTOS, SUGARCREPE_LOOP_ITEMS, SUGARCREPE_SAMPLE = "ViT-B/32", 32, 16, 500
+SUGARCREPE_MODEL, SUGARCREPE_PHOTOS, SUGARCREPE_SAMPLE = "ViT-B/32", 32, 500
 
 
 def summary(
@@ -51,10 +41,10 @@ def summary(
     loop's step, as on a GPU; else both take the same cores.
     """
     decode_s = times["published decode"] / loop_b
-    loop_s = step_seconds(times["published step"], times["published optimiser"], loop_b)
+    loop_s = arithmetic.step_seconds(times["published step"], times["published optimiser"], loop_b)
     tokenise_s = times["tokenise"] / (2 * b)
-    published_h = published_hours(max(decode_s, loop_s) if overlap else decode_s + loop_s)
-    limit = bound(size, positions)
+    published_h = arithmetic.published_hours(max(decode_s, loop_s) if overlap else decode_s + loop_s)
+    limit = arithmetic.bound(size, positions)
     hours = {"published, h": f"{published_h:,.1f}"}
     parts = {
         "samples per step: published, ours": f"{loop_b}, {b}",
@@ -65,8 +55,8 @@ def summary(
     }
     for precision in ("fp32", "bf16"):
         image_s = (times[f"{precision} images"] - times["hash"]) / photos
-        sample_s = step_seconds(times[f"{precision} step"], times[f"{precision} optimiser"], b)
-        ours_h = our_hours(image_s, sample_s, tokenise_s)
+        sample_s = arithmetic.step_seconds(times[f"{precision} step"], times[f"{precision} optimiser"], b)
+        ours_h = arithmetic.our_hours(image_s, sample_s, tokenise_s)
         hours[f"ours {precision}, h"] = f"{ours_h:,.2f}"
         hours[f"ratio {precision}"] = f"{published_h / ours_h:.1f}"
         if precision == "fp32":
@@ -85,7 +75,7 @@ def sugarcrepe_section(folder: Path, repeats: int, threads: int, device: torch.d
     sample = rows.iloc[:: max(1, len(rows) // SUGARCREPE_SAMPLE)]
     texts = list(zip(sample["caption"], sample["negative_caption"], strict=True))
     size = SIZES[SUGARCREPE_MODEL]
-    found = sugarcrepe_times(size, photos, texts, SUGARCREPE_LOOP_ITEMS, threads, repeats, device)
+    found = sugarcrepe_times(size, photos, texts, threads, repeats, device)
     published_s = len(rows) * found["item"]
     ours_s = distinct_images * found["image"] + distinct_captions * found["caption"]
     row = {

@@ -26,7 +26,7 @@ WORD_WEIGHTS = {"no": 1.0, "not": 1.0, "without": 1.0}
 def random_clip(size: Size) -> CLIP:
     """Return a CLIP of a size with random weights, in evaluation mode."""
     torch.manual_seed(0)
-    return build(size.architecture).eval()
+    return build(size._asdict()).eval()
 
 
 def photo(rng: np.random.Generator, quality: int = 82) -> bytes:
