@@ -7,7 +7,7 @@
 # make bench-results   time tables, figures and report of a run of the paper's size: five minutes
 # make bench-scaling   time and memory of planning and loading as the data grow: two minutes
 # make faults     kill a small run in every stage, fill its disk, protect it, end it by SIGTERM: half an hour
-# make fuzz COUNT=10000   give every reader so many damaged files: FLAGS="--inputs tar zip" for some readers
+# make fuzz COUNT=10000   give every reader so many damaged files
 # make audit      ask for known vulnerabilities of the locked packages; make licences   list their licences
 CORES ?= 8
 PYTHON ?= python3
@@ -37,7 +37,7 @@ test: $(ENVIRONMENT) lint
 
 # What kills jobs or starts a SLURM has the machine for itself.
 test-all: $(ENVIRONMENT) lint
-	python -m pytest -n logical -m "not slurm and not faults"
+	python -m pytest -n logical -m "not slurm and not faults" --files 200
 	python -m pytest -m "slurm or faults"
 
 lint: $(ENVIRONMENT)
@@ -67,7 +67,7 @@ faults: $(ENVIRONMENT)
 	python -m pytest -s -m faults tests/test_kills.py tests/test_disks.py --kills 26 $(FLAGS)
 
 fuzz: $(ENVIRONMENT)
-	PYTHONPATH=tests python -m fuzz.run --count $(or $(COUNT),10000) $(FLAGS)
+	python -m pytest -n logical tests/test_fuzz.py::test_a_damaged_file_is_read_or_refused_with_words --files $(or $(COUNT),10000) $(FLAGS)
 
 # The README's table and figure, from the last run.
 readme: $(ENVIRONMENT)

@@ -22,19 +22,15 @@ REAL_DATA = ROOT.parent / "shared" / "data"
 
 
 def pytest_addoption(parser):
-    """Options of `make faults`."""
+    """Options of `make faults` and `make fuzz`."""
     parser.addoption("--kills", type=int, default=4, help="how often a run is killed; from 19 on in every stage")
-    parser.addoption("--seed", type=int, default=0, help="of the moments of the kills")
+    parser.addoption("--files", type=int, default=15, help="how many damaged files of each kind are read")
+    parser.addoption("--seed", type=int, default=0, help="draws the moments of kills and the damages")
 
 
 TINY = {
-    "embed_dim": 32,
-    "image_resolution": 32,
-    "vision_layers": 1,
-    "vision_width": 64,
-    "vision_patch_size": 16,
-    "transformer_width": 64,
-    "transformer_layers": 2,
+    **{"embed_dim": 32, "image_resolution": 32, "vision_layers": 1, "vision_width": 64, "vision_patch_size": 16},
+    **{"transformer_width": 64, "transformer_layers": 2},
 }
 TINY_RESNET = {**TINY, "vision_layers": [1, 1, 1, 1], "vision_width": 8, "vision_patch_size": None}
 
@@ -87,21 +83,12 @@ def jpeg_bytes(colour=(200, 30, 30), size=(40, 36)) -> bytes:
 
 def write_pool(path, count, first=0, **said) -> list[str]:
     """Write a tar of `count` images of different colours; return the keys."""
-    keys = [f"{number:09d}" for number in range(first, first + count)]
-    write_samples(
-        path,
-        (
-            (
-                key,
-                {
-                    "jpg": jpeg_bytes((int(key) * 37 % 256, int(key) * 91 % 256, 90)),
-                    "json": encode_json({"key": key, **said}),
-                },
-            )
-            for key in keys
-        ),
-    )
-    return keys
+    samples = {}
+    for number in range(first, first + count):
+        image, key = jpeg_bytes((number * 37 % 256, number * 91 % 256, 90)), f"{number:09d}"
+        samples[key] = {"jpg": image, "json": encode_json({"key": key, **said})}
+    write_samples(path, samples.items())
+    return list(samples)
 
 
 @pytest.fixture

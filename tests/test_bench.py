@@ -8,17 +8,8 @@ import sys
 import pytest
 from conftest import ROOT
 
-from bench.arithmetic import (
-    SIZES,
-    bound,
-    distinct_prefixes,
-    image_flop,
-    our_hours,
-    published_hours,
-    shared_text_flop,
-    step_seconds,
-    text_flop,
-)
+from bench import arithmetic
+from bench.arithmetic import SIZES, bound, shared_text_flop
 from bench.speed import summary
 
 
@@ -27,13 +18,13 @@ from bench.speed import summary
 )
 def test_operations_are_those_of_openais_models(name, text, image):
     # As open_clip's model profile lists them.
-    assert text_flop(SIZES[name]) / 1e9 == pytest.approx(text, rel=1e-3)
-    assert image_flop(SIZES[name]) / 1e9 == pytest.approx(image, rel=1e-3)
+    assert arithmetic.text_flop(SIZES[name]) / 1e9 == pytest.approx(text, rel=1e-3)
+    assert arithmetic.image_flop(SIZES[name]) / 1e9 == pytest.approx(image, rel=1e-3)
 
 
 def test_sharing_prefixes_costs_less_and_bounds_the_ratio():
     size = SIZES["ViT-B/32"]
-    assert shared_text_flop(size, 77) < text_flop(size)  # the last block alone
+    assert shared_text_flop(size, 77) < arithmetic.text_flop(size)  # the last block alone
     assert shared_text_flop(size, 7) < shared_text_flop(size, 8)
     # Without texts the ratio is that of image encodings: two per sample and epoch against one per image.
     encodings = 2 * 5 * 188_246 / (188_246 + 118_287)
@@ -41,14 +32,14 @@ def test_sharing_prefixes_costs_less_and_bounds_the_ratio():
 
 
 def test_distinct_prefixes_are_counted_once():
-    assert distinct_prefixes([[1, 2, 3], [1, 2, 4], [1, 2, 3], [2, 3]]) == 6
+    assert arithmetic.distinct_prefixes([[1, 2, 3], [1, 2, 4], [1, 2, 3], [2, 3]]) == 6
 
 
 def test_hours_follow_from_seconds():
-    assert step_seconds(step_s=2.0, optimiser_s=1.0, batch_size=10) == pytest.approx(0.1 + 0.005)
-    assert published_hours(3.6) == pytest.approx(941.23)
-    assert our_hours(image_s=3.6, sample_s=0.0, tokenise_s=0.0) == pytest.approx(306.533)
-    assert our_hours(image_s=0.0, sample_s=3.6, tokenise_s=3.6) == pytest.approx(941.23 + 376.492)
+    assert arithmetic.step_seconds(step_s=2.0, optimiser_s=1.0, batch_size=10) == pytest.approx(0.1 + 0.005)
+    assert arithmetic.published_hours(3.6) == pytest.approx(941.23)
+    assert arithmetic.our_hours(image_s=3.6, sample_s=0.0, tokenise_s=0.0) == pytest.approx(306.533)
+    assert arithmetic.our_hours(image_s=0.0, sample_s=3.6, tokenise_s=3.6) == pytest.approx(941.23 + 376.492)
 
 
 def test_a_models_columns():
