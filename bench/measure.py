@@ -79,9 +79,8 @@ class Contest:
         for precision in ("fp32", "bf16"):
             recipe = Recipe(batch_size=batch_size, order="paper", seed=0, precision=precision, **RECIPE)
             self.ours[precision] = Trainer(copy.deepcopy(model), samples, recipe, device)
-        self.rounds: Iterator[range] = iter(
-            range(first, first + loop_batch_size) for first in range(0, len(pairs), loop_batch_size)
-        )
+        firsts = range(0, len(pairs), loop_batch_size)
+        self.rounds: Iterator[range] = iter([range(first, first + loop_batch_size) for first in firsts])
         self.batch: list[torch.Tensor] = []
 
     def decode(self) -> None:

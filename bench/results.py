@@ -109,14 +109,12 @@ def generate(folder: Path) -> None:
 
 def write_images(path: Path, n: int = 40_000) -> None:
     """Write a tar of 256-pixel images that compress badly, a hundred different ones."""
-    rng, images = np.random.default_rng(0), []
-    for _ in range(100):
+    rng, images = np.random.default_rng(0), [io.BytesIO() for _ in range(100)]
+    for content in images:
         coarse = Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8))
-        content = io.BytesIO()
         coarse.resize((256, 256), Image.Resampling.BICUBIC).save(content, "JPEG", quality=90)
-        images.append(content.getvalue())
     said = encode_json({"caption": "a dog on a sofa", "negated_caption": "a dog that is not on a sofa"})
-    write_samples(path, ((f"{row:09}", {"jpg": images[row % 100], "json": said}) for row in range(n)))
+    write_samples(path, ((f"{row:09}", {"jpg": images[row % 100].getvalue(), "json": said}) for row in range(n)))
 
 
 def main() -> None:

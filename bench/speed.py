@@ -109,9 +109,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="rounds after a warm-up; medians are reported [3]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of torch and of decoding")
-    parser.add_argument(
-        "--captions", type=Path, help="captions file (caption TAB url) instead of the miniature's captions"
-    )
+    parser.add_argument("--captions", type=Path, help="captions file (caption TAB url) instead of the miniature's")
     parser.add_argument("--sugarcrepe", type=Path, help="folder of the seven files, for the evaluation's times")
     parser.add_argument("--output", type=Path, help="Markdown file to write, beside printing it")
     return parser.parse_args()

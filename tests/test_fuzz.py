@@ -2,45 +2,20 @@
 
 ``make fuzz COUNT=10000`` tries so many damaged files of every kind: FLAGS="-k tar" for some kinds, FLAGS="--seed 1" for
 other files. A file is read, or refused with an error that names its folder. Anything else fails: another exception, a
-file written beside the folder, more than `SECONDS` seconds, more than `MEMORY_BYTES` bytes of memory.
+file written beside the folder, more than a minute, more than 2 GiB of memory.
 """
 
-import resource
-import signal
 import traceback
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from fuzz.inputs import INPUTS
 from fuzz.mutations import EDITS, mutated
-from hostile import contents
+from hostile import bounded, contents
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # a library's warning is no refusal
-SECONDS = 60
 MESSAGE = 20_000  # characters of an error; that of a configuration has a line per key
-MEMORY_BYTES = 2 << 30  # beyond what the process has
-
-
-@contextmanager
-def bounded():
-    """Let what runs in it fail when it takes too long or too much memory."""
-
-    def late(*_):
-        raise AssertionError(f"took more than {SECONDS} s")
-
-    used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
-    limits = resource.getrlimit(resource.RLIMIT_DATA)
-    handler = signal.signal(signal.SIGALRM, late)
-    signal.alarm(SECONDS)
-    resource.setrlimit(resource.RLIMIT_DATA, (used + MEMORY_BYTES, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, limits)
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, handler)
 
 
 class Sandbox:

@@ -54,7 +54,7 @@ def node(tmp_path_factory):
 
 
 def smaller_world(folder):
-    """Make a copy of the repository with a part of the small run: 18 jobs of seconds for its tables."""
+    """Make a copy of the repository with a part of the small run: 19 jobs of seconds for its tables."""
     unpack(folder)
     sheet, config = folder / "small.tsv", yaml.safe_load((folder / "small.yaml").read_text())
     sheet.write_text("".join(sheet.read_text().splitlines(keepends=True)[:2]))  # one experiment
