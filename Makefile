@@ -33,11 +33,11 @@ preflight: $(ENVIRONMENT)
 	$$ask --quiet all -- preflight || { $$ask --dry-run --quiet -- preflight; exit 1; }
 
 test: $(ENVIRONMENT) lint
-	python -m pytest -n logical
+	python -m pytest -n logical --dist loadfile
 
 # What kills jobs or starts a SLURM has the machine for itself.
 test-all: $(ENVIRONMENT) lint
-	python -m pytest -n logical -m "not slurm and not faults" --files 200
+	python -m pytest -n logical --dist loadfile -m "not slurm and not faults" --files 200
 	python -m pytest -m "slurm or faults"
 
 lint: $(ENVIRONMENT)
