@@ -6,6 +6,7 @@ encoded image, in order.
 
 import io
 import json
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -16,7 +17,16 @@ from conftest import jpeg_bytes
 from PIL import Image
 from scipy.io import savemat
 
+from pipeline_lib.readers.pool import read_pool
+from pipeline_lib.readers.reader import find_reader
+
 Expected = list[tuple[str, int | None, bytes]]
+
+
+def listed(name: str, *paths: Path, **options: int) -> Expected:
+    """What a reader finds, as the functions below say what it must find."""
+    samples = read_pool(find_reader(name), list(map(str, paths)), **options)
+    return [(sample.key, sample.said.get("label"), sample.read()) for sample in samples]
 
 
 def picture(number: int) -> bytes:
@@ -35,9 +45,7 @@ def zip_folder(folder: Path) -> None:
     with zipfile.ZipFile(folder.with_name(f"{folder.name}.zip"), "w") as archive:
         for path in sorted(folder.rglob("*"), reverse=True):  # an archive need not be in order
             archive.write(path, path.relative_to(folder.parent))
-            if path.is_file():
-                path.unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
 
 
 def tar_files(path: Path, folder: Path, mode: str = "w") -> None:
@@ -74,20 +82,21 @@ def voc2007(root: Path, count: int = 4, split: str = "test") -> Expected:
 WNIDS = [f"n{1_440_764 + 977 * number:08d}" for number in range(1000)]  # sorted, as labels are
 
 
-def imagenet_folders(root: Path, classes: tuple[int, ...] = (7, 999, 0, 7)) -> Expected:
-    """ImageNet's val/ with a folder per class; `classes` are those of the images 1, 2, 3, ..."""
-    expected = [(f"ILSVRC2012_val_{n:08d}", label, picture(n)) for n, label in enumerate(classes, 1)]
+IMAGENET = [(f"ILSVRC2012_val_{n:08d}", label, picture(n)) for n, label in enumerate((7, 999, 0, 7), 1)]
+
+
+def imagenet_folders(root: Path) -> Expected:
+    """ImageNet's val/ with a folder per class."""
     for wnid in WNIDS:
         (root / "val" / wnid).mkdir(parents=True)
-    for key, label, content in expected:
+    for key, label, content in IMAGENET:
         write(root / "val" / WNIDS[label] / f"{key}.JPEG", content)
-    return expected
+    return IMAGENET
 
 
-def imagenet_flat(root: Path, classes: tuple[int, ...] = (7, 999, 0, 7)) -> Expected:
+def imagenet_flat(root: Path) -> Expected:
     """ImageNet's images as distributed, unpacked, and the development kit, in which classes have numbers of its own."""
-    expected = [(f"ILSVRC2012_val_{n:08d}", label, picture(n)) for n, label in enumerate(classes, 1)]
-    for key, _, content in expected:
+    for key, _, content in IMAGENET:
         write(root / "val" / f"{key}.JPEG", content)
     order = np.random.default_rng(0).permutation(1000)  # the kit's number of a class, from 1, is its place in here
     fields = ["ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children"]
@@ -96,14 +105,11 @@ def imagenet_flat(root: Path, classes: tuple[int, ...] = (7, 999, 0, 7)) -> Expe
         synsets[place] = (place + 1, WNIDS[label], "tench, Tinca tinca", "a fish", 0, np.zeros(0))
     for place in (1000, 1001):  # classes of classes are in the file too
         synsets[place] = (place + 1, f"n{9_000_000 + place:08d}", "entity", "all", 2, np.array([1, 2]))
-    content = io.BytesIO()
-    savemat(content, {"synsets": synsets[:, None]})
-    kit = root / "ILSVRC2012_devkit_t12"
-    write(kit / "data" / "meta.mat", content.getvalue())
-    numbers = [int(np.flatnonzero(order == label)[0]) + 1 for label in classes]
-    truth = "".join(f"{number}\n" for number in numbers).encode()
-    write(kit / "data" / "ILSVRC2012_validation_ground_truth.txt", truth)
-    return expected
+    kit = root / "ILSVRC2012_devkit_t12" / "data"
+    truth = "".join(f"{np.flatnonzero(order == label)[0] + 1}\n" for _, label, _ in IMAGENET).encode()
+    write(kit / "ILSVRC2012_validation_ground_truth.txt", truth)
+    savemat(kit / "meta.mat", {"synsets": synsets[:, None]})
+    return IMAGENET
 
 
 def python2_pickle(batch: dict) -> bytes:
@@ -134,25 +140,24 @@ def cifar(root: Path, classes: int, count: int = 6) -> tuple[np.ndarray, list[in
     """The test batch of CIFAR-10 or CIFAR-100, unpacked; returns its pixels (n × 32 × 32 × 3) and labels instead."""
     pixels = np.random.default_rng(classes).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
     labels = [(number * 7 + 3) % classes for number in range(count)]
+    path, of_labels = {
+        10: ("cifar-10-batches-py/test_batch", {"batch_label": "testing batch 1 of 1", "labels": labels}),
+        100: ("cifar-100-python/test", {"coarse_labels": [0] * count, "fine_labels": labels}),
+    }[classes]
     rows = pixels.transpose(0, 3, 1, 2).reshape(count, -1)
-    if classes == 10:
-        batch = {"batch_label": "testing batch 1 of 1", "labels": labels, "data": rows}
-        write(root / "cifar-10-batches-py" / "test_batch", python2_pickle(batch))
-    else:
-        batch = {"coarse_labels": [0] * count, "fine_labels": labels, "data": rows}
-        write(root / "cifar-100-python" / "test", python2_pickle(batch))
+    write(root / path, python2_pickle({**of_labels, "data": rows}))
     return pixels, labels
 
 
 def caltech_101(root: Path) -> Expected:
     """Caltech-101's folders: one image in each category, three in the second, and the background."""
     names = ["Faces", "Faces_easy", "Leopards", "Motorbikes", *(f"category_{number:02d}" for number in range(97))]
-    expected = []
+    folder, expected = root / "caltech101" / "101_ObjectCategories", []
     for label, name in enumerate(names):
         for number in range(1, 4 if label == 1 else 2):
             expected.append((f"{name}-image_{number:04d}", label, picture(label + number)))
-            write(root / "caltech101" / "101_ObjectCategories" / name / f"image_{number:04d}.jpg", expected[-1][2])
-    write(root / "caltech101" / "101_ObjectCategories" / "BACKGROUND_Google" / "image_0001.jpg", picture(0))
+            write(folder / name / f"image_{number:04d}.jpg", expected[-1][2])
+    write(folder / "BACKGROUND_Google" / "image_0001.jpg", picture(0))
     return expected
 
 

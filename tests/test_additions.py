@@ -94,8 +94,7 @@ def label_of(name):
     (empty_copy / "pipeline_lib" / "readers" / "my_set.py").write_text(header + recipe)
     catalogue = empty_copy / "pipeline_lib" / "readers" / "catalogue.py"
     lines = catalogue.read_text()
-    lines = lines.replace("    imagenet,\n", "    imagenet,\n    my_set,\n")
-    catalogue.write_text(lines.replace('    "tar": ', '    "my-set": my_set.READER,\n    "tar": '))
+    catalogue.write_text(lines.replace('    "tar": ', '    "my-set": "my_set.READER",\n    "tar": '))
     pools = load("config.yaml")["features"]["pools"]
     kinds = next(pool for pool in pools if pool["name"] == "kinds")
     kinds |= {"reader": "my-set", "images": "data/mine", "count": 2}

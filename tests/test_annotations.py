@@ -8,7 +8,7 @@ from pipeline_lib.evaluate.mcq import read_mcq
 from pipeline_lib.evaluate.retrieval import read_retrieval
 from pipeline_lib.evaluate.sugarcrepe_plus import PARTS, read_sugarcrepe_plus
 from pipeline_lib.evaluate.valse import read_valse
-from pipeline_lib.formats.annotations import parse_count, read_rows, string_list
+from pipeline_lib.formats.annotations import coco_image_keys, parse_count, read_rows, string_list
 
 MCQ = "correct_answer,caption_0,caption_1,caption_2,caption_3,correct_answer_template,image_path"
 
@@ -31,6 +31,8 @@ def test_quotes_line_breaks_a_byte_order_mark_and_further_columns(tmp_path):
     assert first["caption_0"] == "A dog, not a cat" and first["caption_1"] == 'He said "no"'
     assert first["caption_2"] == "two\nlines" and first["key"] == "000000000007" and first["template"] == "negative"
     assert second["key"] == "000007" and second["item"] == 1
+    with pytest.raises(ValueError, match=r"mcq\.csv: expected 5,914 items as published, found 2"):
+        read_mcq(path, 5914)
 
 
 @pytest.mark.parametrize(
@@ -53,26 +55,21 @@ def test_a_bad_row_is_named(tmp_path, row, message):
         read_mcq(mcq(tmp_path, "0,a,b,c,d,positive,a.jpg", row))
 
 
-def test_a_bad_header_or_encoding_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"mcq\.csv, line 1: expected the columns image_path, .* found question"):
-        read_mcq(mcq(tmp_path, header="question"))
-    with pytest.raises(ValueError, match="each once"):
-        list(read_rows(mcq(tmp_path, header="a,b,a"), ["a"]))
-    (tmp_path / "empty.csv").touch()
-    with pytest.raises(ValueError, match=r"empty\.csv, line 1: expected the columns"):
-        read_mcq(tmp_path / "empty.csv")
-    (tmp_path / "latin.csv").write_bytes(b"a,b\ncaf\xe9,1\n")
-    with pytest.raises(ValueError, match=r"latin\.csv: expected UTF-8"):
-        list(read_rows(tmp_path / "latin.csv", ["a"]))
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"question\n", r"a\.csv, line 1: expected the columns a, b, each once, found question"),
+        (b"a,b,a\n", "line 1: expected the columns a, b, each once"),
+        (b"", "line 1: expected the columns a, b"),
+        (b"a,b\ncaf\xe9,1\n", r"a\.csv: expected UTF-8"),
+    ],
+)
+def test_a_bad_header_or_encoding_is_named(tmp_path, content, message):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        list(read_rows(tmp_path / "a.csv", ["a", "b"]))
     with pytest.raises(FileNotFoundError, match=r"absent\.csv"):
-        read_mcq(tmp_path / "absent.csv")
-
-
-def test_another_number_of_items_than_published_is_named(tmp_path):
-    path = mcq(tmp_path, *["0,a,b,c,d,positive,a.jpg"] * 3)
-    assert len(read_mcq(path)) == len(read_mcq(path, 3)) == 3
-    with pytest.raises(ValueError, match=r"mcq\.csv: expected 5,914 items as published, found 3"):
-        read_mcq(path, 5914)
+        list(read_rows(tmp_path / "absent.csv", ["a"]))
 
 
 def test_a_list_in_a_cell_is_parsed_and_never_evaluated(tmp_path):
@@ -93,12 +90,11 @@ def test_retrieval_rows(tmp_path):
     path = tmp_path / "retrieval.csv"
     path.write_text("filepath,captions\na/1.jpg,\"['a, b', 'c']\"\n2.jpg,['d']\n")
     assert read_retrieval(path, 2).values.tolist() == [["1", 0, "a, b"], ["1", 1, "c"], ["2", 0, "d"]]
+    with pytest.raises(ValueError, match="expected 5,000 images as published, found 2"):
+        read_retrieval(path, 5000)
     path.write_text(path.read_text() + "b/1.jpg,['e']\n")
     with pytest.raises(ValueError, match=r"line 4: the image 1 has a row already: .*retrieval\.csv, line 2"):
         read_retrieval(path)
-    path.write_text("filepath,captions\n1.jpg,['d']\n")
-    with pytest.raises(ValueError, match="expected 5,000 images as published, found 1"):
-        read_retrieval(path, 5000)
 
 
 GOOD = {"image_file": "v7w_1.jpg", "caption": "a dog", "foil": "no dog", "mturk": {"caption": 3}}
@@ -113,19 +109,16 @@ GOOD = {"image_file": "v7w_1.jpg", "caption": "a dog", "foil": "no dog", "mturk"
         ({"e1": {**GOOD, "foil": ""}}, "item e1: expected the texts image_file, caption, foil"),
         ({"e1": {**GOOD, "mturk": 3}}, "item e1: expected the number of votes mturk.caption, found None"),
         ({"e1": {**GOOD, "mturk": {"caption": "3"}}}, "found '3'"),
+        (
+            f'{{"e1": {json.dumps(GOOD)}, "e1": {json.dumps(GOOD)}}}',
+            r"existence\.json: the key 'e1' stands twice in one JSON object",
+        ),
     ],
 )
 def test_a_bad_valse_file_is_named(tmp_path, content, message):
     path = tmp_path / "existence.json"
-    path.write_text(json.dumps(content))
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(ValueError, match=message):
-        read_valse(path)
-
-
-def test_an_item_that_stands_twice_is_not_lost(tmp_path):
-    path = tmp_path / "existence.json"
-    path.write_text(f'{{"e1": {json.dumps(GOOD)}, "e1": {json.dumps(GOOD)}}}')
-    with pytest.raises(ValueError, match=r"existence\.json: the key 'e1' stands twice in one JSON object"):
         read_valse(path)
 
 
@@ -136,15 +129,32 @@ def test_sugarcrepe_plus_files(tmp_path):
     assert len(read_sugarcrepe_plus(tmp_path, dict.fromkeys(PARTS, 2))) == 10
     with pytest.raises(ValueError, match=r"swap_att\.json: expected 666 items as published, found 2"):
         read_sugarcrepe_plus(tmp_path, {**dict.fromkeys(PARTS, 2), "swap_att": 666})
-    (tmp_path / "swap_obj.json").write_text(json.dumps([item, {**item, "caption2": None}]))
-    with pytest.raises(ValueError, match=r"swap_obj\.json, item 1: expected the texts filename, caption, caption2"):
-        read_sugarcrepe_plus(tmp_path)
-    (tmp_path / "swap_obj.json").write_text(json.dumps({"0": item}))
-    with pytest.raises(ValueError, match=r"swap_obj\.json: expected a JSON list of items, found dict of 1"):
-        read_sugarcrepe_plus(tmp_path)
+    for content, message in (
+        ([item, {**item, "caption2": None}], r"swap_obj\.json, item 1: expected the texts filename, caption, caption2"),
+        ({"0": item}, r"swap_obj\.json: expected a JSON list of items, found dict of 1"),
+    ):
+        (tmp_path / "swap_obj.json").write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=message):
+            read_sugarcrepe_plus(tmp_path)
     (tmp_path / "swap_obj.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"swap_obj\.json: SugarCrepe\+\+ has five files"):
         read_sugarcrepe_plus(tmp_path)
+
+
+def test_cocos_images_are_counted_by_id_and_mistakes_named(tmp_path):
+    path = tmp_path / "captions.json"
+    with pytest.raises(FileNotFoundError, match=r"annotations_trainval2017\.zip"):
+        coco_image_keys(path)
+    two, named = {"id": 2, "file_name": "000000000002.jpg"}, "as COCO 2017 has them, found"
+    for content, message in (
+        ({"images": [two, two]}, r"captions\.json: image 2 occurs twice"),
+        ({"images": [{**two, "file_name": "COCO_train2014_000000000002.jpg"}]}, named),
+        ({"images": [{**two, "id": "2"}]}, f"expected images with an id .* {named}"),
+        ({"annotations": []}, "expected COCO's annotations, with a list `images`"),
+    ):
+        path.write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=message):
+            coco_image_keys(path)
 
 
 def test_counts_on_the_command_line():

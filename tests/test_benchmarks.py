@@ -19,8 +19,8 @@ from pipeline_lib.evaluate.kinds import KINDS, kind_module
 from pipeline_lib.evaluate.negrefcocog import read_negrefcocog
 from pipeline_lib.features.store import Features, save_features, tower_id
 from pipeline_lib.jobs.files import read_json, read_parquet, write_json
-from pipeline_lib.readers import crops
 from pipeline_lib.readers.pool import read_pool
+from pipeline_lib.readers.reader import find_reader
 
 TEXTS = [
     f"{article} {colour} {thing} {tail}"
@@ -200,7 +200,7 @@ def test_negrefcocog(tmp_path, evaluate, tiny_clip, read_text):
     transform = preprocess(32)
     features = {
         sample.key: _see(tiny_clip, transform, sample.decode(sample.read()))
-        for sample in read_pool(crops.READER, [str(tmp_path / "boxes.json"), str(folder)], count=22)
+        for sample in read_pool(find_reader("crops"), [str(tmp_path / "boxes.json"), str(folder)], count=22)
     }
     items, metrics = evaluate("negrefcocog", tmp_path / "boxes.json", features, count=9)
 
@@ -284,7 +284,7 @@ def test_the_real_annotations_are_read_whole(real_data):
 
 def cut_out(annotations, images):
     """The crops by key."""
-    samples = read_pool(crops.READER, [str(annotations), str(images)])
+    samples = read_pool(find_reader("crops"), [str(annotations), str(images)])
     return {sample.key: sample.decode(sample.read()) for sample in samples}
 
 
@@ -334,7 +334,7 @@ def test_crops_come_from_the_zip_as_distributed(tmp_path):
     path = write_boxes(tmp_path)
     with zipfile.ZipFile(tmp_path / "train2014.zip", "w") as archive:
         archive.write(tmp_path / "a.jpg", "train2014/a.jpg")
-    assert crops.READER.needs(str(path), f"{tmp_path}/train2014") == [str(path), f"{tmp_path}/train2014.zip"]
+    assert find_reader("crops").needs(str(path), f"{tmp_path}/train2014") == [str(path), f"{tmp_path}/train2014.zip"]
     assert cut_out(path, tmp_path / "train2014") == cut_out(path, tmp_path)
 
 

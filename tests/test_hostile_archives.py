@@ -18,8 +18,8 @@ from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.features import encode
 from pipeline_lib.formats.images import read_images
 from pipeline_lib.formats.tars import list_members, read_packed
-from pipeline_lib.readers.catalogue import READERS
 from pipeline_lib.readers.pool import read_pool
+from pipeline_lib.readers.reader import find_reader
 
 NASTY = "a\nb'\"$(touch x)\x1b[31m"
 SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "99999999999"}
@@ -75,7 +75,7 @@ def test_a_hostile_tar_is_refused_by_what_is_wrong_with_it(tmp_path, what):
     if what in TARS:
         layouts.write(tmp_path / "VOCtest_06-Nov-2007.tar", content)
         with pytest.raises(ValueError, match="not a whole tar"):
-            read_pool(READERS["voc2007"], [str(tmp_path)])
+            read_pool(find_reader("voc2007"), [str(tmp_path)])
         (tmp_path / "a.tar.gz").write_bytes(gzip.compress(content))
         with pytest.raises(ValueError, match=r"a\.tar\.gz: "):
             read_packed(tmp_path / "a.tar.gz", "wanted", 1000)
@@ -130,7 +130,7 @@ def test_a_hostile_zip_is_refused_by_what_is_wrong_with_it(tmp_path, what):
     content, message = ZIPS[what]
     (tmp_path / "val2017.zip").write_bytes(content)
     with pytest.raises(ValueError, match=rf"val2017\.zip: .*{message}"):
-        for sample in read_pool(READERS["coco"], [str(tmp_path / "val2017")]):
+        for sample in read_pool(find_reader("coco"), [str(tmp_path / "val2017")]):
             sample.decode(sample.read())
     assert [path.name for path in tmp_path.rglob("*")] == ["val2017.zip"]
 
@@ -139,7 +139,7 @@ def test_a_hostile_zip_is_refused_by_what_is_wrong_with_it(tmp_path, what):
 def test_what_stands_twice_in_a_zip_is_not_lost(tmp_path):
     (tmp_path / "val2017.zip").write_bytes(zipped(*[("000000000001.jpg", jpeg_bytes())] * 2))
     with pytest.raises(ValueError, match=r"val2017\.zip: '000000000001\.jpg' stands in it twice"):
-        read_pool(READERS["coco"], [str(tmp_path / "val2017")])
+        read_pool(find_reader("coco"), [str(tmp_path / "val2017")])
 
 
 IMAGES = {
@@ -158,7 +158,7 @@ IMAGES = {
 def test_an_image_that_is_none_is_refused_before_it_costs_memory(tmp_path, what):
     content, message = IMAGES[what]
     layouts.write(tmp_path / "images" / "a.jpg", content)
-    (sample,) = read_pool(READERS["folder"], [str(tmp_path / "images")])
+    (sample,) = read_pool(find_reader("folder"), [str(tmp_path / "images")])
     with pytest.raises(ValueError, match=rf"a\.jpg: the image of sample a does not decode .*({message})"):
         sample.decode(sample.read())
 
@@ -175,7 +175,7 @@ def test_unusual_images_are_read_in_colour(tmp_path):
         ("turned", red, {"format": "PNG", "exif": turned}),
     ):
         image.save(tmp_path / f"{name}.jpg", **options)
-    found = {sample.key: sample.decode(sample.read()) for sample in read_pool(READERS["folder"], [str(tmp_path)])}
+    found = {sample.key: sample.decode(sample.read()) for sample in read_pool(find_reader("folder"), [str(tmp_path)])}
     assert {(image.mode, image.size) for image in found.values()} == {("RGB", (8, 6))}
     assert np.abs(np.array(found["animated"]).astype(int) - (250, 10, 10)).max() == 0
 
@@ -185,7 +185,7 @@ def test_a_folder_of_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
     (tmp_path / "zero.jpg").symlink_to("/dev/zero")
     with open(tmp_path / "huge.jpg", "wb") as huge:
         huge.truncate(1 << 40)
-    for sample in read_pool(READERS["folder"], [str(tmp_path)]):
+    for sample in read_pool(find_reader("folder"), [str(tmp_path)]):
         expected = "expected a file of 268,435,456 bytes at most, found"
         with pytest.raises(ValueError, match=rf"{sample.key}\.jpg: .*{expected}"):
             sample.read()
@@ -196,7 +196,7 @@ def test_a_folder_that_holds_itself_is_refused(tmp_path):
     for name in ("b", "c"):
         (tmp_path / name).symlink_to(".")
     with pytest.raises(ValueError, match="a link leads to a folder that is listed already"):
-        read_pool(READERS["folder"], [str(tmp_path)])
+        read_pool(find_reader("folder"), [str(tmp_path)])
 
 
 @pytest.mark.parametrize("name", [f"{NASTY}.jpg", "x\udcff.jpg", "-rf.jpg\n.jpg", "a b.jpg"])

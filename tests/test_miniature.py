@@ -20,8 +20,8 @@ from pipeline_lib.miniature.describe import LABELLED, PARTS, WORDINGS, caption, 
 from pipeline_lib.miniature.draw import CANVAS_PX, draw
 from pipeline_lib.miniature.make import parse_shares
 from pipeline_lib.miniature.scenes import COLOURS, CONVERSE, KINDS, PATTERNS, SETTINGS, Scene, Thing, sample_scene
-from pipeline_lib.readers.crepe import READER
 from pipeline_lib.readers.pool import read_pool
+from pipeline_lib.readers.reader import find_reader
 
 COUNTS = {"captions": 60, "pretrain": 5, "pool": 5, "zeroshot": 12, "sugarcrepe": 10, "crepe": 11, "hosts": 4}
 
@@ -159,7 +159,7 @@ def test_no_swap_leaves_the_truth(worlds):
 def test_crepe_rows_negate_one_fact(worlds):
     regions = read_crepe(worlds[0] / "crepe")
     assert len(regions) == COUNTS["crepe"]
-    samples = read_pool(READER, [str(worlds[0] / "crepe"), str(worlds[0] / "crepe.tar")])
+    samples = read_pool(find_reader("crepe"), [str(worlds[0] / "crepe"), str(worlds[0] / "crepe.tar")])
     drawn = {key: image.tobytes() for key, image, _ in read_images([worlds[0] / "crepe.tar"])}
     for sample, region in zip(samples, regions, strict=True):
         assert sample.key == region.key

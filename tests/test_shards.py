@@ -1,15 +1,14 @@
 """Shards: joining images and captions, the split, and the index."""
 
 import json
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
-from conftest import ROOT, write_pool
+from conftest import call, write_pool
 
 from pipeline_lib.formats.tars import read_samples
 from pipeline_lib.jobs.files import read_json, read_parquet, write_parquet
+from pipeline_lib.shards import build, index
 from pipeline_lib.shards.build import count_rows, split_of, triplets_of
 
 
@@ -30,12 +29,6 @@ def captions(count, refused=()):
     )
 
 
-def run(module, *arguments):
-    """Run a command of the pipeline."""
-    command = [sys.executable, "-m", f"pipeline_lib.shards.{module}", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
 def test_the_split_depends_on_the_key_alone():
     keys = [f"{number:09d}" for number in range(4000)]
     splits = {key: split_of(key, 0.175, seed=0) for key in keys}
@@ -52,20 +45,16 @@ def test_commas_are_removed_from_negated_captions_only():
     assert triplets_of(captions(1), fetched, 0.5, 0, "keep")["negated_caption"][0] == "a dog , and no cat 000000000"
 
 
-def test_every_row_is_counted_once():
+def test_every_row_is_counted_once_and_an_image_of_another_part_is_an_error():
     table = captions(10, refused=(2, 3, 7))
     fetched = {f"{number:09d}" for number in (0, 1, 2, 5)}
-    counts = count_rows(table, fetched, len(triplets_of(table, fetched, 0.5, 0, "remove")))
-    assert counts == {
+    assert count_rows(table, fetched, len(triplets_of(table, fetched, 0.5, 0, "remove"))) == {
         "rows": 10,
         "samples": 3,
         "without_image": 4,
         "refused_caption": 1,
         "without_image_and_refused_caption": 2,
     }
-
-
-def test_an_image_of_another_part_is_an_error():
     with pytest.raises(ValueError, match="1 images have no caption row, such as '000000099'"):
         count_rows(captions(3), {"000000001", "000000099"}, 1)
 
@@ -75,37 +64,31 @@ def test_build_and_index(tmp_path):
         write_pool(tmp_path / f"{part}.tar", 30, first)
         table = captions(80, refused=(4, 41)).iloc[first : first + 40]
         write_parquet(tmp_path / f"captions-{part}.parquet", table)
-        done = run(
-            "build",
-            *("--images", tmp_path / f"{part}.tar", "--captions", tmp_path / f"captions-{part}.parquet"),
+        said = call(
+            *(build.main, "--images", tmp_path / f"{part}.tar", "--captions", tmp_path / f"captions-{part}.parquet"),
             *("--eval-share", 0.3, "--seed", 0, "--negated-commas", "remove"),
             *("--train", tmp_path / f"train-{part}.tar", "--eval", tmp_path / f"eval-{part}.tar"),
             *("--triplets", tmp_path / f"triplets-{part}.parquet", "--counts", tmp_path / f"counts-{part}.json"),
         )
-        assert done.returncode == 0, done.stderr
-    shards = [tmp_path / f"{split}-{part}.tar" for split in ("train", "eval") for part in "01"]
-    arguments = (
-        *("--triplets", *(tmp_path / f"triplets-{part}.parquet" for part in "01")),
-        *("--counts", *(tmp_path / f"counts-{part}.json" for part in "01"), "--shards", *shards),
-        *(
-            "--train",
-            tmp_path / "train.parquet",
-            "--eval",
-            tmp_path / "eval.parquet",
-            "--index",
-            tmp_path / "index.json",
-        ),
+        assert said is None
+    gather = (
+        *(index.main, "--counts", *(tmp_path / f"counts-{part}.json" for part in "01")),
+        *("--train", tmp_path / "train.parquet", "--eval", tmp_path / "eval.parquet"),
+        *("--index", tmp_path / "index.json", "--triplets", *(tmp_path / f"triplets-{part}.parquet" for part in "01")),
     )
-    done = run("index", *arguments)
-    assert done.returncode == 0, done.stderr
+    shards = [tmp_path / f"{split}-{part}.tar" for split in ("train", "eval") for part in "01"]
+    assert "key '000000040' occurs in more than one part" in call(
+        *gather, tmp_path / "triplets-1.parquet", "--shards", *shards
+    )
+    assert "expected the 58 samples of the triplets, found" in call(*gather, "--shards", *shards[:3])
+    assert call(*gather, "--shards", *shards) is None
     rows = read_json(tmp_path / "index.json")["rows"]
     assert rows["rows"] == 80
     assert rows["samples"] == rows["train"] + rows["eval"] == 58
     assert rows["eval_with_texts_seen_in_training"] == 0  # every text of this test holds its key
     for split in ("train", "eval"):
         table = read_parquet(tmp_path / f"{split}.parquet")
-        in_tars = [
-            json.loads(parts["json"]) for part in "01" for _, parts in read_samples(tmp_path / f"{split}-{part}.tar")
-        ]
-        assert [said["key"] for said in in_tars] == table["key"].tolist()
-        assert [said["negated_caption"] for said in in_tars] == table["negated_caption"].tolist()
+        samples = [sample for part in "01" for sample in read_samples(tmp_path / f"{split}-{part}.tar")]
+        said = [json.loads(parts["json"]) for _, parts in samples]
+        assert [row["key"] for row in said] == table["key"].tolist()
+        assert [row["negated_caption"] for row in said] == table["negated_caption"].tolist()

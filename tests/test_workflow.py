@@ -500,8 +500,8 @@ def test_a_pool_as_distributed_is_shared_by_jobs_and_its_missing_files_are_named
     parts = [f"results/miniature/features/mini-rn/kinds/{part:05d}.safetensors" for part in range(3)]
     assert f"kinds.classes.txt {' '.join(parts)} --dataset colours" in said
     inputs = re.findall(r"input: (.*)\n.*output: results/miniature/features/mini-rn/kinds/", said)
-    assert all("my sets/cifar-10-python.tar.gz" in line and "readers/cifar_10.py" in line for line in inputs)
-    assert not any("readers/tar.py" in line for line in inputs)
+    assert all("my sets/cifar-10-python.tar.gz" in line and "readers/cifar.py" in line for line in inputs)
+    assert not any("readers/plain.py" in line for line in inputs)
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
     assert jobs["features"] == "10"  # eight sets, one of them in three parts
 

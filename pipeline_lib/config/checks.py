@@ -15,7 +15,8 @@ from pipeline_lib.config.schema_errors import mistakes, nearest
 from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.evaluate.prompts import class_problems, prompt_problems
 from pipeline_lib.jobs.quoted import quoted
-from pipeline_lib.readers.catalogue import READERS
+from pipeline_lib.readers.catalogue import READER_PLACES
+from pipeline_lib.readers.reader import find_reader
 
 
 @cache
@@ -68,7 +69,11 @@ def _contradictions(config: dict) -> list[str]:
     given_pools = config["features"]["pools"]
     problems += class_problems(
         config["evaluate"]["zeroshot"],
-        {pool["name"]: READERS[name].classes for pool in given_pools if (name := pool.get("reader", "tar")) in READERS},
+        {
+            pool["name"]: find_reader(name).classes
+            for pool in given_pools
+            if (name := pool.get("reader", "tar")) in READER_PLACES
+        },
         {pool["name"]: pool_paths(pool) for pool in given_pools},
     )
     for entry in config["evaluate"]["benchmarks"]:
@@ -296,11 +301,12 @@ def evaluated_models(config: dict, experiments: list[dict]) -> dict[str, list[st
 def _pool_problems(place: str, pool: dict) -> list[str]:
     """Return why no reader can read a pool as its entry says."""
     name, paths = pool.get("reader", "tar"), pool_paths(pool)
-    if name not in READERS:
-        return [f"{place}/reader: expected one of {', '.join(READERS)}, found {name!r}{nearest(name, list(READERS))}"]
-    if not READERS[name].accepts(paths):
+    if name not in READER_PLACES:
+        known = list(READER_PLACES)
+        return [f"{place}/reader: expected one of {', '.join(known)}, found {name!r}{nearest(name, known)}"]
+    if not find_reader(name).accepts(paths):
         return [
-            f"{place}/images: the reader {name} does not take {len(paths)} paths; expected {READERS[name].layout}, "
+            f"{place}/images: the reader {name} does not take {len(paths)} paths; expected {find_reader(name).layout}, "
             f"found {quoted(paths)}"
         ]
     if name == "tar" and len(paths) > 1:

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from pipeline_lib.config.checks import pool_paths
 from pipeline_lib.evaluate.kinds import annotation_files
-from pipeline_lib.formats.crepe_layout import captions_files
-from pipeline_lib.readers.catalogue import READERS
-from pipeline_lib.readers.reader import present
+from pipeline_lib.formats.crepe import captions_files
+from pipeline_lib.readers.reader import find_reader, present
 
 
 def external_files(config: dict) -> dict[str, list[str]]:
@@ -36,7 +35,7 @@ def external_files(config: dict) -> dict[str, list[str]]:
             for entry in config["evaluate"]["transformers"]
         },
         **{
-            f"features/pools/{pool['name']}": READERS[pool.get("reader", "tar")].needs(*pool_paths(pool))
+            f"features/pools/{pool['name']}": find_reader(pool.get("reader", "tar")).needs(*pool_paths(pool))
             for pool in config["features"]["pools"]
         },
     }
@@ -77,7 +76,7 @@ def fetched_weights(config: dict) -> dict[str, list[str]]:
 def missing_data(config: dict) -> list[str]:
     """Return one line per key at which the configuration names something from outside that is not there."""
     layouts = {
-        f"features/pools/{pool['name']}": f" ({READERS[pool.get('reader', 'tar')].layout})"
+        f"features/pools/{pool['name']}": f" ({find_reader(pool.get('reader', 'tar')).layout})"
         for pool in config["features"]["pools"]
     }
     lines = []

@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline_lib.clip.torch_file import load_plain
-from pipeline_lib.formats.coco import image_keys
+from pipeline_lib.formats.annotations import coco_image_keys
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet, write_parquet
 from pipeline_lib.jobs.quoted import quoted
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--eval-last", type=int, required=True, help="how many of them, at the end, are for evaluation")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    keys = image_keys(args.captions)
+    keys = coco_image_keys(args.captions)
     places = read_mapping(args.mapping, (args.count, args.count - args.eval_last), len(keys))
     triplets = read_parquet(args.triplets, ["key", "release_index"])
     distractors = [keys[places[index]] for index in triplets["release_index"]]

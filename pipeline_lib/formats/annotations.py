@@ -1,7 +1,7 @@
-"""Read the annotation files of benchmarks as published, and refuse by file and line what does not fit.
+"""Read the annotation files of benchmarks as published.
 
-A lost row, a shifted column or an empty caption would be a quietly lower number. So files are checked whole before a
-model is loaded, and the number of items is compared with the published one where the config states it.
+A lost row, a shifted column or an empty caption would quietly lower a number. So files are checked whole before a model
+is loaded, and the number of items is compared with the published one where the config states it.
 """
 
 import ast
@@ -14,13 +14,7 @@ from pipeline_lib.jobs.quoted import quoted
 
 
 def parse_count(text: str) -> int | dict[str, int] | None:
-    """Return the value of ``--count``: ``none``, a number of items, or ``PART=NUMBER`` with commas between.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else.
-    """
+    """Return the value of ``--count``: ``none``, a number of items, or ``PART=NUMBER,PART=NUMBER``."""
     if text == "none":
         return None
     try:
@@ -32,54 +26,31 @@ def parse_count(text: str) -> int | dict[str, int] | None:
 
 
 def check_count(path: str | Path, found: int, expected: int | None, what: str = "items") -> None:
-    """Raise a `ValueError` that names the file if it does not hold the published number of items."""
+    """Raise a `ValueError` unless a file has the published number of items."""
     if expected is not None and found != expected:
         raise ValueError(f"{path}: expected {expected:,} {what} as published, found {found:,}; download the file again")
 
 
 def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the rows of a CSV file with a header, which may have further columns.
+    """Yield ``(where, row)`` for each row of a CSV file with a header: file and line for messages, and its `columns`.
 
-    Parameters
-    ----------
-    path : str or Path
-        UTF-8, with or without a byte order mark; cells in quotes may hold commas and line breaks.
-    columns : sequence of str
-        What the header must have.
-
-    Yields
-    ------
-    where : str
-        File and line, for messages.
-    row : dict of str to str
-        The cells of `columns`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the header lacks a column or has it twice, a row has more or fewer cells than the header, or quotes do not
-        close; the message names file and line.
+    The file is UTF-8, with or without a byte order mark, and may have further columns; cells in quotes may hold commas
+    and line breaks. Empty lines, which some editors leave at the end, are skipped.
     """
     with open(path, encoding="utf-8-sig", newline="") as content:
         rows = csv.reader(content, strict=True)
         try:
             header = next(rows, [])
-            wrong = [column for column in columns if header.count(column) != 1]
-            if wrong:
+            if any(header.count(column) != 1 for column in columns):
                 raise ValueError(
                     f"{path}, line 1: expected the columns {', '.join(columns)}, each once, found "
                     f"{', '.join(header):.300}"
                 )
-            for cells in rows:
-                if not cells:  # an empty line, as some editors leave at the end
-                    continue
+            for cells in filter(None, rows):
                 where = f"{path}, line {rows.line_num}"
                 if len(cells) != len(header):
                     raise ValueError(f"{where}: expected {len(header)} cells as in the header, found {len(cells)}")
-                row = dict(zip(header, cells, strict=True))
-                yield where, {column: row[column] for column in columns}
+                yield where, {column: cells[header.index(column)] for column in columns}
         except csv.Error as error:
             raise ValueError(f"{path}, line {rows.line_num}: not a CSV row ({error})") from error
         except UnicodeDecodeError as error:
@@ -87,23 +58,18 @@ def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, d
 
 
 def read_object(path: str | Path) -> dict[str, dict]:
-    """Return a JSON object of items by name; raise a `ValueError` that names the file if it is something else."""
-    return _items(path, dict)
+    """Return a JSON object of items by name."""
+    return _items(path, dict, "object")
 
 
 def read_list(path: str | Path) -> list[dict]:
-    """Return a JSON list of items; raise a `ValueError` that names the file if it is something else."""
-    return _items(path, list)
+    """Return a JSON list of items."""
+    return _items(path, list, "list")
 
 
-def _items(path: str | Path, kind: type) -> dict | list:
-    from pipeline_lib.jobs.files import (
-        read_json,  # with pandas, which the workflow does without when it asks the readers
-    )
-
-    content = read_json(path)
+def _items(path: str | Path, kind: type, word: str) -> dict | list:
+    content = _read_json(path)
     if not isinstance(content, kind) or not content:
-        word = {dict: "object", list: "list"}[kind]
         size = f" of {len(content)}" if isinstance(content, list | dict) else ""
         raise ValueError(f"{path}: expected a JSON {word} of items, found {type(content).__name__}{size}")
     for name, item in content.items() if kind is dict else enumerate(content):
@@ -112,8 +78,14 @@ def _items(path: str | Path, kind: type) -> dict | list:
     return content
 
 
+def _read_json(path: str | Path) -> object:
+    from pipeline_lib.jobs.files import read_json  # needs pandas, which the workflow does not load to ask the readers
+
+    return read_json(path)
+
+
 def texts(item: dict, fields: Sequence[str], where: str) -> list[str]:
-    """Return the texts of `fields`; raise a `ValueError` that quotes the item if one is missing, empty or no text."""
+    """Return the texts of `fields`, none of which may be missing or empty."""
     found = [item.get(field) for field in fields]
     if not all(isinstance(text, str) and text.strip() for text in found):
         raise ValueError(f"{where}: expected the texts {', '.join(fields)}, found {quoted(item)}")
@@ -121,13 +93,7 @@ def texts(item: dict, fields: Sequence[str], where: str) -> list[str]:
 
 
 def image_key(path: str, where: str) -> str:
-    """Return the key of an image in its pool: the file name without folder and extension.
-
-    Raises
-    ------
-    ValueError
-        If the name holds anything but letters, digits, ``_`` and ``-``.
-    """
+    """Return the key of an image in its pool: the file name without folder and extension."""
     key = PurePosixPath(path.replace("\\", "/")).stem
     if not KEY.fullmatch(key):
         raise ValueError(f"{where}: expected an image's file name of letters, digits, '_' and '-', found {path!r:.100}")
@@ -135,13 +101,7 @@ def image_key(path: str, where: str) -> str:
 
 
 def string_list(cell: str, where: str) -> list[str]:
-    """Return the list of texts that a cell holds as a Python literal; nothing is evaluated.
-
-    Raises
-    ------
-    ValueError
-        If the cell is anything but a list of at least one text that is not empty.
-    """
+    """Return the list of texts that a cell holds as a Python literal; nothing is evaluated."""
     try:
         found = ast.literal_eval(cell)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -149,3 +109,28 @@ def string_list(cell: str, where: str) -> list[str]:
     if not isinstance(found, list) or not found or not all(isinstance(text, str) and text.strip() for text in found):
         raise ValueError(f"{where}: expected a list of texts such as ['a dog', 'a cat'], found {cell!r:.200}")
     return found
+
+
+def coco_image_keys(path: str | Path) -> list[str]:
+    """Return the keys of the images in a COCO 2017 captions file, by ascending id: the 12 digits of their file names.
+
+    torchvision and pycocotools count COCO's images in this order. train2017 has 118,287 images, val2017 5,000.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file; it is in COCO's annotations_trainval2017.zip")
+    content = _read_json(path)
+    images = content.get("images") if isinstance(content, dict) else None
+    if not isinstance(images, list) or not images:
+        raise ValueError(f"{path}: expected COCO's annotations, with a list `images`, found {quoted(content, 100)}")
+    ids = set()
+    for image in images:
+        number = image.get("id") if isinstance(image, dict) else None
+        if type(number) is not int or number < 0 or image.get("file_name") != f"{number:012d}.jpg":
+            raise ValueError(
+                f"{path}: expected images with an id and the file name of its 12 digits, as COCO 2017 has them, found "
+                f"{quoted(image)}"
+            )
+        if number in ids:
+            raise ValueError(f"{path}: image {number} occurs twice")
+        ids.add(number)
+    return [f"{number:012d}" for number in sorted(ids)]

@@ -13,44 +13,27 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from pipeline_lib.formats import MAX_LINE_BYTES
+
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 COLUMN_COUNTS = (2, 5)
-MAX_LINE_BYTES = 1 << 24  # far more than any row has; packed, a line could have any length
 
 
 class Row(NamedTuple):
-    """One line of a captions file.
+    """One line of a captions file; caption and URL are empty where it does not have them, or is longer than any row."""
 
-    Attributes
-    ----------
-    key : str
-        The row's number in the file, from 0, as nine digits.
-    caption, url : str
-        As in the file; empty where the line does not have them, or is longer than any row.
-    problem : str or None
-        Why the line cannot be used (``"columns"``, ``"encoding"``, ``"control-character"``), or None.
-    """
-
-    key: str
+    key: str  # the row's number in the file, from 0, as nine digits
     caption: str
     url: str
-    problem: str | None
+    problem: str | None  # why the line cannot be used: "columns", "encoding" or "control-character"
 
 
-def _open(path: str | Path):
+def _open(path: str | Path) -> BinaryIO:
     return gzip.open(path, "rb") if str(path).endswith(".gz") else open(path, "rb")
 
 
 def count_rows(path: str | Path) -> int:
-    """Return the number of lines in a captions file; a last line without a line feed counts.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is called ``.gz`` and is not whole gzip data.
-    """
+    """Return the number of lines in a captions file; a last line without a line feed counts."""
     count, last = 0, b"\n"
     try:
         with _open(path) as lines:
@@ -63,38 +46,16 @@ def count_rows(path: str | Path) -> int:
 
 
 def part_range(n_rows: int, part: int, parts: int) -> range:
-    """Return the row numbers of part `part` of `parts`: contiguous, in order, of sizes that differ by one at most.
-
-    Raises
-    ------
-    ValueError
-        If `part` is not one of ``0 .. parts - 1``.
-    """
+    """Return the row numbers of part `part` (from 0) of `parts`: contiguous, of sizes that differ by one at most."""
     if not 0 <= part < parts:
         raise ValueError(f"part must be between 0 and {parts - 1}, found {part}")
     return range(n_rows * part // parts, n_rows * (part + 1) // parts)
 
 
 class Part:
-    """The rows of part `part` of `parts` of a captions file, which can be read again and again, a line at a time.
+    """The rows of part `part` (from 0) of `parts` of a captions file; the file must have `count` rows, if given.
 
-    A malformed line is a row with a problem.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    part, parts : int
-        Which part, from 0, and of how many.
-    count : int, optional
-        How many rows the file must have.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        As `count_rows` and `part_range` do, and if the file has another number of rows.
+    The rows can be read again and again, a line at a time. A malformed line is a row with a problem.
     """
 
     def __init__(self, path: str | Path, part: int = 0, parts: int = 1, count: int | None = None) -> None:
@@ -116,7 +77,7 @@ class Part:
 
 
 def _split(lines: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines, and of one that is no row the first `MAX_LINE_BYTES`."""
+    """Yield the lines; of one that is too long for a row, the first `MAX_LINE_BYTES`."""
     while line := lines.readline(MAX_LINE_BYTES):
         yield line
         while line and not line.endswith(b"\n"):

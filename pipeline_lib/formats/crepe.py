@@ -1,8 +1,8 @@
 """Read CREPE-Negate as distributed: captions of regions of Visual Genome's images, each with negated hard negatives.
 
-Of the files of `pipeline_lib.formats.crepe_layout` it reads ``image_id``; ``x``, ``y``, ``width``, ``height`` of the
-region in pixels; ``caption``; and ``hard_negs``, a list of texts as a Python literal, which is parsed and never
-evaluated.
+In the folder ``prod_hard_negatives/negate`` there is a CSV file per complexity: the number of objects, attributes and
+relations in a caption. Its columns are ``image_id``; ``x``, ``y``, ``width``, ``height`` of the region in pixels;
+``caption``; and ``hard_negs``, a list of texts as a Python literal, which is parsed and never evaluated.
 """
 
 import re
@@ -10,57 +10,41 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline_lib.formats.annotations import read_rows, string_list
-from pipeline_lib.formats.crepe_layout import BOX, COLUMNS, COMPLEXITIES, captions_files
+
+COMPLEXITIES = range(4, 13)
+BOX = ("x", "y", "width", "height")
+COLUMNS = ("image_id", *BOX, "caption", "hard_negs")
 
 
 class Region(NamedTuple):
-    """A row.
+    """A row; a region that has captions of several complexities is several rows."""
 
-    Attributes
-    ----------
-    key : str
-        ``04-00017``: complexity, and number of the row in its file. A region that has captions of several complexities
-        is several samples.
-    image_id : str
-        Of Visual Genome: the name of the image's file, without suffix.
-    box : tuple of int
-        x, y, width and height in pixels. It may reach beyond the image.
-    caption : str
-        True.
-    hard_negatives : list of str
-        Negated captions, false.
-    where : str
-        File and line, for messages.
-    """
+    key: str  # ``04-00017``: complexity, and number of the row in its file
+    image_id: str  # the name of the image's file in Visual Genome, without suffix
+    box: tuple[int, int, int, int]  # x, y, width and height in pixels; it may reach beyond the image
+    caption: str  # true
+    hard_negatives: list[str]  # negated captions, false
+    where: str  # file and line, for messages
 
-    key: str
-    image_id: str
-    box: tuple[int, int, int, int]
-    caption: str
-    hard_negatives: list[str]
-    where: str
+
+def captions_files(folder: str) -> list[str]:
+    """Return the CSV files of the folder, by complexity."""
+    return [f"{folder}/prod_vg_hard_negs_negate_complexity_{complexity}.csv" for complexity in COMPLEXITIES]
 
 
 def read_crepe(folder: str | Path) -> list[Region]:
-    """Return the rows of all files.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If a file lacks a column or has no row, or a row has no id, box, caption or hard negative; the message names
-        file and line.
-    """
+    """Return the rows of all files, by complexity."""
     regions = []
     for complexity, path in zip(COMPLEXITIES, captions_files(str(folder)), strict=True):
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: CREPE-Negate has a file per complexity, 4 to 12, this one is missing")
-        before = len(regions)
-        for number, (where, row) in enumerate(read_rows(path, COLUMNS)):
-            regions.append(_region(f"{complexity:02d}-{number:05d}", where, row))
-        if len(regions) == before:
+        rows = [
+            _region(f"{complexity:02d}-{number:05d}", where, row)
+            for number, (where, row) in enumerate(read_rows(path, COLUMNS))
+        ]
+        if not rows:
             raise ValueError(f"{path}: expected at least one row, found none")
+        regions += rows
     return regions
 
 

@@ -1,7 +1,7 @@
-"""An image as it is stored, one way for training, encoding and checking.
+"""An image as it is stored: training, encoding and checks all read it here.
 
-Where an image is, what its bytes are and what it shows are three steps, so that a part of a pool can be passed over
-without being read, and several images be read and decoded at the same time.
+Where an image is, what its bytes are and what it shows are three steps, so that a part of a pool can be skipped without
+reading it, and several images can be read and decoded at the same time.
 """
 
 import io
@@ -13,54 +13,30 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from pipeline_lib.formats import MAX_PIXELS
 from pipeline_lib.formats.tars import KEY, Member, check_seal, list_samples, read_member
 from pipeline_lib.jobs.quoted import quoted
 
-FORMATS = ("JPEG", "PNG")  # by content: some files of the usual sets have another format than their name says
-MAX_PIXELS = 1 << 26  # of an image: 200 MB decoded. Pillow warns of those with a third more
+FORMATS = ("JPEG", "PNG")  # by content: in some datasets the suffix of a file is wrong
 
 
 class Sample(NamedTuple):
-    """An image where it is stored.
+    """An image where it is stored."""
 
-    Attributes
-    ----------
-    source : str or Path
-        The file that holds it, for messages.
-    key : str
-        Unique within the pool.
-    load : callable
-        Returns the encoded image, as bytes.
-    said : dict
-        Its metadata, such as ``label``, the class number.
-    """
-
-    source: str | Path
-    key: str
-    load: Callable[[], bytes]
-    said: dict
+    source: str | Path  # the file that holds it, for messages
+    key: str  # unique within the pool
+    load: Callable[[], bytes]  # returns the encoded image
+    said: dict  # its metadata, such as ``label``, the class number
 
     def read(self) -> bytes:
-        """Return the encoded image.
-
-        Raises
-        ------
-        ValueError
-            If it cannot be read; the message names file and key.
-        """
+        """Return the encoded image."""
         try:
             return self.load()
         except Exception as error:  # archives raise many types for damaged members
             raise ValueError(f"{self.source}: the image of sample {self.key} cannot be read ({error})") from error
 
     def decode(self, encoded: bytes) -> Image.Image:
-        """Return the RGB image that `read` gave.
-
-        Raises
-        ------
-        ValueError
-            If it is not a whole JPEG or PNG, or has more than `MAX_PIXELS`; the message names file and key.
-        """
+        """Return what `read` gave as an RGB image; it must be a whole JPEG or PNG of at most `MAX_PIXELS`."""
         try:
             image = Image.open(io.BytesIO(encoded), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
@@ -71,13 +47,7 @@ class Sample(NamedTuple):
 
 
 def unique(samples: Iterable[Sample]) -> Iterator[Sample]:
-    """Yield `samples`.
-
-    Raises
-    ------
-    ValueError
-        If a key is not fit for a file name, or occurs twice; the message names file and key.
-    """
+    """Yield `samples`; each key must be fit for a file name and occur once."""
     found_in: dict[str, str | Path] = {}
     for sample in samples:
         if not KEY.fullmatch(sample.key):
@@ -97,11 +67,7 @@ def unique(samples: Iterable[Sample]) -> Iterator[Sample]:
 def read_tars(tars: Iterable[str | Path]) -> Iterator[Sample]:
     """Yield every sample of WebDataset tars (``KEY.jpg`` and, maybe, ``KEY.json``) in stored order.
 
-    Raises
-    ------
-    ValueError
-        If a key does not fit or occurs twice, a sample has no image, or its metadata is not a JSON object with, if any,
-        a whole number as label; the message names tar and key.
+    ``KEY.json`` is an object; its ``label``, if it has one, must be a whole number from 0.
     """
     return unique(sample for tar in tars for sample in _read_tar(tar))
 
@@ -111,19 +77,11 @@ def _read_tar(tar: str | Path) -> Iterator[Sample]:
         if "jpg" not in members:
             raise ValueError(f"{tar}: expected members KEY.jpg, found no .jpg of sample {key!r} but {sorted(members)}")
         said = _metadata(read_member(tar, members["json"]), f"{tar}: sample {key}") if "json" in members else {}
-        yield Sample(tar, key, partial(_read_image, tar, members["jpg"], key, said), said)
+        yield Sample(tar, key, partial(_load, tar, members["jpg"], key, said), said)
 
 
-def _read_image(tar: str | Path, member: Member, key: str, said: dict) -> bytes:
+def _load(tar: str | Path, member: Member, key: str, said: dict) -> bytes:
     return check_seal(read_member(tar, member), said, tar, key)
-
-
-def read_images(tars: Iterable[str | Path]) -> Iterator[tuple[str, Image.Image, dict]]:
-    """Yield key, RGB image and metadata of every sample of tars, one after the other; raise what `read_tars` and
-    `Sample.decode` raise.
-    """
-    for sample in read_tars(tars):
-        yield sample.key, sample.decode(sample.read()), sample.said
 
 
 def _metadata(content: bytes, where: str) -> dict:
@@ -137,3 +95,9 @@ def _metadata(content: bytes, where: str) -> dict:
     if type(label) is not int or label < 0:
         raise ValueError(f"{where}: expected a label that is a whole number from 0, found {quoted(label)}")
     return said
+
+
+def read_images(tars: Iterable[str | Path]) -> Iterator[tuple[str, Image.Image, dict]]:
+    """Yield key, RGB image and metadata of every sample of `read_tars`."""
+    for sample in read_tars(tars):
+        yield sample.key, sample.decode(sample.read()), sample.said

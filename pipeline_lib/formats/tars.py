@@ -1,4 +1,4 @@
-"""WebDataset tars whose bytes depend on nothing but their samples.
+"""WebDataset tars whose bytes depend on nothing but their samples, and what is read of foreign tars.
 
 A sample is a key and its parts, stored as members ``KEY.jpg``, ``KEY.json``. Time, owner and mode are fixed, so that
 the same samples in the same order give the same file.
@@ -14,38 +14,23 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline_lib.formats import MAX_HEADER_BYTES
 from pipeline_lib.jobs.rule_of_file import remedy
 
-# A dot would be read as the start of the extension, a slash or ".." would leave the folder on extraction.
+# A dot would be read as the start of the extension; a slash or ".." would leave the folder when a tar is unpacked.
 KEY = re.compile(r"[A-Za-z0-9_-]+")
-MAX_NAME_BYTES = 1 << 16  # of an extended header, which holds a name and a few times
 EXTENDED = (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE)
 FILES_AND_FOLDERS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
-# What a damaged or hostile tar makes of `tarfile`; a RecursionError where extended headers follow each other.
+# What `tarfile` raises for a damaged or hostile tar; a RecursionError where extended headers follow each other.
 DAMAGED = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
 
 
 def write_samples(path: str | Path, samples: Iterable[tuple[str, dict[str, bytes]]]) -> int:
-    """Write samples to a tar, atomically and reproducibly.
+    """Write samples to a tar, atomically and reproducibly; return their number.
 
-    Parameters
-    ----------
-    path : str or Path
-        The tar.
-    samples : iterable of (str, dict of str to bytes)
-        Key, and content by extension: ``("000000042", {"jpg": ..., "json": ...})``.
-
-    Returns
-    -------
-    int
-        The number of samples written.
-
-    Raises
-    ------
-    ValueError
-        If a key holds anything but letters, digits, ``_`` and ``-``.
+    A sample is a key and its content by extension: ``("000000042", {"jpg": ..., "json": ...})``.
     """
-    from pipeline_lib.jobs.files import atomic  # with pandas, which those who only read do without
+    from pipeline_lib.jobs.files import atomic  # needs pandas, which those who only read do not load
 
     count = 0
     with atomic(path) as aside, open(aside, "wb") as content:
@@ -69,7 +54,7 @@ def _member(name: str, content: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 class Member(NamedTuple):
-    """Where a tar has a file: its name, and the place and number of its bytes."""
+    """A file in a tar: its name, and the place and number of its bytes."""
 
     name: str
     offset: int
@@ -77,31 +62,31 @@ class Member(NamedTuple):
 
 
 class _Header(tarfile.TarInfo):
-    """A header that has been looked at before `tarfile` acts on it."""
+    """A header that is checked before `tarfile` acts on it."""
 
-    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:  # which `tarfile` offers to be overridden
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:  # `tarfile` documents it as made to be overridden
         if self.size < 0:  # would lead `tarfile` back to where it was, for ever
             raise tarfile.ReadError(f"the size of {self.name!r:.200} is negative")
-        if self.type in EXTENDED and self.size > MAX_NAME_BYTES:
-            raise tarfile.ReadError(f"a header of {self.size:,} bytes, expected {MAX_NAME_BYTES:,} at most")
+        if self.type in EXTENDED and self.size > MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes, expected {MAX_HEADER_BYTES:,} at most")
         if self.type not in (*EXTENDED, *FILES_AND_FOLDERS):
             raise tarfile.ReadError(f"{self.name!r:.200} is a link, a device or the like, expected files and folders")
         return super()._proc_member(tar)
 
 
 def check_name(name: str) -> None:
-    """Raise a `ValueError` if a name in an archive would lead out of the folder into which it is unpacked.
+    """Raise a `ValueError` if a name in an archive leads out of the folder into which it would be unpacked.
 
-    Nothing here unpacks one; but what has such a name was made to do harm, or by a mistake.
+    Nothing here unpacks an archive, but such a name was made to do harm, or by mistake.
     """
     if name.startswith("/") or ".." in name.split("/"):
         raise ValueError(f"{name!r:.200} leads out of the archive's folder")
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield the files of an open tar; raise one of `DAMAGED` for what an archive of data does not have."""
+    """Yield the files of an open tar; raise one of `DAMAGED` for whatever a tar of data cannot have."""
     for member in tar:
-        if member.size < 0 or member.issparse():  # as an extended header may say
+        if member.size < 0 or member.issparse():  # an extended header can say so
             raise tarfile.ReadError(f"the size of {member.name!r:.200} is not that of its bytes")
         check_name(member.name)
         if member.isreg():
@@ -109,16 +94,7 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 def list_members(path: str | Path) -> list[Member]:
-    """Return the files in a tar in stored order, reading their headers only.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is truncated, damaged or not a plain tar, or holds anything but files and folders, or a name that
-        leads out of it; the message names it.
-    """
+    """Return the files in a tar in stored order, reading their headers only."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such tar")
     try:
@@ -135,18 +111,9 @@ def list_members(path: str | Path) -> list[Member]:
 
 
 def read_packed(path: str | Path, name: str, max_bytes: int) -> bytes:
-    """Return the content of a file in a ``.tar.gz``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such archive.
-    ValueError
-        If the archive is truncated, damaged or as `list_members` refuses it, does not hold the file, or holds one of
-        more than `max_bytes`; the message names it.
-    """
+    """Return the content of the file `name` in a ``.tar.gz``, which may have `max_bytes`."""
     try:
-        # Not as a stream, in which `tarfile` would read on for ever to where a size beyond the end points.
+        # Not as a stream: where a size points beyond the end, `tarfile` would read a stream on for ever.
         with gzip.open(path, "rb") as content, tarfile.open(fileobj=content, mode="r:", tarinfo=_Header) as tar:
             for member in _members(tar):
                 if member.name.removeprefix("./") == name:
@@ -161,18 +128,12 @@ def read_packed(path: str | Path, name: str, max_bytes: int) -> bytes:
 
 
 def sealed(image: bytes, said: dict) -> dict[str, bytes]:
-    """Return the parts of a sample whose JSON holds the image's CRC-32, by which `check_seal` knows it again."""
+    """Return the parts of a sample: the image, and JSON with the image's CRC-32 for `check_seal`."""
     return {"jpg": image, "json": encode_json({**said, "crc32": zlib.crc32(image)})}
 
 
 def check_seal(image: bytes, said: dict, path: str | Path, key: str) -> bytes:
-    """Return the image of a sample of which `said` is the JSON.
-
-    Raises
-    ------
-    ValueError
-        If it is not the one that `sealed` was given; the message names file and key. Without a seal nothing is checked.
-    """
+    """Return `image` if it is the one that `sealed` was given, by the CRC-32 in its JSON `said`, if it has one."""
     if said.get("crc32", found := zlib.crc32(image)) != found:
         raise ValueError(f"{path}: the image of sample {key} is not what was written, by its checksum; {remedy(path)}")
     return image
@@ -186,15 +147,7 @@ def read_member(path: str | Path, member: Member) -> bytes:
 
 
 def list_samples(path: str | Path) -> Iterator[tuple[str, dict[str, Member]]]:
-    """Yield ``(key, {extension: member})`` of a tar in stored order; a sample's members follow each other.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is truncated or not a tar, or a sample has two members with one extension; the message names it.
-    """
+    """Yield ``(key, {extension: member})`` of a tar in stored order; a sample's members follow each other."""
     for key, members in groupby(list_members(path), key=lambda member: _split(member.name)[0]):
         parts: dict[str, Member] = {}
         for member in members:
@@ -213,9 +166,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def read_samples(path: str | Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Yield ``(key, {extension: bytes})`` from a tar in stored order, without decoding anything; raise what
-    `list_samples` raises.
-    """
+    """Yield ``(key, {extension: bytes})`` from a tar in stored order, without decoding anything."""
     for key, members in list_samples(path):
         yield key, {extension: read_member(path, member) for extension, member in members.items()}
 

@@ -29,7 +29,7 @@ from random import Random
 
 import pandas as pd
 
-from pipeline_lib.formats.crepe_layout import captions_files
+from pipeline_lib.formats.crepe import captions_files
 from pipeline_lib.formats.tars import sealed, write_samples
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import atomic, write_json, write_parquet, write_text

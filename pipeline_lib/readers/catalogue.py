@@ -1,39 +1,18 @@
-"""All readers by their names in config ``features.pools``: the workflow asks them which files a pool needs.
+"""All readers by their names in config ``features.pools``, and where each is declared in this package."""
 
-A reader of your own is a module beside these and two lines here.
-"""
-
-from pipeline_lib.readers import (
-    caltech_101,
-    cifar_10,
-    cifar_100,
-    coco,
-    crepe,
-    crops,
-    flowers_102,
-    folder,
-    food_101,
-    imagenet,
-    oxford_pets,
-    stanford_cars,
-    tar,
-    voc2007,
-)
-from pipeline_lib.readers.reader import Reader
-
-READERS: dict[str, Reader] = {
-    "caltech-101": caltech_101.READER,
-    "cifar-10": cifar_10.READER,
-    "cifar-100": cifar_100.READER,
-    "coco": coco.READER,
-    "crepe": crepe.READER,
-    "crops": crops.READER,
-    "flowers-102": flowers_102.READER,
-    "folder": folder.READER,
-    "food-101": food_101.READER,
-    "imagenet": imagenet.READER,
-    "oxford-pets": oxford_pets.READER,
-    "stanford-cars": stanford_cars.READER,
-    "tar": tar.READER,
-    "voc2007": voc2007.READER,
+READER_PLACES = {
+    "caltech-101": "torchvision_sets.CALTECH_101",
+    "cifar-10": "cifar.CIFAR_10",
+    "cifar-100": "cifar.CIFAR_100",
+    "coco": "plain.COCO",
+    "crepe": "crops.CREPE",
+    "crops": "crops.NEGREFCOCOG",
+    "flowers-102": "torchvision_sets.FLOWERS_102",
+    "folder": "plain.FOLDER",
+    "food-101": "torchvision_sets.FOOD_101",
+    "imagenet": "imagenet.IMAGENET",
+    "oxford-pets": "torchvision_sets.OXFORD_PETS",
+    "stanford-cars": "torchvision_sets.STANFORD_CARS",
+    "tar": "plain.TAR",
+    "voc2007": "voc2007.VOC2007",
 }

@@ -1,7 +1,10 @@
-"""What CIFAR-10 and CIFAR-100 share: a batch of small images in a Python pickle, read without running it.
+"""Readers `cifar-10` and `cifar-100`: the test images of CIFAR in stored order, as PNGs; keys are row numbers.
 
-The unpickler can rebuild texts, lists and dictionaries, and what a pickle says of an array, and nothing else: of what a
-forged file names, not even NumPy's own functions are called.
+Labels are in the order of batches.meta of CIFAR-10, of fine_label_names in meta of CIFAR-100.
+
+A batch of CIFAR is a Python pickle, which is read without running it. torchvision checks the MD5 of every batch of both
+splits on disk and then unpickles what it opens again; here the archive need not be unpacked, and no MD5 has to hold,
+since of what a pickle asks for only texts, lists, dictionaries and the description of an array are made.
 """
 
 import io
@@ -12,18 +15,19 @@ from pathlib import Path
 
 from PIL import Image
 
+from pipeline_lib.formats import MAX_TABLE_BYTES
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.formats.tars import read_packed
-from pipeline_lib.readers.reader import MAX_TABLE_BYTES
+from pipeline_lib.readers.reader import Reader, present
 
 SIDE = 32  # pixels
 
 
-class _Said:
-    """What a pickle says of an array or of a type of numbers: what it is made with, and its state."""
+class _Described:
+    """Stands for an array or its type of numbers: what the pickle would make it from, and its state."""
 
-    def __init__(self, *made_with: object) -> None:
-        self.made_with, self.state = made_with, ()
+    def __init__(self, *made_from: object) -> None:
+        self.made_from, self.state = made_from, ()
 
     def __setstate__(self, state: object) -> None:
         self.state = state
@@ -38,41 +42,26 @@ NAMES = (
 
 
 class _ArraysOnly(pickle._Unpickler):
-    """Unpickles Python's own containers and texts, and arrays as `_Said`.
+    """Unpickles Python's own containers and texts, and arrays as `_Described`.
 
-    It is the one in Python: that in C makes room for as many objects as a forged file says to have.
+    It derives from the unpickler in Python: the one in C allocates as many objects as a forged file claims to have.
     """
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in NAMES:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no copy of CIFAR needs")
-        return _Said
+        return _Described
 
 
-def read_batch(path: str, member: str, labels_key: str) -> Iterator[Sample]:
-    """Yield the images of a batch of CIFAR.
-
-    Parameters
-    ----------
-    path : str
-        The batch, or a ``.tar.gz`` that holds it.
-    member : str
-        Its name in the archive.
-    labels_key : str
-        Which of its labels to take: ``labels``, or ``fine_labels`` of CIFAR-100.
-
-    Raises
-    ------
-    ValueError
-        If the file is truncated, asks for anything but arrays, or holds something else; the message names it.
-    """
+def _read(path: str, member: str, labels_key: str) -> Iterator[Sample]:
+    """Yield the images of the batch at `path`, or of the batch `member` in the ``.tar.gz`` there."""
     import numpy as np
 
     content = read_packed(path, member, MAX_TABLE_BYTES) if path.endswith(".tar.gz") else Path(path).read_bytes()
     try:
         batch = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
         labels, (_, shape, kind, by_column, pixels) = batch[labels_key], batch["data"].state
-        kind, shape, count = kind.made_with[0], tuple(shape), len(labels)
+        kind, shape, count = kind.made_from[0], tuple(shape), len(labels)
         content = pixels.encode("latin1") if isinstance(pixels, str) else pixels
         numbers = all(type(label) is int for label in labels)
     except Exception as error:  # a damaged pickle raises nearly anything
@@ -93,3 +82,20 @@ def _png(row) -> bytes:
     content = io.BytesIO()
     Image.fromarray(row.reshape(3, SIDE, SIDE).transpose(1, 2, 0)).save(content, "PNG", compress_level=0)
     return content.getvalue()
+
+
+def _reader(classes: int, batch: str, labels_key: str) -> Reader:
+    archive = f"cifar-{classes}-python.tar.gz"
+
+    def needs(root: str) -> list[str]:
+        return [present(f"{root}/{archive}", f"{root}/{batch}")]
+
+    def read(root: str) -> Iterator[Sample]:
+        return _read(*needs(root), batch, labels_key)
+
+    layout = f"CIFAR-{classes}'s Python version: {archive} as distributed, or {batch} unpacked from it"
+    return Reader(read, layout, needs, classes, {50_000: "the training images"})
+
+
+CIFAR_10 = _reader(10, "cifar-10-batches-py/test_batch", "labels")
+CIFAR_100 = _reader(100, "cifar-100-python/test", "fine_labels")

@@ -5,7 +5,7 @@ that would is refused all the same. A file is read whole, so none may have more 
 """
 
 import os
-import posixpath  # on texts, since Path objects would take seconds of a hundred thousand names
+import posixpath  # on texts: Path objects would take seconds for a hundred thousand names
 import stat
 import struct
 import zipfile
@@ -15,30 +15,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline_lib.formats import MAX_FILE_BYTES
 from pipeline_lib.formats.cc3m import CONTROL_CHARACTER
 from pipeline_lib.formats.tars import check_name, list_members, read_member
 
 IMAGES = {".jpg", ".jpeg", ".png"}  # suffixes, in any case
-MAX_FILE_BYTES = 1 << 28  # ten times the largest image of the usual sets
-ZIP_HEADER_BYTES = 30  # the least before a file's bytes
+ZIP_HEADER_BYTES = 30  # at least so many before a file's bytes
 
 
 class File(NamedTuple):
-    """A file of a dataset.
+    """A file of a dataset."""
 
-    Attributes
-    ----------
-    source : str or Path
-        The file itself, or the archive that it is in.
-    name : str
-        Its path below the folder or in the archive, with ``/``.
-    load : callable
-        Returns its content, as bytes.
-    """
-
-    source: str | Path
-    name: str
-    load: Callable[[], bytes]
+    source: str | Path  # the file itself, or the archive that it is in
+    name: str  # its path below the folder or in the archive, with ``/``
+    load: Callable[[], bytes]  # returns its content
 
     @property
     def stem(self) -> str:
@@ -49,24 +39,14 @@ class File(NamedTuple):
 def list_files(path: str | Path) -> list[File]:
     """Return every file below a folder, or in a ``.zip`` or a ``.tar``, sorted by name.
 
-    What systems leave behind is not listed: hidden files, and what a Mac puts under ``__MACOSX``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file or folder.
-    ValueError
-        If an archive is truncated, none, or made to do harm, a file is too large, stands twice in an archive or has a
-        control character in its name, or links lead a folder into itself; the message names it.
+    Hidden files, and what a Mac puts under ``__MACOSX``, are not listed.
     """
     if Path(path).is_dir():
         found = _in_folder(str(path))
     elif not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
-    elif Path(path).suffix.lower() == ".zip":
-        found = _in_zip(path)
     else:
-        found = _in_tar(path)
+        found = _in_zip(path) if Path(path).suffix.lower() == ".zip" else _in_tar(path)
     files = sorted((file for file in found if not _is_left_behind(file.name)), key=lambda file: file.name)
     if odd := next((file.name for file in files if CONTROL_CHARACTER.search(file.name)), None):
         raise ValueError(f"{path}: expected names of files without control characters, found {odd!r:.200}; rename it")
@@ -77,13 +57,7 @@ def list_files(path: str | Path) -> list[File]:
 
 
 def list_images(path: str | Path) -> list[File]:
-    """Return the files of `list_files` whose names are those of JPEGs and PNGs.
-
-    Raises
-    ------
-    ValueError
-        As `list_files`, or if there is no image at all.
-    """
+    """Return the files of `list_files` whose names are those of JPEGs and PNGs; there must be one."""
     images = [file for file in list_files(path) if posixpath.splitext(file.name)[1].lower() in IMAGES]
     if not images:
         raise ValueError(f"{path}: expected images ({', '.join(sorted(IMAGES))}), found none")
@@ -91,23 +65,16 @@ def list_images(path: str | Path) -> list[File]:
 
 
 def images_by_name(places: Iterable[str | Path]) -> dict[str, File]:
-    """Return the images of folders or archives by their names without folder and suffix.
-
-    Raises
-    ------
-    ValueError
-        As `list_images`, or if two images have one name, of which one would be lost.
-    """
+    """Return the images of folders or archives by their names without folder and suffix, which must differ."""
     found: dict[str, File] = {}
     for place in places:
         for file in list_images(place):
-            if file.stem in found:
-                other = found[file.stem]
+            other = found.setdefault(file.stem, file)
+            if other is not file:
                 raise ValueError(
                     f"{place}: expected one image of each name, found {file.name!r:.200} beside {other.name!r:.200} of "
                     f"{other.source}"
                 )
-            found[file.stem] = file
     return found
 
 
@@ -119,10 +86,7 @@ def _is_left_behind(name: str) -> bool:
 def walk(folder: str | Path) -> Iterator[tuple[str, list[str]]]:
     """Yield each folder below a folder, and itself, with the names of the files in it; links are followed.
 
-    Raises
-    ------
-    ValueError
-        If a link leads to a folder that was there already: followed, it might never end.
+    A link to a folder that was listed already is an error: followed, it might never end.
     """
     seen = set()
     for parent, _, names in os.walk(folder, followlinks=True):
@@ -141,12 +105,9 @@ def _in_folder(folder: str) -> Iterator[File]:
             yield File(path, below + name, partial(_read, path))
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a named pipe would be waited for, for ever
-
-
 def _read(path: str) -> bytes:
-    with open(path, "rb", opener=_without_waiting) as content:
+    # Opened without waiting: a named pipe would be waited for, for ever.
+    with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as content:
         about = os.fstat(content.fileno())
         if not stat.S_ISREG(about.st_mode) or about.st_size > MAX_FILE_BYTES:
             raise OSError(
@@ -173,13 +134,13 @@ def _in_zip(path: str | Path) -> Iterator[File]:
         members = archive.infolist()
         for member in members:
             check_name(member.filename)
-            # Others are decompressed by `zipfile` without a bound, and no set has them.
+            # `zipfile` decompresses other methods without a bound, and no dataset uses them.
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise zipfile.BadZipFile(f"{member.filename!r:.200} is compressed in another way than by deflate")
         for member, following in pairwise(sorted(members, key=lambda member: member.header_offset)):
             if member.header_offset + ZIP_HEADER_BYTES + member.compress_size > following.header_offset:
                 raise zipfile.BadZipFile(f"{member.filename!r:.200} and {following.filename!r:.200} overlap")
-    # What `zipfile` raises beside its own errors: for versions, numbers and names that it does not know.
+    # Beside its own errors, `zipfile` raises these for versions, numbers and names that it does not know.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
         raise ValueError(f"{path}: not a whole zip ({error}); download it again") from error
     for member in members:
@@ -190,5 +151,5 @@ def _in_zip(path: str | Path) -> Iterator[File]:
 
 def _unzip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     with archive.open(member) as content:
-        # Asked for a number of bytes, it inflates no more than these, whatever the member would become.
+        # With a number of bytes, it inflates no more than these, whatever the member would become.
         return content.read(member.file_size + 1)

@@ -1,8 +1,10 @@
-"""Reader `crops`: the boxes of NegRefCOCOg, cut out of COCO's images; a sample per item and box.
+"""Readers `crepe` and `crops`: regions cut out of images, as PNGs, so that a crop is what was cut out, to the bit.
 
-Annotations: a JSON list as published, ``[{"image", "phrase", "ref_bbox", "bbox_list"}]``; a box is x, y, width, height
-in pixels, COCO's way. A crop's key is ``IMAGE-ITEM-BOX``: file name without extension, number of the item in the file,
-number of the box in the item's list.
+- `crepe`: the regions of CREPE-Negate, cut out of Visual Genome's images, by complexity and row. A region that reaches
+  beyond its image is filled up with black, as CREPE's own evaluation does.
+- `crops`: the boxes of NegRefCOCOg, cut out of COCO's images; a sample per item and box. Annotations: a JSON list as
+  published, ``[{"image", "phrase", "ref_bbox", "bbox_list"}]``; a box is x, y, width, height in pixels, COCO's way. A
+  key is ``IMAGE-ITEM-BOX``: file name without extension, number of the item in the file, of the box in its list.
 """
 
 import io
@@ -11,38 +13,69 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from PIL import Image
+
 from pipeline_lib.formats.annotations import image_key, read_list, texts
+from pipeline_lib.formats.crepe import Region, captions_files, read_crepe
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.jobs.quoted import quoted
-from pipeline_lib.readers import coco
 from pipeline_lib.readers.containers import File, images_by_name
+from pipeline_lib.readers.plain import zip_or_folder
 from pipeline_lib.readers.reader import Reader
 
 OUTSIDE_PX = 1.0  # a box may end so far outside its image: annotators' boxes are rounded
 Box = tuple[float, float, float, float]
 
 
+def _decoded(source: str | Path, file: File) -> Image.Image:
+    sample = Sample(source, file.stem, file.load, {})
+    return sample.decode(sample.read())
+
+
+def _png(image: Image.Image, **options: int) -> bytes:
+    content = io.BytesIO()
+    image.save(content, "PNG", **options)
+    return content.getvalue()
+
+
+def _crepe_files(captions: str, *images: str) -> list[str]:
+    return [*captions_files(captions), *images]
+
+
+def _read_crepe(captions: str, image_folder: str, *more_images: str) -> Iterator[Sample]:
+    files = images_by_name((image_folder, *more_images))
+    for region in read_crepe(captions):
+        if region.image_id not in files:
+            places = ", ".join((image_folder, *more_images))
+            raise FileNotFoundError(f"{places}: expected the image {region.image_id}.jpg of {region.where}")
+        file = files[region.image_id]
+        yield Sample(file.source, region.key, partial(_cut_region, file, region), {})
+
+
+def _cut_region(file: File, region: Region) -> bytes:
+    x, y, width, height = region.box
+    image = _decoded(file.source, file)
+    off = x >= image.width or y >= image.height or x + width <= 0 or y + height <= 0
+    if off or width > 2 * image.width or height > 2 * image.height:
+        raise ValueError(
+            f"{region.where}: the region {region.box} is not in {file.name} of {image.width} × {image.height} pixels; "
+            "expected the image as Visual Genome distributes it, not resized"
+        )
+    return _png(image.crop((x, y, x + width, y + height)), compress_level=1)
+
+
+CREPE = Reader(
+    _read_crepe,
+    "CREPE-Negate's folder of CSV files, prod_hard_negatives/negate, then folders or zips of Visual Genome's images",
+    _crepe_files,
+)
+
+
 def read_boxes(path: str | Path) -> list[dict]:
-    """Return the items of an annotation file.
+    """Return the items of NegRefCOCOg's annotations.
 
-    Parameters
-    ----------
-    path : str or Path
-        The JSON file.
-
-    Returns
-    -------
-    list of dict
-        ``image`` (file name without extension), ``phrase``, ``boxes`` (list of (x, y, width, height)), ``right``
-        (number of the box that the phrase means), ``keys`` (of the crops, in the order of the boxes).
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If an item lacks a field, has fewer than two boxes or one without area, or does not list the box that it means
-        exactly once; the message names file and item.
+    Each has ``image`` (file name without extension), ``phrase``, ``boxes`` (two or more, each x, y, width and height
+    with an area), ``right`` (number of the box that the phrase means), ``keys`` (of the crops, in order of the boxes).
     """
     items = []
     for number, item in enumerate(read_list(path)):
@@ -69,14 +102,12 @@ def _box(box: object, where: str) -> Box:
     return tuple(map(float, box))
 
 
-def needs(annotations: str, images: str) -> list[str]:
-    """Return the annotations, and the zip beside the folder `images` or that folder."""
-    return [annotations, *coco.needs(images)]
+def _negrefcocog_files(annotations: str, images: str) -> list[str]:
+    return [annotations, *zip_or_folder(images)]
 
 
-def read(annotations: str, images: str) -> Iterator[Sample]:
-    """Yield a crop for each item and box, in the order of the annotations; it is cut out when it is read."""
-    _, folder = needs(annotations, images)
+def _read_negrefcocog(annotations: str, images: str) -> Iterator[Sample]:
+    (folder,) = zip_or_folder(images)
     files = images_by_name([folder])
     for number, item in enumerate(read_boxes(annotations)):
         where = f"{annotations}, item {number}"
@@ -84,20 +115,11 @@ def read(annotations: str, images: str) -> Iterator[Sample]:
             raise ValueError(f"{where}: expected the image {item['image']}.jpg in {folder}, found none")
         file = files[item["image"]]
         for key, box in zip(item["keys"], item["boxes"], strict=True):
-            yield Sample(file.source, key, partial(cut, file, box, f"{where}, {file.name}"), {})
+            yield Sample(file.source, key, partial(_cut_box, file, box, f"{where}, {file.name}"), {})
 
 
-def cut(file: File, box: Box, where: str) -> bytes:
-    """Return what a box shows of an image, as PNG: lossless, so that a crop is what was cut out.
-
-    Raises
-    ------
-    ValueError
-        If the image does not decode, is smaller than the box says, as a resized copy would be, or the box has no pixel;
-        the message begins with `where`.
-    """
-    sample = Sample(where, file.stem, file.load, {})
-    image = sample.decode(sample.read())
+def _cut_box(file: File, box: Box, where: str) -> bytes:
+    image = _decoded(where, file)
     x, y, width, height = box
     right, bottom = x + width, y + height
     outside = max(-x, -y, right - image.width, bottom - image.height)
@@ -108,13 +130,11 @@ def cut(file: File, box: Box, where: str) -> bytes:
         )
     if round(right) <= round(x) or round(bottom) <= round(y):
         raise ValueError(f"{where}: the box {box} has no pixel")
-    content = io.BytesIO()
-    image.crop((x, y, right, bottom)).save(content, "PNG")  # Pillow rounds the corners
-    return content.getvalue()
+    return _png(image.crop((x, y, right, bottom)))  # Pillow rounds the corners
 
 
-READER = Reader(
-    read,
+NEGREFCOCOG = Reader(
+    _read_negrefcocog,
     "NegRefCOCOg's annotations, and COCO's train2014.zip as distributed or the folder in it",
-    needs,
+    _negrefcocog_files,
 )

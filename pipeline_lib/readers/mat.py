@@ -1,14 +1,17 @@
 """Read a variable of a MATLAB file, level 5, in Python alone.
 
 SciPy's reader is compiled, and a damaged or forged file makes it write where it must not: the process dies, or worse.
-The labels of two sets come in such files, which nobody signs. This one reads what they hold (numbers, texts, cells and
-structures), and a file can only make it raise a `ValueError`. Format: MathWorks, "MAT-File Format", 2000 and later.
+It would be safe on files whose checksum is known; but of ImageNet's meta.mat and the cars' cars_meta.mat none is
+published. This one reads what such files hold (numbers, texts, cells and structures) and refuses everything else by a
+`ValueError`. Format: MathWorks, "MAT-File Format", 2000 and later.
 """
 
 import math
 import struct
 import zlib
 from collections.abc import Iterator
+
+from pipeline_lib.formats import MAX_TABLE_BYTES
 
 HEADER_BYTES = 128
 MATRIX, COMPRESSED = 14, 15
@@ -18,37 +21,20 @@ CELL, STRUCT, CHAR, NUMERIC = 1, 2, 4, range(6, 16)
 MAX_DEPTH = 8
 
 
-def read_mat(content: bytes, name: str, max_bytes: int) -> list | str:
-    """Return a variable of a file.
+def read_mat(content: bytes, name: str) -> list | str:
+    """Return the variable `name` of a file.
 
-    Parameters
-    ----------
-    content : bytes
-        The file.
-    name : str
-        Of the variable.
-    max_bytes : int
-        Which it may have, unpacked.
-
-    Returns
-    -------
-    list or str
-        An array of numbers as a list of them, an array of structures as a list of dictionaries, a cell array as a list,
-        column after column whatever its shape; a text as a str.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged, of another kind or level, or has no such variable.
+    An array of numbers is a list of them, an array of structures a list of dictionaries, a cell array a list, each
+    column after column whatever its shape; a text is a str.
     """
     if len(content) < HEADER_BYTES or content[124:128] != b"\x00\x01IM":
         raise ValueError("expected a MATLAB file of level 5, found something else")
     try:
         for kind, body in _elements(memoryview(content)[HEADER_BYTES:]):
             if kind == COMPRESSED:
-                body = zlib.decompressobj().decompress(body, max_bytes + 1)
-                if len(body) > max_bytes:
-                    raise ValueError(f"expected a variable of {max_bytes:,} bytes at most, found more")
+                body = zlib.decompressobj().decompress(body, MAX_TABLE_BYTES + 1)
+                if len(body) > MAX_TABLE_BYTES:
+                    raise ValueError(f"expected a variable of {MAX_TABLE_BYTES:,} bytes at most, found more")
                 kind, body = next(_elements(memoryview(body)))
             if kind == MATRIX and _name(body) == name:
                 return _value(body, 0)
@@ -62,17 +48,16 @@ def _elements(data: memoryview) -> Iterator[tuple[int, memoryview]]:
     at = 0
     while at < len(data):
         kind, size = struct.unpack_from("<II", data, at)
-        start = at + 8
-        if kind >> 16:
-            kind, size, start = kind & 0xFFFF, kind >> 16, at + 4
-        there = 4 if start == at + 4 else len(data) - start
+        small = kind >> 16  # tag and data in 8 bytes together: the size is in the upper half
+        if small:
+            kind, size, start, there = kind & 0xFFFF, small, at + 4, 4
+        else:
+            start, there = at + 8, len(data) - at - 8
         if size > there:
             raise ValueError(f"not a whole MATLAB file: an element of {size:,} bytes, of which {there:,} are there")
         yield kind, data[start : start + size]
-        if start == at + 4:
-            at += 8
-        else:
-            at = start + size + (0 if kind == COMPRESSED else -size % 8)
+        padding = 0 if kind == COMPRESSED else -size % 8
+        at = at + 8 if small else start + size + padding
 
 
 def _name(body: memoryview) -> str:

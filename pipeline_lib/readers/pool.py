@@ -5,7 +5,6 @@ number of images that is not the published one, labels beyond the classes.
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline_lib.formats.cc3m import part_range
@@ -16,52 +15,34 @@ from pipeline_lib.readers.reader import Reader
 def read_pool(
     reader: Reader, paths: list[str], part: int = 0, parts: int = 1, count: int | None = None
 ) -> list[Sample]:
-    """Return the samples of a part of a pool.
+    """Return the samples of part `part` (from 0) of `parts` of a pool; the whole pool must have `count`, if given.
 
-    Parameters
-    ----------
-    reader : Reader
-        Knows the dataset's layout.
-    paths : list of str
-        Where the dataset is, as the reader takes it.
-    part, parts : int
-        Which part, from 0, and of how many: contiguous, of sizes that differ by one at most.
-    count : int, optional
-        Number of images that the whole pool must have.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file or folder is missing; the message names it and says what is expected.
-    ValueError
-        If the files are not what the reader expects, a key does not fit or occurs twice, the number of images is not
-        `count`, only some samples have a label, or a label has no class; the message names the place.
+    Parts are contiguous and their sizes differ by one at most. Either all samples have a label or none.
     """
     where = ", ".join(map(str, paths))
     if not reader.accepts(paths):
-        raise ValueError(f"{where}: the reader takes another number of paths; expected {reader.layout}")
+        raise ValueError(f"{where}: the reader does not take {len(paths)} paths; expected {reader.layout}")
     for needed in reader.needs(*map(str, paths)):
         if not Path(needed).exists():
             raise FileNotFoundError(f"{needed}: no such file or folder; expected {reader.layout}")
     samples = list(unique(reader.read(*map(str, paths))))
-    if count is not None and len(samples) != count:
-        raise ValueError(f"{where}: expected {count:,} images, found {len(samples):,}{_reason(reader, samples, count)}")
+    found = len(samples)
+    if count is not None and found != count:
+        raise ValueError(f"{where}: expected {count:,} images, found {found:,}{_reason(reader, found, count)}")
     _check_labels(where, samples, reader.classes)
-    selected = part_range(len(samples), part, parts)
+    selected = part_range(found, part, parts)
     return samples[selected.start : selected.stop]
 
 
-def _reason(reader: Reader, samples: list[Sample], count: int) -> str:
+def _reason(reader: Reader, found: int, count: int) -> str:
     """Return what a wrong number of images probably means."""
-    found = len(samples)
     if found in reader.counts:
         return f": {found:,} is {reader.counts[found]}; expected {reader.layout}"
-    if found < count:
-        return f"; is the copy complete? Expected {reader.layout}"
-    return f"; are there images of something else? Expected {reader.layout}"
+    question = "is the copy complete" if found < count else "are there images of something else"
+    return f"; {question}? Expected {reader.layout}"
 
 
-def _check_labels(where: str, samples: Iterable[Sample], classes: int | None) -> None:
+def _check_labels(where: str, samples: list[Sample], classes: int | None) -> None:
     labelled = Counter("label" in sample.said for sample in samples)
     if labelled[True] and labelled[False]:
         raise ValueError(

@@ -1,23 +1,15 @@
-"""What every reader says of itself, and how one is found by its name.
-
-The modules of readers import nothing heavy: the workflow loads all of them to know which files a pool needs.
-"""
+"""What every reader says of itself, and how one is found by its name."""
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline_lib.formats.images import Sample
 
-MAX_TABLE_BYTES = 1 << 28  # of a file of labels; the largest of the usual sets, CIFAR's, has 31 MB
 
-
-def as_given(*paths: str) -> list[str]:
-    """Return the paths: a reader's files are those that it is given."""
+def _as_given(*paths: str) -> list[str]:
     return list(paths)
 
 
@@ -30,25 +22,15 @@ def present(*candidates: str) -> str:
 class Reader:
     """How the samples of a dataset come from its files.
 
-    Attributes
-    ----------
-    read : callable
-        From one or several paths to the samples, without reading an image, in an order that depends on the files alone.
-    layout : str
-        The files that it expects, in words.
-    needs : callable
-        From the same paths to the files and folders that are read; where a dataset is not there, those of its download.
-    classes : int or None
-        Labels are below it; None where samples have no label, or their number is not known.
-    counts : mapping of int to str
-        Numbers of images that tell of a mistake, such as those of another split, and what they are.
+    `read` takes one or several paths, and reads no image. `needs` takes the same paths and returns what is read, files
+    and folders; where a dataset is missing, those of its download.
     """
 
     read: Callable[..., Iterable[Sample]]
-    layout: str
-    needs: Callable[..., list[str]] = as_given
-    classes: int | None = None
-    counts: Mapping[int, str] = field(default_factory=dict)
+    layout: str  # the files that it expects, in words
+    needs: Callable[..., list[str]] = _as_given
+    classes: int | None = None  # labels are below it; None: samples have no label, or the number is not known
+    counts: Mapping[int, str] = field(default_factory=dict)  # those that tell of a mistake, such as of another split
 
     def accepts(self, paths: list[str]) -> bool:
         """Return whether `paths` are as many as the reader takes."""
@@ -59,22 +41,20 @@ class Reader:
         return True
 
 
+def _place(name: str) -> list[str]:
+    # Not by an import statement, which the rules follow to know a job's code: a new reader must not rerun other pools.
+    places = import_module(f"{__package__}.catalogue").READER_PLACES
+    if name not in places:
+        raise ValueError(f"expected the name of a reader, one of {', '.join(places)}, found {name!r}")
+    return places[name].split(".")
+
+
 def module_name(name: str) -> str:
-    """Return the module of this package in which the reader `name` is."""
-    return name.replace("-", "_")
+    """Return the module of this package that has the reader `name`."""
+    return _place(name)[0]
 
 
 def find_reader(name: str) -> Reader:
-    """Return a reader by its name in the config; only its own module is loaded.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    module = f"{__package__}.{module_name(name)}"
-    if re.fullmatch(r"[a-z0-9-]+", name) and find_spec(module):
-        found = getattr(import_module(module), "READER", None)
-        if found is not None:
-            return found
-    raise ValueError(f"expected the name of a reader in {__package__}, found {name!r}")
+    """Return a reader by its name in the config; only its own module is loaded."""
+    module, attribute = _place(name)
+    return getattr(import_module(f"{__package__}.{module}"), attribute)

@@ -16,15 +16,13 @@ FOLDER = "VOCdevkit/VOC2007"
 LIST = "ImageSets/Main/test.txt"
 
 
-def needs(root: str) -> list[str]:
-    """Return the tar under `root`, or the folder of images and the list of the unpacked one."""
+def _needs(root: str) -> list[str]:
     if Path(root, ARCHIVE).exists() or not Path(root, FOLDER).exists():
         return [f"{root}/{ARCHIVE}"]
     return [f"{root}/{FOLDER}/JPEGImages", f"{root}/{FOLDER}/{LIST}"]
 
 
-def read(root: str) -> Iterator[Sample]:
-    """Yield the images of the test split."""
+def _read(root: str) -> Iterator[Sample]:
     where = present(f"{root}/{ARCHIVE}", f"{root}/{FOLDER}")
     images, lists = {}, {}
     for file in list_files(where):
@@ -34,21 +32,21 @@ def read(root: str) -> Iterator[Sample]:
             lists[found[1]] = file
     if "test" not in lists:
         found = f"the lists {', '.join(sorted(lists))}: this is the trainval download" if lists else "no list at all"
-        raise ValueError(f"{where}: expected {LIST}, found {found}; expected {READER.layout}")
+        raise ValueError(f"{where}: expected {LIST}, found {found}; expected {VOC2007.layout}")
     keys = lists["test"].load().decode("ascii").split()
     if missing := [key for key in keys if key not in images]:
         raise ValueError(
             f"{where}: {len(missing):,} of the {len(keys):,} images in {LIST} are not in JPEGImages, such as "
-            f"{missing[0]}.jpg; expected {READER.layout}"
+            f"{missing[0]}.jpg; expected {VOC2007.layout}"
         )
     for key in keys:
         yield Sample(images[key].source, key, images[key].load, {})
 
 
-READER = Reader(
-    read,
+VOC2007 = Reader(
+    _read,
     f"the test download of VOC 2007, {ARCHIVE} as distributed or {FOLDER} unpacked from it; the trainval download has "
     "none of its images",
-    needs,
+    _needs,
     counts={5_011: "VOC 2007 trainval", 9_963: "VOC 2007 trainval and test together"},
 )

@@ -7,8 +7,8 @@
         --triplets triplets-00000.parquet --counts counts-00000.json
 
 A row of the captions file becomes a sample if its image was fetched and its caption negated; all others are counted by
-what they lack, so that rows = samples + rows without image + rows refused. Which split a sample belongs to depends on
-its key and the seed alone, never on its position or on which other links are alive.
+what they lack, so that rows = samples + rows without image + rows refused. A sample's split depends on its key and the
+seed alone, never on its position or on which other links are alive.
 
 The published loaders delete every comma from the negated captions, and only from them (paper, section 2);
 ``--negated-commas keep`` leaves them, since their absence gives a negated caption away.
@@ -19,7 +19,7 @@ Output: tars with ``KEY.jpg`` and ``KEY.json``; triplets, one row per sample: ``
 
 import argparse
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -42,21 +42,7 @@ def split_of(key: str, eval_share: float, seed: int) -> str:
 
 
 def triplets_of(captions: pd.DataFrame, fetched: set[str], eval_share: float, seed: int, commas: str) -> pd.DataFrame:
-    """Return one row per sample: the negated rows of `captions` whose key is in `fetched`.
-
-    Parameters
-    ----------
-    captions : DataFrame
-        As the captions stage writes it.
-    fetched : set of str
-        Keys of the images that are there.
-    eval_share : float
-        Between 0 and 1.
-    seed : int
-        Of the split.
-    commas : str
-        One of `COMMAS`.
-    """
+    """Return one row per sample: the negated rows of `captions` whose key is in `fetched`; `commas` is in `COMMAS`."""
     usable = captions[(captions["status"] == "negated") & captions["key"].isin(fetched)]
     frame = usable[["key", *TEXTS]].copy()
     frame["n_pairs"] = usable["pairs"].map(len).astype("int64")
@@ -72,13 +58,7 @@ def remove_commas(caption: str) -> str:
 
 
 def count_rows(captions: pd.DataFrame, fetched: set[str], samples: int) -> dict[str, int]:
-    """Return how many rows became samples and why the others did not.
-
-    Raises
-    ------
-    ValueError
-        If an image belongs to no caption: the two files are not of the same part.
-    """
+    """Return how many rows became samples and why the others did not; each image must have a row."""
     foreign = fetched - set(captions["key"])
     if foreign:
         raise ValueError(f"{len(foreign)} images have no caption row, such as {min(foreign)!r}; expected the same part")
@@ -92,22 +72,30 @@ def count_rows(captions: pd.DataFrame, fetched: set[str], samples: int) -> dict[
     }
 
 
-def write_split(path: Path, triplets: pd.DataFrame, images: Iterable[tuple[str, bytes]]) -> None:
-    """Write the tar of a split: ``KEY.jpg``, and ``KEY.json`` with the triplet and the image's checksum.
+def add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that name what `write_part` writes."""
+    for name in (*SPLITS, "triplets", "counts"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
 
-    Parameters
-    ----------
-    path : Path
-        The tar.
-    triplets : DataFrame
-        The split's, with ``key`` and ``split``.
-    images : iterable of (str, bytes)
-        Key and JPEG, in the order in which they are stored; those without a triplet are passed over.
+
+def write_part(
+    paths: argparse.Namespace,
+    triplets: pd.DataFrame,
+    images_of: Callable[[pd.Series], Iterable[tuple[str, bytes]]],
+    counts: dict[str, int],
+) -> None:
+    """Write a tar per split, the triplets and the counts; ``KEY.json`` is the triplet with the image's checksum.
+
+    `images_of` returns key and JPEG of a split's images in stored order, given its keys; others are skipped.
     """
-    rows = triplets.drop(columns="split").set_index("key")
-    said = {key: {"key": key, **row} for key, row in rows.to_dict("index").items()}
-    shown = progress(images, f"shard {path.stem}", "images")
-    write_samples(path, ((key, sealed(jpeg, said[key])) for key, jpeg in shown if key in said))
+    for split in SPLITS:
+        chosen, path = triplets[triplets["split"] == split], getattr(paths, split)
+        rows = chosen.drop(columns="split").set_index("key").to_dict("index")
+        shown = progress(images_of(chosen["key"]), f"shard {path.stem}", "images")
+        write_samples(path, ((key, sealed(jpeg, {"key": key, **rows[key]})) for key, jpeg in shown if key in rows))
+    write_parquet(paths.triplets, triplets)
+    write_json(paths.counts, counts)
+    say_counts(counts)
 
 
 def say_counts(counts: dict[str, int]) -> None:
@@ -118,22 +106,18 @@ def say_counts(counts: dict[str, int]) -> None:
 def main() -> None:
     """Build the shards of the part that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    for name in ("images", "captions", *SPLITS, "triplets", "counts"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--captions", type=Path, required=True)
     parser.add_argument("--eval-share", type=float, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--negated-commas", choices=COMMAS, required=True)
+    add_outputs(parser)
     args = parser.parse_args()
-    captions = read_parquet(args.captions)
+    captions = read_parquet(args.captions, ["key", "status", "pairs", *TEXTS])
     fetched = {sample.key for sample in read_tars([args.images])}
     triplets = triplets_of(captions, fetched, args.eval_share, args.seed, args.negated_commas)
-    for split in SPLITS:
-        images = ((sample.key, sample.read()) for sample in read_tars([args.images]))
-        write_split(getattr(args, split), triplets[triplets["split"] == split], images)
-    write_parquet(args.triplets, triplets)
     counts = count_rows(captions, fetched, len(triplets))
-    write_json(args.counts, counts)
-    say_counts(counts)
+    write_part(args, triplets, lambda _: ((image.key, image.read()) for image in read_tars([args.images])), counts)
 
 
 if __name__ == "__main__":

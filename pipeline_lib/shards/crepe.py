@@ -4,9 +4,9 @@
 
     python -m pipeline_lib.shards.crepe --captions prod_hard_negatives/negate --output crepe.parquet
 
-Input: the CSV files of `pipeline_lib.formats.crepe_layout`. Output: a row per row of the files, ``key`` (of the sample
-that the reader `crepe` cuts out), ``caption``, ``negated_caption``. A row is left out, and counted, if one of its texts
-does not fit into CLIP's 77 tokens: cut off, it may lose what is negated.
+Input: the CSV files of `pipeline_lib.formats.crepe`. Output: a row per row of the files, ``key`` (of the sample that
+the reader `crepe` cuts out), ``caption``, ``negated_caption``. A row is left out, and counted, if one of its texts does
+not fit into CLIP's 77 tokens: cut off, it may lose what is negated.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pipeline_lib.jobs.files import write_parquet
 
 
 def triplets_of(captions: str | Path) -> tuple[pd.DataFrame, int]:
-    """Return the triplets of CREPE-Negate, and how many rows are too long to be any; raise what `read_crepe` raises."""
+    """Return the triplets of CREPE-Negate, and the number of rows that are too long."""
     regions = read_crepe(captions)
     rows = [(region.key, region.caption, region.hard_negatives[0]) for region in regions]
     fitting = [row for row in rows if fits_clip(row[1]) and fits_clip(row[2])]

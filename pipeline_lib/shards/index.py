@@ -6,8 +6,8 @@
         --shards train-*.tar eval-*.tar --train train.parquet --eval eval.parquet --index index.json
 
 The index holds, per shard, its name, samples, bytes and SHA-256, and in ``rows`` the parts' counts added up, with the
-size of each split and the number of evaluation samples whose caption and negated caption stand, word for word, in
-training too.
+size of each split and the number of evaluation samples whose caption and negated caption are, word for word, in
+training too: a reader should know how much of the evaluation is seen text.
 """
 
 import argparse
@@ -32,11 +32,12 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args()
     triplets = pd.concat([read_parquet(path) for path in args.triplets], ignore_index=True)
-    if triplets["key"].duplicated().any():
-        raise ValueError(f"key {triplets['key'][triplets['key'].duplicated()].iloc[0]!r} occurs in more than one part")
+    if (twice := triplets["key"].duplicated()).any():
+        raise ValueError(f"key {triplets['key'][twice].iloc[0]!r} occurs in more than one part")
     totals: Counter[str] = Counter()
     for path in args.counts:
         totals.update(read_json(path))  # unlike `+` it keeps a reason that no row had
+    texts = {}
     for split in SPLITS:
         rows = triplets[triplets["split"] == split].drop(columns="split")
         if rows.empty:
@@ -45,12 +46,8 @@ def main() -> None:
             )
         write_parquet(getattr(args, split), rows)
         totals[split] = len(rows)
-    # Other scenes, other photographs, the same words: a reader should know how much of the evaluation is seen text.
-    texts = {
-        split: triplets.loc[triplets["split"] == split, ["caption", "negated_caption"]].apply(tuple, axis=1)
-        for split in SPLITS
-    }
-    totals["eval_with_texts_seen_in_training"] = int(texts["eval"].isin(set(texts["train"])).sum())
+        texts[split] = pd.MultiIndex.from_frame(rows[["caption", "negated_caption"]])
+    totals["eval_with_texts_seen_in_training"] = int(texts["eval"].isin(texts["train"]).sum())
     shards, keys = [], []
     for path in args.shards:
         found = [key for key, _ in list_samples(path)]

@@ -1,32 +1,34 @@
-r"""Read the authors' released CC-Neg (``ccneg_preprocessed.pt``) as a table: what each row says, and whose split it is.
+r"""Make CC-Neg's shards from the authors' release: read its annotations as a table, then join them with its images.
 
 ::
 
-    python -m pipeline_lib.shards.release --annotations ccneg_preprocessed.pt --count 228246 --eval-last 40000 \
+    python -m pipeline_lib.shards.release read --annotations ccneg_preprocessed.pt --count 228246 --eval-last 40000 \
         --negated-commas remove --output release.parquet
+    python -m pipeline_lib.shards.release build --release release.parquet --images ccneg_images --part 00000 \
+        --parts 64 --most-missing 0 --train train-00000.tar --eval eval-00000.tar \
+        --triplets triplets-00000.parquet --counts counts-00000.json
 
-takes about a minute and 2 GB of memory for a file of the release's size, 265 MB.
-
-The file is a torch-saved dictionary with ``image_paths`` (n texts, ``.../KEY.jpg`` with a key of nine digits) and
-``annotations`` (n dictionaries). Of an annotation are read ``json.caption``, and in ``sop_data`` ``negative-prompt``,
-``exclusion-prompt``, ``sop_chosen_object`` and the ``object-predicate-pairs`` of ``sop_decomposition``; the subject,
-which may be null, is not needed, and ``num_ops`` of older files only counts the pairs again. Of a path only the key is
-used: where images lie is the user's to say, never the file's.
+`read` takes about a minute and 2 GB of memory for the release's 265 MB: a torch-saved dictionary with ``image_paths``
+(n texts, ``.../KEY.jpg`` with a key of nine digits) and ``annotations`` (n dictionaries). Of a path only the key is
+used: the user says where the images are. Of an annotation it takes ``json.caption``, and in ``sop_data``
+``negative-prompt``, ``exclusion-prompt``, ``sop_chosen_object`` and the ``object-predicate-pairs`` of
+``sop_decomposition``. The table has a row per row of the release, with `COLUMNS`; ``negation_word`` may be ``none``.
 
 The split is the release's (paper, section 2): the last `eval-last` rows evaluate, all before them train. It is settled
-here, before a row is refused or an image missed, and stays with the row as its ``split`` and ``release_index``.
+before a row is refused or found without an image, and stays with the row as its ``split`` and ``release_index``.
 
-A row is refused if it lacks a text that training, evaluation or the choice of distractors needs, or if a text does not
-fit into CLIP's 77 tokens: the published loaders do not truncate, so no row of the release should be.
+A row is refused, with a ``reason``, if it lacks a text that training, evaluation or the choice of distractors needs, or
+if a text does not fit into CLIP's 77 tokens: the published loaders do not truncate, so every row should fit.
 
-Output: one row per row of the release, ``release_index``, ``key``, ``split``, ``caption``, ``negated_caption``,
-``exclusion_caption``, ``object``, ``negation_word`` (``none`` where none is found), ``n_pairs``, and ``reason`` of a
-refusal.
+`build` writes what `pipeline_lib.shards.build` writes, with ``release_index`` as a further column of the triplets.
+The images ``KEY.jpg`` are decoded to verify, and kept as they are. A row without an image is counted, so that rows =
+samples + rows without image + rows refused.
 """
 
 import argparse
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -34,10 +36,13 @@ import pyarrow as pa
 
 from pipeline_lib.clip.length import fits_clip
 from pipeline_lib.clip.torch_file import load_plain
+from pipeline_lib.formats.cc3m import part_range
+from pipeline_lib.formats.images import Sample
 from pipeline_lib.jobs.cli import run
-from pipeline_lib.jobs.files import write_parquet
+from pipeline_lib.jobs.files import read_parquet, write_parquet
 from pipeline_lib.jobs.quoted import quoted
-from pipeline_lib.shards.build import COMMAS, remove_commas
+from pipeline_lib.shards import image_folder
+from pipeline_lib.shards.build import COMMAS, add_outputs, remove_commas, write_part
 
 IMAGE_PATH = re.compile(r"(?:.*/)?([0-9]{9})\.jpg")
 NEGATION_WORD = re.compile(r"(?<![\w'-])(?:no|not|without)(?![\w'-])")
@@ -49,45 +54,15 @@ TEXTS = {
     "object": ("sop_data", "sop_chosen_object"),
 }
 EVALUATED = ("caption", "negated_caption")
-SCHEMA = pa.schema(
-    [
-        ("release_index", pa.int64()),
-        ("key", pa.string()),
-        ("split", pa.string()),
-        *((column, pa.string()) for column in TEXTS),
-        ("negation_word", pa.string()),
-        ("n_pairs", pa.int64()),
-        ("reason", pa.string()),
-    ]
-)
+NUMBERS = ("release_index", "n_pairs")
+COLUMNS = ("release_index", "key", "split", *TEXTS, "negation_word", "n_pairs", "reason")
+SCHEMA = pa.schema([(column, pa.int64() if column in NUMBERS else pa.string()) for column in COLUMNS])
 
 
 def read_release(path: str | Path, count: int, eval_last: int, commas: str) -> pd.DataFrame:
-    """Return the rows of the released file.
+    """Return the rows of the released file, in its order, with `COLUMNS`.
 
-    Parameters
-    ----------
-    path : str or Path
-        ``ccneg_preprocessed.pt``.
-    count : int
-        How many rows it must have.
-    eval_last : int
-        How many of them, at its end, are for evaluation.
-    commas : str
-        One of `COMMAS`: whether negated captions lose theirs.
-
-    Returns
-    -------
-    DataFrame
-        `count` rows with the columns of the module's output, in the order of the release.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is not such a release or of another size, a path has no key, two rows have one key, or path and
-        annotation disagree on it; the message names file and row.
+    The file must have `count` rows, of which the last `eval_last` are for evaluation; `commas` is one of `COMMAS`.
     """
     paths, annotations = _lists(path, count)
     first_seen: dict[str, int] = {}
@@ -95,7 +70,7 @@ def read_release(path: str | Path, count: int, eval_last: int, commas: str) -> p
     for index, (image_path, annotation) in enumerate(zip(paths, annotations, strict=True)):
         key = _key(f"{path}, row {index}", image_path, annotation)
         if first_seen.setdefault(key, index) != index:
-            raise ValueError(f"{path}, row {index}: key {key} stands in row {first_seen[key]} already")
+            raise ValueError(f"{path}, row {index}: key {key} is already in row {first_seen[key]}")
         split = "eval" if index >= count - eval_last else "train"
         rows.append({"release_index": index, "key": key, "split": split, **_triplet(annotation, split, commas)})
     return pd.DataFrame(rows)
@@ -119,13 +94,14 @@ def _lists(path: str | Path, count: int) -> tuple[list, list]:
     if not all(isinstance(entry, list) for entry in lists):
         found = f"the keys {quoted(list(content))}" if isinstance(content, dict) else f"a {type(content).__name__}"
         raise ValueError(f"{path}: expected a dictionary with lists image_paths and annotations, found {found}")
-    sizes = [len(entry) for entry in lists]
-    if sizes != [count, count]:
+    paths, annotations = lists
+    if not len(paths) == len(annotations) == count:
         raise ValueError(
             f"{path}: expected {count:,} image paths and as many annotations (config shards/released/count), found "
-            f"{sizes[0]:,} and {sizes[1]:,}; the split counts from the end, so another version splits otherwise"
+            f"{len(paths):,} and {len(annotations):,}; the split counts from the end, so another version would have "
+            "another split"
         )
-    return lists[0], lists[1]
+    return paths, annotations
 
 
 def _key(where: str, image_path: object, annotation: object) -> str:
@@ -142,9 +118,9 @@ def _key(where: str, image_path: object, annotation: object) -> str:
 
 
 def _triplet(annotation: object, split: str, commas: str) -> dict:
-    """Return what an annotation says, by column, with the reason where it is refused.
+    """Return an annotation's values by column, with the reason where it is refused.
 
-    Evaluation reads the two captions alone, so it is no reason there if another text is missing or too long.
+    Evaluation reads the two captions alone: there, another text may be missing or too long.
     """
     found = {column: _at(annotation, *names) for column, names in TEXTS.items()}
     texts = {column: text.strip() or None if isinstance(text, str) else None for column, text in found.items()}
@@ -156,12 +132,8 @@ def _triplet(annotation: object, split: str, commas: str) -> dict:
     if not lacking and not all(fits_clip(texts[column]) for column in needed):
         lacking = ["too-long"]
     pairs = _at(annotation, "sop_data", "sop_decomposition", "object-predicate-pairs")
-    return {
-        **texts,
-        "negation_word": word,
-        "n_pairs": len(pairs) if isinstance(pairs, list) else 0,
-        "reason": lacking[0] if lacking else None,
-    }
+    n_pairs = len(pairs) if isinstance(pairs, list) else 0
+    return {**texts, "negation_word": word, "n_pairs": n_pairs, "reason": lacking[0] if lacking else None}
 
 
 def _at(content: object, *names: str) -> object:
@@ -171,20 +143,80 @@ def _at(content: object, *names: str) -> object:
     return content
 
 
-def main() -> None:
-    """Convert the file that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--annotations", type=Path, required=True)
-    parser.add_argument("--count", type=int, required=True, help="rows that the file must have")
-    parser.add_argument("--eval-last", type=int, required=True, help="how many of them, at the end, are for evaluation")
-    parser.add_argument("--negated-commas", choices=COMMAS, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    args = parser.parse_args()
+def _with_image(rows: pd.DataFrame, folder: Path, most_missing: int) -> pd.DataFrame:
+    """Return the rows that are not refused and whose image is there; `most_missing` may be without one."""
+    kept = rows[rows["reason"].isna()]
+    there = pd.Series([(folder / f"{key}.jpg").is_file() for key in kept["key"]], kept.index, dtype=bool)
+    missing = kept["key"][~there]
+    if len(missing) > most_missing:
+        raise ValueError(
+            f"{folder}: {len(missing):,} of the {len(kept):,} images of this part are missing, such as "
+            f"{missing.iloc[0]}.jpg; complete the copy, or allow so many by shards/released/most_missing"
+        )
+    return kept[there].drop(columns="reason").reset_index(drop=True)
+
+
+def _count_rows(rows: pd.DataFrame, samples: int) -> dict[str, int]:
+    """Return how many rows became samples and why the others did not, each row counted once."""
+    refused = rows["reason"].dropna()
+    return {
+        "rows": len(rows),
+        "samples": samples,
+        "without_image": len(rows) - len(refused) - samples,
+        **{f"refused_{reason.replace('-', '_')}": int(count) for reason, count in refused.value_counts().items()},
+    }
+
+
+def _read_jpegs(folder: Path, keys: pd.Series) -> Iterator[tuple[str, bytes]]:
+    """Yield key and encoded image; each must decode."""
+    for key in keys:
+        path = folder / f"{key}.jpg"
+        sample = Sample(path, key, path.read_bytes, {})
+        encoded = sample.read()
+        sample.decode(encoded)
+        yield key, encoded
+
+
+def _read(args: argparse.Namespace) -> None:
     frame = read_release(args.annotations, args.count, args.eval_last, args.negated_commas)
     write_parquet(args.output, frame, SCHEMA)
     for column in ("split", "negation_word", "n_pairs", "reason"):
         counts = frame[column].value_counts()
         print(f"{column}: {', '.join(f'{value} {count:,}' for value, count in counts.items()) or 'none'}")
+
+
+def _build(args: argparse.Namespace) -> None:
+    release = read_parquet(args.release)
+    numbers = part_range(len(release), args.part, args.parts)
+    rows = release.iloc[numbers.start : numbers.stop]
+    folder = image_folder(args.images)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; expected the unpacked images of the released CC-Neg")
+    triplets = _with_image(rows, folder, args.most_missing)
+    write_part(args, triplets, lambda keys: _read_jpegs(folder, keys), _count_rows(rows, len(triplets)))
+
+
+def main() -> None:
+    """Read the annotations, or build the shards of the part, that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(required=True)
+    read = commands.add_parser("read", help="annotations -> table")
+    read.set_defaults(command=_read)
+    read.add_argument("--annotations", type=Path, required=True)
+    read.add_argument("--count", type=int, required=True, help="rows that the file must have")
+    read.add_argument("--eval-last", type=int, required=True, help="how many of them, at the end, are for evaluation")
+    read.add_argument("--negated-commas", choices=COMMAS, required=True)
+    read.add_argument("--output", type=Path, required=True)
+    build = commands.add_parser("build", help="table and images of a part -> shards")
+    build.set_defaults(command=_build)
+    build.add_argument("--release", type=Path, required=True)
+    build.add_argument("--images", type=Path, required=True)
+    build.add_argument("--part", type=int, required=True)
+    build.add_argument("--parts", type=int, required=True)
+    build.add_argument("--most-missing", type=int, required=True, help="images that the part may lack")
+    add_outputs(build)
+    args = parser.parse_args()
+    args.command(args)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.features.store import Features, load_features, save_features
 from pipeline_lib.fetch import journal, outcomes
 from pipeline_lib.finetune.terms import LOSSES
+from pipeline_lib.formats.annotations import coco_image_keys
 from pipeline_lib.formats.cc3m import Part, Row
-from pipeline_lib.formats.coco import image_keys
 from pipeline_lib.jobs.files import read_parquet, write_json, write_parquet
 from pipeline_lib.paper.tables.published import read_published
 from pipeline_lib.preflight.findings import inspect
@@ -195,7 +195,7 @@ INPUTS = {
         sugarcrepe_plus.read_sugarcrepe_plus,
         "replace_att.json",
     ),
-    "coco-captions": Input(files({"a.json": json.dumps(COCO)}), at("a.json", image_keys)),
+    "coco-captions": Input(files({"a.json": json.dumps(COCO)}), at("a.json", coco_image_keys)),
     "cc3m": Input(files({"a.tsv": ROWS}), at("a.tsv", read_captions)),
     "cc3m-gzip": Input(files({"a.tsv.gz": gzip.compress(ROWS.encode(), mtime=0)}), at("a.tsv.gz", read_captions)),
     "classes": Input(files({"a.txt": "dog\ncat\n"}), at("a.txt", prompts.read_classes)),

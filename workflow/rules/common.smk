@@ -16,8 +16,7 @@ from pipeline_lib.evaluate.prompts import prompt_flags
 from pipeline_lib.config.inputs import missing_data
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.paper.outputs import CAPTION_FORMAT
-from pipeline_lib.readers.catalogue import READERS
-from pipeline_lib.readers.reader import module_name
+from pipeline_lib.readers.reader import find_reader, module_name
 from pipeline_lib.config.checks import (
     PoolJob,
     check_config,
@@ -26,7 +25,7 @@ from pipeline_lib.config.checks import (
     pool_jobs,
     read_experiments,
 )
-from pipeline_lib.shards.release_layout import image_folder
+from pipeline_lib.shards import image_folder
 from pipeline_lib.jobs.code_version import sources
 
 try:
@@ -198,7 +197,7 @@ def checkpoint_options(wildcards):
 # shards
 def released_images(wildcards):
     """The folder in which the released images lie: its time tells when some are added."""
-    return image_folder(config["shards"]["released"]["images"])
+    return str(image_folder(config["shards"]["released"]["images"]))
 
 
 # features
@@ -217,7 +216,7 @@ def pool_job(wildcards):
 def pool_files(wildcards):
     """The files and folders that a job reads."""
     job = pool_job(wildcards)
-    return READERS[job.reader].needs(*map(in_run, job.paths))
+    return find_reader(job.reader).needs(*map(in_run, job.paths))
 
 
 def reader_code(wildcards):

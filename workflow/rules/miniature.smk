@@ -1,7 +1,7 @@
 # miniature: seed -> the world: captions file, what its hosts serve, labelled sets, SugarCREPE- and CREPE-like files
 #   out: <run>/miniature/…, the files that pipeline_lib/miniature/make.py lists
 # Only for a run with a `miniature:` section; a run on real data names its own files in the config instead.
-from pipeline_lib.formats.crepe_layout import captions_files
+from pipeline_lib.formats.crepe import captions_files
 from pipeline_lib.miniature.describe import LABELLED
 
 

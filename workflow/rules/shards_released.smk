@@ -30,7 +30,7 @@ rule release:
     shell:
         r"""
         exec &> >(tee {log:q})
-        python -m pipeline_lib.shards.release \
+        python -m pipeline_lib.shards.release read \
             --annotations {input.annotations:q} \
             --output {output:q} \
             {params.split} {params.commas}
@@ -42,7 +42,7 @@ rule shards_released:
     input:
         release="<run>/shards/release.parquet",
         images=released_images,
-        code=library("shards.build_released"),
+        code=library("shards.release"),
     output:
         train="<run>/shards/train-{part}.tar",
         eval="<run>/shards/eval-{part}.tar",
@@ -64,7 +64,7 @@ rule shards_released:
     shell:
         r"""
         exec &> >(tee {log:q})
-        python -m pipeline_lib.shards.build_released \
+        python -m pipeline_lib.shards.release build \
             --release {input.release:q} \
             --images {input.images:q} \
             --part {wildcards.part} \
