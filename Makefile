@@ -1,13 +1,14 @@
-# make tables   make the environment, run the pipeline, print the headline table
-# make test     make the environment, lint, run the tests
+# make tables     make the environment, run the pipeline, print the headline table
+# make test       make the environment, lint, run the fast tests: some five minutes on two cores
+# make test-all   the same and the slow tests: kills, full disks, reruns, the paper's run on a few items, SLURM
 # make preflight CONFIG=config/paper.yaml   say which data are here, what the run costs and what can run now
-# make bench    time the published fine-tuning loop and ours: a quarter of an hour on two cores
-# make bench-results   time tables and statistics of a run of the paper's size, from generated scores: five minutes
-# make bench-fetch   time img2dataset and our fetch: ten minutes on two cores
+# make bench           time the published fine-tuning loop and ours: a quarter of an hour on two cores
+# make bench-fetch     time img2dataset and our fetch: ten minutes
+# make bench-results   time tables, figures and report of a run of the paper's size: five minutes
 # make bench-scaling   time and memory of planning and loading as the data grow: two minutes
-# make faults   kill a small run in every stage, fill its disk, protect it, end it by SIGTERM: half an hour on two cores
-# make audit    ask for known vulnerabilities of the locked packages; make licences   list their licences
-# make fuzz COUNT=10000   throw so many damaged files at every reader: FLAGS="--doors tar zip" for some
+# make faults     kill a small run in every stage, fill its disk, protect it, end it by SIGTERM: half an hour
+# make fuzz COUNT=10000   give every reader so many damaged files
+# make audit      ask for known vulnerabilities of the locked packages; make licences   list their licences
 CORES ?= 8
 PYTHON ?= python3
 CONFIG ?=
@@ -17,7 +18,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: tables test lint preflight bench bench-fetch bench-results bench-scaling faults fuzz readme lock audit licences clean
+.PHONY: tables test test-all lint preflight bench bench-fetch bench-results bench-scaling faults fuzz readme lock audit licences clean
 
 tables: $(ENVIRONMENT)
 	snakemake --cores $(CORES) --quiet rules --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
@@ -32,7 +33,12 @@ preflight: $(ENVIRONMENT)
 	$$ask --quiet all -- preflight || { $$ask --dry-run --quiet -- preflight; exit 1; }
 
 test: $(ENVIRONMENT) lint
-	pytest
+	python -m pytest -n logical --dist loadfile
+
+# What kills jobs or starts a SLURM has the machine for itself.
+test-all: $(ENVIRONMENT) lint
+	python -m pytest -n logical --dist loadfile -m "not slurm and not faults" --files 200
+	python -m pytest -m "slurm or faults"
 
 lint: $(ENVIRONMENT)
 	ruff check .
@@ -40,28 +46,28 @@ lint: $(ENVIRONMENT)
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint --quiet
 
-# FLAGS are those of tests/bench/speed.py, such as FLAGS="--models tiny" or FLAGS="--sugarcrepe data/sugarcrepe".
+# FLAGS are those of bench/speed.py, such as FLAGS="--models tiny" or FLAGS="--sugarcrepe data/sugarcrepe".
 bench: $(ENVIRONMENT)
-	PYTHONPATH=tests python -m bench.speed $(FLAGS)
+	python -m bench.speed $(FLAGS)
 
 # img2dataset goes into a virtual environment of its own; FLAGS="--venv FOLDER" says where.
 bench-fetch: $(ENVIRONMENT)
-	PYTHONPATH=tests python -m bench.fetch $(FLAGS)
+	python -m bench.fetch $(FLAGS)
 
 # FLAGS="--folder FOLDER" says where the generated scores go (0.5 GB).
 bench-results: $(ENVIRONMENT)
-	PYTHONPATH=tests python -m bench.results $(FLAGS)
+	python -m bench.results $(FLAGS)
 
-# FLAGS are those of tests/bench/scaling.py, such as FLAGS="--rows 1000000".
+# FLAGS are those of bench/scaling.py, such as FLAGS="--rows 1000000".
 bench-scaling: $(ENVIRONMENT)
-	PYTHONPATH=tests python -m bench.scaling $(FLAGS)
+	python -m bench.scaling $(FLAGS)
 
-# FLAGS are those of tests/faults/kills.py, such as FLAGS="--kills 40 --seed 1". Mounting disks takes root.
+# FLAGS="--kills 40 --seed 1" kills more often and at other moments. Mounting disks takes root.
 faults: $(ENVIRONMENT)
-	PYTHONPATH=tests python -m faults.kills $(FLAGS)
-	PYTHONPATH=tests python -m faults.disks
+	python -m pytest -s -m faults tests/test_kills.py tests/test_disks.py --kills 26 $(FLAGS)
+
 fuzz: $(ENVIRONMENT)
-	PYTHONPATH=tests python -m fuzz.run --count $(or $(COUNT),10000) $(FLAGS)
+	python -m pytest -n logical tests/test_fuzz.py::test_a_damaged_file_is_read_or_refused_with_words --files $(or $(COUNT),10000) $(FLAGS)
 
 # The README's table and figure, from the last run.
 readme: $(ENVIRONMENT)

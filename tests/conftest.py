@@ -1,8 +1,16 @@
 """What several test files share: tiny models and image pools, made here."""
 
+import importlib
+import importlib.util
 import io
+import os
 import shutil
+import sys
 from pathlib import Path
+
+# Tests run `python`, `snakemake` and `torchrun` of this environment, and two processes at a time.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from PIL import Image
@@ -12,14 +20,17 @@ from pipeline_lib.formats.tars import encode_json, write_samples
 ROOT = Path(__file__).parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data"
 
+
+def pytest_addoption(parser):
+    """Options of `make faults` and `make fuzz`."""
+    parser.addoption("--kills", type=int, default=4, help="how often a run is killed; from 19 on in every stage")
+    parser.addoption("--files", type=int, default=15, help="how many damaged files of each kind are read")
+    parser.addoption("--seed", type=int, default=0, help="draws the moments of kills and the damages")
+
+
 TINY = {
-    "embed_dim": 32,
-    "image_resolution": 32,
-    "vision_layers": 1,
-    "vision_width": 64,
-    "vision_patch_size": 16,
-    "transformer_width": 64,
-    "transformer_layers": 2,
+    **{"embed_dim": 32, "image_resolution": 32, "vision_layers": 1, "vision_width": 64, "vision_patch_size": 16},
+    **{"transformer_width": 64, "transformer_layers": 2},
 }
 TINY_RESNET = {**TINY, "vision_layers": [1, 1, 1, 1], "vision_width": 8, "vision_patch_size": None}
 
@@ -57,6 +68,12 @@ def call(main, *arguments):
             return end.code
 
 
+def main_of(module):
+    """The `main` of a module, or of a package that is run as one, by its name."""
+    spec = importlib.util.find_spec(module)
+    return importlib.import_module(f"{module}.__main__" if spec.submodule_search_locations else module).main
+
+
 def jpeg_bytes(colour=(200, 30, 30), size=(40, 36)) -> bytes:
     """A plain JPEG."""
     content = io.BytesIO()
@@ -66,21 +83,12 @@ def jpeg_bytes(colour=(200, 30, 30), size=(40, 36)) -> bytes:
 
 def write_pool(path, count, first=0, **said) -> list[str]:
     """Write a tar of `count` images of different colours; return the keys."""
-    keys = [f"{number:09d}" for number in range(first, first + count)]
-    write_samples(
-        path,
-        (
-            (
-                key,
-                {
-                    "jpg": jpeg_bytes((int(key) * 37 % 256, int(key) * 91 % 256, 90)),
-                    "json": encode_json({"key": key, **said}),
-                },
-            )
-            for key in keys
-        ),
-    )
-    return keys
+    samples = {}
+    for number in range(first, first + count):
+        image, key = jpeg_bytes((number * 37 % 256, number * 91 % 256, 90)), f"{number:09d}"
+        samples[key] = {"jpg": image, "json": encode_json({"key": key, **said})}
+    write_samples(path, samples.items())
+    return list(samples)
 
 
 @pytest.fixture

@@ -1,17 +1,44 @@
-"""Files that were made to do harm, made here: none of them may be taken, run, or cost the machine."""
+"""Files that were made to do harm: none of them may be taken, run, or cost the machine much time or memory."""
 
 import gzip
 import io
 import json
 import os
 import pickle
+import resource
+import signal
 import struct
 import tarfile
 import zipfile
 import zlib
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from conftest import jpeg_bytes
+
+SECONDS = 60
+MEMORY_BYTES = 2 << 30  # beyond what the process has
+
+
+@contextmanager
+def bounded():
+    """Let what runs in it fail when it takes too long or too much memory."""
+
+    def late(*_):
+        raise AssertionError(f"took more than {SECONDS} s")
+
+    used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_DATA)
+    handler = signal.signal(signal.SIGALRM, late)
+    signal.alarm(SECONDS)
+    resource.setrlimit(resource.RLIMIT_DATA, (used + MEMORY_BYTES, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, limits)
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, handler)
 
 
 class Touch:

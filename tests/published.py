@@ -5,7 +5,7 @@ the caption and the negated caption over all 77 positions, and takes one step of
 remembered, shared, shortened or reordered. On a GPU under fp16 autocast with a gradient scaler, as the paper; on a CPU
 in the precision of the model's weights: fp32, or float64 after `in_float64`.
 
-`tests/test_proofs.py` compares the numbers, `tests/bench` the time. Axes: b batch, d embedding.
+`tests/test_proofs.py` compares the numbers, `bench` the time. Axes: b batch, d embedding.
 """
 
 import math

@@ -1,19 +1,15 @@
-"""The benchmark's arithmetic, which its tables are computed with."""
+"""The arithmetic behind the benchmark's tables, and each benchmark once on little."""
+
+import importlib
+import os
+import subprocess
+import sys
 
 import pytest
-from bench.arithmetic import (
-    SIZES,
-    bound,
-    distinct_prefixes,
-    image_flop,
-    our_hours,
-    published_hours,
-    shared_text_flop,
-    step_seconds,
-    table,
-    text_flop,
-    turned,
-)
+from conftest import ROOT
+
+from bench import arithmetic
+from bench.arithmetic import SIZES, bound, shared_text_flop
 from bench.speed import summary
 
 
@@ -22,13 +18,13 @@ from bench.speed import summary
 )
 def test_operations_are_those_of_openais_models(name, text, image):
     # As open_clip's model profile lists them.
-    assert text_flop(SIZES[name]) / 1e9 == pytest.approx(text, rel=1e-3)
-    assert image_flop(SIZES[name]) / 1e9 == pytest.approx(image, rel=1e-3)
+    assert arithmetic.text_flop(SIZES[name]) / 1e9 == pytest.approx(text, rel=1e-3)
+    assert arithmetic.image_flop(SIZES[name]) / 1e9 == pytest.approx(image, rel=1e-3)
 
 
 def test_sharing_prefixes_costs_less_and_bounds_the_ratio():
     size = SIZES["ViT-B/32"]
-    assert shared_text_flop(size, 77) < text_flop(size)  # the last block alone
+    assert shared_text_flop(size, 77) < arithmetic.text_flop(size)  # the last block alone
     assert shared_text_flop(size, 7) < shared_text_flop(size, 8)
     # Without texts the ratio is that of image encodings: two per sample and epoch against one per image.
     encodings = 2 * 5 * 188_246 / (188_246 + 118_287)
@@ -36,14 +32,14 @@ def test_sharing_prefixes_costs_less_and_bounds_the_ratio():
 
 
 def test_distinct_prefixes_are_counted_once():
-    assert distinct_prefixes([[1, 2, 3], [1, 2, 4], [1, 2, 3], [2, 3]]) == 6
+    assert arithmetic.distinct_prefixes([[1, 2, 3], [1, 2, 4], [1, 2, 3], [2, 3]]) == 6
 
 
 def test_hours_follow_from_seconds():
-    assert step_seconds(step_s=2.0, optimiser_s=1.0, batch_size=10) == pytest.approx(0.1 + 0.005)
-    assert published_hours(3.6) == pytest.approx(941.23)
-    assert our_hours(image_s=3.6, sample_s=0.0, tokenise_s=0.0) == pytest.approx(306.533)
-    assert our_hours(image_s=0.0, sample_s=3.6, tokenise_s=3.6) == pytest.approx(941.23 + 376.492)
+    assert arithmetic.step_seconds(step_s=2.0, optimiser_s=1.0, batch_size=10) == pytest.approx(0.1 + 0.005)
+    assert arithmetic.published_hours(3.6) == pytest.approx(941.23)
+    assert arithmetic.our_hours(image_s=3.6, sample_s=0.0, tokenise_s=0.0) == pytest.approx(306.533)
+    assert arithmetic.our_hours(image_s=0.0, sample_s=3.6, tokenise_s=3.6) == pytest.approx(941.23 + 376.492)
 
 
 def test_a_models_columns():
@@ -58,14 +54,22 @@ def test_a_models_columns():
     assert after["reached by fp32"] == "18%"
 
 
-def test_tables_are_markdown():
-    assert turned("part", {"a": {"x": "1", "y": "2"}, "b": {"x": "3", "y": "4"}}) == [
-        {"part": "x", "a": "1", "b": "3"},
-        {"part": "y", "a": "2", "b": "4"},
-    ]
-    assert table([{"model": "a", "h": "1.0"}, {"model": "bb", "h": "20"}]).splitlines() == [
-        "| model | h   |",
-        "|-------|-----|",
-        "| a     | 1.0 |",
-        "| bb    | 20  |",
-    ]
+def test_every_benchmark_finds_what_it_imports():
+    for path in (ROOT / "bench").glob("*.py"):
+        importlib.import_module(f"bench.{path.stem}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        ("speed --models tiny --batch-size 8 --repeats 1", "| tiny "),
+        ("fetch_memory --rows 200", "200 rows: "),
+        ("fetch_hostile --links 100 --hosts 20", "hostile / clean"),
+        ("scaling --parts 5 --rows 2000", "load 2,000 samples: "),
+    ],
+)
+def test_a_benchmark_runs(arguments, printed):
+    command = [sys.executable, "-m", *f"bench.{arguments}".split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": "."})
+    assert done.returncode == 0 and printed in done.stdout, done.stderr[-3000:]

@@ -1,15 +1,13 @@
 """A file of a run that is damaged: whoever reads it names it, and the rule that makes it again."""
 
-import importlib
 import re
-import shlex
 import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, call
-from faults.small import finish
+from conftest import ROOT, call, main_of
+from faults.small import commands
 
 from pipeline_lib.formats.tars import list_members, read_samples, write_samples
 from pipeline_lib.jobs.rule_of_file import made_by, remedy
@@ -50,23 +48,8 @@ READ_BY = {
     f"{ITEMS}/sugarcrepe.parquet": "paper_tables",
     f"{RUN}/tables.parquet": "paper_figures",
 }
-CHECKED = (".tar", ".parquet", ".safetensors", ".pt")  # by a checksum, which JSON has not
-UNCHECKED = f"{RUN}/miniature/crepe.tar"  # read like the photos of others, which have none
-
-
-@pytest.fixture(scope="module")
-def commands(small_run):
-    """The module and the arguments of every job of the small run, by rule and wildcards."""
-    status, said = finish(small_run, "--dry-run", "--forceall", "--printshellcmds")
-    assert status == 0, said[-3000:]
-    found = {}
-    for block in re.split(r"\n(?=(?:local)?rule \w+:)", said):
-        rule, named = re.match(r"(?:local)?rule (\w+):", block), re.search(r"wildcards: (.*)", block)
-        command = re.search(r"python -m ((?:.*\\\n)*.*)", block)
-        if rule and command:
-            values = ",".join(re.findall(r"=([\w-]+)", named[1])) if named else ""
-            found[f"{rule[1]} {values}".strip()] = shlex.split(command[1].replace("\\\n", " "))
-    return found
+CHECKED = (".tar", ".parquet", ".safetensors", ".pt")  # by a checksum; JSON has none
+UNCHECKED = f"{RUN}/miniature/crepe.tar"  # is read like the photos of others, which have none
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +58,27 @@ def copy(small_run, tmp_path_factory):
     return shutil.copytree(small_run, tmp_path_factory.mktemp("damage") / "run")
 
 
-def main_of(name):
-    """The function that a command runs: a module's, or that of a package's `__main__`."""
-    module = importlib.import_module(name)
-    return getattr(module, "main", None) or importlib.import_module(f"{name}.__main__").main
+@pytest.fixture(scope="module")
+def jobs(small_run):
+    """The module and the arguments of every job of the small run, by rule and wildcards."""
+    return commands(small_run)
+
+
+@pytest.fixture
+def read_by_job(copy, jobs, monkeypatch):
+    """A function that puts other content into a file, runs a job, and returns the message that the job ends with."""
+
+    def read(job, path, content):
+        monkeypatch.chdir(copy)
+        module, *arguments = jobs[job]
+        whole = path.read_bytes()
+        path.write_bytes(content)
+        try:
+            return call(main_of(module), *arguments)
+        finally:
+            path.write_bytes(whole)
+
+    return read
 
 
 def truncated(path: Path) -> bytes:
@@ -100,20 +100,14 @@ def flipped(path: Path) -> bytes:
     return content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
 
 
-@pytest.mark.parametrize("damage", [truncated, flipped])
-@pytest.mark.parametrize("name", READ_BY)
-def test_a_damaged_file_is_named_with_the_rule_that_makes_it(name, damage, copy, commands, monkeypatch):
-    path = copy / name
-    if damage is flipped and (path.suffix not in CHECKED or name == UNCHECKED):
-        pytest.skip("without a checksum")
-    monkeypatch.chdir(copy)
-    module, *arguments = commands[READ_BY[name]]
-    whole = path.read_bytes()
-    path.write_bytes(damage(path))
-    try:
-        said = call(main_of(module), *arguments)
-    finally:
-        path.write_bytes(whole)
+DAMAGED = [(name, truncated) for name in READ_BY]
+DAMAGED += [(name, flipped) for name in READ_BY if name.endswith(CHECKED) and name != UNCHECKED]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("name", "damage"), DAMAGED)
+def test_a_damaged_file_is_named_with_the_rule_that_makes_it(name, damage, copy, read_by_job):
+    said = read_by_job(READ_BY[name], copy / name, damage(copy / name))
     assert isinstance(said, str) and said.startswith("error: ") and name in said, said
     assert re.search(rf"delete it.*rule {re.split(', | or ', made_by(name))[0]}", said), said
 
@@ -126,16 +120,8 @@ def test_the_rules_that_make_files_are_those_of_the_workflow():
             for output in re.findall(r'"((?:<run>|results)/[^"]+)"', listed[1] if listed else ""):
                 outputs.setdefault(output, set()).add(re.match(r"rule (\w+)", block)[1])
     assert len(outputs) > 30
-    sample = {
-        "part": "00000",
-        "split": "train",
-        "name": "kinds",
-        "backbone": "vit",
-        "pool": "coco",
-        "model": "vit",
-        "benchmark": "valse",
-        "blind": "blind-rule",
-    }
+    sample = {"part": "00000", "split": "train", "name": "kinds", "backbone": "vit", "pool": "coco", "model": "vit"}
+    sample |= {"benchmark": "valse", "blind": "blind-rule"}
     for output, makers in outputs.items():
         if output.endswith(".retried") or output.startswith("results/"):
             continue  # which nobody reads: marks and copies
@@ -144,17 +130,11 @@ def test_the_rules_that_make_files_are_those_of_the_workflow():
     assert made_by("data/coco/val2017.zip") is None and remedy("a.tar").startswith("delete it")
 
 
-def test_the_index_holds_the_samples_of_the_shards_against_the_triplets(copy, commands, monkeypatch):
-    monkeypatch.chdir(copy)
-    path = Path(RUN) / "shards" / "train-00000.tar"
-    whole = path.read_bytes()
-    samples = list(read_samples(path))
-    write_samples(path, samples[:-1])
-    module, *arguments = commands["shards_index"]
-    try:
-        said = call(main_of(module), *arguments)
-    finally:
-        path.write_bytes(whole)
+@pytest.mark.faults
+def test_the_index_holds_the_samples_of_the_shards_against_the_triplets(copy, tmp_path, read_by_job):
+    path = copy / RUN / "shards" / "train-00000.tar"
+    write_samples(tmp_path / "fewer.tar", list(read_samples(path))[:-1])
+    said = read_by_job("shards_index", path, (tmp_path / "fewer.tar").read_bytes())
     assert "samples of the triplets" in said and "the rule shards_build" in said
 
 

@@ -7,7 +7,7 @@ import sys
 import pandas as pd
 import pytest
 from aiohttp import web
-from bench.fetch_kills import Site, kill_and_finish
+from faults.fetch_kills import Site, kill_and_finish
 from fetching import fetch, fetch_command, jpeg, serving
 
 from pipeline_lib.fetch import fetch as command

@@ -1,20 +1,20 @@
-"""Hostile archives, images and folders: each is refused for what it is, at the door where it comes in."""
+"""Hostile archives, images and folders: each is refused, and the message says what is wrong with it."""
 
 import gzip
-import io
 import os
-import subprocess
-import sys
+import re
 import tarfile
 import zipfile
 
 import layouts
 import numpy as np
 import pytest
-from conftest import ROOT, call, jpeg_bytes
-from hostile import SVG, jpeg, member, png, tarred, zipped
+import torch
+from conftest import call, jpeg_bytes
+from hostile import SVG, bounded, jpeg, member, png, tarred, zipped
 from PIL import Image
 
+from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.features import encode
 from pipeline_lib.formats.images import read_images
 from pipeline_lib.formats.tars import list_members, read_packed
@@ -32,23 +32,20 @@ def extended(name: str, content: bytes, headers: dict, **changes) -> bytes:
     return tarred((info, content), form=tarfile.PAX_FORMAT)
 
 
+OUT = "leads out of the archive's folder"
 TARS = {
-    "out of the folder": (tarred(member("../evil.jpg", b"x")), "'../evil.jpg' leads out of the archive's folder"),
-    "deep out of it": (tarred(member("a/../../evil.jpg", b"x")), "leads out of the archive's folder"),
-    "absolute": (tarred(member("/etc/evil.jpg", b"x")), "'/etc/evil.jpg' leads out of the archive's folder"),
+    "out of the folder": (tarred(member("../evil.jpg", b"x")), f"'../evil.jpg' {OUT}"),
+    "deep out of it": (tarred(member("a/../../evil.jpg", b"x")), OUT),
+    "absolute": (tarred(member("/etc/evil.jpg", b"x")), f"'/etc/evil.jpg' {OUT}"),
+    "a long name out of it": (tarred(member("../" + "x" * 200 + ".jpg", b"x")), OUT),
     **{
         what: (tarred(member("a.jpg", type=kind, linkname="/etc/passwd")), "is a link, a device or the like")
-        for what, kind in {
-            "a symbolic link": tarfile.SYMTYPE,
-            "a hard link": tarfile.LNKTYPE,
-            "a device": tarfile.CHRTYPE,
-            "a disk": tarfile.BLKTYPE,
-            "a pipe": tarfile.FIFOTYPE,
-            "a sparse file": tarfile.GNUTYPE_SPARSE,
-            "a kind of its own": b"Q",
-        }.items()
+        for what, kind in (
+            ("a symbolic link", tarfile.SYMTYPE), ("a hard link", tarfile.LNKTYPE), ("a device", tarfile.CHRTYPE),
+            ("a disk", tarfile.BLKTYPE), ("a pipe", tarfile.FIFOTYPE), ("a sparse file", tarfile.GNUTYPE_SPARSE),
+            ("a kind of its own", b"Q"),
+        )
     },
-    "a long name out of it": (tarred(member("../" + "x" * 200 + ".jpg", b"x")), "leads out of the archive's folder"),
     "sparse by a header": (extended("a.jpg", b"1\n0\n1\n" + bytes(600), SPARSE), "is not that of its bytes"),
     "a negative size": (tarred(member("a.jpg", size=-512)), "the size of 'a.jpg' is negative"),
     "a size by a header": (extended("a.jpg", b"x", {"size": "-512"}), "is not that of its bytes"),
@@ -61,21 +58,21 @@ TARS = {
         tarred(*[member("x", b"n\0", type=tarfile.GNUTYPE_LONGNAME)] * 3000, member("a.jpg", b"x")),
         "recursion",
     ),
+}  # fmt: skip
+SAMPLES = {  # of which the tar itself is sound
     "a name with a line feed": (tarred(member(f"{NASTY}.jpg", b"x")), "expected a key of letters"),
     "a sample twice": (tarred(member("a.jpg", b"x"), member("a.jpg", b"y")), "sample 'a' has a second .jpg member"),
 }
 
 
-@pytest.mark.parametrize("what", TARS)
+@pytest.mark.parametrize("what", [*TARS, *SAMPLES])
 def test_a_hostile_tar_is_refused_by_what_is_wrong_with_it(tmp_path, what):
-    content, message = TARS[what]
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.tar").write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.tar: ") as error:
+    content, message = {**TARS, **SAMPLES}[what]
+    layouts.write(tmp_path / "in" / "a.tar", content)
+    with pytest.raises(ValueError, match=rf"a\.tar: .*{re.escape(message)}"):
         list(read_images([tmp_path / "in" / "a.tar"]))
-    assert message in str(error.value)
     assert [path.name for path in tmp_path.rglob("*")] == ["in", "a.tar"]
-    if what not in ("a name with a line feed", "a sample twice"):
+    if what in TARS:
         layouts.write(tmp_path / "VOCtest_06-Nov-2007.tar", content)
         with pytest.raises(ValueError, match="not a whole tar"):
             read_pool(find_reader("voc2007"), [str(tmp_path)])
@@ -116,8 +113,8 @@ def lying() -> bytes:
 
 
 ZIPS = {
-    "out of the folder": (zipped(("../000000000001.jpg", b"x")), "leads out of the archive's folder"),
-    "absolute": (zipped(("/000000000001.jpg", b"x")), "leads out of the archive's folder"),
+    "out of the folder": (zipped(("../000000000001.jpg", b"x")), OUT),
+    "absolute": (zipped(("/000000000001.jpg", b"x")), OUT),
     "overlapping files": (overlapping(), "overlap"),
     "a size that lies": (lying(), "cannot be read"),
     "a file of 300 MB": (zipped(("000000000001.jpg", bytes(300_000_000))), "bytes at most"),
@@ -132,10 +129,9 @@ ZIPS = {
 def test_a_hostile_zip_is_refused_by_what_is_wrong_with_it(tmp_path, what):
     content, message = ZIPS[what]
     (tmp_path / "val2017.zip").write_bytes(content)
-    with pytest.raises(ValueError, match=r"val2017\.zip: ") as error:
+    with pytest.raises(ValueError, match=rf"val2017\.zip: .*{message}"):
         for sample in read_pool(find_reader("coco"), [str(tmp_path / "val2017")]):
             sample.decode(sample.read())
-    assert message in str(error.value)
     assert [path.name for path in tmp_path.rglob("*")] == ["val2017.zip"]
 
 
@@ -167,23 +163,18 @@ def test_an_image_that_is_none_is_refused_before_it_costs_memory(tmp_path, what)
         sample.decode(sample.read())
 
 
-def saved(image: Image.Image, form: str, **options) -> bytes:
-    content = io.BytesIO()
-    image.save(content, form, **options)
-    return content.getvalue()
-
-
 def test_unusual_images_are_read_in_colour(tmp_path):
     red = Image.new("RGB", (8, 6), (250, 10, 10))
     turned = Image.Exif()
     turned[0x112] = 6
-    for name, content in {
-        "cmyk": saved(red.convert("CMYK"), "JPEG"),
-        "deep": saved(Image.fromarray(np.full((6, 8), 40_000, np.uint16)), "PNG"),
-        "animated": saved(red, "PNG", save_all=True, append_images=[red.copy()]),
-        "turned": saved(red, "PNG", exif=turned),
-    }.items():
-        layouts.write(tmp_path / f"{name}.jpg", content)
+    deep = Image.fromarray(np.full((6, 8), 40_000, np.uint16))
+    for name, image, options in (
+        ("cmyk", red.convert("CMYK"), {"format": "JPEG"}),
+        ("deep", deep, {"format": "PNG"}),
+        ("animated", red, {"format": "PNG", "save_all": True, "append_images": [red.copy()]}),
+        ("turned", red, {"format": "PNG", "exif": turned}),
+    ):
+        image.save(tmp_path / f"{name}.jpg", **options)
     found = {sample.key: sample.decode(sample.read()) for sample in read_pool(find_reader("folder"), [str(tmp_path)])}
     assert {(image.mode, image.size) for image in found.values()} == {("RGB", (8, 6))}
     assert np.abs(np.array(found["animated"]).astype(int) - (250, 10, 10)).max() == 0
@@ -195,9 +186,8 @@ def test_a_folder_of_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
     with open(tmp_path / "huge.jpg", "wb") as huge:
         huge.truncate(1 << 40)
     for sample in read_pool(find_reader("folder"), [str(tmp_path)]):
-        with pytest.raises(
-            ValueError, match=rf"{sample.key}\.jpg: .*expected a file of 268,435,456 bytes at most, found"
-        ):
+        expected = "expected a file of 268,435,456 bytes at most, found"
+        with pytest.raises(ValueError, match=rf"{sample.key}\.jpg: .*{expected}"):
             sample.read()
 
 
@@ -222,29 +212,12 @@ def test_a_file_name_is_quoted_and_in_one_line(tmp_path, name, tiny_checkpoint):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
 
 
-LIMITED = """
-import resource, sys
-from pipeline_lib.jobs.cli import run
-from pipeline_lib.backbones.formats import read_weights
-used = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_DATA, (used + (3 << 30),) * 2)
-run(lambda: read_weights(sys.argv[1]))
-"""
-
-
 def test_a_checkpoint_whose_tensors_say_more_than_it_has_is_refused_in_bounded_memory(tmp_path):
-    import torch
-
-    bombs = {
-        "stride.pt": {"visual.proj": torch.zeros(1).expand(2**20, 2**20)},
-        "stride-half.pt": {"visual.proj": torch.zeros(1, dtype=torch.half).expand(2**18, 2**18)},
-        "empty.pt": {"token_embedding.weight": torch.empty(10**12, 0)},
-    }
-    for name, state_dict in bombs.items():
-        torch.save({"model": state_dict}, tmp_path / name)
-    for name in bombs:
-        done = subprocess.run(
-            [sys.executable, "-c", LIMITED, str(tmp_path / name)], cwd=ROOT, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
-        assert done.stderr.startswith(f"error: {tmp_path / name}: "), done.stderr
+    for state_dict in (
+        {"visual.proj": torch.zeros(1).expand(2**20, 2**20)},
+        {"visual.proj": torch.zeros(1, dtype=torch.half).expand(2**18, 2**18)},
+        {"token_embedding.weight": torch.empty(10**12, 0)},
+    ):
+        torch.save({"model": state_dict}, tmp_path / "bomb.pt")
+        with bounded(), pytest.raises(ValueError, match=r"bomb\.pt: "):
+            read_weights(tmp_path / "bomb.pt")

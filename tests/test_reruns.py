@@ -7,6 +7,7 @@ import pytest
 import yaml
 from workflows import merged, plan
 
+pytestmark = pytest.mark.faults  # it needs the small run
 SHOWN = {"show_tables", "show_figures", "show_report", "all"}
 END = {"paper_tables", "paper_figures", "paper_report"} | SHOWN
 CCNEG = {"evaluate_ccneg conclip-rn-s0", "evaluate_ccneg crepe-rn-s0"}

@@ -2,11 +2,9 @@
 
 import html
 import json
-import os
 import re
-import subprocess
-import sys
 import zipfile
+from itertools import product
 
 import pandas as pd
 import pytest
@@ -15,11 +13,14 @@ from aiohttp import web
 from conftest import copy_repository
 from fetching import serving
 from shoebox import CAPTIONS, DEAD, MISLABELLED, pack, picture
+from workflows import snakemake
 
 from pipeline_lib.jobs.files import read_json, read_parquet
 from pipeline_lib.paper.outputs import FIGURE_FORMATS, FIGURES, TABLE_FORMATS, TABLE_ITEMS
 from pipeline_lib.paper.tables.schema import read_tables
 from pipeline_lib.preflight.registry import read_registry
+
+pytestmark = pytest.mark.slow
 
 
 async def answer(request: web.Request) -> web.Response:
@@ -32,12 +33,10 @@ async def answer(request: web.Request) -> web.Response:
     return web.Response(body=picture(number, (60, 48)), content_type="image/jpeg")
 
 
-def snakemake(folder, *arguments):
-    """Run the engine on the shoebox."""
-    command = [sys.executable, "-m", "snakemake", "--configfile", "config/paper.yaml", "shoebox.yaml", *arguments]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
+def shoebox(folder, *arguments):
+    """Run the engine on the shoebox; return its result and what it said."""
+    done = snakemake("--configfile", "config/paper.yaml", "shoebox.yaml", *arguments, folder=folder)
+    return done, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +45,8 @@ def run(tmp_path_factory):
     folder = copy_repository(tmp_path_factory.mktemp("shoebox"))
     with serving(answer) as port:
         pack(folder, port)
-        done = snakemake(folder, "--cores", "8", "--scheduler", "greedy", "--show-failed-logs")
-    assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
+        done, said = shoebox(folder, "--cores", "8", "--scheduler", "greedy", "--show-failed-logs")
+    assert done.returncode == 0, said[-8000:]
     return folder
 
 
@@ -86,9 +85,8 @@ def test_numbers_are_those_of_the_items_and_stand_beside_the_papers(run, tables)
     cells = tables.set_index(["table", "model", "dataset", "metric"])
     items = read_parquet(run / "results/shoebox/evaluate/conclip-b32-s0/ccneg.parquet")
     before = read_parquet(run / "results/shoebox/evaluate/vit-b32/ccneg.parquet")
-    assert (items.key == before.key).all() and (
-        items.score_true - before.score_true
-    ).abs().min() > 1e-4  # it has learnt
+    assert (items.key == before.key).all()
+    assert (items.score_true - before.score_true).abs().min() > 1e-4  # it has learnt
     row = cells.loc["ccneg", "conclip-b32-s0", "cc-neg", "accuracy"]
     assert row.value.item() == pytest.approx(100 * items.correct.mean()) and row.n.item() == len(items)
     assert row.published.item() == 99.70
@@ -98,34 +96,30 @@ def test_numbers_are_those_of_the_items_and_stand_beside_the_papers(run, tables)
 
 
 def test_a_finished_run_has_nothing_to_do_and_preflight_finds_everything(run):
-    again = snakemake(run, "--dry-run", "--cores", "2")
-    assert "Nothing to be done" in again.stdout + again.stderr, again.stdout[-3000:] + again.stderr[-3000:]
-    report = snakemake(run, "--cores", "1", "--quiet", "all", "--", "preflight")
-    said = report.stdout + report.stderr
+    _, said = shoebox(run, "--dry-run", "--cores", "2")
+    assert "Nothing to be done" in said, said[-6000:]
+    report, said = shoebox(run, "--cores", "1", "--quiet", "all", "--", "preflight")
     assert report.returncode == 0 and " missing " not in said, said
     names = {entry.name for entry in read_registry(run / "config" / "datasets.tsv")}
     assert len([name for name in names if f" {name}:" in said]) > 15
 
 
 def test_every_item_of_snakemakes_report_has_its_caption_and_labels(run):
-    done = snakemake(run, "--report", "report.zip")
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    done, said = shoebox(run, "--report", "report.zip")
+    assert done.returncode == 0, said[-3000:]
     with zipfile.ZipFile(run / "report.zip") as archive:
         page = archive.read("report/report.html").decode()
     listed, _ = json.JSONDecoder().raw_decode(page, re.search(r"var results = (?={)", page).end())
     expected = {"results/shoebox/report.html", "results/shoebox/captions/quality.html"}
-    for folder, kind, items, formats in (
-        ("tables", "table", TABLE_ITEMS, TABLE_FORMATS),
-        ("figures", "figure", FIGURES, FIGURE_FORMATS),
-    ):
-        for name in items:
-            for suffix in formats:
-                path = f"results/shoebox/{folder}/{name}.{suffix}"
-                expected.add(path)
-                assert listed[path]["labels"] == {kind: name, "format": suffix.upper()}
-                (caption,) = re.findall(r"^<p>(.+)</p>\s*$", listed[path]["caption"], re.DOTALL)
-                start = html.unescape(re.sub(r"<.*?>", "", caption)).replace("\n", " ")
-                assert start.startswith(items[name].caption[:60].replace("`", "")), path
+    tables, figures = product(TABLE_ITEMS.items(), TABLE_FORMATS), product(FIGURES.items(), FIGURE_FORMATS)
+    for kind, items in (("table", tables), ("figure", figures)):
+        for (name, item), suffix in items:
+            path = f"results/shoebox/{kind}s/{name}.{suffix}"
+            expected.add(path)
+            assert listed[path]["labels"] == {kind: name, "format": suffix.upper()}
+            (caption,) = re.findall(r"^<p>(.+)</p>\s*$", listed[path]["caption"], re.DOTALL)
+            start = html.unescape(re.sub(r"<.*?>", "", caption)).replace("\n", " ")
+            assert start.startswith(item.caption[:60].replace("`", "")), path
     assert set(listed) == expected
     assert all(item["labels"]["format"] and "system-message" not in item["caption"] for item in listed.values())
 
@@ -135,7 +129,7 @@ def test_a_part_of_a_dataset_that_is_gone_is_named_before_anything_runs(run):
     content = path.read_bytes()
     path.unlink()
     try:
-        planned = snakemake(run, "--dry-run", "--cores", "2", "--forcerun", "features")
+        _, said = shoebox(run, "--dry-run", "--cores", "2", "--forcerun", "features")
     finally:
         path.write_bytes(content)
-    assert "features/pools/food-101: data/zeroshot/food-101/meta/test.json" in planned.stdout + planned.stderr
+    assert "features/pools/food-101: data/zeroshot/food-101/meta/test.json" in said

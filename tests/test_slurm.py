@@ -1,7 +1,7 @@
-"""The workflow on a real SLURM of one node: the tables of a local run, whatever the scheduler kills on the way.
+"""The workflow on a real SLURM of one node: the tables are those of a local run, whatever the scheduler kills.
 
-Four minutes on two cores, of which one is a time limit: SLURM knows none below a minute. It needs root and the packages
-that tests/slurm/start.sh names, and is skipped without them.
+Four minutes on two cores, one of them waiting for a time limit: SLURM has none below a minute. It needs root and the
+packages that tests/slurm/start.sh names, and is skipped without them.
 """
 
 import os
@@ -14,15 +14,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, copy_repository
-from workflows import load
+from conftest import ROOT
+from faults.small import unpack
+from workflows import load, merged
 
-PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin"
+PATH = f"{os.environ['PATH']}:/usr/sbin"
 PATIENCE_S = 900  # for one thing to happen, on a busy machine
 RESOURCES = [
     "distractors_choose:mem_mb=250 if attempt == 1 else 2000",  # torch needs more
-    "finetune:runtime=1 if attempt == 1 else 60",  # minutes, of which the first attempt spends one stopped
-    "finetune:mem_mb=2000",  # here and below less than for the paper's models, which the node may not have
+    "finetune:runtime=1 if attempt == 1 else 60",  # minutes; the first attempt spends one stopped
+    "finetune:mem_mb=2000",  # here and below less than for the paper's models: the node may not have it
     *(f"{rule}:mem_mb=2000" for rule in ("features", "evaluate_ccneg", "evaluate_zeroshot")),
 ]
 ARGUMENTS = [
@@ -52,58 +53,31 @@ def node(tmp_path_factory):
     subprocess.run([ROOT / "tests/slurm/stop.sh", folder], check=True)
 
 
-def small_world(folder):
-    """Make a copy of the repository with a small miniature, small.yaml: 18 jobs of seconds for its tables."""
-    copy_repository(folder)
-    config = load("config.yaml")
-    architecture = {"embed_dim": 64, "vision_width": 8, "transformer_width": 64, "transformer_layers": 1}
-    names = ("distractors", "kinds")
-    # Which images come must not depend on how busy the machine is.
-    patient = {"timeout_s": 100.0, "deadline_s": 300.0, "breaker_failures": 1000}
+def smaller_world(folder):
+    """Make a copy of the repository with a part of the small run: 19 jobs of seconds for its tables."""
+    unpack(folder)
+    sheet, config = folder / "small.tsv", yaml.safe_load((folder / "small.yaml").read_text())
+    sheet.write_text("".join(sheet.read_text().splitlines(keepends=True)[:2]))  # one experiment
+    unused = load("config.yaml")["features"]["pools"].keys() - {"distractors", "kinds"}
     changes = {
-        "run": "small",
-        "miniature": {
-            "captions": 500,
-            "pretrain": 300,
-            "pool": 60,
-            "zeroshot": 24,
-            "sugarcrepe": 21,
-            "crepe": 9,
-            "answers": {"silent": 0.0},
-        },
-        "fetch": {"parts": 1, **patient},
-        "backbones": {
-            "models": {"mini-rn": {"architecture": architecture}, "mini-slim": None},
-            "pretrain": {"steps": 40, "batch_size": 32, "warmup_steps": 5},
-        },
-        "features": {"pools": {name: None for name in config["features"]["pools"] if name not in names}},
-        "finetune": {
-            "experiments": "experiments.tsv",
-            **{"epochs": 20, "batch_size": 32, "warmup_steps": 2, "checkpoint_every": 5},
-        },
-        "evaluate": {
-            "zeroshot": {
-                "datasets": {name: None for name in config["evaluate"]["zeroshot"]["datasets"] if name != "kinds"}
-            },
-            "benchmarks": {"sugarcrepe": None},
-        },
+        # Which images come must not depend on how busy the machine is.
+        "fetch": {"parts": 1, "timeout_s": 100.0, "deadline_s": 300.0, "breaker_failures": 1000},
+        "features": {"pools": dict.fromkeys(unused)},
+        "finetune": {"epochs": 20, "warmup_steps": 2},
+        "evaluate": {"benchmarks": {"sugarcrepe": None}},
     }
-    (folder / "small.yaml").write_text(yaml.safe_dump(changes))
-    (folder / "experiments.tsv").write_text(
-        "experiment\tfamily\tbackbone\tloss\tnegatives\tseeds\tbenchmarks\n"
-        "conclip-rn\tCoN-CLIP\tmini-rn\tconclip\tccneg\t0\tall\n"
-    )
+    (folder / "small.yaml").write_text(yaml.safe_dump(merged(changes, config)))
 
 
 class Run:
-    """Snakemake in the background, on a small world in a folder of its own."""
+    """Snakemake in the background, on the smaller world in a folder of its own."""
 
     def __init__(self, folder, *arguments):
-        small_world(folder)
+        smaller_world(folder)
         self.folder = folder
         target = "results/tables.parquet"
         command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", "small.yaml", "--", target]
-        environment = os.environ | {"PATH": PATH, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"PATH": PATH, "PYTHONPATH": str(folder)}
         with open(folder / "said.log", "w") as log:
             self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -31,32 +32,16 @@ def unpack(folder: Path) -> Path:
 
 
 def start(folder: Path, *arguments: str, log: Path | None = None) -> subprocess.Popen:
-    """Start the engine on the small world, in a process group of its own.
-
-    Parameters
-    ----------
-    folder : Path
-        As `unpack` made it.
-    arguments : str
-        Further ones for the engine.
-    log : Path, optional
-        Takes what it says; a pipe, ``.stdout``, where there is none.
-    """
+    """Start the engine on the small world, in a process group of its own; what it says goes to a file or a pipe."""
     command = [sys.executable, "-m", "snakemake", "--configfile", "small.yaml", "--cores", "2"]
     command += ["--scheduler", "greedy", "--rerun-incomplete", "--nocolor", *arguments]
     # Byte code is kept, wherever the tests are run: it halves the time that each job takes to start.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)}
-    with open(log, "ab") if log else open(os.devnull, "wb") as said:
-        return subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=said if log else subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    streams = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+    with open(log or os.devnull, "ab") as file:
+        streams["stdout"] = file if log else subprocess.PIPE
+        return subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **streams)
 
 
 def finish(folder: Path, *arguments: str) -> tuple[int, str]:
@@ -66,17 +51,31 @@ def finish(folder: Path, *arguments: str) -> tuple[int, str]:
     return engine.returncode, said.decode()
 
 
+def commands(folder: Path) -> dict[str, list[str]]:
+    """Return the module and the arguments of every job, by rule and values of its wildcards: ``shards 00000``."""
+    status, said = finish(folder, "--dry-run", "--forceall", "--printshellcmds")
+    assert status == 0, said[-3000:]
+    found = {}
+    for block in re.split(r"\n(?=(?:local)?rule \w+:)", said):
+        rule, named = re.match(r"(?:local)?rule (\w+):", block), re.search(r"wildcards: (.*)", block)
+        command = re.search(r"(?s:.*)python -m ((?:.*\\\n)*.*)", block)  # the last one: a server may stand before it
+        if rule and command:
+            values = ",".join(re.findall(r"=([\w-]+)", named[1])) if named else ""
+            found[f"{rule[1]} {values}".strip()] = shlex.split(command[1].replace("\\\n", " "))
+    return found
+
+
 def jobs_of(engine: subprocess.Popen) -> dict[str, list[psutil.Process]]:
-    """Return the processes of the jobs that run, by module, such as ``finetune.train``."""
+    """Return the processes of the jobs that run, by module, such as ``pipeline_lib.finetune.train``."""
     found: dict[str, list[psutil.Process]] = {}
     for process in _descendants(engine):
         try:
             words = process.cmdline()
-            modules = [word.removeprefix("pipeline_lib.") for word in words if word.startswith("pipeline_lib.")]
-            if words and "python" in words[0] and modules:
-                found.setdefault(modules[-1], []).append(process)
         except psutil.NoSuchProcess:
             continue
+        modules = [word for word in words if word.startswith("pipeline_lib.")]
+        if modules and "python" in words[0]:
+            found.setdefault(modules[-1], []).append(process)
     return found
 
 

@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m bench.fetch_kills --rows 5000 --kills 20 --longest-s 1
+    PYTHONPATH=tests python -m faults.fetch_kills --rows 5000 --kills 20 --longest-s 1
 
 takes about half a minute. A kill comes up to ``--longest-s`` after the first request of a process.
 """
@@ -30,13 +30,7 @@ KINDS = {"": 80, "-404": 8, "-500": 4, "-moved": 4, "-half": 4}  # what a path a
 
 
 class Site:
-    """A server that keeps a log; what it answers depends on the path alone.
-
-    Parameters
-    ----------
-    delay_s : float
-        How long each answer takes.
-    """
+    """A server that keeps a log; what it answers depends on the path alone, after `delay_s`."""
 
     def __init__(self, delay_s: float = 0.0) -> None:
         self.log: list[str] = []
@@ -56,26 +50,10 @@ class Site:
 
 
 def kill_and_finish(folder: Path, n_rows: int, kills: int, longest_s: float) -> int:
-    """Fetch a part in one go and another time with kills; compare.
+    """Fetch a part in one go and another time with kills, each up to `longest_s` after the first request; compare.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the outputs go.
-    n_rows, kills : int
-        How long the part is, and how often its process is killed before it is left to finish.
-    longest_s : float
-        A kill comes up to so many seconds after the first request.
-
-    Returns
-    -------
-    int
-        How many requests more than without kills the server got: those in flight, and attempts at rows not settled.
-
-    Raises
-    ------
-    AssertionError
-        If a settled row was asked again, the tars differ, or the tables do in more than `milliseconds`.
+    No settled row may be asked again, the tars must be the same, and the tables but for their column `milliseconds`.
+    Return how many requests more the server got with kills: those in flight, and attempts at rows not settled.
     """
     rng = random.Random(n_rows)
     kinds = rng.choices(list(KINDS), list(KINDS.values()), k=n_rows)

@@ -1,15 +1,17 @@
-"""What the benchmark runs on: models with random weights, generated photos, captions with negated captions."""
+"""What benchmarks run on: models with random weights, generated photos, captions with negated captions."""
 
 import io
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import numpy as np
+import pandas as pd
 import torch
-from bench.arithmetic import Size
 from PIL import Image, ImageDraw, ImageFilter
 
+from bench.arithmetic import Size
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.captions.rules.backend import RuleBackend
 from pipeline_lib.clip.load import CLIP
@@ -24,7 +26,7 @@ WORD_WEIGHTS = {"no": 1.0, "not": 1.0, "without": 1.0}
 def random_clip(size: Size) -> CLIP:
     """Return a CLIP of a size with random weights, in evaluation mode."""
     torch.manual_seed(0)
-    return build(size.architecture).eval()
+    return build(size._asdict()).eval()
 
 
 def photo(rng: np.random.Generator, quality: int = 82) -> bytes:
@@ -62,17 +64,8 @@ def make_photos(folder: Path, count: int) -> Photos:
 def negated_pairs(captions: Path | None, count: int) -> list[tuple[str, str]]:
     """Return captions with their negated captions, by the rules of the captions stage.
 
-    Parameters
-    ----------
-    captions : Path or None
-        Captions file, ``caption TAB url``; None for captions of the miniature's world.
-    count : int
-        How many.
-
-    Raises
-    ------
-    ValueError
-        If the file does not hold so many captions that can be negated.
+    They come from a captions file, ``caption TAB url``, or else from the miniature. A `ValueError` if it has too few
+    captions that can be negated.
     """
     rng = Random(0)
     if captions is None:
@@ -88,3 +81,25 @@ def negated_pairs(captions: Path | None, count: int) -> list[tuple[str, str]]:
             f"{captions}: expected {count} captions that can be negated, found {len(pairs)} of {len(rows)}"
         )
     return pairs[:count]
+
+
+def emptied(folder: Path) -> Path:
+    """Return a folder without the files of an earlier run."""
+    folder.mkdir(exist_ok=True)
+    for file in folder.iterdir():
+        if file.is_file():
+            file.unlink()
+    return folder
+
+
+def table(rows: list[dict[str, str]] | pd.DataFrame) -> str:
+    """Return rows with the same keys as a Markdown table."""
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+
+
+def processor() -> str:
+    """Return the name of the CPU."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

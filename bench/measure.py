@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
-from bench.arithmetic import Size, distinct_prefixes
-from bench.world import Photos, random_clip
 from PIL import Image
 from published import PublishedLoop, Triplets, normalised
 from torch.utils.data import default_collate
 
+from bench.arithmetic import Size, distinct_prefixes
+from bench.world import Photos, random_clip
 from pipeline_lib.clip.load import CLIP, clip, preprocess
 from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.clip.tokenizer import tokenize
@@ -26,6 +26,7 @@ from pipeline_lib.formats.images import read_tars
 from pipeline_lib.jobs.progress import progress
 
 RECIPE = {"loss": "conclip", "epochs": 1, "lr": 1e-6, "weight_decay": 0.2, "warmup_steps": 50}
+LOOP_ITEMS = 16  # of SugarCREPE, done one by one
 PLANNING = ("find_prefixes", "lexsort")  # of the text tower, on the CPU
 
 
@@ -51,20 +52,8 @@ def synchronise(device: torch.device) -> None:
 class Contest:
     """The published loop and ours, in fp32 and bf16, on the same samples with the same model.
 
-    Parameters
-    ----------
-    size : Size
-        Of the model.
-    photos : Photos
-        Generated images.
-    pairs : list of (str, str)
-        Captions and negated captions, enough for a batch per round.
-    batch_size, loop_batch_size : int
-        Samples per step of ours, and of the published loop, which takes so long that it gets fewer on a CPU.
-    threads : int
-        That decode images, on both sides.
-    device : torch.device
-        Where the models are.
+    `pairs` are captions with negated captions, enough for a batch per round. The published loop takes so long that it
+    gets fewer samples per step on a CPU, `loop_batch_size`. On both sides `threads` decode images.
     """
 
     def __init__(
@@ -80,7 +69,7 @@ class Contest:
         self.photos, self.pairs, self.batch_size, self.threads, self.device = photos, pairs, batch_size, threads, device
         captions, negated = map(list, zip(*pairs, strict=True))
         files = [photos.files[number % len(photos.files)] for number in range(len(pairs) + 1)]
-        self.triplets = Triplets(files[:-1], files[1:], captions, negated, size.image_px)
+        self.triplets = Triplets(files[:-1], files[1:], captions, negated, size.image_resolution)
         model = random_clip(size).to(device)
         self.published = PublishedLoop(copy.deepcopy(model), self.triplets, batch_size=loop_batch_size, **RECIPE)
         images = normalised(torch.randn(2, len(pairs), size.embed_dim))
@@ -91,9 +80,8 @@ class Contest:
         for precision in ("fp32", "bf16"):
             recipe = Recipe(batch_size=batch_size, order="paper", seed=0, precision=precision, **RECIPE)
             self.ours[precision] = Trainer(copy.deepcopy(model), samples, recipe, device)
-        self.rounds: Iterator[range] = iter(
-            range(first, first + loop_batch_size) for first in range(0, len(pairs), loop_batch_size)
-        )
+        firsts = range(0, len(pairs), loop_batch_size)
+        self.rounds: Iterator[range] = iter([range(first, first + loop_batch_size) for first in firsts])
         self.batch: list[torch.Tensor] = []
 
     def decode(self) -> None:
@@ -173,35 +161,15 @@ def one_item_at_a_time(model: CLIP, items: list[tuple[Path, str, str]], device: 
 
 
 def sugarcrepe_times(
-    size: Size,
-    photos: Photos,
-    texts: list[tuple[str, str]],
-    loop_items: int,
-    threads: int,
-    repeats: int,
-    device: torch.device,
+    size: Size, photos: Photos, texts: list[tuple[str, str]], threads: int, repeats: int, device: torch.device
 ) -> dict[str, float]:
     """Return median seconds of the published loop per item, and of ours per distinct image and caption.
 
-    Parameters
-    ----------
-    size : Size
-        Of the model.
-    photos : Photos
-        Stand for the benchmark's images.
-    texts : list of (str, str)
-        A sample of the benchmark's captions and hard negatives.
-    loop_items : int
-        How many of them the loop does.
-    threads : int
-        That decode images, on our side.
-    repeats : int
-        Rounds.
-    device : torch.device
-        Where to compute.
+    `texts` are a sample of the benchmark's captions with hard negatives; the loop does the first few of them.
+    The photos stand for the benchmark's images.
     """
     model = random_clip(size).to(device)
-    items = [(photos.files[number % len(photos.files)], *pair) for number, pair in enumerate(texts[:loop_items])]
+    items = [(photos.files[number % len(photos.files)], *pair) for number, pair in enumerate(texts[:LOOP_ITEMS])]
     captions = [text for pair in texts for text in pair]
     parts = {
         "item": lambda: one_item_at_a_time(model, items, device),

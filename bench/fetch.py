@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m bench.fetch
+    python -m bench.fetch
 
 takes about ten minutes on two cores; it reads /proc, so it runs on Linux alone. Both sides fetch ``--images`` JPEGs of
 640 × 480 pixels and 150 KB in the mean from a server on the loopback interface, which shares the cores with them,
@@ -27,12 +27,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from bench.arithmetic import table
-from bench.process_trees import Cost, cost_of, thread_seconds
-from bench.speed import processor
-from bench.world import photo
+import psutil
 from PIL import Image
 
+from bench.processes import Cost, cost_of, cost_of_python, thread_seconds
+from bench.world import emptied, photo, processor, table
 from pipeline_lib.fetch.images import JPEG_QUALITY, prepare
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_json, read_parquet, write_text
@@ -45,9 +44,8 @@ SIZES = (256, None)
 CORES = len(os.sched_getaffinity(0))
 # Of img2dataset: processes and threads in each.
 SETTINGS = [(processes, threads) for processes in (CORES, 2 * CORES) for threads in (8, 32)]
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
 # The limits of the paper's run, but for those per host: these hosts are our own.
-OURS = (
+OPTIONS = (
     "--user-agent conclip-bench/1.0 --respect-robots true --timeout-s 20 --deadline-s 40 --max-bytes 20000000 "
     "--max-pixels 100000000 --max-redirects 5 --attempts 3 --backoff-s 2 --connections 64 --connections-per-host 8 "
     "--requests-per-second-per-host none --max-crawl-delay-s 10 --breaker-failures 5 --threads 1"
@@ -56,21 +54,11 @@ THEIRS = "--input_format csv --output_format webdataset --caption_col caption --
 
 
 class Contest(NamedTuple):
-    """Where everything is.
+    """Both sides, with the same photos."""
 
-    Attributes
-    ----------
-    folder : Path
-        For lists and outputs.
-    img2dataset : Path
-        The program.
-    port : int
-        Of the server, on every loopback address.
-    """
-
-    folder: Path
-    img2dataset: Path
-    port: int
+    folder: Path  # for lists and outputs
+    img2dataset: Path  # the program
+    port: int  # of the server, on every loopback address
 
     def ours(self, image_size: int | None, n_images: int) -> Cost:
         """Fetch as the pipeline does: a process per part, as many as cores."""
@@ -79,14 +67,14 @@ class Contest(NamedTuple):
         captions.write_text("".join(rows))
         commands = [
             [
-                *(sys.executable, "-m", "pipeline_lib.fetch.fetch", "--captions", str(captions)),
-                *("--part", str(part), "--parts", str(CORES), "--image-size", str(image_size or "none")),
-                *("--images", str(output / f"{part}.tar"), "--outcomes", str(output / f"{part}.parquet")),
-                *(*OURS.split(), "--connect-to", f"test=127.0.0.1:{self.port}"),
+                *(sys.executable, "-m", "pipeline_lib.fetch.fetch", "--captions", captions),
+                *("--part", part, "--parts", CORES, "--image-size", image_size or "none"),
+                *("--images", output / f"{part}.tar", "--outcomes", output / f"{part}.parquet"),
+                *(*OPTIONS.split(), "--connect-to", f"test=127.0.0.1:{self.port}"),
             ]
             for part in range(CORES)
         ]
-        cost = cost_of(commands, ENVIRONMENT, self.folder / "ours.log")
+        cost = cost_of(commands, self.folder / "ours.log")
         statuses = [status for path in output.glob("*.parquet") for status in read_parquet(path)["status"]]
         check("ours", statuses.count("success"), n_images)
         return cost
@@ -99,15 +87,15 @@ class Contest(NamedTuple):
         sizing = (
             ["--disable_all_reencoding", "True"]
             if image_size is None
-            else ["--image_size", str(image_size), "--resize_mode", "keep_ratio", "--encode_quality", str(JPEG_QUALITY)]
+            else ["--image_size", image_size, "--resize_mode", "keep_ratio", "--encode_quality", JPEG_QUALITY]
         )
         command = [
-            *(str(self.img2dataset), "--url_list", str(links), "--output_folder", str(output), *THEIRS.split()),
-            *("--processes_count", str(processes), "--thread_count", str(threads), *sizing),
+            *(self.img2dataset, "--url_list", links, "--output_folder", output, *THEIRS.split()),
+            *("--processes_count", processes, "--thread_count", threads, *sizing),
             # Two shards for each process, so that none ends much later than the others.
-            *("--number_sample_per_shard", str(-(-n_images // (2 * processes)))),
+            *("--number_sample_per_shard", -(-n_images // (2 * processes))),
         ]
-        cost = cost_of([command], ENVIRONMENT, self.folder / "theirs.log")
+        cost = cost_of([command], self.folder / "theirs.log")
         check("img2dataset", sum(read_json(path)["successes"] for path in output.glob("*_stats.json")), n_images)
         return cost
 
@@ -116,23 +104,14 @@ class Contest(NamedTuple):
         return min(SETTINGS, key=lambda setting: self.theirs(image_size, n_images, *setting).seconds)
 
 
-def emptied(folder: Path) -> Path:
-    """Return a folder without the files of an earlier run."""
-    folder.mkdir(exist_ok=True)
-    for file in folder.iterdir():
-        if file.is_file():
-            file.unlink()
-    return folder
-
-
 def check(side: str, n_successes: int, n_images: int) -> None:
     """Raise unless a side has every image: a rate of failures is no rate."""
     if n_successes != n_images:
         raise RuntimeError(f"{side}: expected {n_images} images, found {n_successes}")
 
 
-def img2dataset(folder: Path) -> Path:
-    """Return the program, installed into a virtual environment if it is not there yet."""
+def install(folder: Path) -> Path:
+    """Return img2dataset, installed into a virtual environment if it is not there yet."""
     program = folder / "bin" / "img2dataset"
     if not program.exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
@@ -210,26 +189,6 @@ def shares_of(image_size: int | None, n_images: int, ours: Cost, start_s: float,
     }
 
 
-def main() -> None:
-    """Run the contest."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=12_000)
-    parser.add_argument(
-        "--search-images", type=int, default=3_000, help="for each setting of img2dataset that is tried"
-    )
-    parser.add_argument("--repeats", type=int, default=3, help="rounds; medians are reported")
-    parser.add_argument("--venv", type=Path, default=Path.home() / ".cache" / "conclip-bench" / "img2dataset-1.47.0")
-    parser.add_argument("--output", type=Path, help="Markdown file to write, beside printing it")
-    args = parser.parse_args()
-    program = img2dataset(args.venv)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        text = contest(folder, program, args.images, args.search_images, args.repeats)
-    print(text)
-    if args.output:
-        write_text(args.output, text + "\n")
-
-
 def contest(folder: Path, program: Path, n_images: int, n_searched: int, repeats: int) -> str:
     """Run both sides in turns; return the report."""
     rng = np.random.default_rng(0)
@@ -237,7 +196,7 @@ def contest(folder: Path, program: Path, n_images: int, n_searched: int, repeats
     emptied(folder / "web")
     for number, body in enumerate(bodies):
         (folder / "web" / f"{number:03d}.jpg").write_bytes(body)
-    start_s = cost_of([[sys.executable, "-m", "pipeline_lib.fetch.fetch", "--help"]], ENVIRONMENT, folder / "log").cpu_s
+    start_s = cost_of_python(["-m", "pipeline_lib.fetch.fetch", "--help"], folder / "log").cpu_s
     lines, shares = [], []
     with server(folder / "web") as (pid, port):
         field = Contest(folder, program, port)
@@ -250,20 +209,37 @@ def contest(folder: Path, program: Path, n_images: int, n_searched: int, repeats
             lines += rows_of(image_size, n_images, setting, median(theirs), median(ours))
             alone = per_core(bodies, lambda body, size=image_size: prepare(body, size, 10**8))
             shares.append(shares_of(image_size, n_images, median(ours), start_s, alone))
-        served_s = sum(thread_seconds(pid).values())
+        served_s = sum(thread_seconds(psutil.Process(pid)).values())
     n_served = len(SIZES) * (2 * repeats * n_images + len(SETTINGS) * n_searched)
-    return "\n\n".join(
-        [
-            f"{time.strftime('%Y-%m-%d')}, {CORES} cores, {processor()}; {n_images:,} images of 640 × 480 pixels and "
-            f"{np.mean([len(body) for body in bodies]) / 1000:.0f} KB in the mean from {HOSTS} hosts, medians of "
-            f"{repeats}, start-up included. The server took {1000 * served_s / n_served:.2f} ms of CPU per image.",
-            table(lines),
-            "Our CPU seconds:",
-            table(shares),
-            f"Decoding, plain bicubic and encoding with Pillow alone, at {SIZES[0]}: {per_core(bodies, plainly):,.0f} "
-            "images/s a core.",
-        ]
-    )
+    size_kb = np.mean([len(body) for body in bodies]) / 1000
+    parts = [
+        f"{time.strftime('%Y-%m-%d')}, {CORES} cores, {processor()}; {n_images:,} images of 640 × 480 pixels and "
+        f"{size_kb:.0f} KB in the mean from {HOSTS} hosts, medians of {repeats}, start-up included. The server took "
+        f"{1000 * served_s / n_served:.2f} ms of CPU per image.",
+        table(lines),
+        "Our CPU seconds:",
+        table(shares),
+        f"Decoding, plain bicubic and encoding with Pillow alone, at {SIZES[0]}: {per_core(bodies, plainly):,.0f} "
+        "images/s a core.",
+    ]
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    """Run the contest."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=12_000)
+    parser.add_argument("--search-images", type=int, default=3_000, help="for each setting of img2dataset")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds; medians are reported")
+    parser.add_argument("--venv", type=Path, default=Path.home() / ".cache" / "conclip-bench" / "img2dataset-1.47.0")
+    parser.add_argument("--output", type=Path, help="Markdown file to write, beside printing it")
+    args = parser.parse_args()
+    program = install(args.venv)
+    with tempfile.TemporaryDirectory() as name:
+        text = contest(Path(name), program, args.images, args.search_images, args.repeats)
+    print(text)
+    if args.output:
+        write_text(args.output, text + "\n")
 
 
 if __name__ == "__main__":

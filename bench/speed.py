@@ -12,35 +12,23 @@ is named. What takes hours is computed from measured parts and says so (`bench.a
 
 import argparse
 import os
-import platform
 import tempfile
 import time
 from pathlib import Path
 
+import pandas as pd
 import torch
-from bench.arithmetic import (
-    BATCH_SIZE,
-    EPOCHS,
-    POOL,
-    SAMPLES,
-    SIZES,
-    Size,
-    bound,
-    our_hours,
-    published_hours,
-    step_seconds,
-    table,
-    turned,
-)
-from bench.measure import Contest, sugarcrepe_times
-from bench.world import Photos, make_photos, negated_pairs
 
+from bench import arithmetic
+from bench.arithmetic import BATCH_SIZE, EPOCHS, POOL, SAMPLES, SIZES, Size
+from bench.measure import Contest, sugarcrepe_times
+from bench.world import Photos, make_photos, negated_pairs, processor, table
 from pipeline_lib.evaluate.kinds import read_annotations
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
 
 LOOP_BATCH_SIZES = {"ViT-B/32": 24, "ViT-B/16": 16, "ViT-L/14": 6, "tiny": 48}  # so that the run ends in a quarter hour
-SUGARCREPE_MODEL, SUGARCREPE_PHOTOS, SUGARCREPE_LOOP_ITEMS, SUGARCREPE_SAMPLE = "ViT-B/32", 32, 16, 500
+SUGARCREPE_MODEL, SUGARCREPE_PHOTOS, SUGARCREPE_SAMPLE = "ViT-B/32", 32, 500
 
 
 def summary(
@@ -48,24 +36,15 @@ def summary(
 ) -> dict[str, dict]:
     """Return a model's columns of the tables of hours and of measured parts.
 
-    Parameters
-    ----------
-    size : Size
-        Of the model.
-    times : dict of str to float
-        As `Contest.times` returns them, in seconds.
-    b, loop_b, photos : int
-        Samples per step, ours and the published loop's, and images per encoding in the measurement.
-    positions : float
-        Distinct prefixes per caption.
-    overlap : bool
-        Whether decoding goes on beside the published loop's step, as on a GPU, or takes the same cores.
+    `times` are `Contest.times`, at `b` samples per step of ours, `loop_b` of the published loop, and `photos` images
+    per encoding; `positions` the distinct prefixes per caption. With `overlap` decoding goes on beside the published
+    loop's step, as on a GPU; else both take the same cores.
     """
     decode_s = times["published decode"] / loop_b
-    loop_s = step_seconds(times["published step"], times["published optimiser"], loop_b)
+    loop_s = arithmetic.step_seconds(times["published step"], times["published optimiser"], loop_b)
     tokenise_s = times["tokenise"] / (2 * b)
-    published_h = published_hours(max(decode_s, loop_s) if overlap else decode_s + loop_s)
-    limit = bound(size, positions)
+    published_h = arithmetic.published_hours(max(decode_s, loop_s) if overlap else decode_s + loop_s)
+    limit = arithmetic.bound(size, positions)
     hours = {"published, h": f"{published_h:,.1f}"}
     parts = {
         "samples per step: published, ours": f"{loop_b}, {b}",
@@ -76,8 +55,8 @@ def summary(
     }
     for precision in ("fp32", "bf16"):
         image_s = (times[f"{precision} images"] - times["hash"]) / photos
-        sample_s = step_seconds(times[f"{precision} step"], times[f"{precision} optimiser"], b)
-        ours_h = our_hours(image_s, sample_s, tokenise_s)
+        sample_s = arithmetic.step_seconds(times[f"{precision} step"], times[f"{precision} optimiser"], b)
+        ours_h = arithmetic.our_hours(image_s, sample_s, tokenise_s)
         hours[f"ours {precision}, h"] = f"{ours_h:,.2f}"
         hours[f"ratio {precision}"] = f"{published_h / ours_h:.1f}"
         if precision == "fp32":
@@ -95,7 +74,7 @@ def sugarcrepe_section(folder: Path, repeats: int, threads: int, device: torch.d
     distinct_images = len({row.columns["key"] for row in rows})
     texts = [tuple(row.captions) for row in rows[:: max(1, len(rows) // SUGARCREPE_SAMPLE)]]
     size = SIZES[SUGARCREPE_MODEL]
-    found = sugarcrepe_times(size, photos, texts, SUGARCREPE_LOOP_ITEMS, threads, repeats, device)
+    found = sugarcrepe_times(size, photos, texts, threads, repeats, device)
     published_s = len(rows) * found["item"]
     ours_s = distinct_images * found["image"] + distinct_captions * found["caption"]
     row = {
@@ -115,6 +94,11 @@ def sugarcrepe_section(folder: Path, repeats: int, threads: int, device: torch.d
     )
 
 
+def by_part(columns: dict[str, dict[str, str]]) -> str:
+    """Return named columns with the same keys as a table with a row for each key."""
+    return table(pd.DataFrame(columns).rename_axis("part").reset_index())
+
+
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -124,9 +108,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="rounds after a warm-up; medians are reported [3]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of torch and of decoding")
-    parser.add_argument(
-        "--captions", type=Path, help="captions file (caption TAB url) instead of the miniature's captions"
-    )
+    parser.add_argument("--captions", type=Path, help="captions file (caption TAB url) instead of the miniature's")
     parser.add_argument("--sugarcrepe", type=Path, help="folder of the seven files, for the evaluation's times")
     parser.add_argument("--output", type=Path, help="Markdown file to write, beside printing it")
     return parser.parse_args()
@@ -153,7 +135,7 @@ def main() -> None:
             for precision in contest.ours:
                 found = contest.profile(precision).items()
                 profile[f"{name} {precision}"] = {part: f"{1000 * seconds:.2f}" for part, seconds in found}
-        evaluation = "SugarCREPE: not measured, for want of its annotations (`--sugarcrepe FOLDER`)."
+        evaluation = "SugarCREPE: not measured, since its annotations were not given (`--sugarcrepe FOLDER`)."
         if args.sugarcrepe:
             photos = make_photos(Path(folder), SUGARCREPE_PHOTOS)
             evaluation = sugarcrepe_section(args.sugarcrepe, args.repeats, args.threads, device, photos)
@@ -168,9 +150,9 @@ def main() -> None:
             table(hours),
             f"Measured parts; a step's time is that at the paper's batch of {BATCH_SIZE}, over which the measured "
             "optimiser is spread.",
-            table(turned("part", parts)),
+            by_part(parts),
             "Where our time goes: ms of each part alone, at the measured batch.",
-            table(turned("part", profile)),
+            by_part(profile),
             evaluation,
             f"The benchmark took {(time.monotonic() - start) / 60:.1f} minutes.",
         ]
@@ -178,14 +160,6 @@ def main() -> None:
     print(text)
     if args.output:
         write_text(args.output, text + "\n")
-
-
-def processor() -> str:
-    """Return the name of the CPU."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

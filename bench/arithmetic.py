@@ -15,28 +15,15 @@ SAMPLES, POOL = 188_246, 118_287  # CC-Neg's training split; COCO train2017, the
 
 
 class Size(NamedTuple):
-    """Size of a CLIP with a ViT: as in OpenAI's models, heads of 64 channels."""
+    """Size of a CLIP with a ViT, named as `pipeline_lib.backbones.pretrain.build` does."""
 
     embed_dim: int
-    image_px: int
-    patch_px: int
+    image_resolution: int
+    vision_patch_size: int
     vision_width: int
     vision_layers: int
-    text_width: int
-    text_layers: int
-
-    @property
-    def architecture(self) -> dict:
-        """As `pipeline_lib.backbones.pretrain.build` wants it."""
-        return {
-            "embed_dim": self.embed_dim,
-            "image_resolution": self.image_px,
-            "vision_layers": self.vision_layers,
-            "vision_width": self.vision_width,
-            "vision_patch_size": self.patch_px,
-            "transformer_width": self.text_width,
-            "transformer_layers": self.text_layers,
-        }
+    transformer_width: int
+    transformer_layers: int
 
 
 SIZES = {
@@ -49,25 +36,25 @@ SIZES = {
 
 def image_flop(size: Size) -> float:
     """Operations of one image's forward pass."""
-    patches = (size.image_px // size.patch_px) ** 2
+    patches = (size.image_resolution // size.vision_patch_size) ** 2
     width, positions = size.vision_width, patches + 1
-    embedding = 2 * patches * 3 * size.patch_px**2 * width
+    embedding = 2 * patches * 3 * size.vision_patch_size**2 * width
     return embedding + size.vision_layers * (24 * width**2 + 4 * positions * width) * positions
 
 
 def text_flop(size: Size) -> float:
     """Operations of one caption's forward pass over all 77 positions."""
-    width = size.text_width
-    return size.text_layers * (24 * width**2 + 4 * CONTEXT_LENGTH * width) * CONTEXT_LENGTH
+    width = size.transformer_width
+    return size.transformer_layers * (24 * width**2 + 4 * CONTEXT_LENGTH * width) * CONTEXT_LENGTH
 
 
 def shared_text_flop(size: Size, positions: float) -> float:
     """Operations of one caption's forward pass where `positions` distinct prefixes are computed per caption."""
-    width = size.text_width
+    width = size.transformer_width
     # Attention is counted at its least, over the computed positions.
     block = (24 * width**2 + 4 * positions * width) * positions
     last = 4 * width**2 * positions + 20 * width**2 + 4 * positions * width
-    return (size.text_layers - 1) * block + last
+    return (size.transformer_layers - 1) * block + last
 
 
 def bound(size: Size, positions: float) -> float:
@@ -78,14 +65,9 @@ def bound(size: Size, positions: float) -> float:
 
 
 def step_seconds(step_s: float, optimiser_s: float, batch_size: int) -> float:
-    """Seconds per sample of a step at the paper's batch size.
+    """Seconds per sample at the paper's batch size, from a step measured at `batch_size` and the optimiser in it.
 
-    Parameters
-    ----------
-    step_s, optimiser_s : float
-        Seconds of a whole step at `batch_size`, and of the optimiser in it, which costs the same at any batch size.
-    batch_size : int
-        Samples per step in the measurement.
+    The optimiser costs the same at any batch size.
     """
     return (step_s - optimiser_s) / batch_size + optimiser_s / BATCH_SIZE
 
@@ -103,20 +85,3 @@ def our_hours(image_s: float, sample_s: float, tokenise_s: float) -> float:
 def distinct_prefixes(tokens: list[list[int]]) -> int:
     """Count the distinct beginnings of token lists."""
     return len({tuple(row[: end + 1]) for row in tokens for end in range(len(row))})
-
-
-def turned(head: str, columns: dict[str, dict[str, str]]) -> list[dict[str, str]]:
-    """Return named columns with the same keys as rows; the first column, `head`, holds the keys."""
-    keys = next(iter(columns.values()))
-    return [{head: key, **{name: column[key] for name, column in columns.items()}} for key in keys]
-
-
-def table(rows: list[dict[str, str]]) -> str:
-    """Return rows with the same keys as an aligned Markdown table."""
-    columns = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
-    lines = [
-        "| " + " | ".join(name.ljust(width) for name, width in columns.items()) + " |",
-        "|" + "|".join("-" * (width + 2) for width in columns.values()) + "|",
-    ]
-    lines += ["| " + " | ".join(row[name].ljust(width) for name, width in columns.items()) + " |" for row in rows]
-    return "\n".join(lines)

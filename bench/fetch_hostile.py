@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m bench.fetch_hostile
+    python -m bench.fetch_hostile
 
 (about a minute and a half). Hosts have the sizes that CC3M's have: six hold 56 % of the links, the rest is spread over
 many. In the hostile web a fifth of the links is dead or failing in the proportions that CC3M's validation file had in
@@ -23,10 +23,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from aiohttp import web
 from fetching import fetch_settings, rows_of, serving
-from PIL import Image
 
+from bench.world import photo
 from pipeline_lib.fetch.fetch import fetch_part
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
@@ -38,24 +39,6 @@ FAILING_SHARE = 0.20
 NASTY = {"html": 0.004, "half": 0.003, "drip": 0.002, "loop": 0.002, "bomb": 0.001}
 SILENT_HOSTS = 0.01
 BOMB = gzip.compress(bytes(50_000_000))
-
-
-def photos(count: int) -> list[bytes]:
-    """Return JPEG files of about 150 KB each."""
-    rng = random.Random(0)
-    bodies = []
-    for _ in range(count):
-        coarse = Image.frombytes("RGB", (200, 150), rng.randbytes(200 * 150 * 3))
-        bodies.append(jpeg_of(coarse.resize((800, 600), Image.Resampling.BICUBIC)))
-    return bodies
-
-
-def jpeg_of(image: Image.Image) -> bytes:
-    """Encode `image`."""
-    with tempfile.TemporaryFile() as file:
-        image.save(file, "JPEG", quality=75)
-        file.seek(0)
-        return file.read()
 
 
 def links(count: int, hosts: int, rng: random.Random) -> list[str]:
@@ -145,17 +128,11 @@ def main() -> None:
     parser.add_argument("--connections-per-host", type=int, default=8)
     args = parser.parse_args()
     urls = links(args.links, args.hosts, random.Random(0))
-    bodies = photos(32)
-    changes = {
-        "image_size": 256,
-        "timeout_s": args.timeout_s,
-        "deadline_s": 2 * args.timeout_s,
-        "max_bytes": 10_000_000,
-        "backoff_s": 0.2,
-        "connections": args.connections,
-        "connections_per_host": args.connections_per_host,
-        "breaker_failures": 5,
-    }
+    rng = np.random.default_rng(0)
+    bodies = [photo(rng, quality=90) for _ in range(32)]
+    changes = {"timeout_s": args.timeout_s, "deadline_s": 2 * args.timeout_s, "backoff_s": 0.2, "breaker_failures": 5}
+    changes |= {"connections": args.connections, "connections_per_host": args.connections_per_host}
+    changes |= {"image_size": 256, "max_bytes": 10_000_000}
     clean, hostile = (timed(hostile, urls, bodies, **changes) for hostile in (False, True))
     allowed = 1.3 * clean + changes["deadline_s"]
     print(

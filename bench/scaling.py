@@ -4,18 +4,14 @@
 
     python -m bench.scaling
 
-with ``tests`` on the path (`make bench-scaling`): dry-runs of the miniature, cut into more and more parts, in a copy
-of the repository without results; the tables of CC-Neg's splits gathered from 64 parts; the training set of a ViT-B/32
-(512 dimensions) loaded, with COCO's number of distractors. Each in a process of its own; prints a line each.
+(`make bench-scaling`): dry-runs of the miniature, cut into more and more parts, in a copy of the repository without
+results; the tables of CC-Neg's splits gathered from 64 parts; the training set of a ViT-B/32 (512 dimensions) loaded,
+with COCO's number of distractors. Each in a process of its own; prints a line each.
 """
 
 import argparse
-import os
 import re
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +19,7 @@ import pandas as pd
 import torch
 from conftest import copy_repository
 
+from bench.processes import cost_of_python
 from pipeline_lib.features.store import Features, save_features
 from pipeline_lib.formats.tars import write_samples
 from pipeline_lib.jobs.files import write_json, write_parquet
@@ -41,55 +38,6 @@ print({name: rows.shape for name, rows in samples.items()})
 """
 
 
-def main() -> None:
-    """Do each at each size."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--parts", type=int, nargs="*", default=PARTS, help="how many parts the captions file has")
-    parser.add_argument("--rows", type=int, nargs="*", default=ROWS, help="samples to gather and to load")
-    sizes = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        copy = copy_repository(Path(folder) / "copy")
-        for parts in sizes.parts:
-            (copy / "parts.yaml").write_text(f"fetch: {{parts: {parts}}}\n")
-            flags = ("--configfile", "parts.yaml", "--cores", "2", "--dry-run", "--quiet", "rules")
-            said, took = measure(["-m", "snakemake", *flags], copy)
-            jobs = int(re.search(r"^total +(\d+)", said, re.MULTILINE)[1])
-            print(f"plan {jobs:,} jobs ({parts:,} parts): {took}", flush=True)
-        for rows in sizes.rows:
-            data = Path(folder) / str(rows)
-            triplets = write_triplets(data, rows)
-            shards = [*(("--triplets", *triplets)), "--counts", data / "counts.json", "--shards", data / "a.tar"]
-            outputs = (
-                "--train",
-                data / "train.parquet",
-                "--eval",
-                data / "eval.parquet",
-                "--index",
-                data / "index.json",
-            )
-            print(f"gather {rows:,} samples: {measure(['-m', 'pipeline_lib.shards.index', *shards, *outputs])[1]}")
-            write_features(data)
-            print(f"load {rows:,} samples: {measure(['-c', LOAD], data)[1]}", flush=True)
-
-
-def measure(arguments: list, folder: Path = Path()) -> tuple[str, str]:
-    """Run Python; return what it said and what it took."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-    with tempfile.TemporaryFile("w+") as said:
-        started = time.perf_counter()
-        command = [sys.executable, *map(str, arguments)]
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=said, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        text = said.read()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)[:200]} failed:\n{text[-2000:]}")
-    took = f"{seconds:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of processor time, {used.ru_maxrss / 1024:,.0f} MB"
-    return text, f"{took}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-
-
 def write_triplets(folder: Path, rows: int) -> list[Path]:
     """Write the parts of CC-Neg's triplets, of captions as long as CC3M's (53 characters, 10 words)."""
     paths, rng = [], np.random.default_rng(0)
@@ -102,7 +50,7 @@ def write_triplets(folder: Path, rows: int) -> list[Path]:
         paths.append(folder / f"triplets-{part:05}.parquet")
         write_parquet(paths[-1], frame)
     write_json(folder / "counts.json", {"rows": rows, "samples": rows, "without_image": 0})
-    write_samples(folder / "a.tar", [])
+    write_samples(folder / "a.tar", ((f"{place:09}", {"json": b"{}"}) for place in range(rows)))
     return paths
 
 
@@ -118,6 +66,30 @@ def write_features(folder: Path) -> None:
             save_features(folder / name / f"{part:05}.safetensors", shard)
     chosen = pd.DataFrame({"key": keys, "distractor": np.resize(pool, len(keys)), "score": 0.1})
     write_parquet(folder / "distractors.parquet", chosen)
+
+
+def main() -> None:
+    """Do each at each size."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--parts", type=int, nargs="*", default=PARTS, help="how many parts the captions file has")
+    parser.add_argument("--rows", type=int, nargs="*", default=ROWS, help="samples to gather and to load")
+    sizes = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        log, copy = Path(folder) / "log", copy_repository(Path(folder) / "copy")
+        for parts in sizes.parts:
+            (copy / "parts.yaml").write_text(f"fetch: {{parts: {parts}}}\n")
+            flags = ("--configfile", "parts.yaml", "--cores", "2", "--dry-run", "--quiet", "rules")
+            cost = cost_of_python(["-m", "snakemake", *flags], log, copy)
+            jobs = int(re.search(r"^total +(\d+)", log.read_text(), re.MULTILINE)[1])
+            print(f"plan {jobs:,} jobs ({parts:,} parts): {cost}", flush=True)
+        for rows in sizes.rows:
+            data = Path(folder) / str(rows)
+            files = ["--triplets", *write_triplets(data, rows), "--counts", "counts.json", "--shards", "a.tar"]
+            files += ["--train", "train.parquet", "--eval", "eval.parquet", "--index", "index.json"]
+            cost = cost_of_python(["-m", "pipeline_lib.shards.index", *files], log, data)
+            print(f"gather {rows:,} samples: {cost}")
+            write_features(data)
+            print(f"load {rows:,} samples: {cost_of_python(['-c', LOAD], log, data)}", flush=True)
 
 
 if __name__ == "__main__":

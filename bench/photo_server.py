@@ -2,10 +2,10 @@
 
 ::
 
-    PYTHONPATH=tests python -m bench.photo_server FOLDER
+    python -m bench.photo_server FOLDER
 
 prints its port. ``/NUMBER.jpg`` is the photo NUMBER modulo the number of files in FOLDER; anything else, robots.txt
-among it, is answered 404. It shares the machine with those who are measured, so answers are made in advance.
+included, is answered 404. It shares the machine with those who are measured, so answers are made in advance.
 """
 
 import argparse
@@ -21,13 +21,7 @@ SEND_BUFFER_BYTES = 1 << 20  # a whole photo goes out with one system call
 
 
 class Connection(asyncio.Protocol):
-    """Answers the requests of one connection, which stays open as long as the client wishes.
-
-    Parameters
-    ----------
-    answers : list of bytes
-        Whole responses.
-    """
+    """Gives `answers`, whole responses, on one connection, which stays open as long as the client wishes."""
 
     def __init__(self, answers: list[bytes]) -> None:
         self._answers, self._received = answers, b""
@@ -46,8 +40,10 @@ class Connection(asyncio.Protocol):
                 self._transport.close()
 
 
-async def serve(answers: list[bytes]) -> None:
+async def serve(photos: list[bytes]) -> None:
     """Serve until killed."""
+    head = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: "
+    answers = [f"{head}{len(photo)}".encode() + END + photo for photo in photos]
     listening = socket.create_server(("0.0.0.0", 0), backlog=4096)  # every 127.x.y.z is a host
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     server = await asyncio.get_running_loop().create_server(lambda: Connection(answers), sock=listening)
@@ -55,12 +51,7 @@ async def serve(answers: list[bytes]) -> None:
     await server.serve_forever()
 
 
-def answer(photo: bytes) -> bytes:
-    """Return the response with a photo."""
-    return b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d" % len(photo) + END + photo
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
-    asyncio.run(serve([answer(photo.read_bytes()) for photo in sorted(parser.parse_args().folder.glob("*.jpg"))]))
+    asyncio.run(serve([path.read_bytes() for path in sorted(parser.parse_args().folder.glob("*.jpg"))]))

@@ -4,22 +4,16 @@
 
     python -m bench.results
 
-with ``tests`` on the path (`make bench-results`): 20 models on CC-Neg's 40,000 items, and 12 of them (3 CLIPs, 3
+(`make bench-results`): 20 models on CC-Neg's 40,000 items, and 12 of them (3 CLIPs, 3
 CoN-CLIPs of 3 seeds) on the paper's eight zero-shot sets (121,786 images, 1,000 to 10 classes, five prompts),
 SugarCREPE and NegBench's retrieval, and 40,000 images of noise. Generating takes three minutes and is not timed; what
-is there is used again. Prints one line.
+is there is used again. Prints a line each.
 """
 
 import argparse
 import io
 import json
-import os
-import resource
-import subprocess
-import sys
 import tempfile
-import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +23,7 @@ from conftest import ROOT
 from papers import PARTS, PUBLISHED, WORDS, metrics_of, random_of, scored, write_ccneg, write_fetch_summary, write_times
 from PIL import Image
 
+from bench.processes import cost_of_python
 from pipeline_lib.evaluate.prompts import PROMPTS
 from pipeline_lib.formats.tars import encode_json, write_samples
 from pipeline_lib.jobs.files import write_json, write_parquet
@@ -114,14 +109,12 @@ def generate(folder: Path) -> None:
 
 def write_images(path: Path, n: int = 40_000) -> None:
     """Write a tar of 256-pixel images that compress badly, a hundred different ones."""
-    rng, images = np.random.default_rng(0), []
-    for _ in range(100):
+    rng, images = np.random.default_rng(0), [io.BytesIO() for _ in range(100)]
+    for content in images:
         coarse = Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8))
-        content = io.BytesIO()
         coarse.resize((256, 256), Image.Resampling.BICUBIC).save(content, "JPEG", quality=90)
-        images.append(content.getvalue())
     said = encode_json({"caption": "a dog on a sofa", "negated_caption": "a dog that is not on a sofa"})
-    write_samples(path, ((f"{row:09}", {"jpg": images[row % 100], "json": said}) for row in range(n)))
+    write_samples(path, ((f"{row:09}", {"jpg": images[row % 100].getvalue(), "json": said}) for row in range(n)))
 
 
 def main() -> None:
@@ -131,31 +124,24 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=default, help="of the generated scores and the tables")
     folder = parser.parse_args().folder
     generate(folder)
-    tables, figures, page, timed = folder / "tables.parquet", folder / "figures", folder / "report.html", []
+    tables, figures, page = (folder / name for name in ("tables.parquet", "figures", "report.html"))
     data = [str(flag) for flag in write_ccneg(folder, 40_000)]
     write_images(folder / "eval-00000.tar")
     fetched = ("--fetch", write_fetch_summary(folder / "summary.json"))
     scores = ("--scores", *sorted(folder.glob("evaluate/*/ccneg.parquet")))
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     provenance = ("--runs", "--weights", "--benchmarks", write_times(folder / "times"), "--config", json.dumps(config))
-    python = partial(subprocess.run, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    for arguments in (
-        ("tables", "--run", "bench", "--ccneg", "released", "--published", PUBLISHED, "--output", tables,
-         "--kinds", "negbench-retrieval=retrieval",
-         "--folder", folder / "tables", "--metrics", *sorted(folder.glob("evaluate/*/*.json"))),
-        ("figures", "--tables", tables, *scores, *data, "--histories", *fetched, "--folder", figures),
-        ("report", "--tables", tables, "--folder", folder / "tables", "--figures", figures, *fetched, *scores, *data,
-         *provenance, "--seed", "0", "--examples", "6", "--output", page),
-    ):  # fmt: skip
-        started = time.perf_counter()
-        python([sys.executable, "-m", f"pipeline_lib.paper.{arguments[0]}", *map(str, arguments[1:])])
-        timed.append(time.perf_counter() - started)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(
-        f"tables {timed[0]:.1f} s, figures {timed[1]:.1f} s, report {timed[2]:.1f} s of "
-        f"{page.stat().st_size / 1e6:.1f} MB ({used.ru_utime + used.ru_stime:.1f} s of processor time), "
-        f"peak {used.ru_maxrss / 2**20:.2f} GiB; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    )
+    for name, arguments in {
+        "tables": ("--run", "bench", "--ccneg", "released", "--published", PUBLISHED, "--output", tables,
+                   "--kinds", "negbench-retrieval=retrieval",
+                   "--folder", folder / "tables", "--metrics", *sorted(folder.glob("evaluate/*/*.json"))),
+        "figures": ("--tables", tables, *scores, *data, "--histories", *fetched, "--folder", figures),
+        "report": ("--tables", tables, "--folder", folder / "tables", "--figures", figures, *fetched, *scores, *data,
+                   *provenance, "--seed", "0", "--examples", "6", "--output", page),
+    }.items():  # fmt: skip
+        cost = cost_of_python(["-m", f"pipeline_lib.paper.{name}", *arguments], folder / "log")
+        print(f"{name}: {cost}", flush=True)
+    print(f"The page has {page.stat().st_size / 1e6:.1f} MB.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What storing image features in half precision would change in a finished run's results.
 
-    PYTHONPATH=tests python -m bench.rounding --run results/miniature
+    python -m bench.rounding --run results/miniature
 
 Rounds the features of every benchmark to fp16 and to bf16, scores all models anew, and counts the items whose
 correctness flips. Prints a Markdown table.
@@ -28,9 +28,8 @@ ROUNDED = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 def backbones(run: Path) -> dict[str, str]:
     """Return the backbone of each model of a run, by the model's name."""
-    records = [
-        read_json(path) for path in sorted(run.glob("backbones/*/run.json")) + sorted(run.glob("finetune/*/run.json"))
-    ]
+    paths = [path for stage in ("backbones", "finetune") for path in sorted(run.glob(f"{stage}/*/run.json"))]
+    records = map(read_json, paths)
     return {record["model"]: record["backbone"] for record in records}
 
 
@@ -65,9 +64,8 @@ def score_model(run: Path, model: str, backbone: str) -> dict[tuple[str, str, st
         for (name, prompt), classifier in zip(wanted, weights, strict=True):
             found = pool(name)
             found.features = found.features.to(dtype).float()
-            items[precision, f"zero-shot, {prompt} prompt", name] = zeroshot.score_items(
-                name, prompt, found, classifier
-            )
+            scored = zeroshot.score_items(name, prompt, found, classifier)
+            items[precision, f"zero-shot, {prompt} prompt", name] = scored
     return items
 
 
