@@ -19,6 +19,7 @@ from pipeline_lib.evaluate.result import measure
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.readers import crops
 from pipeline_lib.readers.pool import read_pool
+from pipeline_lib.readers.reader import find_reader
 
 KEYS = [f"{number:012d}" for number in range(24)]
 
@@ -154,7 +155,7 @@ def test_negrefcocog(tmp_path, evaluate, tiny_clip, read):
             features = tiny_clip.encode_image(transform(image)[None])[0]
         return features / features.norm()
 
-    samples = read_pool(crops.READER, [str(tmp_path / "boxes.json"), str(folder)], count=22)
+    samples = read_pool(find_reader("crops"), [str(tmp_path / "boxes.json"), str(folder)], count=22)
     features = {sample.key: see(sample.decode(sample.read())) for sample in samples}
     items, metrics = evaluate("negrefcocog", tmp_path / "boxes.json", features, count=9)
     hits = []
@@ -230,7 +231,7 @@ def test_sugarcrepe_files_are_read_and_mistakes_named(tmp_path, evaluate, photos
 
 def test_the_real_annotations_are_read_whole(real_data):
     config = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())["evaluate"]["benchmarks"]
-    counts = {entry["name"]: entry["count"] for entry in config}
+    counts = {name: entry["count"] for name, entry in config.items()}
     rows = read_annotations("sugarcrepe", real_data / "sugarcrepe", counts["sugarcrepe"])
     assert len(rows) == 7511 and len({row.columns["key"] for row in rows}) == 1560
     rows = read_annotations("sugarcrepe-plus", real_data / "sugarcrepe_plus")

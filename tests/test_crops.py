@@ -6,13 +6,13 @@ import zipfile
 import pytest
 from conftest import jpeg_bytes
 
-from pipeline_lib.readers import crops
 from pipeline_lib.readers.pool import read_pool
+from pipeline_lib.readers.reader import find_reader
 
 
 def cut_out(annotations, images):
     """The crops by key."""
-    samples = read_pool(crops.READER, [str(annotations), str(images)])
+    samples = read_pool(find_reader("crops"), [str(annotations), str(images)])
     return {sample.key: sample.decode(sample.read()) for sample in samples}
 
 
@@ -62,7 +62,7 @@ def test_crops_come_from_the_zip_as_distributed(tmp_path):
     path = write_boxes(tmp_path)
     with zipfile.ZipFile(tmp_path / "train2014.zip", "w") as archive:
         archive.write(tmp_path / "a.jpg", "train2014/a.jpg")
-    assert crops.READER.needs(str(path), f"{tmp_path}/train2014") == [str(path), f"{tmp_path}/train2014.zip"]
+    assert find_reader("crops").needs(str(path), f"{tmp_path}/train2014") == [str(path), f"{tmp_path}/train2014.zip"]
     assert cut_out(path, tmp_path / "train2014") == cut_out(path, tmp_path)
 
 

@@ -36,11 +36,11 @@ CONFIG = {  # the parts of a configuration that name files from outside, and a n
     "run": "test",
     "fetch": {"captions": "data/<script>alert(2)</script>.tsv"},
     "shards": {"released": None},
-    "backbones": {"models": [], "pretrain": {"images": "<run>/pretrain.tar"}},
+    "backbones": {"models": {}, "pretrain": {"images": "<run>/pretrain.tar"}},
     "distractors": {"released": None},
     "finetune": {"crepe_captions": "<run>/crepe"},
-    "evaluate": {"zeroshot": {"datasets": []}, "benchmarks": [], "transformers": []},
-    "features": {"pools": []},
+    "evaluate": {"zeroshot": {"datasets": {}}, "benchmarks": {}, "transformers": {}},
+    "features": {"pools": {}},
 }
 
 

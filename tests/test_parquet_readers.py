@@ -1,4 +1,4 @@
-"""Other readers of Parquet find in the results what pandas finds, with the queries of config/README.md."""
+"""Other readers of Parquet find in the results what pandas finds, with the queries of docs/tables.md."""
 
 import re
 
@@ -41,7 +41,7 @@ def test_polars_and_duckdb_read_what_pandas_reads(results, path):
 
 
 def test_the_documented_queries_give_the_numbers_of_the_tables(results):
-    text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
     queries = block.replace("results/miniature/", f"{results}/").replace("results/", f"{results}/").split(";\n")
     listed, computed = (duckdb.sql(query).df() for query in queries if query.strip())
