@@ -9,7 +9,7 @@ import pytest
 from fetching import Site, fetch, moved, outcomes, serving
 
 from pipeline_lib.fetch import Failed
-from pipeline_lib.fetch.client import PublicResolver, is_public
+from pipeline_lib.fetch.addresses import Resolver, is_public
 
 # Addresses that are not public, in the ways that the host of a URL may be written.
 INNER = [

@@ -18,7 +18,8 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from pipeline_lib.fetch import Failed, label
-from pipeline_lib.fetch.client import Answer, ask, open_session, parse_url
+from pipeline_lib.fetch.addresses import parse_url
+from pipeline_lib.fetch.client import Answer, ask, open_session
 from pipeline_lib.fetch.images import prepare, warm_up
 from pipeline_lib.fetch.outcomes import Journal, Outcome
 from pipeline_lib.fetch.schedule import Job, Robots, Schedule
@@ -105,7 +106,7 @@ class PartFetcher:
                 elif job.row is None:
                     self._line_up(*self._robots.learn(job, answer.body))
                 else:
-                    await self._store(job, answer.body)
+                    await self._store(job, answer)
             except Failed as failed:
                 self._retry_or_settle(job, failed)
 
@@ -125,7 +126,7 @@ class PartFetcher:
             job.attempt_s += seconds
             job.asked_s += seconds
             for waiting in self._schedule.done(job, failed):
-                self._settle(waiting, Failed("host-down", permanent=False))
+                self._settle(waiting, self._schedule.spared(waiting))
 
     def _follow(self, job: Job, answer: Answer) -> None:
         """Go on to where a redirect leads."""
@@ -139,20 +140,21 @@ class PartFetcher:
         job.redirects += 1
         self._line_up(job)
 
-    async def _store(self, job: Job, body: bytes) -> None:
-        loop, settings = asyncio.get_running_loop(), self._settings
+    async def _store(self, job: Job, answer: Answer) -> None:
+        loop, settings, body, code = asyncio.get_running_loop(), self._settings, answer.body, answer.http_code
         try:
             picture = await loop.run_in_executor(self._pool, prepare, body, settings.image_size, settings.max_pixels)
         except Failed as failed:
-            failed.http_code = 200
+            failed.http_code = code
             self._settle(job, failed, len(body))
             return
         asked = job.attempts, len(body), job.host, picture.sha256, _ms(job.asked_s)
-        self._record(job.row, Outcome("success", None, False, 200, *asked, *picture.sides), picture.content)
+        self._record(job.row, Outcome("success", None, False, code, *asked, *picture.sides), picture.content)
 
     def _retry_or_settle(self, job: Job, failed: Failed) -> None:
         settings = self._settings
-        if failed.permanent or job.attempts >= settings.attempts or settings.deadline_s - job.asked_s < LEAST_S:
+        hopeless = failed.permanent or failed.later or job.attempts >= settings.attempts
+        if hopeless or settings.deadline_s - job.asked_s < LEAST_S:
             self._settle(job, failed)
             return
         # At once the first time. What the host itself wants is heeded by the schedule, for all of the host's rows.

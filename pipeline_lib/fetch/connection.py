@@ -1,0 +1,338 @@
+"""HTTP/1.1 as the open web speaks it: one request at a time over connections that are used again.
+
+An image that curl or Python's urllib can get must not be lost here, so answers are read as leniently as those two read
+them; aiohttp's client is stricter. Bounds remain: `HEAD_BYTES` for each head, and the caller's for the body. What is
+accepted beyond the standard (`python -m bench.fetch_answers` compares):
+
+- heads of any number and length of lines, bare LF, folded lines, lines without a colon, bytes that are not ASCII;
+- a ``Content-Length`` that is no number: the body ends with the connection;
+- chunk sizes with blanks, a bare LF around chunks, no last blank line; bytes after the end of a body.
+"""
+
+import asyncio
+import contextlib
+import re
+import ssl
+import time
+from typing import NamedTuple, Self
+
+from aiohappyeyeballs import start_connection
+from yarl import URL
+
+from pipeline_lib.fetch import Failed
+from pipeline_lib.fetch.addresses import Resolver
+
+HEAD_BYTES = 1 << 20  # of a status line and its header fields together, of a chunk's size, of a trailer
+READ_AHEAD = 1 << 18  # bytes that may wait to be read before the host has to
+SECOND_ADDRESS_S = 0.25  # after so long the next address of a host is tried too (RFC 8305)
+IDLE_S = 15.0  # for so long a connection may be used again
+STATUS_LINE = re.compile(rb"HTTP/(\d[\d.]*)[ \t]+(\d{3})", re.IGNORECASE)
+LENGTH = re.compile(r"\+?(\d{1,18})(?![^,;\s])")  # the first of several; more digits are nonsense
+
+
+class Head(NamedTuple):
+    """Status and header fields of an answer."""
+
+    version: str
+    status: int
+    fields: dict[str, list[str]]  # values by name in lower case; bytes that are not UTF-8 as surrogates
+
+    def get(self, name: str) -> str | None:
+        """Return the first value of a field, as urllib does."""
+        return self.fields.get(name, [None])[0]
+
+    def tokens(self, name: str) -> list[str]:
+        """Return the members of a field that holds a list."""
+        return [token.strip().lower() for value in self.fields.get(name, []) for token in value.split(",")]
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether the body comes in chunks."""
+        return "chunked" in self.tokens("transfer-encoding")
+
+    @property
+    def length(self) -> int | None:
+        """Length of the body in bytes; None where it ends with the connection."""
+        match = LENGTH.match(self.get("content-length") or "")
+        return int(match[1]) if match else None
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the connection can be used again after the body."""
+        if not self.is_chunked and self.length is None:
+            return False
+        said = self.tokens("connection")
+        return "keep-alive" in said if self.version < "1.1" else "close" not in said
+
+
+class _Ended(Exception):
+    """The connection ended where more was expected."""
+
+
+class Connection(asyncio.Protocol):
+    """A connection to a host, which answers one request after the other."""
+
+    def __init__(self) -> None:
+        self.received = 0  # bytes since the last request
+        self.used_at: float | None = None  # when the last answer was complete
+        self.key: tuple | None = None
+        self._buffer, self._ended, self._error = bytearray(), False, None
+        self._waiter: asyncio.Future | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Called by asyncio."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio."""
+        self._buffer += data
+        self.received += len(data)
+        if len(self._buffer) > READ_AHEAD:
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        """Called by asyncio."""
+        self._ended = True
+        self._wake()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Called by asyncio."""
+        self._ended, self._error = True, error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._transport.abort()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether another request can be sent, as far as is known."""
+        return not self._ended and not self._buffer and not self._transport.is_closing()
+
+    async def _more(self) -> bool:
+        """Wait for further bytes; return whether there are any."""
+        before = self.received
+        if not self._ended:
+            self._transport.resume_reading()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return self.received > before
+
+    def _take(self, n_bytes: int) -> bytes:
+        piece = bytes(self._buffer[:n_bytes])
+        del self._buffer[:n_bytes]
+        return piece
+
+    async def _line(self, most: int = HEAD_BYTES) -> bytes:
+        """Return a line with its end; raise `Failed` if it is longer than allowed."""
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched > most:
+                raise Failed("protocol", permanent=False)
+            if not await self._more():
+                raise _Ended
+        return self._take(end + 1)
+
+    async def ask(self, request: bytes) -> Head:
+        """Send a request and return the head of its answer; raise `Failed`, ``reset`` or ``protocol``."""
+        self.received, self.used_at = 0, None
+        self._transport.write(request)
+        try:
+            while True:
+                head = await self._read_head()
+                if head.status // 100 != 1 or head.status == 101:  # another answer follows those
+                    return head
+        except _Ended as error:
+            raise Failed("protocol" if self.received else "reset", permanent=False) from error
+
+    async def _read_head(self) -> Head:
+        left = HEAD_BYTES
+        while not (line := await self._line(left)).strip():  # blank lines may come first
+            left -= len(line)
+        match = STATUS_LINE.match(line)
+        if not match:
+            raise Failed("protocol", permanent=False)
+        lines: list[bytes] = []
+        while True:
+            try:
+                line = await self._line(left)
+            except _Ended:  # the head ends with the connection
+                line = b""
+            left -= len(line)
+            stripped = line.strip()
+            if not stripped:
+                break
+            if line[:1] in b" \t" and lines:
+                lines[-1] += b" " + stripped
+            elif b":" in line:
+                lines.append(stripped)
+        fields: dict[str, list[str]] = {}
+        for line in lines:
+            name, _, value = line.decode("utf-8", "surrogateescape").partition(":")
+            fields.setdefault(name.strip().lower(), []).append(value.strip())
+        return Head(match[1].decode(), int(match[2]), fields)
+
+    async def read_body(self, head: Head, into: bytearray, enough: int) -> None:
+        """Append the body, or a little more than `enough` of it; raise `Failed`, ``truncated``, if it is not whole."""
+        try:
+            if head.is_chunked:
+                await self._read_chunks(into, enough)
+            else:
+                await self._copy(head.length, into, enough)
+        except _Ended as error:
+            raise Failed("truncated", permanent=False) from error
+        if len(into) <= enough and head.keeps_alive:
+            self.used_at = time.monotonic()
+
+    async def _copy(self, n_bytes: int | None, into: bytearray, enough: int) -> None:
+        """Append so many bytes, None for all until the connection ends; but hardly more than `enough` altogether."""
+        while (n_bytes is None or n_bytes > 0) and len(into) <= enough:
+            if not self._buffer and not await self._more():
+                if n_bytes is None and self._error is None:
+                    return
+                raise _Ended
+            piece = self._take(READ_AHEAD if n_bytes is None else min(n_bytes, READ_AHEAD))
+            n_bytes = None if n_bytes is None else n_bytes - len(piece)
+            into += piece
+
+    async def _read_chunks(self, into: bytearray, enough: int) -> None:
+        while n_bytes := await self._chunk_size():
+            await self._copy(n_bytes, into, enough)
+            if len(into) > enough:
+                return
+            await self._skip_line_end()
+        left = HEAD_BYTES
+        with contextlib.suppress(_Ended):  # the chunks are complete
+            while (line := await self._line(left)).strip():  # a trailer
+                left -= len(line)
+
+    async def _chunk_size(self) -> int:
+        size, _, _ = (await self._line()).partition(b";")
+        try:
+            n_bytes = int(size, 16)
+        except ValueError:
+            n_bytes = -1
+        if n_bytes < 0:
+            raise _Ended  # nobody knows where the next chunk begins
+        return n_bytes
+
+    async def _skip_line_end(self) -> None:
+        """Skip what stands after a chunk: two bytes, whatever they are, or a bare LF."""
+        while len(self._buffer) < 2 and self._buffer[:1] != b"\n":
+            if not await self._more():
+                raise _Ended
+        self._take(1 if self._buffer[:1] == b"\n" else 2)
+
+
+class Connections:
+    """Opens connections, and keeps up to `most` idle ones to be used again; to be used by ``async with``."""
+
+    def __init__(self, resolver: Resolver, most: int) -> None:
+        self._resolver, self._most = resolver, most
+        self._idle: list[Connection] = []  # the last used at the end
+        self._ssl = ssl.create_default_context()
+        self._ssl.set_alpn_protocols(["http/1.1"])
+
+    async def __aenter__(self) -> Self:
+        """Return the connections themselves."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close those that are idle."""
+        for connection in self._idle:
+            connection.abort()
+        await asyncio.sleep(0)  # asyncio closes them in its next turn
+
+    def take(self, url: URL) -> Connection | None:
+        """Return an idle connection to a URL's host, if there is one."""
+        for connection in reversed(self._idle):
+            if connection.key == _key(url):
+                self._idle.remove(connection)
+                if connection.is_idle and time.monotonic() - connection.used_at < IDLE_S:
+                    return connection
+                connection.abort()
+        return None
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection if it can be used again, else close it."""
+        if connection.used_at is None or not connection.is_idle:
+            connection.abort()
+            return
+        self._idle.append(connection)
+        if len(self._idle) > self._most:
+            self._idle.pop(0).abort()
+
+    async def connect(self, url: URL) -> Connection:
+        """Open a connection to a URL's host; raise `Failed`: ``dns``, ``address``, ``connect`` or ``tls``."""
+        addresses = await self._resolver.resolve(url.raw_host, url.port)
+        secure = {"ssl": self._ssl, "server_hostname": url.raw_host.rstrip(".")} if url.scheme == "https" else {}
+        sock = None
+        try:
+            sock = await start_connection(addresses, happy_eyeballs_delay=SECOND_ADDRESS_S)
+            _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=sock, **secure)
+        except ssl.SSLError as error:  # by an old certificate or by our own clock, certificates or proxy
+            raise Failed("tls", permanent=False, later=True, answered=True) from error
+        except OSError as error:
+            raise Failed("connect", permanent=False) from error
+        connection.key = _key(url)
+        return connection
+
+
+class Exchange:
+    """A request for `url` and its answer; ``async with`` gives the connection back."""
+
+    def __init__(self, connections: Connections, url: URL) -> None:
+        self._connections, self._url = connections, url
+        self._connection: Connection | None = None
+        self.head: Head | None = None
+        self.body = bytearray()
+
+    async def __aenter__(self) -> Self:
+        """Return the exchange itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Keep the connection if it can be used again, else close it."""
+        if self._connection is not None:
+            self._connections.give_back(self._connection)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the host sent anything."""
+        return self._connection is not None and self._connection.received > 0
+
+    async def send(self, request: bytes) -> Head:
+        """Send the request and return the head of the answer.
+
+        Where the host closes a used connection and sent nothing, that says nothing about the URL: the request is sent
+        once more over a new connection (RFC 9112, section 9.3.1).
+        """
+        self._connection = self._connections.take(self._url)
+        if self._connection is not None:
+            try:
+                self.head = await self._connection.ask(request)
+                return self.head
+            except Failed:
+                if self.answered:
+                    raise
+                self._connection.abort()
+        self._connection = None
+        self._connection = await self._connections.connect(self._url)
+        self.head = await self._connection.ask(request)
+        return self.head
+
+    async def read(self, enough: int) -> bytearray:
+        """Return the body, or a little more than `enough` of it; what came of it is in `body` even after a failure."""
+        await self._connection.read_body(self.head, self.body, enough)
+        return self.body
+
+
+def _key(url: URL) -> tuple:
+    return url.scheme, url.raw_host, url.port
