@@ -1,8 +1,8 @@
 """Fetch: the images that a captions file links to, politely, with an outcome for every row.
 
 To read in this order: `fetch` (the command and what it writes), `part` (the way of one row), `schedule` (whose turn it
-is, and robots.txt), `client` (one request), `connection` (HTTP), `addresses` (what may be asked), `images` (bytes to
-JPEG), `outcomes` (journal and table), `summary`.
+is, and robots.txt), `client` (one request), `exchange` and `connection` (HTTP), `addresses` (what may be asked),
+`images` (bytes to JPEG), `outcomes` (journal and table), `summary`.
 """
 
 import csv

@@ -124,7 +124,7 @@ class Resolver:
                 return await loop.getaddrinfo(*target, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        except UnicodeError as error:  # not a host name
+        except ValueError as error:  # not a host name
             raise Failed("dns", permanent=True) from error
         except OSError as error:
             raise Failed("dns", permanent=False, later=error.errno in NO_SUCH_NAME) from error

@@ -17,7 +17,8 @@ from yarl import URL
 
 from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch.addresses import Resolver
-from pipeline_lib.fetch.connection import Connections, Exchange, Head
+from pipeline_lib.fetch.connection import Head
+from pipeline_lib.fetch.exchange import Connections, Exchange
 from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.jobs.retry import is_transient, parse_retry_after
 
@@ -28,7 +29,8 @@ IMAGES, RULES = "image/*", "text/plain, */*;q=0.1"  # what we accept
 RULES_BYTES = 500 * 1024  # of a robots.txt; RFC 9309 asks for at least so many to be read
 DNS_THREADS = 32  # each lookup that hangs holds one
 WINDOW_BITS = {"gzip": (47,), "x-gzip": (47,), "deflate": (47, -15)}  # zlib's: by the data's head; without a head
-CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-(\d+)/(\d+)", re.IGNORECASE)
+CODINGS = 3  # that are undone, one in the other
+CONTENT_RANGE = re.compile(r"bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\b", re.IGNORECASE)
 
 
 def open_session(settings: FetchSettings) -> Connections:
@@ -45,17 +47,20 @@ class Answer(NamedTuple):
     location: str | None = None
 
 
-async def ask(session: Connections, settings: FetchSettings, url: URL, timeout_s: float, rules: bool = False) -> Answer:
+async def ask(
+    session: Connections, settings: FetchSettings, url: URL, timeout_s: float, rules: bool = False, alone: bool = False
+) -> Answer:
     """Request an image, or a robots.txt (`rules`), of which what is beyond `RULES_BYTES` does not count.
 
     `url` comes from `parse_url`; `timeout_s` is for everything from the name's lookup to the last byte. Raises `Failed`
     if there is neither a body nor a redirect, or the host does not want the image to be used. Of a robots.txt whose
-    body does not come whole, the lines that came count.
+    body does not come whole, the lines that came count. `alone`, for repetitions, asks over a connection of its own
+    that the host is to close: some answers end in no other way.
     """
-    exchange, most = Exchange(session, url), RULES_BYTES if rules else settings.max_bytes
+    exchange, most = Exchange(session, url, alone), RULES_BYTES if rules else settings.max_bytes
     try:
         async with asyncio.timeout(timeout_s), exchange:
-            head = await exchange.send(_request(url, settings.user_agent, RULES if rules else IMAGES))
+            head = await exchange.send(_request(url, settings.user_agent, RULES if rules else IMAGES, alone))
             location = head.get("location") or head.get("uri")  # as urllib does
             is_redirect = head.status in REDIRECTS or (head.status // 100 == 3 and location)
             if not is_redirect and not _has_body(head):
@@ -65,7 +70,7 @@ async def ask(session: Connections, settings: FetchSettings, url: URL, timeout_s
                 raise Failed("opt-out", permanent=True)
             if is_redirect:
                 return Answer(head.status, None, location or "")
-            if not rules and not head.is_chunked and (head.length or 0) > most:
+            if not rules and not head.is_chunked and min(head.lengths, default=0) > most:
                 raise Failed("too-large", permanent=True)
             await exchange.read(most)
             if not rules and head.status == 206 and _is_part(head.get("content-range") or ""):
@@ -94,13 +99,14 @@ def _is_part(content_range: str) -> bool:
     return match is not None and (int(match[1]) > 0 or int(match[2]) + 1 < int(match[3]))
 
 
-def _request(url: URL, user_agent: str, accept: str) -> bytes:
+def _request(url: URL, user_agent: str, accept: str, alone: bool) -> bytes:
     lines = [
         f"GET {url.raw_path_qs} HTTP/1.1",
         f"Host: {url.host_port_subcomponent}",
         f"User-Agent: {user_agent}",
         f"Accept: {accept}",
         "Accept-Encoding: identity",
+        *(["Connection: close"] if alone else []),
     ]
     if url.user is not None:
         account = base64.b64encode(f"{url.user}:{url.password or ''}".encode())
@@ -114,7 +120,7 @@ def decoded(body: bytes, head: Head, most: int) -> bytes:
     We ask for neither, but some hosts send it, and others put the label on images as they are.
     """
     codings = head.tokens("content-encoding") + head.tokens("transfer-encoding")
-    for coding in reversed(codings):
+    for coding in reversed(codings[-CODINGS:]):
         for window_bits in WINDOW_BITS.get(coding, ()):
             with contextlib.suppress(zlib.error):
                 body = zlib.decompressobj(window_bits).decompress(body, most + 1) or body

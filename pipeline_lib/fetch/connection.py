@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the open web speaks it: one request at a time over connections that are used again.
+"""HTTP/1.1 as the open web speaks it: one request after the other over one connection.
 
 An image that curl or Python's urllib can get must not be lost here, so answers are read as leniently as those two read
 them; aiohttp's client is stricter. Bounds remain: `HEAD_BYTES` for each head, and the caller's for the body. What is
@@ -12,22 +12,15 @@ accepted beyond the standard (`python -m bench.fetch_answers` compares):
 import asyncio
 import contextlib
 import re
-import ssl
 import time
-from typing import NamedTuple, Self
-
-from aiohappyeyeballs import start_connection
-from yarl import URL
+from typing import NamedTuple
 
 from pipeline_lib.fetch import Failed
-from pipeline_lib.fetch.addresses import Resolver
 
 HEAD_BYTES = 1 << 20  # of a status line and its header fields together, of a chunk's size, of a trailer
 READ_AHEAD = 1 << 18  # bytes that may wait to be read before the host has to
-SECOND_ADDRESS_S = 0.25  # after so long the next address of a host is tried too (RFC 8305)
-IDLE_S = 15.0  # for so long a connection may be used again
 STATUS_LINE = re.compile(rb"HTTP/(\d[\d.]*)[ \t]+(\d{3})", re.IGNORECASE)
-LENGTH = re.compile(r"\+?(\d{1,18})(?![^,;\s])")  # the first of several; more digits are nonsense
+LENGTH = re.compile(r"\+?(\d{1,18})(?![^,;\s])")  # more digits are nonsense
 
 
 class Head(NamedTuple):
@@ -51,15 +44,15 @@ class Head(NamedTuple):
         return "chunked" in self.tokens("transfer-encoding")
 
     @property
-    def length(self) -> int | None:
-        """Length of the body in bytes; None where it ends with the connection."""
-        match = LENGTH.match(self.get("content-length") or "")
-        return int(match[1]) if match else None
+    def lengths(self) -> list[int]:
+        """Lengths that the body may have, in bytes: one, or several where fields differ, or none if none is said."""
+        matches = map(LENGTH.match, self.fields.get("content-length", []))
+        return sorted({int(match[1]) for match in matches if match})
 
     @property
     def keeps_alive(self) -> bool:
         """Whether the connection can be used again after the body."""
-        if not self.is_chunked and self.length is None:
+        if not self.is_chunked and len(self.lengths) != 1:
             return False
         said = self.tokens("connection")
         return "keep-alive" in said if self.version < "1.1" else "close" not in said
@@ -185,9 +178,10 @@ class Connection(asyncio.Protocol):
             if head.is_chunked:
                 await self._read_chunks(into, enough)
             else:
-                await self._copy(head.length, into, enough)
+                await self._copy(max(head.lengths, default=None), into, enough)
         except _Ended as error:
-            raise Failed("truncated", permanent=False) from error
+            if head.is_chunked or len(into) not in head.lengths:
+                raise Failed("truncated", permanent=False) from error
         if len(into) <= enough and head.keeps_alive:
             self.used_at = time.monotonic()
 
@@ -229,110 +223,3 @@ class Connection(asyncio.Protocol):
             if not await self._more():
                 raise _Ended
         self._take(1 if self._buffer[:1] == b"\n" else 2)
-
-
-class Connections:
-    """Opens connections, and keeps up to `most` idle ones to be used again; to be used by ``async with``."""
-
-    def __init__(self, resolver: Resolver, most: int) -> None:
-        self._resolver, self._most = resolver, most
-        self._idle: list[Connection] = []  # the last used at the end
-        self._ssl = ssl.create_default_context()
-        self._ssl.set_alpn_protocols(["http/1.1"])
-
-    async def __aenter__(self) -> Self:
-        """Return the connections themselves."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close those that are idle."""
-        for connection in self._idle:
-            connection.abort()
-        await asyncio.sleep(0)  # asyncio closes them in its next turn
-
-    def take(self, url: URL) -> Connection | None:
-        """Return an idle connection to a URL's host, if there is one."""
-        for connection in reversed(self._idle):
-            if connection.key == _key(url):
-                self._idle.remove(connection)
-                if connection.is_idle and time.monotonic() - connection.used_at < IDLE_S:
-                    return connection
-                connection.abort()
-        return None
-
-    def give_back(self, connection: Connection) -> None:
-        """Keep a connection if it can be used again, else close it."""
-        if connection.used_at is None or not connection.is_idle:
-            connection.abort()
-            return
-        self._idle.append(connection)
-        if len(self._idle) > self._most:
-            self._idle.pop(0).abort()
-
-    async def connect(self, url: URL) -> Connection:
-        """Open a connection to a URL's host; raise `Failed`: ``dns``, ``address``, ``connect`` or ``tls``."""
-        addresses = await self._resolver.resolve(url.raw_host, url.port)
-        secure = {"ssl": self._ssl, "server_hostname": url.raw_host.rstrip(".")} if url.scheme == "https" else {}
-        sock = None
-        try:
-            sock = await start_connection(addresses, happy_eyeballs_delay=SECOND_ADDRESS_S)
-            _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=sock, **secure)
-        except ssl.SSLError as error:  # by an old certificate or by our own clock, certificates or proxy
-            raise Failed("tls", permanent=False, later=True, answered=True) from error
-        except OSError as error:
-            raise Failed("connect", permanent=False) from error
-        connection.key = _key(url)
-        return connection
-
-
-class Exchange:
-    """A request for `url` and its answer; ``async with`` gives the connection back."""
-
-    def __init__(self, connections: Connections, url: URL) -> None:
-        self._connections, self._url = connections, url
-        self._connection: Connection | None = None
-        self.head: Head | None = None
-        self.body = bytearray()
-
-    async def __aenter__(self) -> Self:
-        """Return the exchange itself."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Keep the connection if it can be used again, else close it."""
-        if self._connection is not None:
-            self._connections.give_back(self._connection)
-
-    @property
-    def answered(self) -> bool:
-        """Whether the host sent anything."""
-        return self._connection is not None and self._connection.received > 0
-
-    async def send(self, request: bytes) -> Head:
-        """Send the request and return the head of the answer.
-
-        Where the host closes a used connection and sent nothing, that says nothing about the URL: the request is sent
-        once more over a new connection (RFC 9112, section 9.3.1).
-        """
-        self._connection = self._connections.take(self._url)
-        if self._connection is not None:
-            try:
-                self.head = await self._connection.ask(request)
-                return self.head
-            except Failed:
-                if self.answered:
-                    raise
-                self._connection.abort()
-        self._connection = None
-        self._connection = await self._connections.connect(self._url)
-        self.head = await self._connection.ask(request)
-        return self.head
-
-    async def read(self, enough: int) -> bytearray:
-        """Return the body, or a little more than `enough` of it; what came of it is in `body` even after a failure."""
-        await self._connection.read_body(self.head, self.body, enough)
-        return self.body
-
-
-def _key(url: URL) -> tuple:
-    return url.scheme, url.raw_host, url.port

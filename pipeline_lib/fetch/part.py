@@ -59,6 +59,16 @@ class PartFetcher:
                 for task in tasks:
                     task.cancel()
 
+    @property
+    def hosts_asked(self) -> int:
+        """How many hosts were asked."""
+        return self._schedule.hosts_asked
+
+    @property
+    def answered(self) -> bool:
+        """Whether any of them sent anything."""
+        return self._schedule.answered
+
     def _open_rows(self) -> None:
         """Open further rows, until there are `WINDOW` of them or none is left to open."""
         for _ in range(BATCH):
@@ -117,7 +127,7 @@ class PartFetcher:
         left_s = min(settings.timeout_s - job.attempt_s, settings.deadline_s - job.asked_s)
         failed = None
         try:
-            return await ask(self._session, settings, job.url, left_s, rules=job.row is None)
+            return await ask(self._session, settings, job.url, left_s, rules=job.row is None, alone=job.attempts > 1)
         except Failed as error:
             failed = error
             raise
