@@ -6,8 +6,9 @@ import socketserver
 
 import fetching
 import pytest
+from aiohttp import web
 from answers import ANSWERS, IMAGE, LOST, answer, answering, moved, path_of
-from fetching import fetch, fetch_settings, outcomes
+from fetching import fetch, fetch_settings, outcomes, serving
 
 from pipeline_lib.fetch.fetch import HOSTS_ENOUGH, PROXIES
 
@@ -77,6 +78,21 @@ def test_a_host_that_closes_used_connections_loses_nothing_and_no_attempt_counts
         urls = [f"http://a.test/{number}" for number in range(300)]
         frame = fetch(tmp_path, urls, server.port, respect_robots=False)
     assert outcomes(frame, "failure", "permanent", "attempts") == [OK] * 300 and len(server.log) == 300
+
+
+def test_connections_are_used_again_after_any_answer_that_came_whole(tmp_path):
+    connections = set()
+    statuses = [404, 301, 200, 503, 206, 410]
+
+    async def handler(request):
+        connections.add(request.transport.get_extra_info("peername"))
+        status = int(request.path[1:]) if request.path != "/" else 200
+        return web.Response(status=status, body=IMAGE, headers={"Location": "/"})
+
+    with serving(handler) as port:
+        urls = [f"http://a.test/{status}" for status in statuses * 5]
+        fetch(tmp_path, urls, port, connections=1, attempts=1, backoff_s=0)
+    assert len(connections) == 1
 
 
 class WaitsForClose(socketserver.BaseRequestHandler):

@@ -110,6 +110,7 @@ class Resolver:
         lookup = self._lookups.get((name, port))
         if lookup is None:
             lookup = self._lookups[name, port] = asyncio.create_task(self._look_up(name, host, port))
+            lookup.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may be waiting
         try:
             return await asyncio.shield(lookup)  # others may wait for it too
         except Failed as failed:

@@ -185,6 +185,13 @@ class Connection(asyncio.Protocol):
         if len(into) <= enough and head.keeps_alive:
             self.used_at = time.monotonic()
 
+    def skip_body(self, head: Head) -> None:
+        """Skip a body that nobody needs, if all of it is there already, so that the connection can be used again."""
+        n_bytes = 0 if head.status in (204, 304) else max(head.lengths, default=0)
+        if head.keeps_alive and not head.is_chunked and n_bytes <= len(self._buffer):
+            self._take(n_bytes)
+            self.used_at = time.monotonic()
+
     async def _copy(self, n_bytes: int | None, into: bytearray, enough: int) -> None:
         """Append so many bytes, None for all until the connection ends; but hardly more than `enough` altogether."""
         while (n_bytes is None or n_bytes > 0) and len(into) <= enough:

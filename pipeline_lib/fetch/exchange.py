@@ -89,6 +89,8 @@ class Exchange:
     async def __aexit__(self, *_: object) -> None:
         """Keep the connection if it can be used again, else close it."""
         if self._connection is not None:
+            if self.head is not None and not self.body:
+                self._connection.skip_body(self.head)
             self._connections.give_back(self._connection, self._alone)
 
     @property

@@ -5,10 +5,10 @@ to end at their limit while the many small ones fill the other connections; host
 
 Before anything else, a site (a scheme, a host and a port) is asked for its robots.txt (RFC 9309), so that hosts that
 never answer are found at the start. The site's rows wait for the rules. A permanent HTTP error, such as 404, a redirect
-to nowhere, or an answer that is no HTTP means that there are no rules. If a site cannot say its rules now (no answer,
-429, 5xx), the RFC says that nothing may be asked: the site's rows fail as the request for its rules did, and a row that
-comes after a while asks for the rules again. Protego reads the rules, since it follows the RFC: the longest match
-decides, ``*`` and ``$`` mean something. The standard library's parser takes the first match and knows neither.
+to nowhere, or an answer of which no rules can be read means that there are none. If a site cannot say its rules now (no
+answer, 429, 5xx), the RFC says that nothing may be asked: the site's rows fail as the request for its rules did, and a
+row that comes after a while asks for the rules again. Protego reads the rules, since it follows the RFC: the longest
+match decides, ``*`` and ``$`` mean something. The standard library's parser takes the first match and knows neither.
 
 A host that stops answering has a circuit breaker. It opens after some requests in a row to which the host sent not a
 byte, or only that it wants to be left alone: then one request at a time goes out, each after a longer pause, and any
@@ -230,7 +230,8 @@ class Robots:
 
     def miss(self, job: Job, failed: Failed) -> list[Job]:
         """Note that a request for rules failed; return the jobs that waited for them, to line up again."""
-        if failed.failure == "protocol" or (failed.permanent and failed.failure in ("http", "redirect", "url")):
+        unreadable = failed.answered and failed.http_code is None and failed.failure in ("protocol", "timeout")
+        if unreadable or (failed.permanent and failed.failure in ("http", "redirect", "url")):
             return self.learn(job, b"")
         site = self._sites[job.site]
         passes = failed.http_code is not None or job.redirects > 0
