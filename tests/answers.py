@@ -69,6 +69,7 @@ ANSWERS: dict[str, bytes] = {
     "empty name": answer(": nothing"),
     "blank before colon": bare(f"Content-Length : {len(IMAGE)}"),
     "folded header": answer("X-Folded: a", "  b", "\tc"),
+    "folded header, blank": answer("X-Folded: a", "  ", "\tc"),
     "header begins folded": answer(status=b"HTTP/1.1 200 OK\r\n  folded"),
     "bare LF": answer(end=b"\n"),
     "mixed line ends": answer(status=b"HTTP/1.1 200 OK\nX-Bare: LF"),

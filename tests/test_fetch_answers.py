@@ -8,9 +8,10 @@ import fetching
 import pytest
 from aiohttp import web
 from answers import ANSWERS, IMAGE, LOST, answer, answering, moved, path_of
-from fetching import fetch, fetch_settings, outcomes, serving
+from fetching import fetch, fetch_settings, outcomes, rows_of, serving
 
 from pipeline_lib.fetch.fetch import HOSTS_ENOUGH, PROXIES
+from pipeline_lib.fetch.outcomes import read_outcomes, write_outcomes
 
 OK = (None, False, 1)
 
@@ -25,24 +26,26 @@ def test_what_curl_or_urllib_gets_is_not_lost_and_failures_have_their_class(tmp_
     assert frame["sha256"].dropna().nunique() == 1
 
 
-BAD = {
-    "head of 2 MB": answer(*[f"X: {'a' * 100_000}"] * 20),
-    "line of 2 MB": answer(f"X: {'a' * 2_000_000}"),
-    "no HTTP": b"hello",
-    "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
-    "half a body": answer(f"Content-Length: {len(IMAGE)}", body=IMAGE[:50], length=False),
-    "half a status line": b"HTT",
+BAD = {  # answer, and its failure and status
+    "head of 2 MB": (answer(*[f"X: {'a' * 100_000}"] * 20), "protocol", 200),
+    "head of many lines": (answer(*["X:"] * 20_000), "protocol", 200),
+    "head of many folds": (answer("X: a", *[" a"] * 400_000), "protocol", 200),
+    "line of 2 MB": (answer(f"X: {'a' * 2_000_000}"), "protocol", 200),
+    "no HTTP": (b"hello", "protocol", None),
+    "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", "truncated", 200),
+    "half a body": (answer(f"Content-Length: {len(IMAGE)}", body=IMAGE[:50], length=False), "truncated", 200),
+    "half a status line": (b"HTT", "protocol", None),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_host_that_sends_something_is_alive_whatever_it_is(tmp_path, name):
-    with answering({"/bad": BAD[name], "/good": answer()}) as server:
+    said, failure, code = BAD[name]
+    with answering({"/bad": said, "/good": answer()}) as server:
         urls = [f"http://a.test/bad?{number}" for number in range(30)]
         urls += [f"http://a.test/good?{number}" for number in range(30)]
         frame = fetch(tmp_path, urls, server.port, breaker_failures=5, attempts=2, backoff_s=0)
-    assert list(frame["failure"].isna()) == [False] * 30 + [True] * 30
-    assert "host-down" not in set(frame["failure"])
+    assert outcomes(frame, "failure", "http_code") == [(failure, code)] * 30 + [(None, 200)] * 30
 
 
 class Stalling(socketserver.BaseRequestHandler):
@@ -55,13 +58,15 @@ class Stalling(socketserver.BaseRequestHandler):
         self.request.recv(1)
 
 
-@pytest.mark.parametrize("said", [b"HTTP/1.1 20", b"HTTP/1.1 200 OK\r\n", answer(body=IMAGE)[:-9]])
-def test_a_host_that_stalls_in_the_middle_of_an_answer_is_alive(tmp_path, said):
+@pytest.mark.parametrize(
+    ("said", "code"), [(b"HTTP/1.1 20", None), (b"HTTP/1.1 200 OK\r\n", 200), (answer(body=IMAGE)[:-9], 200)]
+)
+def test_a_host_that_stalls_in_the_middle_of_an_answer_is_alive(tmp_path, said, code):
     with answering({"/bad": said, "/good": answer()}, Stalling) as server:
         urls = [f"http://a.test/bad?{number}" for number in range(8)] + ["http://a.test/good"]
         limits = {"breaker_failures": 2, "attempts": 1, "timeout_s": 0.3, "connections_per_host": 8, "backoff_s": 0}
         frame = fetch(tmp_path, urls, server.port, **limits)
-    assert outcomes(frame, "failure") == [("timeout",)] * 8 + [(None,)]
+    assert outcomes(frame, "failure", "http_code") == [("timeout", code)] * 8 + [(None, 200)]
 
 
 class ForOneRequest(socketserver.BaseRequestHandler):
@@ -153,12 +158,17 @@ def test_a_part_in_which_no_host_answers_fails_and_records_nothing(tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_few_dead_hosts_are_no_dead_network_but_may_be_asked_again(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("permanent", [False, True])
+def test_a_few_dead_hosts_are_no_dead_network_but_may_be_asked_again(tmp_path, monkeypatch, capsys, permanent):
     urls = ["http://a.example/1", "http://a.test/1"]
     with monkeypatch.context() as dead:
         no_names(dead)
         dead.setattr(fetching, "fetch_settings", lambda port, **changes: fetch_settings(port, connect_to={}, **changes))
         assert outcomes(fetch(tmp_path, urls), "failure", "permanent") == [("dns", False)] * 2
+    if permanent:  # as a table says that was written where this was held against the links
+        identity, lines = read_outcomes(tmp_path / "out.parquet")
+        said = [outcome._replace(permanent=True) for _, outcome in lines]
+        write_outcomes(tmp_path / "out.parquet", identity, zip(rows_of(urls), said, strict=True))
     assert "warning: " in capsys.readouterr().err
     with answering({"/1": answer()}) as server:
         frame = fetch(tmp_path, urls, server.port, retry_failed=True)

@@ -84,7 +84,7 @@ async def ask(
             return Answer(head.status, bytes(exchange.body[: exchange.body.rfind(b"\n") + 1]))
         failed = error if isinstance(error, Failed) else Failed("timeout", permanent=False)
         failed.answered |= exchange.answered
-        failed.http_code = head and head.status
+        failed.http_code = exchange.status
         raise failed from error
     return Answer(head.status, body[:most])
 

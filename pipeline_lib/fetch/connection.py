@@ -1,10 +1,10 @@
 """HTTP/1.1 as the open web speaks it: one request after the other over one connection.
 
 An image that curl or Python's urllib can get must not be lost here, so answers are read as leniently as those two read
-them; aiohttp's client is stricter. Bounds remain: `HEAD_BYTES` for each head, and the caller's for the body. What is
-accepted beyond the standard (`python -m bench.fetch_answers` compares):
+them; aiohttp's client is stricter. Bounds remain: `HEAD_BYTES` and `HEAD_LINES` for each head, and the
+caller's for the body. What is accepted beyond the standard (`python -m bench.fetch_answers` compares):
 
-- heads of any number and length of lines, bare LF, folded lines, lines without a colon, bytes that are not ASCII;
+- lines of any length, bare LF, folded lines, lines without a colon, bytes that are not ASCII;
 - a ``Content-Length`` that is no number: the body ends with the connection;
 - chunk sizes with blanks, a bare LF around chunks, no last blank line; bytes after the end of a body.
 """
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from pipeline_lib.fetch import Failed
 
-HEAD_BYTES = 1 << 20  # of a status line and its header fields together, of a chunk's size, of a trailer
+HEAD_BYTES, HEAD_LINES = 1 << 20, 10_000  # of a status line and its header fields; bytes of other framing
 READ_AHEAD = 1 << 18  # bytes that may wait to be read before the host has to
 STATUS_LINE = re.compile(rb"HTTP/(\d[\d.]*)[ \t]+(\d{3})", re.IGNORECASE)
 LENGTH = re.compile(r"\+?(\d{1,18})(?![^,;\s])")  # more digits are nonsense
@@ -29,6 +29,7 @@ class Head(NamedTuple):
     version: str
     status: int
     fields: dict[str, list[str]]  # values by name in lower case; bytes that are not UTF-8 as surrogates
+    is_whole: bool = True  # not so if the connection ended in the middle of it
 
     def get(self, name: str) -> str | None:
         """Return the first value of a field, as urllib does."""
@@ -67,9 +68,11 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.received = 0  # bytes since the last request
+        self.status: int | None = None  # of the answer to it, as soon as it is known
         self.used_at: float | None = None  # when the last answer was complete
         self.key: tuple | None = None
         self._buffer, self._ended, self._error = bytearray(), False, None
+        self._left = HEAD_BYTES  # how many bytes of lines may come
         self._waiter: asyncio.Future | None = None
         self._transport: asyncio.Transport | None = None
 
@@ -122,20 +125,23 @@ class Connection(asyncio.Protocol):
         del self._buffer[:n_bytes]
         return piece
 
-    async def _line(self, most: int = HEAD_BYTES) -> bytes:
-        """Return a line with its end; raise `Failed` if it is longer than allowed."""
+    async def _line(self) -> bytes:
+        """Return a line with its end; raise `Failed` if there are more bytes in lines than allowed."""
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
-            if searched > most:
+            if searched > self._left:
                 raise Failed("protocol", permanent=False)
             if not await self._more():
                 raise _Ended
+        self._left -= end + 1
+        if self._left < 0:
+            raise Failed("protocol", permanent=False)
         return self._take(end + 1)
 
     async def ask(self, request: bytes) -> Head:
         """Send a request and return the head of its answer; raise `Failed`, ``reset`` or ``protocol``."""
-        self.received, self.used_at = 0, None
+        self.received, self.status, self.used_at = 0, None, None
         self._transport.write(request)
         try:
             while True:
@@ -146,34 +152,39 @@ class Connection(asyncio.Protocol):
             raise Failed("protocol" if self.received else "reset", permanent=False) from error
 
     async def _read_head(self) -> Head:
-        left = HEAD_BYTES
-        while not (line := await self._line(left)).strip():  # blank lines may come first
-            left -= len(line)
+        self._left = HEAD_BYTES
+        while not (line := await self._line()).strip():  # blank lines may come first
+            pass
         match = STATUS_LINE.match(line)
         if not match:
             raise Failed("protocol", permanent=False)
-        lines: list[bytes] = []
-        while True:
+        self.status = int(match[2])
+        lines: list[bytearray] = []
+        is_whole = True
+        for _ in range(HEAD_LINES):
             try:
-                line = await self._line(left)
-            except _Ended:  # the head ends with the connection
-                line = b""
-            left -= len(line)
-            stripped = line.strip()
-            if not stripped:
+                line = await self._line()
+            except _Ended:  # urllib follows a redirect all the same
+                is_whole = False
+                break
+            if not line.rstrip(b"\r\n"):
                 break
             if line[:1] in b" \t" and lines:
-                lines[-1] += b" " + stripped
+                lines[-1] += b" " + line.strip()
             elif b":" in line:
-                lines.append(stripped)
+                lines.append(bytearray(line.strip()))
+        else:
+            raise Failed("protocol", permanent=False)
         fields: dict[str, list[str]] = {}
         for line in lines:
             name, _, value = line.decode("utf-8", "surrogateescape").partition(":")
             fields.setdefault(name.strip().lower(), []).append(value.strip())
-        return Head(match[1].decode(), int(match[2]), fields)
+        return Head(match[1].decode(), self.status, fields, is_whole)
 
     async def read_body(self, head: Head, into: bytearray, enough: int) -> None:
         """Append the body, or a little more than `enough` of it; raise `Failed`, ``truncated``, if it is not whole."""
+        if not head.is_whole:
+            raise Failed("truncated", permanent=False)
         try:
             if head.is_chunked:
                 await self._read_chunks(into, enough)
@@ -209,12 +220,12 @@ class Connection(asyncio.Protocol):
             if len(into) > enough:
                 return
             await self._skip_line_end()
-        left = HEAD_BYTES
         with contextlib.suppress(_Ended):  # the chunks are complete
-            while (line := await self._line(left)).strip():  # a trailer
-                left -= len(line)
+            while (await self._line()).strip():
+                pass  # a trailer
 
     async def _chunk_size(self) -> int:
+        self._left = HEAD_BYTES
         size, _, _ = (await self._line()).partition(b";")
         try:
             n_bytes = int(size, 16)

@@ -98,6 +98,11 @@ class Exchange:
         """Whether the host sent anything."""
         return self._connection is not None and self._connection.received > 0
 
+    @property
+    def status(self) -> int | None:
+        """Status of the answer, as soon as it is known."""
+        return self._connection and self._connection.status
+
     async def send(self, request: bytes) -> Head:
         """Send the request and return the head of the answer.
 

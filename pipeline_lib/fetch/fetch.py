@@ -56,6 +56,7 @@ from pipeline_lib.jobs.cli import add_options, from_args, run
 from pipeline_lib.jobs.files import read_parquet
 
 HOSTS_ENOUGH = 10  # that so many hosts are gone all at once is less likely than a network that does not work
+NETWORK = ("dns", "tls", "address")  # failures that our own network may be to blame for: never taken over
 PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 
@@ -154,7 +155,8 @@ def _take_over(images: Path, outcomes: Path, identity: str, journal: Journal) ->
             facts = json.loads(parts["json"])
             outcome = outcome._replace(**{name: facts[name] for name in SIDES})
             content = check_seal(parts["jpg"], facts, images, key)
-        if number not in journal and (outcome.status == "success" or outcome.permanent):
+        settled = outcome.status == "success" or (outcome.permanent and outcome.failure not in NETWORK)
+        if number not in journal and settled:
             journal.add(number, outcome, content)
 
 

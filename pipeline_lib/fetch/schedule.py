@@ -230,7 +230,7 @@ class Robots:
 
     def miss(self, job: Job, failed: Failed) -> list[Job]:
         """Note that a request for rules failed; return the jobs that waited for them, to line up again."""
-        unreadable = failed.answered and failed.http_code is None and failed.failure in ("protocol", "timeout")
+        unreadable = failed.answered and failed.failure in ("protocol", "timeout")
         if unreadable or (failed.permanent and failed.failure in ("http", "redirect", "url")):
             return self.learn(job, b"")
         site = self._sites[job.site]

@@ -93,7 +93,7 @@ def main() -> None:
     differing = [row for row in rows if set(row.values()) != {row["answer"], IMAGE}]
     print(table(differing))
     print(f"\nAll get an image from {len(rows) - len(differing)} others:")
-    print(", ".join(row["answer"] for row in rows if row not in differing))
+    print("; ".join(row["answer"] for row in rows if row not in differing))
     counts = ", ".join(f"{column} {found.count(IMAGE)}" for column, found in columns.items())
     print(f"\nImages from {len(rows)} answers: {counts}.")
     lost = [row["answer"] for row in rows if row["ours"] != IMAGE and IMAGE in row.values()]
