@@ -58,7 +58,6 @@ class Connections:
         """Open a connection to a URL's host; raise `Failed`: ``dns``, ``address``, ``connect`` or ``tls``."""
         addresses = await self._resolver.resolve(url.raw_host, url.port)
         secure = {"ssl": self._ssl, "server_hostname": url.raw_host.rstrip(".")} if url.scheme == "https" else {}
-        sock = None
         try:
             sock = await start_connection(addresses, happy_eyeballs_delay=SECOND_ADDRESS_S)
             _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=sock, **secure)
