@@ -86,6 +86,7 @@ ANSWERS: dict[str, bytes] = {
     "HTTP/1.0": answer(status="HTTP/1.0 200 OK"),
     "HTTP/1.0 without length": answer(status="HTTP/1.0 200 OK", length=False),
     "HTTP/1.2": answer(status="HTTP/1.2 200 OK"),
+    "HTTP/1.x": answer(status="HTTP/1.x 200 OK"),
     "HTTP/2.0": answer(status="HTTP/2.0 200 OK"),
     "http/1.1": answer(status="http/1.1 200 OK"),
     "no head (HTTP/0.9)": IMAGE,

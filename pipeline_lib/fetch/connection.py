@@ -19,7 +19,7 @@ from pipeline_lib.fetch import Failed
 
 HEAD_BYTES, HEAD_LINES = 1 << 20, 10_000  # of a status line and its header fields; bytes of other framing
 READ_AHEAD = 1 << 18  # bytes that may wait to be read before the host has to
-STATUS_LINE = re.compile(rb"HTTP/(\d[\d.]*)[ \t]+(\d{3})", re.IGNORECASE)
+STATUS_LINE = re.compile(rb"HTTP/(\S+)[ \t]+(\d{3})", re.IGNORECASE)
 LENGTH = re.compile(r"\+?(\d{1,18})(?![^,;\s])")  # more digits are nonsense
 
 
@@ -179,7 +179,7 @@ class Connection(asyncio.Protocol):
         for line in lines:
             name, _, value = line.decode("utf-8", "surrogateescape").partition(":")
             fields.setdefault(name.strip().lower(), []).append(value.strip())
-        return Head(match[1].decode(), self.status, fields, is_whole)
+        return Head(match[1].decode(errors="replace"), self.status, fields, is_whole)
 
     async def read_body(self, head: Head, into: bytearray, enough: int) -> None:
         """Append the body, or a little more than `enough` of it; raise `Failed`, ``truncated``, if it is not whole."""
