@@ -138,7 +138,7 @@ def test_a_dead_name_is_looked_up_once_and_a_name_server_in_trouble_again(tmp_pa
     frame = fetch(tmp_path, urls, connections_per_host=1, respect_robots=False)
     assert lookups == {"dead.example": 1, "busy.example": 3}
     assert outcomes(frame, "failure", "http_code", "permanent", "attempts") == [
-        *[("dns", None, True, 1)] * 21,
+        *[("dns", None, False, 1)] * 21,
         ("dns", None, False, 3),
     ]
 
@@ -161,15 +161,15 @@ def test_a_silent_host_costs_a_few_requests_and_its_rows_can_be_asked_another_ti
     assert (silent["failure"] == "host-down").sum() >= 30 and asked["silent.test"] <= 12
 
 
-@pytest.mark.parametrize("refusal", ["refused", "429"])
-def test_a_host_that_refuses_is_given_up(tmp_path, refusal):
-    site = Site(lambda request: web.Response(status=429))
+@pytest.mark.parametrize(("refusal", "failure"), [(None, "host-down"), (429, "host-busy")])
+def test_a_host_that_refuses_is_given_up(tmp_path, refusal, failure):
+    site = Site(lambda request: web.Response(status=refusal))
     urls, limits = [f"http://a.test/{number}" for number in range(200)], {"timeout_s": 0.3, "deadline_s": 0.3}
     with serving(site) as port:
-        port = port if refusal == "429" else 1
-        frame = fetch(tmp_path, urls, port, respect_robots=False, breaker_failures=5, **limits)
-    assert not frame["permanent"].any() and (frame["failure"] == "host-down").sum() > 150
-    assert len(site.log) < 50
+        frame = fetch(tmp_path, urls, port if refusal else 1, respect_robots=False, breaker_failures=5, **limits)
+    spared = frame[frame["failure"] == failure]
+    assert not frame["permanent"].any() and len(spared) > 150 and len(site.log) < 50
+    assert set(outcomes(spared, "http_code")) == {(refusal,)}
 
 
 def test_a_host_that_comes_back_keeps_its_rows(tmp_path):
@@ -249,7 +249,7 @@ def test_a_url_that_fails_again_and_again_opens_no_breaker():
 def test_all_attempts_at_a_url_have_one_deadline(tmp_path, monkeypatch, needs_s, given_s):
     clock, found = Clock(monkeypatch, module), []
 
-    async def ask(session, settings, url, timeout_s, rules):
+    async def ask(session, settings, url, timeout_s, rules, alone):
         found.append(timeout_s)
         clock.now += min(needs_s, timeout_s)
         raise Failed("timeout" if needs_s > timeout_s else "http", permanent=False)

@@ -8,7 +8,7 @@ from aiohttp import web
 from fetching import AGENT, Clock, Site, fetch, fetch_settings, moved, outcomes, serving
 
 from pipeline_lib.fetch import Failed
-from pipeline_lib.fetch.client import parse_url
+from pipeline_lib.fetch.addresses import parse_url
 from pipeline_lib.fetch.schedule import Job, Robots, Schedule
 
 OK, FORBIDDEN = (None, False, 1), ("robots", True, 0)

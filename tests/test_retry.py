@@ -10,7 +10,7 @@ from pipeline_lib.jobs.retry import back_off_s, is_transient, parse_retry_after
 
 def test_transient_statuses():
     transient = {status for status in range(100, 600) if is_transient(status)}
-    assert transient == {408, 421, 425, 429, *range(500, 600)}
+    assert transient == {407, 408, 421, 425, 429, *range(500, 600)}
 
 
 @pytest.mark.parametrize(

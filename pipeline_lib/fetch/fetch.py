@@ -23,7 +23,9 @@ measurement. (Hosts that stop answering are the exception: which of their rows w
 how often, depends on timing; all of them fail transiently.) A row that fails transiently is tried again at once, at the
 end of its host's line, and then after ``--backoff-s``, twice that, and so on, up to ``--attempts`` in all. After a 429,
 or a 503 with ``Retry-After``, the whole host is left alone for ``--backoff-s`` or what the header asks for, but no
-longer than four times ``--timeout-s``. How hosts are treated beyond that: `schedule`.
+longer than four times ``--timeout-s``. How hosts are treated beyond that: `schedule`. Names that do not exist or lead
+to private addresses and certificates that are not accepted fail transiently, since our own network may be at fault, but
+are not tried again in the same run. If none of `HOSTS_ENOUGH` hosts or more answers, the command fails.
 
 What is settled is kept in a journal beside the table, ``000.journal``, until both outputs stand: after a kill the same
 command asks only for the rest. With ``--retry-failed`` and the outputs of an earlier run in place, it asks only for
@@ -34,8 +36,11 @@ import argparse
 import asyncio
 import hashlib
 import json
+import os
+import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -50,6 +55,10 @@ from pipeline_lib.formats.tars import check_seal, read_samples, sealed, write_sa
 from pipeline_lib.jobs.cli import add_options, from_args, run
 from pipeline_lib.jobs.files import read_parquet
 
+HOSTS_ENOUGH = 10  # that so many hosts are gone all at once is less likely than a network that does not work
+NETWORK = ("dns", "tls", "address")  # failures that our own network may be to blame for: never taken over
+PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
+
 
 def fetch_part(
     rows: Collection[Row],
@@ -62,7 +71,7 @@ def fetch_part(
     """Fetch the images of `rows`, which are read several times, and write both outputs; report progress as `what`.
 
     With `retry_failed` the outputs must be there already, of the same rows and settings, and only their transient
-    failures are asked again.
+    failures are asked again. Raises `ValueError`, and records nothing, if many hosts were asked and none answered.
     """
     identity = identity_of(rows, settings)
     with Journal(outcomes.with_suffix(".journal"), identity, len(rows)) as journal:
@@ -70,7 +79,8 @@ def fetch_part(
             _take_over(images, outcomes, identity, journal)
         try:
             with own_pixel_limit():
-                asyncio.run(PartFetcher(rows, settings, journal, what).fetch())
+                fetcher = PartFetcher(rows, settings, journal, what)
+                asyncio.run(fetcher.fetch())
         except ExceptionGroup as group:  # of tasks that ended by one cause, such as a full disk
             raise group.exceptions[0] from group
         if len(journal) < len(rows):  # asyncio only logs what goes wrong in a callback, such as a full disk
@@ -78,6 +88,8 @@ def fetch_part(
                 f"{outcomes}: {len(rows) - len(journal):,} of {len(rows):,} rows are not settled (see above); "
                 "mend that and run the same command again"
             )
+        if fetcher.hosts_asked and not fetcher.answered:
+            _check_network(fetcher.hosts_asked, journal, outcomes)
         # A kill between the two leaves the journal, from which the next run writes both again.
         write_samples(images, _samples(rows, journal))
         write_outcomes(outcomes, identity, ((row, journal.read(number)[0]) for number, row in enumerate(rows)))
@@ -89,6 +101,29 @@ def _samples(rows: Collection[Row], journal: Journal) -> Iterator[tuple[str, dic
         outcome, content = journal.read(number)
         if outcome.status == "success":
             yield row.key, sealed(content, outcome.facts(row))
+
+
+def _check_network(hosts: int, journal: Journal, outcomes: Path) -> None:
+    """Raise `ValueError`, and forget the journal, if no host sent anything, of so many that the network is at fault.
+
+    Of fewer hosts all may be gone; their rows, which fail transiently, stand.
+    """
+    if any(journal.read(row)[0].http_code is not None for row in range(len(journal))):
+        return  # an earlier process of this part had answers
+    counts = Counter(journal.read(row)[0].failure for row in range(len(journal)))
+    failures = ", ".join(f"{failure} {count:,}" for failure, count in counts.most_common())
+    proxies = ", ".join(sorted(name for name in os.environ if name.lower() in PROXIES))
+    message = (
+        f"{outcomes}: expected an answer from any of {hosts:,} hosts, found none ({failures}); see that this machine "
+        "resolves names (`getent hosts arxiv.org`) and reaches web servers without a proxy"
+        + (f" ({proxies} is set, which fetching does not use)" if proxies else "")
+        + ", then run the same command again"
+    )
+    if hosts < HOSTS_ENOUGH:
+        print(f"warning: {message} with --retry-failed (in the workflow: `snakemake retry_failed`)", file=sys.stderr)
+        return
+    journal.remove()
+    raise ValueError(message)
 
 
 def identity_of(rows: Collection[Row], settings: FetchSettings) -> str:
@@ -120,7 +155,8 @@ def _take_over(images: Path, outcomes: Path, identity: str, journal: Journal) ->
             facts = json.loads(parts["json"])
             outcome = outcome._replace(**{name: facts[name] for name in SIDES})
             content = check_seal(parts["jpg"], facts, images, key)
-        if number not in journal and (outcome.status == "success" or outcome.permanent):
+        settled = outcome.status == "success" or (outcome.permanent and outcome.failure not in NETWORK)
+        if number not in journal and settled:
             journal.add(number, outcome, content)
 
 

@@ -18,7 +18,8 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from pipeline_lib.fetch import Failed, label
-from pipeline_lib.fetch.client import Answer, ask, open_session, parse_url
+from pipeline_lib.fetch.addresses import parse_url
+from pipeline_lib.fetch.client import Answer, ask, open_session
 from pipeline_lib.fetch.images import prepare, warm_up
 from pipeline_lib.fetch.outcomes import Journal, Outcome
 from pipeline_lib.fetch.schedule import Job, Robots, Schedule
@@ -57,6 +58,16 @@ class PartFetcher:
                 await self._finished.wait()
                 for task in tasks:
                     task.cancel()
+
+    @property
+    def hosts_asked(self) -> int:
+        """How many hosts were asked."""
+        return self._schedule.hosts_asked
+
+    @property
+    def answered(self) -> bool:
+        """Whether any of them sent anything."""
+        return self._schedule.answered
 
     def _open_rows(self) -> None:
         """Open further rows, until there are `WINDOW` of them or none is left to open."""
@@ -105,7 +116,7 @@ class PartFetcher:
                 elif job.row is None:
                     self._line_up(*self._robots.learn(job, answer.body))
                 else:
-                    await self._store(job, answer.body)
+                    await self._store(job, answer)
             except Failed as failed:
                 self._retry_or_settle(job, failed)
 
@@ -116,7 +127,7 @@ class PartFetcher:
         left_s = min(settings.timeout_s - job.attempt_s, settings.deadline_s - job.asked_s)
         failed = None
         try:
-            return await ask(self._session, settings, job.url, left_s, rules=job.row is None)
+            return await ask(self._session, settings, job.url, left_s, rules=job.row is None, alone=job.attempts > 1)
         except Failed as error:
             failed = error
             raise
@@ -125,7 +136,7 @@ class PartFetcher:
             job.attempt_s += seconds
             job.asked_s += seconds
             for waiting in self._schedule.done(job, failed):
-                self._settle(waiting, Failed("host-down", permanent=False))
+                self._settle(waiting, self._schedule.spared(waiting))
 
     def _follow(self, job: Job, answer: Answer) -> None:
         """Go on to where a redirect leads."""
@@ -139,20 +150,21 @@ class PartFetcher:
         job.redirects += 1
         self._line_up(job)
 
-    async def _store(self, job: Job, body: bytes) -> None:
-        loop, settings = asyncio.get_running_loop(), self._settings
+    async def _store(self, job: Job, answer: Answer) -> None:
+        loop, settings, body, code = asyncio.get_running_loop(), self._settings, answer.body, answer.http_code
         try:
             picture = await loop.run_in_executor(self._pool, prepare, body, settings.image_size, settings.max_pixels)
         except Failed as failed:
-            failed.http_code = 200
+            failed.http_code = code
             self._settle(job, failed, len(body))
             return
         asked = job.attempts, len(body), job.host, picture.sha256, _ms(job.asked_s)
-        self._record(job.row, Outcome("success", None, False, 200, *asked, *picture.sides), picture.content)
+        self._record(job.row, Outcome("success", None, False, code, *asked, *picture.sides), picture.content)
 
     def _retry_or_settle(self, job: Job, failed: Failed) -> None:
         settings = self._settings
-        if failed.permanent or job.attempts >= settings.attempts or settings.deadline_s - job.asked_s < LEAST_S:
+        hopeless = failed.permanent or failed.later or job.attempts >= settings.attempts
+        if hopeless or settings.deadline_s - job.asked_s < LEAST_S:
             self._settle(job, failed)
             return
         # At once the first time. What the host itself wants is heeded by the schedule, for all of the host's rows.

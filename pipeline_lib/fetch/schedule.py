@@ -4,15 +4,16 @@ Half of all links lie on ten hosts. The host with most rows waiting goes first, 
 to end at their limit while the many small ones fill the other connections; hosts with equally many take turns.
 
 Before anything else, a site (a scheme, a host and a port) is asked for its robots.txt (RFC 9309), so that hosts that
-never answer are found at the start. The site's rows wait for the rules. A permanent HTTP error, such as 404, or a
-redirect to nowhere means that there are no rules. If they cannot be read, the RFC says that nothing may be asked: the
-site's rows fail as the request for its rules did, most of them transiently, and a row that comes after a while asks for
-the rules again. Protego reads the rules, since it follows the RFC: the longest match decides, ``*`` and ``$`` mean
-something. The standard library's parser takes the first match and knows neither.
+never answer are found at the start. The site's rows wait for the rules. A permanent HTTP error, such as 404, a redirect
+to nowhere, or an answer of which no rules can be read means that there are none. If a site cannot say its rules now (no
+answer, 429, 5xx), the RFC says that nothing may be asked: the site's rows fail as the request for its rules did, and a
+row that comes after a while asks for the rules again. Protego reads the rules, since it follows the RFC: the longest
+match decides, ``*`` and ``$`` mean something. The standard library's parser takes the first match and knows neither.
 
-A host that stops answering has a circuit breaker. It opens after some requests in a row without an answer: then one
-request at a time goes out, each after a longer pause, and any answer closes it. If a whole deadline passes without an
-answer, the host is down: what waits for it fails at once, and after each pause one of the rows that come is asked.
+A host that stops answering has a circuit breaker. It opens after some requests in a row to which the host sent not a
+byte, or only that it wants to be left alone: then one request at a time goes out, each after a longer pause, and any
+other answer, good or bad, closes it. If a whole deadline passes without one, the host is down or busy: what waits for
+it fails at once, and after each pause one of the rows that come is asked.
 """
 
 import asyncio
@@ -67,9 +68,10 @@ class _Host:
     open: int = 0  # requests
     has_turn: bool = False  # its next turn is in the queue, or a timer will put it there
     free_at: float = 0.0  # when it may be asked next
-    # Requests without an answer since the last one with an answer. Repetitions count only when the breaker is open: a
-    # URL that fails three times says little about its host.
+    # Requests in a row to which it sent nothing, or that it wants to be left alone. Repetitions count only when the
+    # breaker is open: a URL that fails three times says little about its host.
     silences: int = 0
+    busy_code: int | None = None  # the status of the last answer, if that was that it wants to be left alone
     answered_at: float | None = None  # the last time; before that, when it was first asked
 
 
@@ -83,15 +85,21 @@ class Schedule:
         self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(interval_s))
         self._turns: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
         self._order = itertools.count()
+        self.answered = False  # whether any host sent anything
+
+    @property
+    def hosts_asked(self) -> int:
+        """How many hosts were asked so far."""
+        return sum(host.answered_at is not None for host in self._hosts.values())
 
     def add(self, job: Job) -> None:
         """Put `job` at the end of its host's line; a request for robots.txt goes first.
 
-        Raises `Failed`, ``host-down``, if the host is down and its pause is not over.
+        Raises `Failed`, ``host-down`` or ``host-busy``, if the host is down and its pause is not over.
         """
         host, now = self._hosts[job.host], time.monotonic()
         if self._is_down(host, now) and now < host.free_at:
-            raise Failed("host-down", permanent=False)
+            raise self.spared(job)
         if job.row is None:
             host.waiting.appendleft(job)
         else:
@@ -114,16 +122,24 @@ class Schedule:
             if job is not None:
                 return job
 
+    def spared(self, job: Job) -> Failed:
+        """Return the failure of a job that is not asked, since its host is down."""
+        code = self._hosts[job.host].busy_code
+        return Failed("host-busy" if code else "host-down", False, code)
+
     def done(self, job: Job, failed: Failed | None = None) -> list[Job]:
         """Note that the request ended; return the jobs that will not be asked since their host turns out to be down."""
         host, now, settings = self._hosts[job.host], time.monotonic(), self._settings
         host.open -= 1
         given_up = []
-        if failed is None or not failed.host_is_silent:
+        wants_peace = failed is not None and failed.wait_s is not None
+        self.answered |= failed is None or failed.answered
+        host.busy_code = failed.http_code if wants_peace else None
+        if failed is None or not (failed.host_is_silent or wants_peace):
             host.silences, host.answered_at = 0, now
         elif job.attempts == 1 or self._is_open(host):
             host.silences += 1
-        if failed is not None and failed.wait_s is not None:
+        if wants_peace:
             wait_s = max(settings.backoff_s, min(failed.wait_s, settings.longest_wait_s))
             host.free_at = max(host.free_at, now + wait_s)
         if self._is_open(host):
@@ -170,7 +186,7 @@ class Schedule:
 class _Site:
     rules: Protego | None = None  # None until they are known
     waiting: list[Job] = field(default_factory=list)  # for the rules; not empty while these are being asked for
-    failure: str = ""  # why the rules could not be read
+    failed: Failed | None = None  # why the rules could not be read
     ask_again_at: float = 0.0  # in the time of `time.monotonic`; infinite for never
 
 
@@ -185,7 +201,7 @@ class Robots:
         """Put `job` in its host's line, once its site's rules are known.
 
         Raises `Failed`: ``robots`` if the rules forbid it, the failure of their request if they could not be read, or
-        ``host-down``.
+        ``host-down`` or ``host-busy``.
         """
         if job.row is None or not self._settings.respect_robots:
             self._schedule.add(job)
@@ -197,7 +213,7 @@ class Robots:
             self._schedule.add(job)
             return
         if time.monotonic() < site.ask_again_at:
-            raise Failed(site.failure, permanent=site.ask_again_at == float("inf"))
+            raise Failed(site.failed.failure, site.failed.permanent)
         if not site.waiting:
             self._schedule.add(Job.for_rules(job.site))
         site.waiting.append(job)
@@ -214,13 +230,13 @@ class Robots:
 
     def miss(self, job: Job, failed: Failed) -> list[Job]:
         """Note that a request for rules failed; return the jobs that waited for them, to line up again."""
-        if failed.permanent and failed.failure in ("http", "redirect", "url"):
+        unreadable = failed.answered and failed.failure in ("protocol", "timeout")
+        if unreadable or (failed.permanent and failed.failure in ("http", "redirect", "url")):
             return self.learn(job, b"")
         site = self._sites[job.site]
-        if failed.http_code is None and not job.redirects:
-            site.failure, permanent = failed.failure, failed.permanent
-        else:
-            site.failure, permanent = "robots", False
-        site.ask_again_at = float("inf") if permanent else time.monotonic() + self._settings.longest_wait_s
+        passes = failed.http_code is not None or job.redirects > 0
+        site.failed = Failed("robots", permanent=False) if passes else failed
+        never = not passes and (failed.permanent or failed.later)
+        site.ask_again_at = float("inf") if never else time.monotonic() + self._settings.longest_wait_s
         site.waiting, waiting = [], site.waiting
         return waiting

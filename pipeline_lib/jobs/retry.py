@@ -8,8 +8,9 @@ import contextlib
 import time
 from email.utils import parsedate_to_datetime
 
-# Request timeout, misdirected request, too early, too many requests; besides these, every 5xx.
-TRANSIENT_STATUSES = frozenset({408, 421, 425, 429})
+# A proxy on the way that wants a password (not the host's doing), request timeout, misdirected request, too early, too
+# many requests; besides these, every 5xx.
+TRANSIENT_STATUSES = frozenset({407, 408, 421, 425, 429})
 
 
 def is_transient(status: int) -> bool:

@@ -1,0 +1,243 @@
+"""HTTP/1.1 as the open web speaks it: one request after the other over one connection.
+
+An image that curl or Python's urllib can get must not be lost here, so answers are read as leniently as those two read
+them; aiohttp's client is stricter. Bounds remain: `HEAD_BYTES` and `HEAD_LINES` for each head, and the
+caller's for the body. What is accepted beyond the standard (`python -m bench.fetch_answers` compares):
+
+- lines of any length, bare LF, folded lines, lines without a colon, bytes that are not ASCII;
+- a ``Content-Length`` that is no number: the body ends with the connection;
+- chunk sizes with blanks, a bare LF around chunks, no last blank line; bytes after the end of a body.
+"""
+
+import asyncio
+import contextlib
+import re
+import time
+from typing import NamedTuple
+
+from pipeline_lib.fetch import Failed
+
+HEAD_BYTES, HEAD_LINES = 1 << 20, 10_000  # of a status line and its header fields; bytes of other framing
+READ_AHEAD = 1 << 18  # bytes that may wait to be read before the host has to
+STATUS_LINE = re.compile(rb"HTTP/(\S+)[ \t]+(\d{3})", re.IGNORECASE)
+LENGTH = re.compile(r"\+?(\d{1,18})(?![^,;\s])")  # more digits are nonsense
+
+
+class Head(NamedTuple):
+    """Status and header fields of an answer."""
+
+    version: str
+    status: int
+    fields: dict[str, list[str]]  # values by name in lower case; bytes that are not UTF-8 as surrogates
+    is_whole: bool = True  # not so if the connection ended in the middle of it
+
+    def get(self, name: str) -> str | None:
+        """Return the first value of a field, as urllib does."""
+        return self.fields.get(name, [None])[0]
+
+    def tokens(self, name: str) -> list[str]:
+        """Return the members of a field that holds a list."""
+        return [token.strip().lower() for value in self.fields.get(name, []) for token in value.split(",")]
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether the body comes in chunks."""
+        return "chunked" in self.tokens("transfer-encoding")
+
+    @property
+    def lengths(self) -> list[int]:
+        """Lengths that the body may have, in bytes: one, or several where fields differ, or none if none is said."""
+        matches = map(LENGTH.match, self.fields.get("content-length", []))
+        return sorted({int(match[1]) for match in matches if match})
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the connection can be used again after the body."""
+        if not self.is_chunked and len(self.lengths) != 1:
+            return False
+        said = self.tokens("connection")
+        return "keep-alive" in said if self.version < "1.1" else "close" not in said
+
+
+class _Ended(Exception):
+    """The connection ended where more was expected."""
+
+
+class Connection(asyncio.Protocol):
+    """A connection to a host, which answers one request after the other."""
+
+    def __init__(self) -> None:
+        self.received = 0  # bytes since the last request
+        self.status: int | None = None  # of the answer to it, as soon as it is known
+        self.used_at: float | None = None  # when the last answer was complete
+        self.key: tuple | None = None
+        self._buffer, self._ended, self._error = bytearray(), False, None
+        self._left = HEAD_BYTES  # how many bytes of lines may come
+        self._waiter: asyncio.Future | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Called by asyncio."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio."""
+        self._buffer += data
+        self.received += len(data)
+        if len(self._buffer) > READ_AHEAD:
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        """Called by asyncio."""
+        self._ended = True
+        self._wake()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Called by asyncio."""
+        self._ended, self._error = True, error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._transport.abort()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether another request can be sent, as far as is known."""
+        return not self._ended and not self._buffer and not self._transport.is_closing()
+
+    async def _more(self) -> bool:
+        """Wait for further bytes; return whether there are any."""
+        before = self.received
+        if not self._ended:
+            self._transport.resume_reading()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return self.received > before
+
+    def _take(self, n_bytes: int) -> bytes:
+        piece = bytes(self._buffer[:n_bytes])
+        del self._buffer[:n_bytes]
+        return piece
+
+    async def _line(self) -> bytes:
+        """Return a line with its end; raise `Failed` if there are more bytes in lines than allowed."""
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched > self._left:
+                raise Failed("protocol", permanent=False)
+            if not await self._more():
+                raise _Ended
+        self._left -= end + 1
+        if self._left < 0:
+            raise Failed("protocol", permanent=False)
+        return self._take(end + 1)
+
+    async def ask(self, request: bytes) -> Head:
+        """Send a request and return the head of its answer; raise `Failed`, ``reset`` or ``protocol``."""
+        self.received, self.status, self.used_at = 0, None, None
+        self._transport.write(request)
+        try:
+            while True:
+                head = await self._read_head()
+                if head.status // 100 != 1 or head.status == 101:  # another answer follows those
+                    return head
+        except _Ended as error:
+            raise Failed("protocol" if self.received else "reset", permanent=False) from error
+
+    async def _read_head(self) -> Head:
+        self._left = HEAD_BYTES
+        while not (line := await self._line()).strip():  # blank lines may come first
+            pass
+        match = STATUS_LINE.match(line)
+        if not match:
+            raise Failed("protocol", permanent=False)
+        self.status = int(match[2])
+        lines: list[bytearray] = []
+        is_whole = True
+        for _ in range(HEAD_LINES):
+            try:
+                line = await self._line()
+            except _Ended:  # urllib follows a redirect all the same
+                is_whole = False
+                break
+            if not line.rstrip(b"\r\n"):
+                break
+            if line[:1] in b" \t" and lines:
+                lines[-1] += b" " + line.strip()
+            elif b":" in line:
+                lines.append(bytearray(line.strip()))
+        else:
+            raise Failed("protocol", permanent=False)
+        fields: dict[str, list[str]] = {}
+        for line in lines:
+            name, _, value = line.decode("utf-8", "surrogateescape").partition(":")
+            fields.setdefault(name.strip().lower(), []).append(value.strip())
+        return Head(match[1].decode(errors="replace"), self.status, fields, is_whole)
+
+    async def read_body(self, head: Head, into: bytearray, enough: int) -> None:
+        """Append the body, or a little more than `enough` of it; raise `Failed`, ``truncated``, if it is not whole."""
+        if not head.is_whole:
+            raise Failed("truncated", permanent=False)
+        try:
+            if head.is_chunked:
+                await self._read_chunks(into, enough)
+            else:
+                await self._copy(max(head.lengths, default=None), into, enough)
+        except _Ended as error:
+            if head.is_chunked or len(into) not in head.lengths:
+                raise Failed("truncated", permanent=False) from error
+        if len(into) <= enough and head.keeps_alive:
+            self.used_at = time.monotonic()
+
+    def skip_body(self, head: Head) -> None:
+        """Skip a body that nobody needs, if all of it is there already, so that the connection can be used again."""
+        n_bytes = 0 if head.status in (204, 304) else max(head.lengths, default=0)
+        if head.keeps_alive and not head.is_chunked and n_bytes <= len(self._buffer):
+            self._take(n_bytes)
+            self.used_at = time.monotonic()
+
+    async def _copy(self, n_bytes: int | None, into: bytearray, enough: int) -> None:
+        """Append so many bytes, None for all until the connection ends; but hardly more than `enough` altogether."""
+        while (n_bytes is None or n_bytes > 0) and len(into) <= enough:
+            if not self._buffer and not await self._more():
+                if n_bytes is None and self._error is None:
+                    return
+                raise _Ended
+            piece = self._take(READ_AHEAD if n_bytes is None else min(n_bytes, READ_AHEAD))
+            n_bytes = None if n_bytes is None else n_bytes - len(piece)
+            into += piece
+
+    async def _read_chunks(self, into: bytearray, enough: int) -> None:
+        while n_bytes := await self._chunk_size():
+            await self._copy(n_bytes, into, enough)
+            if len(into) > enough:
+                return
+            await self._skip_line_end()
+        with contextlib.suppress(_Ended):  # the chunks are complete
+            while (await self._line()).strip():
+                pass  # a trailer
+
+    async def _chunk_size(self) -> int:
+        self._left = HEAD_BYTES
+        size, _, _ = (await self._line()).partition(b";")
+        try:
+            n_bytes = int(size, 16)
+        except ValueError:
+            n_bytes = -1
+        if n_bytes < 0:
+            raise _Ended  # nobody knows where the next chunk begins
+        return n_bytes
+
+    async def _skip_line_end(self) -> None:
+        """Skip what stands after a chunk: two bytes, whatever they are, or a bare LF."""
+        while len(self._buffer) < 2 and self._buffer[:1] != b"\n":
+            if not await self._more():
+                raise _Ended
+        self._take(1 if self._buffer[:1] == b"\n" else 2)

@@ -1,0 +1,132 @@
+"""One request and its answer, over a connection to a checked address that is opened for it or used again."""
+
+import asyncio
+import ssl
+import time
+from typing import Self
+
+from aiohappyeyeballs import start_connection
+from yarl import URL
+
+from pipeline_lib.fetch import Failed
+from pipeline_lib.fetch.addresses import Resolver
+from pipeline_lib.fetch.connection import Connection, Head
+
+SECOND_ADDRESS_S = 0.25  # after so long the next address of a host is tried too (RFC 8305)
+IDLE_S = 15.0  # for so long a connection may be used again
+
+
+class Connections:
+    """Opens connections, and keeps up to `most` idle ones to be used again; to be used by ``async with``."""
+
+    def __init__(self, resolver: Resolver, most: int) -> None:
+        self._resolver, self._most = resolver, most
+        self._idle: list[Connection] = []  # the last used at the end
+        self._ssl = ssl.create_default_context()
+        self._ssl.set_alpn_protocols(["http/1.1"])
+
+    async def __aenter__(self) -> Self:
+        """Return the connections themselves."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close those that are idle."""
+        for connection in self._idle:
+            connection.abort()
+        await asyncio.sleep(0)  # asyncio closes them in its next turn
+
+    def take(self, url: URL) -> Connection | None:
+        """Return an idle connection to a URL's host, if there is one."""
+        for connection in reversed(self._idle):
+            if connection.key == _key(url):
+                self._idle.remove(connection)
+                if connection.is_idle and time.monotonic() - connection.used_at < IDLE_S:
+                    return connection
+                connection.abort()
+        return None
+
+    def give_back(self, connection: Connection, close: bool) -> None:
+        """Keep a connection if it can be used again, else `close` it."""
+        if close or connection.used_at is None or not connection.is_idle:
+            connection.abort()
+            return
+        self._idle.append(connection)
+        if len(self._idle) > self._most:
+            self._idle.pop(0).abort()
+
+    async def connect(self, url: URL) -> Connection:
+        """Open a connection to a URL's host; raise `Failed`: ``dns``, ``address``, ``connect`` or ``tls``."""
+        addresses = await self._resolver.resolve(url.raw_host, url.port)
+        secure = {"ssl": self._ssl, "server_hostname": url.raw_host.rstrip(".")} if url.scheme == "https" else {}
+        try:
+            sock = await start_connection(addresses, happy_eyeballs_delay=SECOND_ADDRESS_S)
+            _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=sock, **secure)
+        except ssl.SSLError as error:  # by an old certificate or by our own clock, certificates or proxy
+            raise Failed("tls", permanent=False, later=True, answered=True) from error
+        except (OSError, ValueError) as error:
+            raise Failed("connect", permanent=False) from error
+        connection.key = _key(url)
+        return connection
+
+
+class Exchange:
+    """A request for `url` and its answer; ``async with`` gives the connection back.
+
+    `alone` asks over a connection of its own, which the host is to close, as urllib does.
+    """
+
+    def __init__(self, connections: Connections, url: URL, alone: bool) -> None:
+        self._connections, self._url, self._alone = connections, url, alone
+        self._connection: Connection | None = None
+        self.head: Head | None = None
+        self.body = bytearray()
+
+    async def __aenter__(self) -> Self:
+        """Return the exchange itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Keep the connection if it can be used again, else close it."""
+        if self._connection is not None:
+            if self.head is not None and not self.body:
+                self._connection.skip_body(self.head)
+            self._connections.give_back(self._connection, self._alone)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the host sent anything."""
+        return self._connection is not None and self._connection.received > 0
+
+    @property
+    def status(self) -> int | None:
+        """Status of the answer, as soon as it is known."""
+        return self._connection and self._connection.status
+
+    async def send(self, request: bytes) -> Head:
+        """Send the request and return the head of the answer.
+
+        Where the host closes a used connection and sent nothing, that says nothing about the URL: the request is sent
+        once more over a new connection (RFC 9112, section 9.3.1).
+        """
+        self._connection = None if self._alone else self._connections.take(self._url)
+        if self._connection is not None:
+            try:
+                self.head = await self._connection.ask(request)
+                return self.head
+            except Failed:
+                if self.answered:
+                    raise
+                self._connection.abort()
+        self._connection = None
+        self._connection = await self._connections.connect(self._url)
+        self.head = await self._connection.ask(request)
+        return self.head
+
+    async def read(self, enough: int) -> bytearray:
+        """Return the body, or a little more than `enough` of it; what came of it is in `body` even after a failure."""
+        await self._connection.read_body(self.head, self.body, enough)
+        return self.body
+
+
+def _key(url: URL) -> tuple:
+    return url.scheme, url.raw_host, url.port
