@@ -2,7 +2,7 @@
 
 ::
 
-    PYTHONPATH=tests python -m bench.fetch_answers
+    python -m bench.fetch_answers
 
 (a quarter of a minute). Each answer of `answers.ANSWERS` is a path of one server on the loopback interface. Everybody
 asks once, without repetitions, and follows redirects. img2dataset runs in a virtual environment of its own, which is
@@ -17,10 +17,10 @@ import urllib.request
 from pathlib import Path
 
 from answers import ANSWERS, answering, path_of
-from bench.arithmetic import table
-from bench.fetch import THEIRS, img2dataset
 from fetching import fetch, outcomes
 
+from bench.fetch import THEIRS, img2dataset
+from bench.world import table
 from pipeline_lib.fetch import Failed, label
 from pipeline_lib.fetch.images import prepare
 from pipeline_lib.jobs.cli import run
