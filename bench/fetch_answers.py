@@ -19,7 +19,7 @@ from pathlib import Path
 from answers import ANSWERS, answering, path_of
 from fetching import fetch, outcomes
 
-from bench.fetch import THEIRS, img2dataset
+from bench.fetch import THEIRS, install
 from bench.world import table
 from pipeline_lib.fetch import Failed, label
 from pipeline_lib.fetch.images import prepare
@@ -74,7 +74,7 @@ def main() -> None:
     """Ask everybody."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--venv", type=Path, default=Path.home() / ".cache" / "conclip-bench" / "img2dataset-1.47.0")
-    program = img2dataset(parser.parse_args().venv)
+    program = install(parser.parse_args().venv)
     paths = [path_of(name) for name in ANSWERS]
     said = dict(zip(paths, ANSWERS.values(), strict=True))
     with tempfile.TemporaryDirectory() as name, answering(said) as server:

@@ -32,7 +32,7 @@ rule fetch:
         mem_mb=grows(2000),
         runtime=1440,  # does not grow: a retry takes over what was fetched
     params:
-        images=DECISIVE,
+        images=IMAGES_DEPEND_ON,
         manners=manners,
         connect_to=connect_to,
         part=part_of_run,
@@ -81,7 +81,7 @@ use rule fetch as fetch_retry with:
     benchmark:
         "<benchmarks>/fetch_retry/{part}.tsv"
     params:
-        images=DECISIVE,
+        images=IMAGES_DEPEND_ON,
         manners=manners,
         connect_to=connect_to,
         part=part_of_run,

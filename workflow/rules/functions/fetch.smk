@@ -1,8 +1,8 @@
 # Functions of the rules in fetch.smk.
+from pipeline_lib.fetch.settings import DECISIVE
+
 WEB = {"web": "<run>/miniature/web.tar", "answers": "<run>/miniature/answers.parquet"} if config["miniature"] else {}
-DECISIVE = settings(
-    config["fetch"], "parts", "image_size", "respect_robots", "max_bytes", "max_pixels", "max_redirects"
-)
+IMAGES_DEPEND_ON = settings(config["fetch"], "parts", *DECISIVE)
 
 
 def manners(wildcards, input):
