@@ -15,6 +15,7 @@ from pipeline_lib.config.schema_errors import mistakes, nearest
 from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.evaluate.prompts import class_problems, prompt_problems
 from pipeline_lib.jobs.quoted import quoted
+from pipeline_lib.jobs.text import open_text
 from pipeline_lib.readers.catalogue import READER_PLACES
 from pipeline_lib.readers.reader import find_reader
 
@@ -230,11 +231,11 @@ def read_experiments(path: str | Path, schema: str | Path, backbones: list[str],
     rules = _load_schema(schema)
     columns = rules["required"]
     try:
-        with open(path, encoding="utf-8", newline="") as lines:
+        with open_text(path) as lines:
             reader = csv.reader(lines, delimiter="\t", strict=True)
             header, *rows = [(reader.line_num, cells) for cells in reader if cells] or [(1, [])]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected a table in UTF-8 with tabs between its columns ({error})") from error
+    except csv.Error as error:
+        raise ValueError(f"{path}: expected a table with tabs between its columns ({error})") from error
     if sorted(header[1]) != sorted(columns):
         hints = [f"; {name!r:.50} is none{nearest(name, columns)}" for name in header[1] if name not in columns]
         raise ValueError(

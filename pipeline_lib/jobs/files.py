@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline_lib.jobs.cli import BEYOND_US
 from pipeline_lib.jobs.rule_of_file import remedy
+from pipeline_lib.jobs.text import read_text
 
 PARQUET = {"compression": "zstd", "write_page_checksum": True}  # of every Parquet file that a stage writes
 
@@ -118,8 +119,8 @@ def read_json(path: str | Path) -> object:
         If the file is not JSON (``NaN`` is none, nor is half a surrogate pair a text), is nested too deeply to be read,
         or an object in it has a key twice, of which a reader would lose one; the message names the file and the place.
     """
+    text = read_text(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
         content = json.loads(text, object_pairs_hook=_without_repetition, parse_constant=_no_constant)
         if SURROGATE.search(text):
             json.dumps(content, ensure_ascii=False).encode()

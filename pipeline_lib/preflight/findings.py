@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline_lib.formats.cc3m import count_rows
+from pipeline_lib.jobs.text import open_text, read_text
 from pipeline_lib.preflight.registry import Download, Expected
 from pipeline_lib.readers.containers import walk
 
@@ -164,11 +165,11 @@ def count_items(path: Path) -> tuple[int | None, str]:
     if suffixes in ("tsv", "txt"):
         return count_rows(path), "rows"
     if suffixes == "csv":
-        with open(path, encoding="utf-8-sig", newline="") as lines:
+        with open_text(path) as lines:
             return max(0, sum(1 for row in csv.reader(lines) if row) - 1), "rows"
     if suffixes == "json":
         try:
-            return len(json.loads(path.read_bytes())), "items"
+            return len(json.loads(read_text(path))), "items"
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: expected a JSON list or object, found something else ({error})") from error
     return None, ""

@@ -12,6 +12,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from pipeline_lib.jobs.text import open_text
+
 COLUMNS = (
     "name",
     "used_for",
@@ -108,10 +110,10 @@ def read_registry(path: str | Path) -> list[Dataset]:
         If a column is missing or unknown, a cell is illegal or a name occurs twice; one line per problem.
     """
     try:
-        with open(path, encoding="utf-8", newline="") as lines:
+        with open_text(path) as lines:
             rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)) or [[]]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected a table in UTF-8 with tabs between its columns ({error})") from error
+    except csv.Error as error:
+        raise ValueError(f"{path}: expected a table with tabs between its columns ({error})") from error
     if (header := tuple(rows[0])) != COLUMNS:
         raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(header):.300}")
     rows = list(enumerate(rows[1:], 2))

@@ -6,6 +6,7 @@ same cell, the paper's own print comes first, then its plot, then other papers' 
 marked ``recalled`` are kept in the file and never compared.
 """
 
+import io
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from pipeline_lib.evaluate.prompts import PROMPTS
+from pipeline_lib.jobs.text import read_text
 
 COLUMNS = ["table", "model", "backbone", "dataset", "prompt", "metric", "value", "provenance"]
 PREFERENCE = ("paper", "radar", "quoted", "replication")
@@ -101,10 +103,11 @@ def read_published(path: str | Path) -> Published:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file of published numbers")
+    text = io.StringIO(read_text(path), newline="")
     try:
-        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8", index_col=False)
+        frame = pd.read_csv(text, sep="\t", dtype=str, keep_default_na=False, index_col=False)
     except ValueError as error:  # of pandas' own, where it is no table
-        raise ValueError(f"{path}: expected a table in UTF-8 with tabs between its columns ({error})") from error
+        raise ValueError(f"{path}: expected a table with tabs between its columns ({error})") from error
     if list(frame.columns) != COLUMNS:
         raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(frame.columns):.300}")
     best: Published = {}
