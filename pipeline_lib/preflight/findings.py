@@ -15,13 +15,14 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline_lib.formats.cc3m import count_rows
+from pipeline_lib.formats.pixels import is_image
+from pipeline_lib.formats.tars import is_left_behind
 from pipeline_lib.jobs.text import open_text, read_text
 from pipeline_lib.preflight.registry import Download, Expected
 from pipeline_lib.readers.containers import walk
 
 PRESENT, MISSING, WRONG = "present", "missing", "wrong"
 FETCHED = "to fetch"  # missing, but the run gets it by itself
-IMAGES = (".jpg", ".jpeg", ".png")
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 HASHED_BELOW = 200_000_000  # bytes; a larger file takes more than a second and is hashed only where asked for
 
@@ -176,8 +177,7 @@ def count_items(path: Path) -> tuple[int | None, str]:
 
 
 def _is_image(name: str) -> bool:
-    base = PurePosixPath(name).name
-    return base.lower().endswith(IMAGES) and not base.startswith(".")  # "._name.jpg" is what a Mac leaves
+    return is_image(name) and not is_left_behind(PurePosixPath(name).name)
 
 
 def _images_below(folder: Path) -> int:

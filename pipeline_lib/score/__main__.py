@@ -14,7 +14,6 @@ Input: an image, captions. Output: a table, or JSON with cosines and shares as t
 """
 
 import argparse
-import io
 import json
 import textwrap
 from pathlib import Path
@@ -28,7 +27,8 @@ from torch.nn import functional
 from pipeline_lib.clip.load import CLIP, load_clip, preprocess, tokenize
 from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.result import read_model
-from pipeline_lib.fetch.images import FORMATS, decode, own_pixel_limit
+from pipeline_lib.fetch.images import own_pixel_limit
+from pipeline_lib.formats.pixels import FORMATS, as_shown, open_image
 from pipeline_lib.jobs.cli import run
 
 MOST_PIXELS = 100_000_000  # 300 MB once decoded
@@ -131,19 +131,15 @@ def read_image(path: Path) -> Image.Image:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such image")
-    body = path.read_bytes()
-    too_large = False
     try:
-        with own_pixel_limit(), Image.open(io.BytesIO(body), formats=FORMATS) as image:
-            too_large = image.width * image.height > MOST_PIXELS
-            pixels = None if too_large else decode(body, image, image.size, "RGB")[0]
+        with own_pixel_limit(), open_image(path.read_bytes()) as image:
+            if (pixels := image.width * image.height) <= MOST_PIXELS:
+                return as_shown(image).copy()
     except UnidentifiedImageError:
         raise ValueError(f"{path}: expected an image ({', '.join(FORMATS)}), found something else") from None
     except Exception as error:  # decoders meet damaged bytes with whatever they run into
         raise ValueError(f"{path}: the image does not decode ({error!r:.200})") from error
-    if too_large:
-        raise ValueError(f"{path}: expected at most {MOST_PIXELS:,} pixels, found an image of more; make it smaller")
-    return Image.fromarray(pixels)
+    raise ValueError(f"{path}: expected at most {MOST_PIXELS:,} pixels, found {pixels:,}; make the image smaller")
 
 
 @torch.no_grad()
