@@ -30,9 +30,7 @@ def check_encoding(start: bytes, path: str | Path) -> None:
     zeros = tuple(place for place, byte in enumerate(start[:4]) if byte == 0)
     found = next((name for mark, name in OTHER_MARKS.items() if start.startswith(mark)), ZEROS.get(zeros))
     if found:
-        raise ValueError(
-            f"{path}: expected UTF-8, found {found}; convert it: iconv -f {found} -t UTF-8 '{path}' > NEW_FILE"
-        )
+        raise ValueError(f"{path}: expected UTF-8, found {found}; convert it: iconv -f {found} -t UTF-8 OLD > NEW")
 
 
 def decode_text(content: bytes, path: str | Path) -> str:
@@ -61,5 +59,5 @@ def open_text(path: str | Path) -> Iterator[TextIO]:
 
 
 def _not_utf8(path: str | Path, error: UnicodeDecodeError) -> str:
-    todo = remedy(path) if made_by(path) else "save it as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8)"
+    todo = remedy(path) if made_by(path) else "save it as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8 OLD > NEW)"
     return f"{path}: expected UTF-8, found something else ({error}); {todo}"

@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pipeline_lib.formats.cc3m import count_rows
+from pipeline_lib.formats.cc3m import count_lines, count_rows, find_layout
 from pipeline_lib.formats.pixels import is_image
 from pipeline_lib.formats.tars import is_left_behind
 from pipeline_lib.jobs.text import open_text, read_text
@@ -42,7 +42,9 @@ class Finding(NamedTuple):
     detail: str
 
 
-def inspect(path: str | Path, expected: Expected | None = None, hashes: bool = False) -> Finding:
+def inspect(
+    path: str | Path, expected: Expected | None = None, hashes: bool = False, captions: bool = False
+) -> Finding:
     """Compare what lies at a path with what is expected there.
 
     Parameters
@@ -53,6 +55,8 @@ def inspect(path: str | Path, expected: Expected | None = None, hashes: bool = F
         What the registry says of it; without it only wholeness is looked at.
     hashes : bool
         Whether to hash files of any size.
+    captions : bool
+        Whether it is a captions file, whose first rows are looked at.
 
     Returns
     -------
@@ -65,10 +69,11 @@ def inspect(path: str | Path, expected: Expected | None = None, hashes: bool = F
     try:
         if path.is_file():
             _check_whole(path)
+            seen += [str(find_layout(path))] if captions else []
         else:
             _check_filled(path)
         if expected and expected.items:
-            seen.append(_counted(path, expected.items))
+            seen.append(_counted(path, expected.items, captions))
         if expected and expected.download:
             seen.append(_as_published(path, expected.download, hashes))
     except Exception as error:  # what lies there may be anything, and the next file wants to be looked at too
@@ -130,8 +135,8 @@ def _check_whole(file: Path) -> None:
         raise ValueError(f"{file}: the tar is cut short (it does not end with two empty blocks); get it again")
 
 
-def _counted(path: Path, expected: int) -> str:
-    found, noun = count_items(path)
+def _counted(path: Path, expected: int, captions: bool) -> str:
+    found, noun = (count_rows(path), "rows") if captions else count_items(path)
     if found is None:
         return ""
     if found != expected:
@@ -164,7 +169,7 @@ def count_items(path: Path) -> tuple[int | None, str]:
         except zipfile.BadZipFile as error:
             raise ValueError(f"{path}: expected a zip, found something else ({error}); get it again") from error
     if suffixes in ("tsv", "txt"):
-        return count_rows(path), "rows"
+        return count_lines(path), "rows"
     if suffixes == "csv":
         with open_text(path) as lines:
             return max(0, sum(1 for row in csv.reader(lines) if row) - 1), "rows"

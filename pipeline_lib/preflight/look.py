@@ -6,6 +6,8 @@ from pipeline_lib.config.inputs import external_files, fetched_weights
 from pipeline_lib.preflight.findings import FETCHED, MISSING, WRONG, Finding, inspect
 from pipeline_lib.preflight.registry import Dataset, expected_at
 
+CAPTIONS = "fetch/captions"  # the configuration's key
+
 
 class Item(NamedTuple):
     """Files and folders that are read together.
@@ -60,7 +62,7 @@ def look(config: dict, datasets: list[Dataset], hashes: bool = False) -> list[It
             if (name, *here) in items:
                 items[name, *here].keys.append(key)
                 continue
-            found = {path: inspect(path, about, hashes) for path, about in here.items()}
+            found = {path: inspect(path, about, hashes, key == CAPTIONS) for path, about in here.items()}
             if key in fetched:
                 found = {p: Finding(FETCHED, "") if f.status == MISSING else f for p, f in found.items()}
             abouts = [about for about in here.values() if about]

@@ -39,7 +39,7 @@ def _read_coco(path: str) -> Iterator[Sample]:
 
 
 TAR = Reader(_read_tar, "WebDataset tars of KEY.jpg and, in labelled pools, KEY.json with `label` or KEY.cls")
-FOLDER = Reader(_read_folder, "folders, zips or tars of .jpg, .jpeg, .png, .webp ... whose names are the keys")
+FOLDER = Reader(_read_folder, "folders or zips (or tars) of .jpg, .jpeg, .png, .webp ... whose names are the keys")
 COCO = Reader(
     _read_coco,
     "a COCO 2017 split: train2017.zip or val2017.zip as distributed, or the folder in it",
