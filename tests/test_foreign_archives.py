@@ -1,6 +1,7 @@
 """Archives as tar, Finder, Windows and other tools make them: each reader lists them by one rule."""
 
 import io
+import subprocess
 import tarfile
 import zipfile
 
@@ -123,6 +124,22 @@ def test_a_zip_is_known_by_its_content_and_a_packed_tar_is_named(tmp_path):
     for path, message in (("images.tar", "it is a zip"), ("a.tar", "it is packed by gzip")):
         with pytest.raises(ValueError, match=rf"{path}: not a whole tar \({message}\); unpack it"):
             list_members(tmp_path / path)
+
+
+def test_tars_are_joined_by_tar_and_not_by_cat(tmp_path):
+    for key, _, content in TWO:
+        with tarfile.open(tmp_path / f"{key}.tar", "w") as tar:
+            info = tarfile.TarInfo(f"{key}.jpg")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    joined = tmp_path / "a.tar"
+    joined.write_bytes((tmp_path / "001.tar").read_bytes() + (tmp_path / "002.tar").read_bytes())
+    with pytest.raises(
+        ValueError, match=r"a\.tar: .*a second tar follows its end, near byte 10,497; join tars by tar -A"
+    ):
+        list_members(joined)
+    subprocess.run(["tar", "-A", "-f", "001.tar", "002.tar"], cwd=tmp_path, check=True)
+    assert listed("tar", tmp_path / "001.tar") == TWO
 
 
 def test_where_no_image_is_what_there_is_is_named(tmp_path):

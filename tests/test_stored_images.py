@@ -36,6 +36,7 @@ DEEP = Image.fromarray(np.repeat(np.linspace(0, 65535, SIZE[0])[None], SIZE[1], 
 MORE = {"save_all": True, "append_images": [Image.new("RGB", SIZE, "lime")]}
 BODIES = {
     **{form: encoded(COLOUR, form) for form in FORMATS},
+    "several in a JPEG": encoded(COLOUR, "MPO", **MORE),
     "turned JPEG": encoded(COLOUR, "JPEG", exif=turned(6)),
     "turned WebP": encoded(COLOUR, "WEBP", exif=turned(8)),
     "mirrored PNG": encoded(COLOUR, "PNG", exif=turned(2)),

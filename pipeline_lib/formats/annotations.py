@@ -47,11 +47,14 @@ def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, d
                     f"{path}, line 1: expected the columns {', '.join(columns)}, each once, found "
                     f"{', '.join(header):.300}"
                 )
+            where = None
             for cells in filter(None, rows):
                 where = f"{path}, line {rows.line_num}"
                 if len(cells) != len(header):
                     raise ValueError(f"{where}: expected {len(header)} cells as in the header, found {len(cells)}")
                 yield where, {column: cells[header.index(column)] for column in columns}
+            if where is None:
+                raise ValueError(f"{path}: expected at least one row, found none")
         except csv.Error as error:
             raise ValueError(f"{path}, line {rows.line_num}: not a CSV row ({error})") from error
 

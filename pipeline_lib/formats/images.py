@@ -85,7 +85,8 @@ def _read_tar(tar: str | Path) -> Iterator[Sample]:
             names = ", ".join(member.name for member in members.values())
             raise ValueError(
                 f"{tar}: expected an image of each sample, KEY.jpg (or .jpeg, .png, .webp ...), found none of sample "
-                f"{key!r} but {names!r:.200}; complete the tar, or take the reader folder, which lists images alone"
+                f"{key!r} but {names!r:.200}; a KEY ends at the first dot; complete the tar, or take the reader "
+                "folder, which lists images alone"
             )
         said = _metadata(tar, key, members)
         yield Sample(tar, key, partial(_load, tar, image, key, said), said)

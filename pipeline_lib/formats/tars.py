@@ -19,6 +19,7 @@ from pipeline_lib.jobs.rule_of_file import remedy
 # A dot would be read as the start of the extension; a slash or ".." would leave the folder when a tar is unpacked.
 KEY = re.compile(r"[A-Za-z0-9_-]+")
 EXTENDED = (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE)
+MAGIC = b"ustar"  # in every member's header
 DRIVE = re.compile(r"[A-Za-z]:")
 PACKING = re.compile(r"__MACOSX|@?PaxHeaders?(\.\w+)?|@LongLink")  # where old programs unpack headers as files
 FILES_AND_FOLDERS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
@@ -119,6 +120,10 @@ def list_members(path: str | Path) -> list[Member]:
             content.seek(tar.offset)
             if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError(f"its end is missing at byte {tar.offset:,}")
+            padding = content.read(tarfile.RECORDSIZE)
+            if MAGIC in padding:
+                place = tar.offset + tarfile.BLOCKSIZE + padding.index(MAGIC)
+                raise tarfile.ReadError(f"a second tar follows its end, near byte {place:,}; join tars by tar -A")
     except DAMAGED as error:
         with open(path, "rb") as content:
             kind = kind_of(content.read(8))

@@ -38,7 +38,9 @@ def _read_coco(path: str) -> Iterator[Sample]:
         yield Sample(file.source, file.stem, file.load, {})
 
 
-TAR = Reader(_read_tar, "WebDataset tars of KEY.jpg and, in labelled pools, KEY.json with `label` or KEY.cls")
+TAR = Reader(
+    _read_tar, "WebDataset tars of KEY.jpg and, in labelled pools, KEY.json with `label` or KEY.cls", may_be_empty=True
+)
 FOLDER = Reader(_read_folder, "folders or zips (or tars) of .jpg, .jpeg, .png, .webp ... whose names are the keys")
 COCO = Reader(
     _read_coco,

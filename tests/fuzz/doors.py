@@ -98,10 +98,11 @@ def _zip(folder: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> list[Path]:
-    content = io.BytesIO()
-    Image.new("RGBA", (9, 7), (1, 2, 3, 4)).save(content, "PNG")
     layouts.write(folder / "images" / "a.jpg", jpeg_bytes())
-    layouts.write(folder / "images" / "b.png", content.getvalue())
+    for number, form in enumerate(("PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF")):
+        content = io.BytesIO()
+        Image.new("RGBA", (9, 7), (1, 2, 3, 4)).save(content, form)
+        layouts.write(folder / "images" / f"{number}.{form.lower()}", content.getvalue())
     return sorted((folder / "images").iterdir())
 
 
