@@ -275,7 +275,7 @@ def main(flags: list[str] | None = None) -> None:
     arguments = _parser().parse_args(flags)
     _check(arguments)
     try:
-        rows = Part(arguments.captions, arguments.part, arguments.parts)
+        rows = Part(arguments.captions, arguments.part, arguments.parts, links=False)
     except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise ValueError(f"{arguments.captions}: expected a captions file that can be read, {error}") from error
     rows = progress(rows, what="negate captions", unit="captions")

@@ -70,8 +70,8 @@ def _open(path: str | Path) -> Iterator[BinaryIO]:
             ) from error
 
 
-def find_layout(path: str | Path) -> Layout:
-    """Return the layout of a captions file by its first rows, one of which at least must be a row."""
+def find_layout(path: str | Path, links: bool = True) -> Layout:
+    """Return the layout of a captions file by its first rows, one of which must be one, and have a URL if `links`."""
     with _open(path) as content:
         start = content.read(BYTES_LOOKED_AT)
     check_encoding(start, path)
@@ -94,7 +94,7 @@ def find_layout(path: str | Path) -> Layout:
     )
     layout = Layout(first > second, header)
     rows = [_parse(number, line, layout) for number, line in enumerate(lines) if line and number >= header]
-    problems = [row.problem or ("" if URL.match(row.url) else "url") for row in rows]
+    problems = [row.problem or ("" if URL.match(row.url) or not links else "url") for row in rows]
     if "" not in problems:
         raise ValueError(f"{path}: {_no_rows(path, lines[header:], problems)}")
     return layout
@@ -132,8 +132,8 @@ def count_lines(path: str | Path) -> int:
 
 
 def count_rows(path: str | Path) -> int:
-    """Return the number of rows in a captions file: lines but for a header."""
-    return count_lines(path) - find_layout(path).header
+    """Return the number of rows in a captions file: its lines but for a header."""
+    return count_lines(path) - find_layout(path, links=False).header
 
 
 def part_range(n_rows: int, part: int, parts: int) -> range:
@@ -146,11 +146,14 @@ def part_range(n_rows: int, part: int, parts: int) -> range:
 class Part:
     """The rows of part `part` (from 0) of `parts` of a captions file; the file must have `count` rows, if given.
 
-    The rows can be read again and again, a line at a time. A malformed line is a row with a problem.
+    The rows can be read again and again, a line at a time. A malformed line is a row with a problem. Without `links`,
+    captions alone are needed, and what stands for the URLs may be anything.
     """
 
-    def __init__(self, path: str | Path, part: int = 0, parts: int = 1, count: int | None = None) -> None:
-        self._layout = find_layout(path)
+    def __init__(
+        self, path: str | Path, part: int = 0, parts: int = 1, count: int | None = None, links: bool = True
+    ) -> None:
+        self._layout = find_layout(path, links)
         found = count_lines(path) - self._layout.header
         if count is not None and found != count:
             raise ValueError(f"{path}: expected {count:,} rows, found {found:,}; is the copy complete?")
