@@ -142,6 +142,16 @@ def test_tars_are_joined_by_tar_and_not_by_cat(tmp_path):
     assert listed("tar", tmp_path / "001.tar") == TWO
 
 
+def test_what_has_no_name_and_a_folder_of_windows_are_no_files_of_a_zip(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as zipped:
+        for name in ("", "val\\", "val/"):
+            zipped.writestr(zipfile.ZipInfo(name), b"")
+        for key, _, content in TWO:
+            zipped.writestr(f"{key}.jpg", content)
+    assert listed("folder", path) == TWO
+
+
 def test_where_no_image_is_what_there_is_is_named(tmp_path):
     path = archive(tmp_path / "a.tar", ("list.csv", b""), ("._a.jpg", b""))
     with pytest.raises(

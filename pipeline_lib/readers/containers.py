@@ -141,7 +141,7 @@ def _in_zip(path: str | Path) -> Iterator[File]:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
         raise ValueError(f"{path}: not a whole zip ({error}); download it again") from error
     for member, name in zip(members, names, strict=True):
-        if not member.is_dir():
+        if name and not member.filename.endswith(("/", "\\")):  # neither a folder nor without a name
             _check_size(path, name, member.file_size)
             yield File(path, name, partial(_unzip, archive, member))
 
