@@ -62,6 +62,7 @@ def test_a_bad_row_is_named(tmp_path, row, message):
         (b"a,b,a\n", "line 1: expected the columns a, b, each once"),
         (b"", "line 1: expected the columns a, b"),
         (b"a,b\ncaf\xe9,1\n", r"a\.csv: expected UTF-8"),
+        (b"a,b\n\n", r"a\.csv: expected at least one row, found none"),
     ],
 )
 def test_a_bad_header_or_encoding_is_named(tmp_path, content, message):

@@ -76,6 +76,14 @@ def test_every_bad_row_is_a_refusal_between_good_ones(tmp_path):
     assert {row["status"] for row in rows[::2]} == {"negated"}
 
 
+def test_a_file_of_which_no_caption_is_negated_is_refused_with_the_commonest_reason(tmp_path):
+    rows = ["http://a/1.jpg\thttp://a/1.jpg\n"] * 15 + ["שלום כלב על שטיח אדום\thttp://a/2\n"] * 5
+    (tmp_path / "in.tsv").write_text("".join(rows))
+    with pytest.raises(ValueError, match=r"in\.tsv: all 20 captions of this part are refused, 15 as markup; expected"):
+        negate(tmp_path / "in.tsv", tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
+
+
 PIECES = st.sampled_from(
     [b"\n", b"\t", b"\r\n", b"\0", b"\xff", b'"', b"a dog on a mat", b" and ", b"?", b"<b>", "é犬🐕א".encode()]
 )  # fmt: skip
@@ -84,7 +92,7 @@ PIECES = st.sampled_from(
 @settings(max_examples=30, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.binary(max_size=200), st.lists(PIECES, max_size=30).map(b"".join)))
 def test_any_bytes_in_are_as_many_rows_out(tmp_path, content):
-    (tmp_path / "in.tsv").write_bytes(content)
+    (tmp_path / "in.tsv").write_bytes(GOOD + b"\n" + content)  # without a row it would be no captions file
     table = negate(tmp_path / "in.tsv", tmp_path / "out.parquet")
     assert table.schema == SCHEMA
     wanted = list(Part(tmp_path / "in.tsv"))

@@ -50,11 +50,23 @@ def test_every_kind_of_image_becomes_an_rgb_jpeg(name):
         assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (20, 10))
         assert all(abs(found - wanted) <= 3 for found, wanted in zip(image.getpixel((5, 5)), colour, strict=True))
     assert picture.sides == (20, 10, *SIZE)
-    assert prepare(body, None, 10_000).content == body
+    kept = prepare(body, None, 10_000)
+    assert kept.sides == (*SIZE, *SIZE)
+    # What readers show by Pillow's convert("RGB") is what the image shows.
+    with Image.open(io.BytesIO(body)) as image, Image.open(io.BytesIO(kept.content)) as stored:
+        read, shown = image.convert("RGB").getpixel((5, 5)), stored.convert("RGB").getpixel((5, 5))
+    assert all(abs(found - wanted) <= 3 for found, wanted in zip(shown, colour, strict=True))
+    assert (kept.content == body) == (np.abs(np.subtract(read, colour)).max() <= 3)
 
 
 def test_exif_rotation_is_applied_and_broken_exif_ignored():
     assert prepare(jpeg(size=(40, 20), exif=turned(6)), 10, 10_000).sides == (10, 20, 40, 20)
+    left_red = Image.new("RGB", (40, 20), "red")
+    left_red.paste("blue", (20, 0, 40, 20))
+    for form in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF"):
+        kept = prepare(encoded(left_red, form, exif=turned(6)), None, 10_000)
+        with Image.open(io.BytesIO(kept.content)) as image:
+            assert image.size == kept.sides[:2] == (20, 40) and image.getpixel((10, 5))[0] > 200, form
     assert prepare(jpeg(size=(40, 20), exif=b"Exif\x00\x00II*\x00\xff"), 10, 10_000).sides == (20, 10, 40, 20)
 
 

@@ -102,7 +102,8 @@ def test_rows_that_are_missing_or_out_of_order_are_named(files, tmp_path):
 
 
 def test_a_run_without_images_has_no_duplicates(files, tmp_path):
-    (tmp_path / "none.tsv").write_text("")
-    write_outcomes(tmp_path / "none.parquet", "any", [])
+    (tmp_path / "none.tsv").write_text("a dog\thttp://x/0\n")
+    lost = Outcome("failed", "http", True, 404, 1, None, "x", None, 5)
+    write_outcomes(tmp_path / "none.parquet", "any", [(row, lost) for row in Part(tmp_path / "none.tsv")])
     assert summarise(tmp_path, tmp_path / "none.tsv", [tmp_path / "none.parquet"]) is None
     assert json.loads((tmp_path / "summary.json").read_text())["duplicates"]["top"] == []

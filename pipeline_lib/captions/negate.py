@@ -43,6 +43,8 @@ from pipeline_lib.jobs.progress import progress
 # Rows that a worker takes at once, and rows per Parquet row group: fixed, so that the bytes are.
 SLICE_ROWS = 2000
 
+MANY_ROWS = 20  # of which some are negated in any file of captions: about half are in CC3M
+
 
 class Slice(NamedTuple):
     """A slice of the table, how many of its rows there are of each kind, and how long it took."""
@@ -136,6 +138,17 @@ def _summary(counts: Counter, busy_s: float, seconds: float) -> str:
     return "\n".join(lines)
 
 
+def _check_some_negated(captions: str, counts: Counter) -> None:
+    """Raise a `ValueError` if many captions are refused and none is negated: the file is of another kind."""
+    if counts["rows"] < MANY_ROWS or counts["negated"]:
+        return
+    reason, count = max((c, name[1]) for name, c in counts.items() if name[0] == "reason")[::-1]
+    raise ValueError(
+        f"{captions}: all {counts['rows']:,} captions of this part are refused, {count:,} as {reason}; expected "
+        "English captions (docs/captions.md has the reasons)"
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Make the negation table of a captions file.")
     parser.add_argument("--captions", required=True, help="captions file: caption TAB url, may be .gz")
@@ -178,7 +191,7 @@ def main(flags: list[str] | None = None) -> None:
     arguments = _parser().parse_args(flags)
     settings = _backend_settings(arguments)
     try:
-        rows = Part(arguments.captions, arguments.part, arguments.parts)
+        rows = Part(arguments.captions, arguments.part, arguments.parts, links=False)
     except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise ValueError(f"{arguments.captions}: expected a captions file that can be read, {error}") from error
     rows = progress(rows, what="negate captions", unit="captions")
@@ -191,6 +204,7 @@ def main(flags: list[str] | None = None) -> None:
                 writer.write_table(part.table)
                 counts += part.counts
                 busy_s += part.seconds
+            _check_some_negated(arguments.captions, counts)
     except OSError as error:
         raise ValueError(f"{arguments.output}: the table cannot be written here ({error})") from error
     print(_summary(counts, busy_s, time.monotonic() - start), flush=True)

@@ -10,6 +10,7 @@ from pipeline_lib.config.inputs import pool_paths
 from pipeline_lib.config.models import Config, Experiment
 from pipeline_lib.evaluate.prompts import NEEDED, class_problems, prompt_problems
 from pipeline_lib.finetune.terms import needs_distractors
+from pipeline_lib.jobs.text import open_text
 from pipeline_lib.readers.reader import find_reader
 
 SCHEMA = schema_of(Config)
@@ -128,11 +129,11 @@ def read_experiments(config: dict) -> list[dict]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such sheet of experiments (config key finetune/experiments)")
     try:
-        with open(path, encoding="utf-8", newline="") as lines:
+        with open_text(path) as lines:
             reader = csv.reader(lines, delimiter="\t", strict=True)
             (_, header), *rows = [(reader.line_num, cells) for cells in reader if cells] or [(1, [])]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected a table in UTF-8 with tabs between its columns ({error})") from error
+    except csv.Error as error:
+        raise ValueError(f"{path}: expected a table with tabs between its columns ({error})") from error
     if sorted(header) != sorted(columns):
         hints = [f"; {name!r:.50} is none{nearest(name, columns)}" for name in header if name not in columns]
         raise ValueError(

@@ -6,6 +6,8 @@ A prompt's templates are a list, or the word ``dataset``: those of the dataset's
 
 from pathlib import Path
 
+from pipeline_lib.jobs.text import read_text
+
 #: What a prompt may be called: the three that every run has, then those that it may leave out.
 PROMPTS = ("plain", "negated", "bare", "photo", "ensemble")
 NEEDED = PROMPTS[:3]
@@ -15,10 +17,7 @@ OWN = "dataset"
 def _read_lines(path: str | Path, what: str) -> list[str]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; expected one with {what} per line")
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected UTF-8 with {what} per line ({error})") from error
+    lines = read_text(path).splitlines()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             raise ValueError(f"{path}, line {number}: expected {what}, found an empty line")

@@ -1,8 +1,9 @@
 """Verify that downloaded bytes are an image, and bring it into the one form that is stored.
 
-Bytes -> JPEG bytes, RGB, upright, shortest side of a given length; or the bytes as they came. Resizing is bicubic and
-antialiased. What a JPEG gains by being large is left out where it does not show: one that is kept is decoded at an
-eighth to be verified, one that shrinks to less than half is decoded at the least size above twice its new one.
+Bytes -> JPEG bytes, RGB, upright, shortest side of a given length; or the bytes as they came, unless readers would see
+another image in them than a browser shows (turned, transparent, 16 bits of grey). Resizing is bicubic and antialiased.
+What a JPEG gains by being large is left out where it does not show: one that is kept is decoded at an eighth to be
+verified, one that shrinks to less than half is decoded at the least size above twice its new one.
 
 Pillow says what the bytes are and reads whatever is unusual. Nearly all of the web's images are upright colour JPEGs in
 good order: those are read by simplejpeg, which gives the same pixels without a detour through Pillow's own image.
@@ -10,18 +11,16 @@ good order: those are read by simplejpeg, which gives the same pixels without a 
 
 import contextlib
 import hashlib
-import io
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import simplejpeg
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from pipeline_lib.fetch import Failed
+from pipeline_lib.formats.pixels import as_shown, open_image, orientation
 
-# What browsers show. Pillow reads many more, some through old or external decoders that no link should reach.
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 JPEG_QUALITY = 95
 
 
@@ -38,8 +37,8 @@ def own_pixel_limit() -> Iterator[None]:
     """Switch Pillow's own limit off meanwhile, in all threads; whoever opens images has one that is always an error.
 
     Pillow warns beyond 89 million pixels and refuses twice as many. The limits of this pipeline: `fetch.max_pixels` of
-    the configuration for images of the web (what becomes of larger ones is an outcome), `formats.images.MAX_PIXELS`
-    for those of data sets and shards (200 MB decoded, in each of many workers), `score.MOST_PIXELS` for one of a user.
+    the configuration for images of the web (what becomes of larger ones is an outcome), `formats.MAX_PIXELS` for those
+    of data sets and shards (200 MB decoded, in each of many workers), `score.MOST_PIXELS` for one of a user.
     """
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
@@ -51,16 +50,16 @@ def own_pixel_limit() -> Iterator[None]:
 def prepare(body: bytes, image_size: int | None, max_pixels: int) -> Picture:
     """Decode, convert to RGB, rotate as EXIF says, resize and encode; to be called within `own_pixel_limit`.
 
-    The shortest side is resized to `image_size` pixels; None keeps `body` as it is. An image of more than `max_pixels`
-    is refused by its header, before it is decoded. Raises `Failed`: ``not-an-image``, ``too-many-pixels`` or
-    ``corrupt``, all permanent.
+    The shortest side is resized to `image_size` pixels. None keeps `body`, or the image at its own size where readers
+    would see another one in `body` than a browser shows. An image of more than `max_pixels` is refused by its header,
+    before it is decoded. Raises `Failed`: ``not-an-image``, ``too-many-pixels`` or ``corrupt``, all permanent.
     """
     # Both `except Exception` are meant: decoders meet hostile bytes with whatever they run into. Damaged images end in
     # OSError, SyntaxError, ValueError, RuntimeError or TypeError, depending on the format and on the versions of Pillow
     # and its libraries, and one missing from a list of them would end a whole part over one image. MemoryError belongs
     # to them: a header may claim any size, while a machine that runs short of memory kills the process instead.
     try:
-        image = Image.open(io.BytesIO(body), formats=FORMATS)
+        image = open_image(body)
     except UnidentifiedImageError:
         raise Failed("not-an-image", permanent=True) from None
     except Exception:
@@ -73,19 +72,31 @@ def prepare(body: bytes, image_size: int | None, max_pixels: int) -> Picture:
             raise Failed("too-many-pixels", permanent=True)
         try:
             if image_size is None:
-                # Damage shows when the coefficients of a JPEG are read, whatever is made of them: an eighth is enough.
-                decode(body, image, (1, 1), "GRAY")
-                stored, content = original, body
+                shown = _unlike_read(body, image)
+                stored, content = (original, body) if shown is None else (shown.size, _jpeg(np.array(shown)))
             else:
                 # A JPEG is decoded at a half or less where twice the size that is needed remains.
                 pixels, turned = decode(body, image, tuple(2 * side for side in size), "RGB")
                 stored = size[::-1] if turned else size
-                content = simplejpeg.encode_jpeg(
-                    _resize(pixels, stored), JPEG_QUALITY, colorspace="RGB", colorsubsampling="420"
-                )
+                content = _jpeg(_resize(pixels, stored))
         except Exception:
             raise Failed("corrupt", permanent=True) from None
         return Picture(content, hashlib.sha256(body).hexdigest(), (*stored, *original))
+
+
+def _unlike_read(body: bytes, image: Image.Image) -> Image.Image | None:
+    """Verify an image; return what a browser shows of it if readers, by Pillow's ``convert("RGB")``, see another."""
+    if image.mode == "RGB" and orientation(image) == 1:
+        # Damage shows when the coefficients of a JPEG are read, whatever is made of them: an eighth is enough.
+        decode(body, image, (1, 1), "GRAY")
+        return None
+    read = image.convert("RGB")
+    shown = as_shown(image)
+    return None if (read.size, read.tobytes()) == (shown.size, shown.tobytes()) else shown
+
+
+def _jpeg(pixels: np.ndarray) -> bytes:
+    return simplejpeg.encode_jpeg(pixels, JPEG_QUALITY, colorspace="RGB", colorsubsampling="420")
 
 
 def warm_up(image_size: int | None) -> None:
@@ -101,35 +112,15 @@ def decode(body: bytes, image: Image.Image, least: tuple[int, int], colours: str
     that can be. `colours` is ``RGB``, or ``GRAY`` where pixels do not matter; what Pillow reads is RGB all the same.
     Returns the upright pixels, an array of shape (height, width, 3 or 1), uint8, and whether they lay on their side.
     """
-    if image.format == "JPEG" and image.mode == "RGB" and _orientation(image) == 1:
+    if image.format == "JPEG" and image.mode == "RGB" and orientation(image) == 1:
         width, height = least
         with contextlib.suppress(ValueError):  # a JPEG that is not in good order: Pillow decides if it can be read
             return simplejpeg.decode_jpeg(body, colours, min_height=height, min_width=width, min_factor=2), False
     image.draft(None, least)
     image.load()
     lying = image.size
-    upright = _upright_rgb(image)
+    upright = as_shown(image)
     return np.array(upright), upright.size != lying
-
-
-def _orientation(image: Image.Image) -> int:
-    with contextlib.suppress(Exception):  # broken EXIF says nothing about the pixels
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
-    return 1
-
-
-def _upright_rgb(image: Image.Image) -> Image.Image:
-    with contextlib.suppress(Exception):
-        ImageOps.exif_transpose(image, in_place=True)
-    if image.mode == "RGB":
-        return image
-    if image.mode.startswith("I"):  # 16 bits per pixel, of which JPEG takes the upper 8
-        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
-    if image.has_transparency_data:
-        background = Image.new("RGBA", image.size, "white")
-        background.alpha_composite(image.convert("RGBA"))
-        return background.convert("RGB")
-    return image.convert("RGB")
 
 
 def _resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

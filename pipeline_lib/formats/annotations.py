@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline_lib.formats.tars import KEY
 from pipeline_lib.jobs.quoted import quoted
+from pipeline_lib.jobs.text import open_text
 
 
 def parse_count(text: str) -> int | dict[str, int] | None:
@@ -34,10 +35,10 @@ def check_count(path: str | Path, found: int, expected: int | None, what: str = 
 def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield ``(where, row)`` for each row of a CSV file with a header: file and line for messages, and its `columns`.
 
-    The file is UTF-8, with or without a byte order mark, and may have further columns; cells in quotes may hold commas
-    and line breaks. Empty lines, which some editors leave at the end, are skipped.
+    The file may have further columns; cells in quotes may hold commas and line breaks. Empty lines, which some editors
+    leave at the end, are skipped.
     """
-    with open(path, encoding="utf-8-sig", newline="") as content:
+    with open_text(path) as content:
         rows = csv.reader(content, strict=True)
         try:
             header = next(rows, [])
@@ -46,15 +47,16 @@ def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, d
                     f"{path}, line 1: expected the columns {', '.join(columns)}, each once, found "
                     f"{', '.join(header):.300}"
                 )
+            where = None
             for cells in filter(None, rows):
                 where = f"{path}, line {rows.line_num}"
                 if len(cells) != len(header):
                     raise ValueError(f"{where}: expected {len(header)} cells as in the header, found {len(cells)}")
                 yield where, {column: cells[header.index(column)] for column in columns}
+            if where is None:
+                raise ValueError(f"{path}: expected at least one row, found none")
         except csv.Error as error:
             raise ValueError(f"{path}, line {rows.line_num}: not a CSV row ({error})") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path}: expected UTF-8 ({error})") from error
 
 
 def read_object(path: str | Path) -> dict[str, dict]:

@@ -38,13 +38,8 @@ def read_crepe(folder: str | Path) -> list[Region]:
     for complexity, path in zip(COMPLEXITIES, captions_files(str(folder)), strict=True):
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: CREPE-Negate has a file per complexity, 4 to 12, this one is missing")
-        rows = [
-            _region(f"{complexity:02d}-{number:05d}", where, row)
-            for number, (where, row) in enumerate(read_rows(path, COLUMNS))
-        ]
-        if not rows:
-            raise ValueError(f"{path}: expected at least one row, found none")
-        regions += rows
+        for number, (where, row) in enumerate(read_rows(path, COLUMNS)):
+            regions.append(_region(f"{complexity:02d}-{number:05d}", where, row))
     return regions
 
 

@@ -4,20 +4,20 @@ Where an image is, what its bytes are and what it shows are three steps, so that
 reading it, and several images can be read and decoded at the same time.
 """
 
-import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pipeline_lib.formats import MAX_PIXELS
+from pipeline_lib.formats.pixels import FORMATS, IMAGE_SUFFIXES, as_read, open_image
 from pipeline_lib.formats.tars import KEY, Member, check_seal, list_samples, read_member
 from pipeline_lib.jobs.quoted import quoted
-
-FORMATS = ("JPEG", "PNG")  # by content: in some datasets the suffix of a file is wrong
+from pipeline_lib.jobs.text import decode_text
 
 
 class Sample(NamedTuple):
@@ -36,12 +36,17 @@ class Sample(NamedTuple):
             raise ValueError(f"{self.source}: the image of sample {self.key} cannot be read ({error})") from error
 
     def decode(self, encoded: bytes) -> Image.Image:
-        """Return what `read` gave as an RGB image; it must be a whole JPEG or PNG of at most `MAX_PIXELS`."""
+        """Return what `read` gave as an RGB image, `as_read`; it must be whole and have at most `MAX_PIXELS`."""
         try:
-            image = Image.open(io.BytesIO(encoded), formats=FORMATS)
+            image = open_image(encoded)
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{image.width} × {image.height} pixels, expected {MAX_PIXELS:,} at most")
-            return image.convert("RGB")
+            return as_read(image)
+        except UnidentifiedImageError:
+            known = ", ".join(FORMATS)
+            raise ValueError(
+                f"{self.source}: the image of sample {self.key} does not decode (cannot identify it as {known})"
+            ) from None
         except Exception as error:  # Pillow raises nearly anything for hostile bytes
             raise ValueError(f"{self.source}: the image of sample {self.key} does not decode ({error})") from error
 
@@ -65,28 +70,47 @@ def unique(samples: Iterable[Sample]) -> Iterator[Sample]:
 
 
 def read_tars(tars: Iterable[str | Path]) -> Iterator[Sample]:
-    """Yield every sample of WebDataset tars (``KEY.jpg`` and, maybe, ``KEY.json``) in stored order.
+    """Yield every sample of WebDataset tars in stored order: an image and, maybe, ``KEY.json`` and ``KEY.cls``.
 
-    ``KEY.json`` is an object; its ``label``, if it has one, must be a whole number from 0.
+    The image is the member with the first of `IMAGE_SUFFIXES` that the sample has, such as ``KEY.jpg``. ``KEY.json`` is
+    an object; its ``label``, if it has one, must be a whole number from 0, as must be the text of ``KEY.cls``.
     """
     return unique(sample for tar in tars for sample in _read_tar(tar))
 
 
 def _read_tar(tar: str | Path) -> Iterator[Sample]:
     for key, members in list_samples(tar):
-        if "jpg" not in members:
-            raise ValueError(f"{tar}: expected members KEY.jpg, found no .jpg of sample {key!r} but {sorted(members)}")
-        said = _metadata(read_member(tar, members["json"]), f"{tar}: sample {key}") if "json" in members else {}
-        yield Sample(tar, key, partial(_load, tar, members["jpg"], key, said), said)
+        image = next((members[suffix] for suffix in IMAGE_SUFFIXES if suffix in members), None)
+        if image is None:
+            names = ", ".join(member.name for member in members.values())
+            raise ValueError(
+                f"{tar}: expected an image of each sample, KEY.jpg (or .jpeg, .png, .webp ...), found none of sample "
+                f"{key!r} but {names!r:.200}; a KEY ends at the first dot; complete the tar, or take the reader "
+                "folder, which lists images alone"
+            )
+        said = _metadata(tar, key, members)
+        yield Sample(tar, key, partial(_load, tar, image, key, said), said)
 
 
 def _load(tar: str | Path, member: Member, key: str, said: dict) -> bytes:
     return check_seal(read_member(tar, member), said, tar, key)
 
 
-def _metadata(content: bytes, where: str) -> dict:
+def _metadata(tar: str | Path, key: str, members: dict[str, Member]) -> dict:
+    """Return what a sample's JSON says, with the label of its ``.cls`` member."""
+    where = f"{tar}: sample {key}"
+    said = _parse_json(read_member(tar, members["json"]), where) if "json" in members else {}
+    if "cls" in members:
+        text = decode_text(read_member(tar, members["cls"]), where).strip()
+        if not re.fullmatch(r"[0-9]{1,9}", text) or said.setdefault("label", int(text)) != int(text):
+            expected = said.get("label", "a whole number from 0")
+            raise ValueError(f"{where}: expected {expected} in its .cls member, found {text!r:.80}")
+    return said
+
+
+def _parse_json(content: bytes, where: str) -> dict:
     try:
-        said = json.loads(content)
+        said = json.loads(decode_text(content, where))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: its .json member is not JSON ({error})") from error
     if not isinstance(said, dict):

@@ -10,16 +10,18 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline_lib.formats import MAX_HEADER_BYTES
+from pipeline_lib.formats import MAX_HEADER_BYTES, kind_of
 from pipeline_lib.jobs.rule_of_file import remedy
 
 # A dot would be read as the start of the extension; a slash or ".." would leave the folder when a tar is unpacked.
 KEY = re.compile(r"[A-Za-z0-9_-]+")
 EXTENDED = (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE)
+MAGIC = b"ustar"  # in every member's header
+DRIVE = re.compile(r"[A-Za-z]:")
+PACKING = re.compile(r"__MACOSX|@?PaxHeaders?(\.\w+)?|@LongLink")  # where old programs unpack headers as files
 FILES_AND_FOLDERS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
 # What `tarfile` raises for a damaged or hostile tar; a RecursionError where extended headers follow each other.
 DAMAGED = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
@@ -74,27 +76,40 @@ class _Header(tarfile.TarInfo):
         return super()._proc_member(tar)
 
 
-def check_name(name: str) -> None:
-    """Raise a `ValueError` if a name in an archive leads out of the folder into which it would be unpacked.
+def clean_name(name: str) -> str:
+    """Return a name below a folder or in an archive with ``/`` between its parts and without ``./``.
 
-    Nothing here unpacks an archive, but such a name was made to do harm, or by mistake.
+    Archives made on Windows may have backslashes. A name that leads out of the folder into which it would be unpacked
+    is a `ValueError`: nothing here unpacks an archive, but such a name was made to do harm, or by mistake.
     """
-    if name.startswith("/") or ".." in name.split("/"):
-        raise ValueError(f"{name!r:.200} leads out of the archive's folder")
+    parts = name.replace("\\", "/").split("/")
+    if name[:1] in ("/", "\\") or ".." in parts or DRIVE.fullmatch(parts[0]):
+        raise ValueError(
+            f"{name!r:.200} leads out of the archive's folder; pack the files again by names below their folder"
+        )
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
+def is_left_behind(name: str) -> bool:
+    """Return whether a file is none of the data: hidden (``._001.jpg`` of a Mac), or what packing it left behind."""
+    return any(part.startswith(".") or PACKING.fullmatch(part) for part in name.split("/"))
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield the files of an open tar; raise one of `DAMAGED` for whatever a tar of data cannot have."""
+    """Yield the files of an open tar with clean names, but for those left behind by who packed it.
+
+    Raises one of `DAMAGED` for whatever a tar of data cannot have.
+    """
     for member in tar:
         if member.size < 0 or member.issparse():  # an extended header can say so
             raise tarfile.ReadError(f"the size of {member.name!r:.200} is not that of its bytes")
-        check_name(member.name)
-        if member.isreg():
+        member.name = clean_name(member.name)
+        if member.isreg() and not is_left_behind(member.name):
             yield member
 
 
 def list_members(path: str | Path) -> list[Member]:
-    """Return the files in a tar in stored order, reading their headers only."""
+    """Return the files in a tar, by their clean names, in stored order, reading their headers only."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such tar")
     try:
@@ -105,8 +120,15 @@ def list_members(path: str | Path) -> list[Member]:
             content.seek(tar.offset)
             if content.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError(f"its end is missing at byte {tar.offset:,}")
+            padding = content.read(tarfile.RECORDSIZE)
+            if MAGIC in padding:
+                place = tar.offset + tarfile.BLOCKSIZE + padding.index(MAGIC)
+                raise tarfile.ReadError(f"a second tar follows its end, near byte {place:,}; join tars by tar -A")
     except DAMAGED as error:
-        raise ValueError(f"{path}: not a whole tar ({error}); {remedy(path)}") from error
+        with open(path, "rb") as content:
+            kind = kind_of(content.read(8))
+        found, todo = (f"it is {kind}", "unpack it") if kind else (error, remedy(path))
+        raise ValueError(f"{path}: not a whole tar ({found}); {todo}") from error
     return members
 
 
@@ -116,7 +138,7 @@ def read_packed(path: str | Path, name: str, max_bytes: int) -> bytes:
         # Not as a stream: where a size points beyond the end, `tarfile` would read a stream on for ever.
         with gzip.open(path, "rb") as content, tarfile.open(fileobj=content, mode="r:", tarinfo=_Header) as tar:
             for member in _members(tar):
-                if member.name.removeprefix("./") == name:
+                if member.name == name:
                     if member.size > max_bytes:
                         raise ValueError(f"{name} has {member.size:,} bytes, expected {max_bytes:,} at most")
                     return tar.extractfile(member).read()
@@ -147,15 +169,19 @@ def read_member(path: str | Path, member: Member) -> bytes:
 
 
 def list_samples(path: str | Path) -> Iterator[tuple[str, dict[str, Member]]]:
-    """Yield ``(key, {extension: member})`` of a tar in stored order; a sample's members follow each other."""
-    for key, members in groupby(list_members(path), key=lambda member: _split(member.name)[0]):
-        parts: dict[str, Member] = {}
-        for member in members:
-            extension = _split(member.name)[1]
-            if extension in parts:
-                raise ValueError(f"{path}: sample {key!r} has a second .{extension} member; keys must be unique")
-            parts[extension] = member
-        yield key, parts
+    """Yield ``(key, {extension: member})`` of a tar, in the order in which each sample's first member is stored.
+
+    A sample's members are in one folder and need not follow each other; its key is their name without folders.
+    """
+    samples: dict[str, dict[str, Member]] = {}
+    for member in list_members(path):
+        key, extension = _split(member.name)
+        parts = samples.setdefault(key, {})
+        if extension in parts:
+            raise ValueError(f"{path}: sample {key!r} has a second .{extension} member; keys must be unique")
+        parts[extension] = member
+    for key, parts in samples.items():
+        yield key.rpartition("/")[2], parts
 
 
 def _split(name: str) -> tuple[str, str]:

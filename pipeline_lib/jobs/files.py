@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from pipeline_lib.jobs.cli import DISK_ERRORS
 from pipeline_lib.jobs.rule_of_file import remedy
+from pipeline_lib.jobs.text import read_text
 
 PARQUET = {"compression": "zstd", "write_page_checksum": True}  # of every Parquet file that a stage writes
 
@@ -98,8 +99,8 @@ SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # the escaped half of a character 
 
 def read_json(path: str | Path) -> object:
     """Read a JSON file; refuse NaN, half surrogate pairs, too deep nesting, and a key that an object has twice."""
+    text = read_text(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
         content = json.loads(text, object_pairs_hook=_without_repetition, parse_constant=_no_constant)
         if SURROGATE.search(text):
             json.dumps(content, ensure_ascii=False).encode()

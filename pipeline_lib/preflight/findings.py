@@ -15,14 +15,17 @@ from typing import NamedTuple
 from safetensors import SafetensorError, safe_open
 
 from pipeline_lib.config.inputs import external_files, fetched_weights
-from pipeline_lib.formats.cc3m import count_rows
+from pipeline_lib.formats.cc3m import count_lines, count_rows, find_layout
+from pipeline_lib.formats.pixels import is_image
+from pipeline_lib.formats.tars import is_left_behind
+from pipeline_lib.jobs.text import open_text, read_text
 from pipeline_lib.preflight.registry import Dataset, Download, Expected, expected_at
 from pipeline_lib.readers.containers import walk
 
 PRESENT, MISSING, WRONG = "present", "missing", "wrong"
 FETCHED = "to fetch"  # missing, but the run gets it by itself
-IMAGES = (".jpg", ".jpeg", ".png")
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+CAPTIONS = "fetch/captions"  # the configuration's key
 HASHED_BELOW = 200_000_000  # bytes; a larger file takes more than a second and is hashed only where asked for
 
 
@@ -64,7 +67,7 @@ def inspect_inputs(config: dict, datasets: list[Dataset], hashes: bool = False) 
             if (name, *here) in items:
                 items[name, *here].keys.append(key)
                 continue
-            found = {path: inspect(path, about, hashes) for path, about in here.items()}
+            found = {path: inspect(path, about, hashes, key == CAPTIONS) for path, about in here.items()}
             if key in fetched:
                 found = {p: Finding(FETCHED, "") if f.status == MISSING else f for p, f in found.items()}
             abouts = [about for about in here.values() if about]
@@ -78,10 +81,13 @@ def unusable_keys(items: list[DataItem]) -> set[str]:
     return {key for item in items if item.status in (MISSING, WRONG) for key in item.keys}
 
 
-def inspect(path: str | Path, expected: Expected | None = None, hashes: bool = False) -> Finding:
+def inspect(
+    path: str | Path, expected: Expected | None = None, hashes: bool = False, captions: bool = False
+) -> Finding:
     """Compare what lies at a path with what is expected there: the first thing that is wrong, or what is right.
 
-    Without `expected` only wholeness is looked at; `hashes` says whether to hash files of any size.
+    Without `expected` only wholeness is looked at; `hashes` says whether to hash files of any size, `captions` whether
+    the first rows are those of a captions file.
     """
     path = Path(path)
     if not path.exists():
@@ -90,10 +96,11 @@ def inspect(path: str | Path, expected: Expected | None = None, hashes: bool = F
     try:
         if path.is_file():
             _check_whole(path)
+            seen += [str(find_layout(path))] if captions else []
         else:
             _check_filled(path)
         if expected and expected.items:
-            seen.append(_check_count(path, expected.items))
+            seen.append(_check_count(path, expected.items, captions))
         if expected and expected.download:
             seen.append(_check_published(path, expected.download, hashes))
     except Exception as error:  # anything may lie there, and the other files are still to be looked at
@@ -150,8 +157,8 @@ def _check_published(file: Path, download: Download, hashes: bool) -> str:
     return "size" if download.exact else ""
 
 
-def _check_count(path: Path, expected: int) -> str:
-    found, noun = _count(path)
+def _check_count(path: Path, expected: int, captions: bool) -> str:
+    found, noun = (count_rows(path), "rows") if captions else _count(path)
     if found is None:
         return ""
     if found != expected:
@@ -174,18 +181,17 @@ def _count(path: Path) -> tuple[int | None, str]:
         except zipfile.BadZipFile as error:
             raise ValueError(f"{path}: expected a zip, found something else ({error}); get it again") from error
     if suffix in ("tsv", "txt"):
-        return count_rows(path), "rows"
+        return count_lines(path), "rows"
     if suffix == "csv":
-        with open(path, encoding="utf-8-sig", newline="") as lines:
+        with open_text(path) as lines:
             return max(0, sum(1 for row in csv.reader(lines) if row) - 1), "rows"
     if suffix == "json":
         try:
-            return len(json.loads(path.read_bytes())), "items"
+            return len(json.loads(read_text(path))), "items"
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: expected a JSON list or object, found something else ({error})") from error
     return None, ""
 
 
 def _is_image(name: str) -> bool:
-    base = PurePosixPath(name).name
-    return base.lower().endswith(IMAGES) and not base.startswith(".")  # a Mac leaves "._name.jpg"
+    return is_image(name) and not is_left_behind(PurePosixPath(name).name)

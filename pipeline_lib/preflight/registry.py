@@ -12,6 +12,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from pipeline_lib.jobs.text import open_text
+
 COLUMNS = {  # -> the form of each value of a cell
     "name": r"[a-z0-9]+(-[a-z0-9]+)*",
     "used_for": None,
@@ -70,10 +72,10 @@ class Expected(NamedTuple):
 def read_registry(path: str | Path) -> list[Dataset]:
     """Read the registry, tab separated and without quoting; ValueError has a line for each mistake in it."""
     try:
-        with open(path, encoding="utf-8", newline="") as lines:
+        with open_text(path) as lines:
             header, *rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)) or [[]]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected a table in UTF-8 with tabs between its columns ({error})") from error
+    except csv.Error as error:
+        raise ValueError(f"{path}: expected a table with tabs between its columns ({error})") from error
     if header != list(COLUMNS):
         raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(header):.300}")
     problems, datasets = [], {}

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from pipeline_lib.formats import MAX_FILE_BYTES
 from pipeline_lib.formats.cc3m import CONTROL_CHARACTER
-from pipeline_lib.formats.tars import check_name, list_members, read_member
+from pipeline_lib.formats.pixels import is_image
+from pipeline_lib.formats.tars import clean_name, is_left_behind, list_members, read_member
 
-IMAGES = {".jpg", ".jpeg", ".png"}  # suffixes, in any case
 ZIP_HEADER_BYTES = 30  # at least so many before a file's bytes
 
 
@@ -39,15 +39,15 @@ class File(NamedTuple):
 def list_files(path: str | Path) -> list[File]:
     """Return every file below a folder, or in a ``.zip`` or a ``.tar``, sorted by name.
 
-    Hidden files, and what a Mac puts under ``__MACOSX``, are not listed.
+    Hidden files, and what a Mac puts under ``__MACOSX``, are not listed. A zip is known by its name or its content.
     """
     if Path(path).is_dir():
         found = _in_folder(str(path))
     elif not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     else:
-        found = _in_zip(path) if Path(path).suffix.lower() == ".zip" else _in_tar(path)
-    files = sorted((file for file in found if not _is_left_behind(file.name)), key=lambda file: file.name)
+        found = _in_zip(path) if Path(path).suffix.lower() == ".zip" or zipfile.is_zipfile(path) else _in_tar(path)
+    files = sorted((file for file in found if not is_left_behind(file.name)), key=lambda file: file.name)
     if odd := next((file.name for file in files if CONTROL_CHARACTER.search(file.name)), None):
         raise ValueError(f"{path}: expected names of files without control characters, found {odd!r:.200}; rename it")
     for file, following in pairwise(files):
@@ -57,10 +57,12 @@ def list_files(path: str | Path) -> list[File]:
 
 
 def list_images(path: str | Path) -> list[File]:
-    """Return the files of `list_files` whose names are those of JPEGs and PNGs; there must be one."""
-    images = [file for file in list_files(path) if posixpath.splitext(file.name)[1].lower() in IMAGES]
+    """Return the files of `list_files` whose names are those of images; there must be one."""
+    files = list_files(path)
+    images = [file for file in files if is_image(file.name)]
     if not images:
-        raise ValueError(f"{path}: expected images ({', '.join(sorted(IMAGES))}), found none")
+        found = f"{len(files):,} other files, such as {files[0].name!r:.200}" if files else "no file"
+        raise ValueError(f"{path}: expected images (.jpg, .jpeg, .png, .webp ...), found none but {found}")
     return images
 
 
@@ -76,11 +78,6 @@ def images_by_name(places: Iterable[str | Path]) -> dict[str, File]:
                     f"{other.source}"
                 )
     return found
-
-
-def _is_left_behind(name: str) -> bool:
-    parts = name.split("/")
-    return "__MACOSX" in parts or any(part.startswith(".") and part not in (".", "..") for part in parts)
 
 
 def walk(folder: str | Path) -> Iterator[tuple[str, list[str]]]:
@@ -102,7 +99,7 @@ def _in_folder(folder: str) -> Iterator[File]:
         below = "" if parent == folder else f"{os.path.relpath(parent, folder)}/"
         for name in names:
             path = os.path.join(parent, name)
-            yield File(path, below + name, partial(_read, path))
+            yield File(path, clean_name(below + name), partial(_read, path))
 
 
 def _read(path: str) -> bytes:
@@ -132,8 +129,8 @@ def _in_zip(path: str | Path) -> Iterator[File]:
     try:
         archive = zipfile.ZipFile(path)  # stays open as long as one of its files can be read; threads may share it
         members = archive.infolist()
+        names = [clean_name(member.filename) for member in members]
         for member in members:
-            check_name(member.filename)
             # `zipfile` decompresses other methods without a bound, and no dataset uses them.
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise zipfile.BadZipFile(f"{member.filename!r:.200} is compressed in another way than by deflate")
@@ -143,10 +140,10 @@ def _in_zip(path: str | Path) -> Iterator[File]:
     # Beside its own errors, `zipfile` raises these for versions, numbers and names that it does not know.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
         raise ValueError(f"{path}: not a whole zip ({error}); download it again") from error
-    for member in members:
-        if not member.is_dir():
-            _check_size(path, member.filename, member.file_size)
-            yield File(path, member.filename, partial(_unzip, archive, member))
+    for member, name in zip(members, names, strict=True):
+        if name and not member.filename.endswith(("/", "\\")):  # neither a folder nor without a name
+            _check_size(path, name, member.file_size)
+            yield File(path, name, partial(_unzip, archive, member))
 
 
 def _unzip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline_lib.formats import MAX_TABLE_BYTES
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.formats.tars import read_packed
+from pipeline_lib.jobs.text import decode_text
 from pipeline_lib.readers.containers import File, list_images
 from pipeline_lib.readers.mat import read_mat
 from pipeline_lib.readers.reader import Reader, present
@@ -62,7 +63,7 @@ def _labels_of_kit(kit: str, images: str, count: int) -> list[int]:
     """Return labels by the development kit: image number -> the kit's class number -> WordNet number -> position."""
     truth, meta = _kit_file(kit, TRUTH), _kit_file(kit, META)
     try:
-        truth = [int(line) for line in truth.decode("ascii").split()]
+        truth = [int(line) for line in decode_text(truth, kit).split()]
         wnid_of = _wnids(meta)
     except (ValueError, KeyError, TypeError, IndexError) as error:  # damaged, or with other fields or types
         raise ValueError(f"{kit}: expected whole files {TRUTH} and {META}, found others ({error!r:.200})") from error

@@ -1,8 +1,9 @@
 """Readers of images without a layout of their own: `tar`, `folder` and `coco`.
 
-- `tar`: WebDataset tars of ``KEY.jpg`` and ``KEY.json``, which may hold ``label``; in stored order.
-- `folder`: every image below folders or in zips, sorted by path; keys are the names without suffix. Visual Genome's
-  images, for one: the folders VG_100K and VG_100K_2, or images.zip and images2.zip.
+- `tar`: WebDataset tars of ``KEY.jpg`` (or another image) and ``KEY.json``, which may hold ``label``, or ``KEY.cls``,
+  which is a label; in stored order.
+- `folder`: every image below folders or in zips and tars, sorted by path; keys are the names without suffix. Visual
+  Genome's images, for one: the folders VG_100K and VG_100K_2, or images.zip and images2.zip.
 - `coco`: a COCO 2017 split, the zip as distributed or the folder in it; sorted, keys are the 12-digit names.
 """
 
@@ -37,8 +38,10 @@ def _read_coco(path: str) -> Iterator[Sample]:
         yield Sample(file.source, file.stem, file.load, {})
 
 
-TAR = Reader(_read_tar, "WebDataset tars of KEY.jpg and, with `label` in labelled pools, KEY.json")
-FOLDER = Reader(_read_folder, "folders or zips of .jpg, .jpeg or .png whose names are the keys")
+TAR = Reader(
+    _read_tar, "WebDataset tars of KEY.jpg and, in labelled pools, KEY.json with `label` or KEY.cls", may_be_empty=True
+)
+FOLDER = Reader(_read_folder, "folders or zips (or tars) of .jpg, .jpeg, .png, .webp ... whose names are the keys")
 COCO = Reader(
     _read_coco,
     "a COCO 2017 split: train2017.zip or val2017.zip as distributed, or the folder in it",

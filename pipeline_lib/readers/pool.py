@@ -27,6 +27,8 @@ def read_pool(
             raise FileNotFoundError(f"{needed}: no such file or folder; expected {reader.layout}")
     samples = list(unique(reader.read(*map(str, paths))))
     found = len(samples)
+    if not samples and not reader.may_be_empty:
+        raise ValueError(f"{where}: expected images, found none; expected {reader.layout}")
     if count is not None and found != count:
         raise ValueError(f"{where}: expected {count:,} images, found {found:,}{_reason(reader, found, count)}")
     _check_labels(where, samples, reader.classes)

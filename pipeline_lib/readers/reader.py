@@ -31,6 +31,7 @@ class Reader:
     needs: Callable[..., list[str]] = _as_given
     classes: int | None = None  # labels are below it; None: samples have no label, or the number is not known
     counts: Mapping[int, str] = field(default_factory=dict)  # those that tell of a mistake, such as of another split
+    may_be_empty: bool = False  # as a shard of CC-Neg is that has no sample of a split
 
     def accepts(self, paths: list[str]) -> bool:
         """Return whether `paths` are as many as the reader takes."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline_lib.formats.images import Sample
+from pipeline_lib.jobs.text import decode_text
 from pipeline_lib.readers.containers import list_files
 from pipeline_lib.readers.reader import Reader, present
 
@@ -33,7 +34,7 @@ def _read(root: str) -> Iterator[Sample]:
     if "test" not in lists:
         found = f"the lists {', '.join(sorted(lists))}: this is the trainval download" if lists else "no list at all"
         raise ValueError(f"{where}: expected {LIST}, found {found}; expected {VOC2007.layout}")
-    keys = lists["test"].load().decode("ascii").split()
+    keys = decode_text(lists["test"].load(), lists["test"].source).split()
     if missing := [key for key in keys if key not in images]:
         raise ValueError(
             f"{where}: {len(missing):,} of the {len(keys):,} images in {LIST} are not in JPEGImages, such as "

@@ -8,7 +8,6 @@ all of length 1, and a model's logit scale s::
 Mistakes raise FileNotFoundError or ValueError; the message says what was expected and what there is.
 """
 
-import io
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +19,8 @@ from pipeline_lib.clip.load import load_clip, preprocess
 from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.evaluate.result import read_model
-from pipeline_lib.fetch.images import FORMATS, decode, own_pixel_limit
+from pipeline_lib.fetch.images import own_pixel_limit
+from pipeline_lib.formats.pixels import FORMATS, as_shown, open_image
 
 MOST_PIXELS = 100_000_000  # 300 MB once decoded
 STAGES = ("backbones", "finetune")  # that make models
@@ -67,19 +67,15 @@ def read_image(path: Path) -> Image.Image:
     """Return an image as the pipeline would store it: upright and RGB, transparency on white."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such image")
-    body = path.read_bytes()
-    pixels = None
     try:
-        with own_pixel_limit(), Image.open(io.BytesIO(body), formats=FORMATS) as image:
-            if image.width * image.height <= MOST_PIXELS:
-                pixels, _ = decode(body, image, image.size, "RGB")
+        with own_pixel_limit(), open_image(path.read_bytes()) as image:
+            if (pixels := image.width * image.height) <= MOST_PIXELS:
+                return as_shown(image).copy()
     except UnidentifiedImageError:
         raise ValueError(f"{path}: expected an image ({', '.join(FORMATS)}), found something else") from None
     except Exception as error:  # decoders raise anything on damaged bytes
         raise ValueError(f"{path}: the image does not decode ({error!r:.200})") from error
-    if pixels is None:
-        raise ValueError(f"{path}: expected at most {MOST_PIXELS:,} pixels, found an image of more; make it smaller")
-    return Image.fromarray(pixels)
+    raise ValueError(f"{path}: expected at most {MOST_PIXELS:,} pixels, found {pixels:,}; make the image smaller")
 
 
 def check_captions(captions: list[str]) -> None:

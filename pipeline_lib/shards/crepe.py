@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
     triplets, too_long = triplets_of(args.captions)
+    if triplets.empty:
+        raise ValueError(f"{args.captions}: all {too_long:,} rows are too long for CLIP's 77 tokens")
     write_parquet(args.output, triplets)
     print(f"{len(triplets):,} triplets, {too_long:,} rows too long")
 

@@ -76,9 +76,10 @@ def imagenet_packed(folder: Path) -> None:
 
 def images(folder: Path) -> None:
     layouts.write(folder / "images" / "a.jpg", JPEG)
-    content = io.BytesIO()
-    Image.new("RGBA", (9, 7), (1, 2, 3, 4)).save(content, "PNG")
-    layouts.write(folder / "images" / "b.png", content.getvalue())
+    for number, form in enumerate(("PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF")):
+        content = io.BytesIO()
+        Image.new("RGBA", (9, 7), (1, 2, 3, 4)).save(content, form)
+        layouts.write(folder / "images" / f"{number}.{form.lower()}", content.getvalue())
 
 
 def read_fetched(folder: Path) -> None:

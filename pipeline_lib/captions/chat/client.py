@@ -96,7 +96,7 @@ def open_cache(path: str | Path) -> Iterator[AnswerCache]:
             with database:
                 database.execute("CREATE TABLE IF NOT EXISTS answers (request BLOB PRIMARY KEY, answer TEXT NOT NULL)")
             yield AnswerCache(database)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # of a damaged schema SQLite's own message may not decode
         raise _unusable(path, error) from error
 
 

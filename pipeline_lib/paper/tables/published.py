@@ -10,6 +10,7 @@ been anything within 0.005), and by `RADAR` where it was read off a plot. Not co
 `pipeline_lib.paper.outputs.REASONS`. The interval is over items: it does not hold what another seed would change.
 """
 
+import io
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ import pandas as pd
 
 from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.evaluate.prompts import PROMPTS
+from pipeline_lib.jobs.text import read_text
 from pipeline_lib.paper.outputs import REASONS, VERDICTS
 
 COLUMNS = ["table", "model", "backbone", "dataset", "prompt", "metric", "value", "provenance"]
@@ -77,10 +79,11 @@ def read_published(path: str | Path) -> Published:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file of published numbers")
+    text = io.StringIO(read_text(path), newline="")
     try:
-        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8", index_col=False)
+        frame = pd.read_csv(text, sep="\t", dtype=str, keep_default_na=False, index_col=False)
     except ValueError as error:  # of pandas' own, where it is no table
-        raise ValueError(f"{path}: expected a table in UTF-8 with tabs between its columns ({error})") from error
+        raise ValueError(f"{path}: expected a table with tabs between its columns ({error})") from error
     if list(frame.columns) != COLUMNS:
         raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(frame.columns):.300}")
     best: Published = {}

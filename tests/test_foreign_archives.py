@@ -1,0 +1,160 @@
+"""Archives as tar, Finder, Windows and other tools make them: each reader lists them by one rule."""
+
+import io
+import subprocess
+import tarfile
+import zipfile
+
+import layouts
+import pytest
+from hostile import member, tarred
+from layouts import listed, picture
+from PIL import Image
+
+from pipeline_lib.formats.tars import list_members
+
+TWO = [("001", None, picture(1)), ("002", None, picture(2))]
+JUNK = (  # of a Mac, of old tars and of Windows
+    "._001.jpg",
+    "__MACOSX/._002.jpg",
+    "__MACOSX/003.jpg",
+    "PaxHeader/001.jpg",
+    "PaxHeaders.2134/002.jpg",
+    ".DS_Store",
+    ".hidden/004.jpg",
+)
+NAMES = {
+    "plain": ("001.jpg", "002.jpg"),
+    "below a dot": ("./001.jpg", "./002.jpg"),
+    "below a folder": ("val/001.jpg", "val/002.jpg"),
+    "below folders and dots": ("./val/./001.jpg", "./val//002.jpg"),
+    "backslashes": ("val\\001.jpg", ".\\val\\002.jpg"),
+    "capitals": ("001.JPG", "002.Jpeg"),
+    "other suffixes": ("001.jpeg", "002.webp"),
+}
+
+
+def archive(path, *files, folders=()):
+    """Write a tar, a zip or a folder of files that have these names."""
+    if path.suffix == ".tar":
+        entries = [member(name, type=tarfile.DIRTYPE) for name in folders]
+        path.write_bytes(tarred(*entries, *(member(name, content) for name, content in files)))
+    elif path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as zipped:
+            for name, content in (*((f"{folder}/", b"") for folder in folders), *files):
+                zipped.writestr(name, content)
+    else:
+        for name, content in files:
+            layouts.write(path / name, content)
+    return path
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ["a.tar", "a.zip", "a"])
+def test_every_reader_lists_the_same_samples(tmp_path, kind, name):
+    junk = [(path.replace("/", "\\") if name == "backslashes" else path, b"junk") for path in JUNK]
+    files = [*junk, *((path, content) for path, (_, _, content) in zip(NAMES[name], TWO, strict=True))]
+    path = archive(tmp_path / kind, *files, folders=["val", "trap.jpg"])
+    assert listed("folder", path, count=2) == TWO
+    if kind == "a.tar":
+        assert listed("tar", path, count=2) == TWO
+
+
+def test_a_tar_that_tar_itself_made_of_a_folder_is_read(tmp_path):
+    for key, _, content in TWO:
+        layouts.write(tmp_path / "in" / f"{key}.jpg", content)
+        layouts.write(tmp_path / "in" / f"{key}.cls", b"%d\n" % int(key))
+        layouts.write(tmp_path / "in" / f"._{key}.jpg", b"\x00\x05\x16\x07")
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:  # as `tar -cf a.tar .`, all .cls last
+        for path in (".", *sorted(path.name for path in (tmp_path / "in").iterdir())):
+            tar.add(tmp_path / "in" / path, f"./{path}" if path != "." else ".", recursive=False)
+        big = tarfile.TarInfo("./003.jpg")
+        big.pax_headers, big.size = {"LIBARCHIVE.xattr.com.apple.ResourceFork": "A" * 200_000}, len(picture(3))
+        tar.addfile(big, io.BytesIO(picture(3)))
+        label = tarfile.TarInfo("./003.cls")
+        label.size = 1
+        tar.addfile(label, io.BytesIO(b"3"))
+    assert listed("tar", tmp_path / "a.tar") == [(key, int(key), content) for key, _, content in TWO] + [
+        ("003", 3, picture(3))
+    ]
+
+
+def test_members_of_a_sample_need_not_follow_each_other(tmp_path):
+    files = [("a.json", b'{"label": 4}'), ("b.png", picture(2)), ("a.jpg", picture(1)), ("b.cls", b"0")]
+    path = archive(tmp_path / "a.tar", *files)
+    assert listed("tar", path) == [("a", 4, picture(1)), ("b", 0, picture(2))]
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"])
+def test_a_sample_may_have_an_image_of_any_format(tmp_path, form):
+    content = io.BytesIO()
+    Image.new("RGB", (20, 18), (0, 200, 0)).save(content, form)
+    path = archive(tmp_path / "a.tar", (f"a.{form.lower()}", content.getvalue()), ("a.txt", b"a caption"))
+    assert listed("tar", path) == listed("folder", path) == [("a", None, content.getvalue())]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([("a.json", b"{}")], "expected an image of each sample, KEY.jpg .*, found none of sample 'a' but 'a.json'"),
+        ([("x/a.jpg", b""), ("y/a.jpg", b"")], "key a occurs a second time"),
+        ([("./a.jpg", b""), ("a.jpg", b"")], r"sample 'a' has a second \.jpg member"),
+        (
+            [("a.jpg", b""), ("a.cls", b"dog")],
+            "sample a: expected a whole number from 0 in its .cls member, found 'dog'",
+        ),
+        ([("a.jpg", b""), ("a.cls", b"-1")], "in its .cls member, found '-1'"),
+        ([("a.jpg", b""), ("a.cls", b"1"), ("a.json", b'{"label": 2}')], "expected 2 in its .cls member, found '1'"),
+        ([("C:\\images\\a.jpg", b"")], "leads out of the archive's folder; pack the files again by names below"),
+        ([("\\a.jpg", b"")], "leads out of the archive's folder"),
+        ([("a\\..\\..\\b.jpg", b"")], "leads out of the archive's folder"),
+    ],
+)
+def test_what_is_no_tar_of_samples_is_named(tmp_path, files, message):
+    with pytest.raises(ValueError, match=rf"a\.tar: .*{message}"):
+        listed("tar", archive(tmp_path / "a.tar", *files))
+
+
+def test_a_zip_is_known_by_its_content_and_a_packed_tar_is_named(tmp_path):
+    archive(tmp_path / "a.zip", *((f"{key}.jpg", content) for key, _, content in TWO))
+    (tmp_path / "a.zip").rename(tmp_path / "images.tar")
+    assert listed("folder", tmp_path / "images.tar") == TWO
+    with tarfile.open(tmp_path / "a.tar", "w:gz") as tar:
+        tar.add(tmp_path / "images.tar", "a.jpg")
+    for path, message in (("images.tar", "it is a zip"), ("a.tar", "it is packed by gzip")):
+        with pytest.raises(ValueError, match=rf"{path}: not a whole tar \({message}\); unpack it"):
+            list_members(tmp_path / path)
+
+
+def test_tars_are_joined_by_tar_and_not_by_cat(tmp_path):
+    for key, _, content in TWO:
+        with tarfile.open(tmp_path / f"{key}.tar", "w") as tar:
+            info = tarfile.TarInfo(f"{key}.jpg")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    joined = tmp_path / "a.tar"
+    joined.write_bytes((tmp_path / "001.tar").read_bytes() + (tmp_path / "002.tar").read_bytes())
+    with pytest.raises(
+        ValueError, match=r"a\.tar: .*a second tar follows its end, near byte 10,497; join tars by tar -A"
+    ):
+        list_members(joined)
+    subprocess.run(["tar", "-A", "-f", "001.tar", "002.tar"], cwd=tmp_path, check=True)
+    assert listed("tar", tmp_path / "001.tar") == TWO
+
+
+def test_what_has_no_name_and_a_folder_of_windows_are_no_files_of_a_zip(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as zipped:
+        for name in ("", "val\\", "val/"):
+            zipped.writestr(zipfile.ZipInfo(name), b"")
+        for key, _, content in TWO:
+            zipped.writestr(f"{key}.jpg", content)
+    assert listed("folder", path) == TWO
+
+
+def test_where_no_image_is_what_there_is_is_named(tmp_path):
+    path = archive(tmp_path / "a.tar", ("list.csv", b""), ("._a.jpg", b""))
+    with pytest.raises(
+        ValueError, match=r"a\.tar: expected images .*, found none but 1 other files, such as 'list\.csv'"
+    ):
+        listed("folder", path)

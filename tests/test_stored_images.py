@@ -1,0 +1,107 @@
+"""Whatever fetch stores can be read, and shows the same image whether its bytes are kept or it is resized."""
+
+import io
+
+import numpy as np
+import pytest
+from fetching import encoded
+from PIL import Image
+from pipeline_lib.paper.report.gallery import thumbnail
+
+from pipeline_lib.features.encode import encode_pool
+from pipeline_lib.fetch.images import prepare
+from pipeline_lib.formats.images import read_images, read_tars
+from pipeline_lib.formats.pixels import FORMATS, as_read, as_shown, open_image
+from pipeline_lib.formats.tars import sealed, write_samples
+from pipeline_lib.score.__main__ import read_image
+
+SIZE = (96, 64)
+
+
+def turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+def halves(mode: str, left, right) -> Image.Image:
+    """An image of two colours, so that it matters how it lies."""
+    image = Image.new(mode, SIZE, left)
+    image.paste(right, (SIZE[0] // 2, 0, *SIZE))
+    return image
+
+
+COLOUR = halves("RGB", "red", "blue")
+DEEP = Image.fromarray(np.repeat(np.linspace(0, 65535, SIZE[0])[None], SIZE[1], axis=0).astype(np.uint16))
+MORE = {"save_all": True, "append_images": [Image.new("RGB", SIZE, "lime")]}
+BODIES = {
+    **{form: encoded(COLOUR, form) for form in FORMATS},
+    "several in a JPEG": encoded(COLOUR, "MPO", **MORE),
+    "turned JPEG": encoded(COLOUR, "JPEG", exif=turned(6)),
+    "turned WebP": encoded(COLOUR, "WEBP", exif=turned(8)),
+    "mirrored PNG": encoded(COLOUR, "PNG", exif=turned(2)),
+    "transparent PNG": encoded(halves("RGBA", (255, 0, 0, 255), (0, 0, 0, 0)), "PNG"),
+    "half transparent WebP": encoded(halves("RGBA", (255, 0, 0, 255), (0, 0, 0, 90)), "WEBP", lossless=True),
+    "opaque alpha": encoded(COLOUR.convert("RGBA"), "PNG"),
+    "grey and alpha": encoded(halves("LA", (0, 0), (90, 255)), "PNG"),
+    "palette": encoded(COLOUR.quantize(8), "PNG"),
+    "transparent palette": encoded(COLOUR.quantize(8), "PNG", transparency=0),
+    "transparent GIF": encoded(COLOUR.quantize(8), "GIF", transparency=0),
+    "animated GIF": encoded(COLOUR, "GIF", **MORE),
+    "animated WebP": encoded(COLOUR, "WEBP", **MORE),
+    "animated PNG": encoded(COLOUR, "PNG", **MORE),
+    "16 bits PNG": encoded(DEEP, "PNG"),
+    "16 bits TIFF": encoded(DEEP, "TIFF"),
+    "grey": encoded(COLOUR.convert("L"), "JPEG"),
+    "black and white": encoded(COLOUR.convert("1"), "BMP"),
+    "CMYK": encoded(COLOUR.convert("CMYK"), "JPEG"),
+    "turned CMYK": encoded(COLOUR.convert("CMYK"), "TIFF", exif=turned(3)),  # Pillow itself turns TIFFs
+    "LAB": encoded(Image.new("LAB", SIZE, (120, 90, 90)), "TIFF"),
+}
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """Tars of the images, by `fetch.image_size`: the bytes kept, and resized to the size that they have."""
+    folder = tmp_path_factory.mktemp("stored")
+    for size in (None, SIZE[1]):
+        images = (prepare(body, size, 100_000).content for body in BODIES.values())
+        samples = ((f"{number:03d}", sealed(image, {})) for number, image in enumerate(images))
+        write_samples(folder / f"{size}.tar", samples)
+    return folder / "None.tar", folder / f"{SIZE[1]}.tar"
+
+
+def test_kept_and_resized_images_show_the_same(stored):
+    kept, resized = (list(read_images([tar])) for tar in stored)
+    for name, body, (_, one, _), (_, other, _) in zip(BODIES, BODIES.values(), kept, resized, strict=True):
+        shown = as_shown(open_image(body))
+        for image in (one, other):
+            assert image.mode == "RGB" and image.size == shown.size, name
+            difference = np.abs(np.asarray(image, float) - np.asarray(shown, float))
+            assert np.median(difference) <= 3 and difference.mean() <= 6, name
+
+
+def test_all_that_is_stored_is_encoded_and_shown(stored, tiny_clip, tmp_path):
+    kept, resized = (encode_pool(tiny_clip, read_tars([tar]), 8, 2).features for tar in stored)
+    assert (kept * resized).sum(dim=1).min() > 0.98
+    for sample, body in zip(read_tars(stored[:1]), BODIES.values(), strict=True):
+        assert thumbnail(sample).startswith("data:image/jpeg")
+        (tmp_path / "image").write_bytes(body)
+        assert np.array_equal(read_image(tmp_path / "image"), as_shown(open_image(body)))
+
+
+def test_bytes_are_kept_where_readers_see_what_is_shown():
+    changed = {name for name, body in BODIES.items() if prepare(body, None, 100_000).content != body}
+    assert changed == {
+        "turned JPEG", "turned WebP", "mirrored PNG", "transparent PNG", "half transparent WebP", "grey and alpha",
+        "transparent palette", "transparent GIF", "16 bits PNG", "16 bits TIFF",
+    }  # fmt: skip
+
+
+def test_images_of_datasets_are_read_as_pillow_converts_them():
+    for name, body in BODIES.items():
+        if not name.startswith("16 bits"):
+            with Image.open(io.BytesIO(body)) as image:
+                assert np.array_equal(as_read(open_image(body)), image.convert("RGB")), name
+    grey = np.asarray(as_read(open_image(BODIES["16 bits PNG"])))[0, :, 0]  # Pillow's are white from 256 on
+    assert np.array_equal(grey, np.asarray(DEEP)[0] // 256)
