@@ -1,68 +1,105 @@
 """Read the weights of a CLIP from the files in which people publish them.
 
 =================================================  ====================================================================
-``{"model": state_dict, …}``                       checkpoints of ours, and of the paper's authors, who pickled an
-                                                   ``argparse.Namespace`` beside the weights
-``{"state_dict": state_dict, …}``                  open_clip's training: Neg-CLIP, LaCLIP (LAION-400M); names may begin
-                                                   with ``module.``
-``config.json`` and ``model.safetensors``          a folder of a Hugging Face ``CLIPModel``
-``open_clip_config.json``, its ``.safetensors``    a folder as open_clip publishes models
+a file of ``torch.save``                           a state_dict, alone or under any key, two levels deep: ``model`` (our
+                                                   checkpoints, those of the paper's authors), ``state_dict``
+                                                   (open_clip's training, Lightning), ``module`` (DeepSpeed); or the
+                                                   whole model, of which only the tensors are read
+TorchScript                                        its tensors; its code is left alone
+a ``.safetensors`` file                            a state_dict
+``config.json``, ``model.safetensors`` or          a folder of a Hugging Face ``CLIPModel``; the weights in one file or
+``pytorch_model.bin``                              in shards with an index
+``open_clip_config.json``,                         a folder as open_clip publishes models
+``open_clip_model.safetensors`` or
+``open_clip_pytorch_model.bin``
 =================================================  ====================================================================
 
-No file is trusted: a checkpoint is opened with ``weights_only=True``, so that it can hold weights and plain values, and
-nothing in it is executed. Plain files are read, `transformers` and `open_clip` are not needed.
+Weights have the names of `clip`, of open_clip's CLIPs with a text tower of its own (``text.``), or of ``CLIPModel``.
+Before them may stand any prefix (``module.``, ``_orig_mod.``, ``model.``, ``clip_model.`` and so on, nested too): it is
+what precedes the name of the text tower's last norm. What stands beside the weights is left out.
 
-Hugging Face's ``CLIPModel`` keeps queries, keys and values apart, which `clip` has in one matrix, and stores both
-projections transposed; all else differs only in its name. It has no ResNets.
+Nothing in a file is executed (`pipeline_lib.clip.inert`); `transformers` and `open_clip` are not needed.
 """
 
-import argparse
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import NamedTuple
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline_lib.clip.load import HEAD_WIDTH, pixel_statistics
-from pipeline_lib.clip.torch_file import load_weights_only, memory_for
+from pipeline_lib.backbones.huggingface import (
+    check_pixels,
+    from_huggingface,
+    huggingface_activation,
+    open_clip_activation,
+)
+from pipeline_lib.clip.inert import StandIn, Stored, opened
+from pipeline_lib.clip.torch_file import memory_for
 from pipeline_lib.jobs.files import read_json
 from pipeline_lib.jobs.quoted import quoted
 
-HUGGINGFACE = ("config.json", "model.safetensors")  # a folder's description and weights
-OPEN_CLIP = ("open_clip_config.json", "open_clip_model.safetensors")
-NO_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # OpenAI's archives list these three among them
-HIDDEN_ACT = {"quickgelu": "quick_gelu", "gelu": "gelu"}  # our names of activations: Hugging Face's
-LAYER_NORM_EPS = 1e-5
-DEFAULTS = {  # of transformers, for keys that a config.json leaves out
-    "text_config": {"hidden_act": "quick_gelu", "layer_norm_eps": LAYER_NORM_EPS, "num_attention_heads": 8},
-    "vision_config": {"hidden_act": "quick_gelu", "layer_norm_eps": LAYER_NORM_EPS, "num_attention_heads": 12},
+OPEN_CLIP, HUGGINGFACE = "open_clip_config.json", "config.json"
+DESCRIBED = {  # a folder's description: what its weights may be called
+    OPEN_CLIP: ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
+    HUGGINGFACE: ("model.safetensors", "pytorch_model.bin"),
 }
-TRANSPOSED = ("visual.proj", "text_projection")
-# (name in `clip`, names in Hugging Face's CLIPModel), * for a layer's number; three names for a stacked projection.
-NAMES = [line.split("\t") for line in Path(__file__).with_name("huggingface.tsv").read_text().splitlines()[1:]]
+NO_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "n_averaged", "attn_mask")  # met among weights
+WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}  # of torch, anywhere in a name
+LAST_NORMS = ("ln_final.weight", "text_model.final_layer_norm.weight")  # by which a text tower is found
+LAST_NORM = re.compile(rf"(.*\.|)({'|'.join(map(re.escape, LAST_NORMS))})")
+MODULE = ("_parameters", "_buffers", "_modules")
+DEPTH, LISTED = 2, 3  # how deep weights may lie in dictionaries; how many names a message lists
+LORA = (
+    "LoRA adapters, which are not merged into the weights: merge them (peft: `model.merge_and_unload()`) and save the "
+    "state_dict of what that returns"
+)
 
 
 class Weights(NamedTuple):
-    """Weights in fp32 under the names of ``clip.model.CLIP``, and their activation; None where no file names it."""
+    """Weights under the names of ``clip.model.CLIP``, and what was found about them.
+
+    `activation` is None where no file names it. `form` says in words what the file is. `left_out` are names of tensors
+    that are not of the CLIP. `beside` is what a checkpoint holds beside the weights.
+    """
 
     state_dict: dict[str, Tensor]
     activation: str | None
+    form: str
+    left_out: list[str]
+    beside: dict
 
 
 def read_weights(path: str | Path) -> Weights:
-    """Read a checkpoint or a folder in any of these forms."""
-    path = Path(path)
-    if not path.exists():
+    """Read a checkpoint or a folder in any of these forms; the weights are finite and in fp32."""
+    with _errors_named(path), memory_for(path):
+        found = _read(Path(path))
+        state_dict = in_fp32(found.state_dict)
+        if broken := [name for name, value in state_dict.items() if not value.isfinite().all()]:
+            raise ValueError(f"expected finite numbers, found others in {broken[0]}; download it again")
+        return found._replace(state_dict=state_dict)
+
+
+def read_as_stored(path: str | Path) -> Weights:
+    """Read the same as `read_weights`, in the precision of the file, finite or not."""
+    with _errors_named(path), memory_for(path):
+        return _read(Path(path))
+
+
+def in_fp32(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights in fp32."""
+    return {name: value.float() if value.is_floating_point() else value for name, value in state_dict.items()}
+
+
+@contextmanager
+def _errors_named(path: str | Path) -> Iterator[None]:
+    if not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
-        with memory_for(path):
-            found = _read_folder(path) if path.is_dir() else _read_checkpoint(path)
-            return Weights(_checked(found.state_dict), found.activation)
+        yield
     except FileNotFoundError:
         raise
     except ValueError as error:
@@ -71,147 +108,193 @@ def read_weights(path: str | Path) -> Weights:
         raise ValueError(f"{path}: not the weights and description of a CLIP ({error!r:.300})") from error
 
 
-def _read_checkpoint(path: Path) -> Weights:
-    content = _load(path)
-    if not isinstance(content, dict):
-        content = {type(content).__name__: None}
-    for weights in (content.get("model"), content.get("state_dict")):
-        if isinstance(weights, dict):
-            activation = content.get("activation")
-            return Weights(weights, activation if isinstance(activation, str) else None)
-    found = ", ".join(sorted(map(str, content)))
-    raise ValueError(f"expected weights under the key `model` or `state_dict`, found {found:.200}")
-
-
-def _load(path: Path) -> object:
-    """Return the content of a file of ``torch.save``; of all classes but torch's own, only a Namespace is let in."""
-    try:
-        return load_weights_only(path, argparse.Namespace)
-    except UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        inside = f"`{named[1]}`" if named else "something else"
-        raise ValueError(
-            f"expected weights and plain values, found {inside}, which is not loaded: a pickle can run any program. "
-            "Have its weights saved as safetensors, or as a state_dict"
-        ) from None
-    except Exception as error:  # torch raises a dozen unrelated types for a damaged or foreign file
-        raise ValueError(
-            f"not a whole file of torch.save ({error!r:.200}); download it again. (OpenAI's own files are TorchScript: "
-            "for them take the source `openai`)"
-        ) from error
+def _read(path: Path) -> Weights:
+    if path.is_dir():
+        return _read_folder(path)
+    for description, names in DESCRIBED.items():
+        if path.name in names and (path.parent / description).is_file():
+            return _read_described(path.parent / description, [path])
+    return _read_files([path])
 
 
 def _read_folder(folder: Path) -> Weights:
-    files = OPEN_CLIP if (folder / OPEN_CLIP[0]).is_file() else HUGGINGFACE
-    for name in files:
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder / name}: no such file; expected the folder of a Hugging Face CLIPModel "
-                f"({', '.join(HUGGINGFACE)}) or of open_clip ({', '.join(OPEN_CLIP)})"
-            )
-    config = read_json(folder / files[0])
-    try:
-        tensors = load_file(folder / files[1])
-    except SafetensorError as error:
-        raise ValueError(f"{files[1]} is not a whole safetensors file ({error}); download it again") from error
-    if files is OPEN_CLIP:
-        return Weights(tensors, _open_clip_activation(config))
-    if (folder / "preprocessor_config.json").is_file():
-        pixels = read_json(folder / "preprocessor_config.json")
-        _check_pixels(pixels.get("image_mean"), pixels.get("image_std"))
-    state_dict = _from_huggingface(tensors)
-    return Weights(state_dict, _huggingface_activation(config, state_dict))
+    if (folder / "adapter_config.json").is_file():
+        raise ValueError(LORA)
+    description = folder / (OPEN_CLIP if (folder / OPEN_CLIP).is_file() else HUGGINGFACE)
+    names = DESCRIBED[description.name]
+    if description.is_file():
+        for name in names:
+            if (folder / name).is_file():
+                return _read_described(description, [folder / name])
+            if (folder / f"{name}.index.json").is_file():
+                return _read_described(description, _shards(folder / name))
+    raise FileNotFoundError(
+        f"{description if not description.is_file() else folder / names[0]}: no such file; expected the folder of a "
+        f"Hugging Face CLIPModel ({HUGGINGFACE}, {' or '.join(DESCRIBED[HUGGINGFACE])}) or of open_clip ({OPEN_CLIP}, "
+        f"{' or '.join(DESCRIBED[OPEN_CLIP])}); a checkpoint in another folder is named itself"
+    )
 
 
-def _open_clip_activation(config: dict) -> str:
-    """Return the activation that an ``open_clip_config.json`` names; refuse what `clip.model.CLIP` does not compute."""
-    model, pixels = config.get("model_cfg", {}), config.get("preprocess_cfg", {})
-    text, vision = model.get("text_cfg", {}), model.get("vision_cfg", {})
-    heads = text.get("width", 0) // HEAD_WIDTH
-    if text.get("heads") != heads or vision.get("head_width", HEAD_WIDTH) != HEAD_WIDTH:
-        raise ValueError(f"expected heads of {HEAD_WIDTH} channels as CLIP has, found {text} and {vision}")
-    _check_pixels(pixels.get("mean"), pixels.get("std"))
-    return "quickgelu" if model.get("quick_gelu", False) else "gelu"
+def _shards(whole: Path) -> list[Path]:
+    """Return the shards that stand for a file of weights; its index says which there must be."""
+    index = f"{whole.name}.index.json"
+    content = read_json(whole.with_name(index))
+    listed = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(listed, dict) or not listed:
+        raise ValueError(f"expected the weights and their files under weight_map in {index}, found {quoted(content)}")
+    files = sorted(whole.parent.glob(f"{whole.stem}-*-of-*{whole.suffix}"))
+    if missing := sorted(map(str, set(listed.values()) - {file.name for file in files})):
+        raise ValueError(f"{index} lists {quoted(missing[0])}, which is not in the folder; download it too")
+    return [file for file in files if file.name in listed.values()]
 
 
-def _check_pixels(*found: list | None) -> None:
-    """Refuse a model whose pixels have another mean or standard deviation than `clip`'s; None is `clip`'s."""
-    for name, mine, expected in zip(("mean", "std"), found, pixel_statistics(), strict=True):
-        if mine is not None and [round(value, 4) for value in mine] != [round(value, 4) for value in expected]:
-            raise ValueError(f"expected images normalised with the {name} {expected} as CLIP does, found {mine}")
+def _read_described(description: Path, files: list[Path]) -> Weights:
+    config, found = read_json(description), _read_files(files)
+    if description.name == OPEN_CLIP:
+        return found._replace(activation=open_clip_activation(config))
+    if (pixels := description.with_name("preprocessor_config.json")).is_file():
+        pixels = read_json(pixels)
+        check_pixels(pixels.get("image_mean"), pixels.get("image_std"))
+    return found._replace(activation=huggingface_activation(config, found.state_dict))
 
 
-def _checked(state_dict: dict) -> dict[str, Tensor]:
-    """Return the weights in fp32, without prefix and without what is not a weight."""
-    for name, value in state_dict.items():
-        if not isinstance(value, Tensor):
-            raise ValueError(f"expected a tensor under each name, found {type(value).__name__} {name}")
-        if not value.numel():
-            raise ValueError(f"expected numbers under each name, found none under {name}, {tuple(value.shape)}")
-    if all(name.startswith("module.") for name in state_dict):
-        state_dict = {name.removeprefix("module."): value for name, value in state_dict.items()}
-    state_dict = {
-        name: value.float() if value.is_floating_point() else value
-        for name, value in state_dict.items()
-        if name not in NO_WEIGHTS
+def _read_files(files: list[Path]) -> Weights:
+    """Read the weights in a file, or in the shards of one."""
+    with ExitStack() as stack:
+        parts = [stack.enter_context(_content(file)) for file in files]
+        kind, content = parts[0]
+        if len(parts) > 1:
+            kind = f"{len(parts)} shards, each {kind}"
+            content = {name: value for _, part in parts for name, value in part.items()}
+        where, stored = _weights_in(content)
+        names, huggingface, left_out = _names(stored)
+        state_dict = {
+            name: value if isinstance(value := stored[raw], Tensor) else value.tensor() for name, raw in names.items()
+        }
+        for name, value in state_dict.items():
+            if not value.numel():
+                raise ValueError(f"expected numbers under each name, found none under {name}, {tuple(value.shape)}")
+    form = [kind, *([f"weights under `{where}`"] if where else [])]
+    raw = names[LAST_NORMS[huggingface]]
+    form += (
+        [f"names begin with `{raw.removesuffix(LAST_NORMS[huggingface])}`"] if raw != LAST_NORMS[huggingface] else []
+    )
+    if huggingface:
+        form.append("named as in Hugging Face's CLIPModel")
+        state_dict = from_huggingface(state_dict)
+    beside = {
+        key: value
+        for key, value in content.items()
+        if key != where.partition(".")[0] and not isinstance(value, Stored | Tensor)
     }
-    if broken := [name for name, value in state_dict.items() if not value.isfinite().all()]:
-        raise ValueError(f"expected finite numbers, found others in {broken[0]}; download it again")
-    return state_dict
+    activation = beside.get("activation")
+    return Weights(state_dict, activation if isinstance(activation, str) else None, ", ".join(form), left_out, beside)
 
 
-def huggingface_names(weights: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Return `NAMES` of a CLIP's weights, with layers numbered as in `weights`, the names in either form."""
-    names = {}
-    for ours, theirs in NAMES:
-        layers = max(_count_layers(weights, ours), _count_layers(weights, theirs)) if "*" in ours else 1
-        names |= {ours.replace("*", str(n)): tuple(theirs.replace("*", str(n)).split()) for n in range(layers)}
-    return names
+@contextmanager
+def _content(path: Path) -> Iterator[tuple[str, object]]:
+    """Yield what a file is, in words, and what it holds."""
+    with open(path, "rb") as file:
+        start = file.read(9)
+    if start[8:] == b"{" or path.suffix == ".safetensors":
+        try:
+            yield "safetensors", load_file(path)
+        except SafetensorError as error:
+            raise ValueError(f"{path.name} is not a whole safetensors file ({error}); download it again") from error
+        return
+    with opened(path) as content:
+        if isinstance(content, StandIn):
+            yield "TorchScript" if content.name.startswith("__torch__") else f"a whole model ({content.name})", content
+        else:
+            yield ("zip" if start[:2] == b"PK" else "older form") + " of torch.save", content
 
 
-def _count_layers(weights: Collection[str], name: str) -> int:
-    """Return how many different numbers stand for the ``*`` of a name in `weights`."""
-    start = re.escape(name.partition("*")[0])
-    return len({match[1] for weight in weights if (match := re.match(rf"{start}(\d+)\.", weight))})
+def _weights_in(content: object) -> tuple[str, dict[str, Stored | Tensor]]:
+    """Return the dictionary of a CLIP's weights in what a file holds, and the keys that lead to it."""
+    found = dict(_dictionaries(content, "", 0))
+    if any("lora_" in name for tensors in found.values() for name in tensors):
+        raise ValueError(LORA)
+    clips = {where: tensors for where, tensors in found.items() if _has_text_tower(tensors)}
+    for where in ("model", "state_dict", *(clips if len(clips) == 1 else ())):
+        if where in clips:
+            return where, clips[where]
+    if clips:
+        raise ValueError(f"{len(clips)} CLIPs, under {_listed(clips)}: save the one that you mean as a state_dict")
+    said = [
+        f"{len(tensors)} tensors{f' under `{where}`' if where else ''}, {_listed(tensors)}"
+        for where, tensors in list(found.items())[:LISTED]
+    ]
+    if not said:
+        said = [f"no tensors, but {_listed(content)}" if isinstance(content, dict) and content else "no tensors"]
+    raise ValueError(
+        "expected the weights of a CLIP as a state_dict, alone or under a key such as `model` or `state_dict`, with "
+        f"{' or '.join(LAST_NORMS)} of its text tower; found {'; '.join(said)}"
+    )
 
 
-def _from_huggingface(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a ``CLIPModel`` under `clip`'s names."""
-    tensors = {name: value for name, value in tensors.items() if not name.endswith(".position_ids")}  # 0, 1, 2, ...
-    names = huggingface_names(tensors)
-    expected = {name for group in names.values() for name in group}
-    if missing := sorted(expected - set(tensors)):
-        raise ValueError(f"{len(missing)} weights of a CLIPModel are missing, such as {missing[0]}")
-    if unknown := sorted(set(tensors) - expected):
-        raise ValueError(f"{len(unknown)} weights are not of a CLIPModel, such as {unknown[0]}")
-    state_dict = {}
-    for ours, theirs in names.items():
-        value = torch.cat([tensors[name] for name in theirs]) if len(theirs) == 3 else tensors[theirs[0]]
-        state_dict[ours] = value.T.contiguous() if ours in TRANSPOSED else value
-    return state_dict
+def _listed(names: Collection[object]) -> str:
+    """Return the first of some names for a message."""
+    first = ", ".join(quoted(name, 80) for name in list(names)[:LISTED])
+    return f"{first} and {len(names) - LISTED} more" if len(names) > LISTED else first
 
 
-def _huggingface_activation(config: dict, state_dict: dict[str, Tensor]) -> str:
-    """Return the activation that a ``config.json`` names; refuse what `clip.model.CLIP` does not compute."""
-    if config.get("model_type") != "clip":
-        raise ValueError(f"expected model_type clip in config.json, found {quoted(config.get('model_type'))}")
-    widths = {
-        "text_config": state_dict["ln_final.weight"].shape[0],
-        "vision_config": state_dict["visual.ln_post.weight"].shape[0],
-    }
-    found = set()
-    for tower, defaults in DEFAULTS.items():
-        described = {**defaults, **config.get(tower, {})}
-        expected = {"layer_norm_eps": LAYER_NORM_EPS, "num_attention_heads": widths[tower] // HEAD_WIDTH}
-        for key, value in expected.items():
-            if described[key] != value:
-                raise ValueError(
-                    f"expected {tower}/{key} {value} in config.json, as CLIP has, found {quoted(described[key])}"
-                )
-        found.add(described["hidden_act"])
-    known = {theirs: ours for ours, theirs in HIDDEN_ACT.items()}
-    if len(found) > 1 or not found <= set(known):
+def _dictionaries(content: object, where: str, depth: int) -> Iterator[tuple[str, dict[str, Stored | Tensor]]]:
+    """Yield the dictionaries of tensors, or models, in a dictionary, with the keys that lead to them."""
+    if not isinstance(content, dict):
+        return
+    if tensors := _tensors(content, set()):
+        yield where, tensors
+    if depth < DEPTH and not _has_text_tower(tensors):
+        for key, inner in content.items():
+            if type(key) is str:
+                yield from _dictionaries(inner, f"{where}.{key}" if where else key, depth + 1)
+
+
+def _tensors(value: dict, seen: set[int]) -> dict[str, Stored | Tensor]:
+    """Return the tensors under the names of a dictionary; of a model those of its modules too."""
+    seen.add(id(value))
+    state = value.state if isinstance(value, StandIn) and isinstance(value.state, dict) else {}
+    found = {}
+    # A module of Python has its tensors in these three, one of TorchScript under its attributes.
+    parts = map(state.get, MODULE) if "_parameters" in state else (value, state)
+    for part in parts:
+        for name, inner in part.items() if isinstance(part, dict) else ():
+            if isinstance(inner, Stored | Tensor) and type(name) is str:
+                found[name] = inner
+            elif isinstance(value, StandIn) and isinstance(inner, StandIn) and id(inner) not in seen:
+                # A module that is in two places has its names in one.
+                found |= {f"{name}.{below}": tensor for below, tensor in _tensors(inner, seen).items()}
+    return found
+
+
+def _without_wrappers(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
+
+
+def _has_text_tower(names: Collection[str]) -> bool:
+    return any(LAST_NORM.fullmatch(_without_wrappers(name)) for name in names)
+
+
+def _names(raw_names: Collection[str]) -> tuple[dict[str, str], bool, list[str]]:
+    """Return name in a CLIP -> name in the file, whether they are Hugging Face's, and names that are not the CLIP's."""
+    raw = {_without_wrappers(name): name for name in raw_names}
+    if len(raw) < len(raw_names):
         raise ValueError(
-            f"expected one hidden_act for both towers in config.json, {' or '.join(known)}, found {sorted(found)}"
+            "the same weights twice, with and without a prefix: save the one that you mean as a state_dict"
         )
-    return known[found.pop()]
+    towers = {match[1]: match[2] for name in raw if (match := LAST_NORM.fullmatch(name))}
+    if len(towers) > 1 and "" not in towers:
+        raise ValueError(f"{len(towers)} CLIPs, named {_listed(towers)}: save the one that you mean as a state_dict")
+    prefix = "" if "" in towers else next(iter(towers))
+    others = tuple(set(towers) - {prefix})
+    huggingface = towers[prefix] == LAST_NORMS[1]
+    outer = prefix.removesuffix("text.")  # open_clip's CLIP with a text tower of its own: visual.*, text.*
+    if not huggingface and any(name.startswith(f"{outer}visual.") for name in raw):
+        prefix = outer
+    names, left_out = {}, []
+    for name in raw:
+        if not name.startswith(prefix) or (others and name.startswith(others)):
+            left_out.append(raw[name])
+        elif (own := name.removeprefix(prefix)).rpartition(".")[2] not in NO_WEIGHTS:
+            names[own if huggingface else own.removeprefix("text.")] = raw[name]
+    return names, huggingface, left_out

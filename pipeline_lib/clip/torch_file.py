@@ -1,10 +1,11 @@
-"""Files of ``torch.save``: ours written atomically, those of others read without running code that they may hold."""
+"""Files of ``torch.save``: ours, written atomically and read back; plain ones of others, of which nothing is run."""
 
 import zipfile
 from pathlib import Path
 
 import torch
 
+from pipeline_lib.clip.inert import opened
 from pipeline_lib.jobs.files import atomic
 from pipeline_lib.jobs.memory_limit import SPARE_BYTES, spare_memory
 
@@ -25,14 +26,14 @@ def check_zip(path: str | Path) -> None:
             raise ValueError(f"{broken} in it is not what was written, by its checksum")
 
 
-def load_weights_only(path: str | Path, *classes: type) -> object:
-    """Return the content of a file of ``torch.save``: the one place of this package that calls ``torch.load``.
+def load_weights_only(path: str | Path) -> object:
+    """Return the content of a file of `save_torch`: the one place of this package that calls ``torch.load``.
 
-    Only tensors, numbers, texts, lists, dictionaries and `classes` are rebuilt; anything else is never loaded
+    Only tensors, numbers, texts, lists and dictionaries are rebuilt; anything else is never loaded
     (`pickle.UnpicklingError`). A damaged or foreign file, and one that asks for much more memory than it has bytes,
     raise any of a dozen unrelated types.
     """
-    with torch.serialization.safe_globals(list(classes)), memory_for(path):
+    with memory_for(path):
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -44,13 +45,14 @@ def memory_for(path: str | Path):
 
 
 def load_plain(path: str | Path, expected: str) -> object:
-    """Return the content of a published file of plain values and tensors; `expected` names it in messages."""
+    """Return the content of a published file of plain values; `expected` names it in messages.
+
+    What is not plain comes as a `StandIn`, a tensor as a `Stored`.
+    """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; expected {expected}")
     try:
-        return load_weights_only(path)
-    except Exception as error:
-        raise ValueError(
-            f"{path}: expected {expected}, saved by torch without any code in it; found {error!r:.300}. "
-            "Compare its size and hash with the published file, and get it again"
-        ) from error
+        with memory_for(path), opened(path) as content:
+            return content
+    except ValueError as error:
+        raise ValueError(f"{path}: expected {expected}, found {error}") from error
