@@ -14,6 +14,7 @@ from snakemake.logging import logger
 from pipeline_lib.evaluate.kinds import BLIND, KINDS, WITHOUT_ITEMS, annotation_files, kind_module
 from pipeline_lib.evaluate.prompts import prompt_flags
 from pipeline_lib.config.inputs import missing_data
+from pipeline_lib.finetune import launch_command
 from pipeline_lib.finetune.terms import LOSSES, needs_distractors
 from pipeline_lib.paper.outputs import CAPTION_FORMAT
 from pipeline_lib.readers.reader import find_reader, module_name
@@ -270,8 +271,7 @@ def finetune_inputs(wildcards):
 
 def launcher(wildcards):
     """What starts a module: Python, or torchrun where several processes share the work."""
-    count = config["finetune"]["processes"]
-    return "python" if count == 1 else f"torchrun --standalone --nproc-per-node {count}"
+    return launch_command(config["finetune"]["processes"])
 
 
 def experiment_options(wildcards):
