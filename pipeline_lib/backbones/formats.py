@@ -37,8 +37,8 @@ from pipeline_lib.backbones.huggingface import (
     huggingface_activation,
     open_clip_activation,
 )
-from pipeline_lib.clip.inert import StandIn, Stored, opened
-from pipeline_lib.clip.torch_file import memory_for
+from pipeline_lib.clip.inert import StandIn, Stored
+from pipeline_lib.clip.torch_file import COPIES, memory_for, opened
 from pipeline_lib.jobs.files import read_json
 from pipeline_lib.jobs.quoted import quoted
 
@@ -77,7 +77,9 @@ def read_weights(path: str | Path) -> Weights:
     """Read a checkpoint or a folder in any of these forms; the weights are finite and in fp32."""
     with _errors_named(path), memory_for(path):
         found = _read(Path(path))
-        state_dict = in_fp32(found.state_dict)
+        state_dict = {
+            name: value.float() if value.is_floating_point() else value for name, value in found.state_dict.items()
+        }
         if broken := [name for name, value in state_dict.items() if not value.isfinite().all()]:
             raise ValueError(f"expected finite numbers, found others in {broken[0]}; download it again")
         return found._replace(state_dict=state_dict)
@@ -87,11 +89,6 @@ def read_as_stored(path: str | Path) -> Weights:
     """Read the same as `read_weights`, in the precision of the file, finite or not."""
     with _errors_named(path), memory_for(path):
         return _read(Path(path))
-
-
-def in_fp32(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights in fp32."""
-    return {name: value.float() if value.is_floating_point() else value for name, value in state_dict.items()}
 
 
 @contextmanager
@@ -140,8 +137,8 @@ def _shards(whole: Path) -> list[Path]:
     index = f"{whole.name}.index.json"
     content = read_json(whole.with_name(index))
     listed = content.get("weight_map") if isinstance(content, dict) else None
-    if not isinstance(listed, dict) or not listed:
-        raise ValueError(f"expected the weights and their files under weight_map in {index}, found {quoted(content)}")
+    if not isinstance(listed, dict):
+        raise ValueError(f"expected the files of the weights under weight_map in {index}, found {quoted(content)}")
     files = sorted(whole.parent.glob(f"{whole.stem}-*-of-*{whole.suffix}"))
     if missing := sorted(map(str, set(listed.values()) - {file.name for file in files})):
         raise ValueError(f"{index} lists {quoted(missing[0])}, which is not in the folder; download it too")
@@ -171,24 +168,25 @@ def _read_files(files: list[Path]) -> Weights:
         state_dict = {
             name: value if isinstance(value := stored[raw], Tensor) else value.tensor() for name, raw in names.items()
         }
+        if sum(value.nbytes for value in state_dict.values()) > COPIES * sum(file.stat().st_size for file in files):
+            raise ValueError("its tensors have many times more numbers than the file")
         for name, value in state_dict.items():
             if not value.numel():
                 raise ValueError(f"expected numbers under each name, found none under {name}, {tuple(value.shape)}")
-    form = [kind, *([f"weights under `{where}`"] if where else [])]
-    raw = names[LAST_NORMS[huggingface]]
-    form += (
-        [f"names begin with `{raw.removesuffix(LAST_NORMS[huggingface])}`"] if raw != LAST_NORMS[huggingface] else []
+    prefix = names[LAST_NORMS[huggingface]].removesuffix(LAST_NORMS[huggingface])
+    form = (
+        kind,
+        where and f"weights under `{where}`",
+        prefix and f"names begin with `{prefix}`",
+        huggingface and "named as in Hugging Face's CLIPModel",
     )
     if huggingface:
-        form.append("named as in Hugging Face's CLIPModel")
         state_dict = from_huggingface(state_dict)
-    beside = {
-        key: value
-        for key, value in content.items()
-        if key != where.partition(".")[0] and not isinstance(value, Stored | Tensor)
-    }
+    others = {key: value for key, value in content.items() if key != where.partition(".")[0]}
+    beside = {key: value for key, value in others.items() if not isinstance(value, Stored | Tensor)}
     activation = beside.get("activation")
-    return Weights(state_dict, activation if isinstance(activation, str) else None, ", ".join(form), left_out, beside)
+    activation = activation if isinstance(activation, str) else None
+    return Weights(state_dict, activation, ", ".join(filter(None, form)), left_out, beside)
 
 
 @contextmanager

@@ -1,31 +1,24 @@
-"""Read what others saved with ``torch.save``: tensors and plain values are made, and nothing is executed.
+"""Unpickle what others saved with ``torch.save``: tensors and plain values are made, and nothing is executed.
 
-Such a file is a pickle, which may name any function and have it called. `torch.load(weights_only=True)` refuses a file
-that names one it does not know, and what stands beside the weights names many: numpy's numbers in an optimizer's state,
-paths, enums, a configuration of another library. The weights do not need them.
+A pickle may name any function and have it called. ``torch.load(weights_only=True)`` refuses a file that names one it
+does not know, and what stands beside the weights names many: numpy's numbers in an optimizer's state, paths, enums, a
+configuration of another library. The weights do not need them.
 
-So here no name in a pickle is ever looked up. A tensor becomes a `Stored`, which is read from the file on demand:
-an optimizer's state, twice the size of the weights, is never read. Numbers of numpy become Python's. Everything else
-becomes a `StandIn`: a dictionary that only notes what the pickle says of the object. Read are the zip that torch writes
-since 2020, its older form, and TorchScript archives, whose code is left alone.
+So here no name in a pickle is ever looked up. A tensor becomes a `Stored`, which is read from the file on demand: an
+optimizer's state, twice the size of the weights, is never read. Numbers of numpy become Python's. Everything else
+becomes a `StandIn`, which only notes what the pickle says of the object.
 """
 
-import io
 import pickle
 import struct
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable
 from typing import BinaryIO, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from pipeline_lib.jobs.quoted import quoted
+from pipeline_lib.jobs.cli import BEYOND_US
 
-MAGIC = 0x1950A86A20F9469CFC6C  # with which the older form begins
 STORAGES = {
     "DoubleStorage": torch.float64,
     "FloatStorage": torch.float32,
@@ -44,26 +37,22 @@ STORAGES = {
     "QUInt8Storage": torch.quint8,
     "QInt32Storage": torch.qint32,
 }
+TYPES = {str(kind): kind for kind in vars(torch).values() if isinstance(kind, torch.dtype)}
 NUMBERS = {"f8": "d", "f4": "f", "f2": "e", "b1": "?", "i8": "q", "i4": "i", "i2": "h", "i1": "b"}
 NUMBERS |= {"u8": "Q", "u4": "I", "u2": "H", "u1": "B"}  # numpy's names of types: those of `struct`
 DAMAGED = "not a whole file of torch.save: compare its size with the published one, and download it again"
-OTHER_FILES = (  # first bytes of files that are met in the place of a checkpoint, and what to do
-    (b"version https://git-lfs", "a pointer of Git LFS, which stands for the file: get the file with `git lfs pull`"),
-    (b"<", "a web page: the site answered with a page in the place of the file; download it in a browser"),
-    (b"PK", "a zip that is cut off: download it again"),
-    (b"\x1f\x8b", "a gzip archive: unpack it first"),
-    (b"BZh", "a bzip2 archive: unpack it first"),
-    (b"\xfd7zXZ", "an xz archive: unpack it first"),
-    (b"Rar!", "a RAR archive: unpack it first"),
-    (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
-    (b"\x89HDF", "an HDF5 file, as TensorFlow and Keras write it: take the PyTorch weights"),
-    (b"GGUF", "a GGUF file, whose weights are quantized: take the PyTorch weights"),
-)
 PLAIN = (str, bytes, int, float, type(None))  # what a dictionary's keys may be; hashing deep tuples can crash
 
 
 class UnreadableError(ValueError):
     """What a file is in the place of one that can be read, and what to do, in words."""
+
+
+def unreadable(error: Exception, detail: str = "") -> Exception:
+    """Return what to raise for an error met while a file was read; what is in words, or the disk's, stays."""
+    if isinstance(error, UnreadableError) or (isinstance(error, OSError) and error.errno in BEYOND_US):
+        return error
+    return UnreadableError(f"{DAMAGED}{detail}")
 
 
 class Name(str):
@@ -78,6 +67,9 @@ class StandIn(dict):
     def __init__(self, name: object, made_from: object = ()) -> None:
         super().__init__()
         self.name, self.made_from, self.state = str(name), made_from, None
+
+    def __repr__(self) -> str:
+        return f"<{self.name[:80]!r:.100}>".replace("'", "")
 
     def append(self, value: object) -> None:
         """Note an item of a list or set."""
@@ -117,10 +109,8 @@ class Stored(NamedTuple):
             if len(content) != self.storage.size:
                 raise UnreadableError(DAMAGED)
             return content.view(self.dtype).as_strided(self.shape, self.stride, self.offset)
-        except (OSError, UnreadableError):
-            raise
         except Exception as error:  # of zipfile and torch, for missing and damaged records and for forged shapes
-            raise UnreadableError(f"{DAMAGED} (its numbers {self.storage.key:.50}: {error!s:.100})") from error
+            raise unreadable(error, f" (its numbers {self.storage.key:.50}: {error!s:.100})") from error
 
 
 def _dict(pairs: list = ()) -> dict:
@@ -135,10 +125,7 @@ def _tensor(storage: Storage, offset: int, shape: tuple, stride: tuple, *_: obje
 
 
 def _tensor_of_type(storage: Storage, offset: int, shape: tuple, stride: tuple, *more: object) -> Stored:
-    kind = getattr(torch, more[2].removeprefix("torch."))
-    if not isinstance(kind, torch.dtype):
-        raise TypeError(kind)
-    return _tensor(storage, offset, shape, stride)._replace(dtype=kind)
+    return _tensor(storage, offset, shape, stride)._replace(dtype=TYPES[more[2]])
 
 
 def _number(kind: StandIn, content: bytes) -> object:
@@ -170,7 +157,7 @@ def make(name: object, values: object) -> object:
     return StandIn(name if isinstance(name, Name) else getattr(name, "name", type(name).__name__), values)
 
 
-class _Inert(pickle._Unpickler):
+class InertUnpickler(pickle._Unpickler):
     """An unpickler that looks nothing up and calls nothing but `make`.
 
     It derives from the unpickler in Python: the one in C allocates as many objects as a forged file claims to have.
@@ -251,72 +238,3 @@ class _Inert(pickle._Unpickler):
         pickle.EMPTY_SET[0]: load_empty_set,
         pickle.FROZENSET[0]: load_frozenset,
     }
-
-
-@contextmanager
-def opened(path: str | Path) -> Iterator[object]:
-    """Yield what a file of ``torch.save`` holds; a `Stored` can be read until the context ends.
-
-    A damaged or foreign file is an `UnreadableError`, a damaged tensor when it is read. A forged one may ask for any
-    amount of memory: the caller bounds it (`memory_for`).
-    """
-    with open(path, "rb") as file, ExitStack() as stack:
-        try:
-            if zipfile.is_zipfile(file):
-                content = _from_zip(stack.enter_context(zipfile.ZipFile(file)))
-            else:
-                file.seek(0)
-                if found := [said for first, said in OTHER_FILES if file.peek(16).startswith(first)]:
-                    raise UnreadableError(found[0])
-                content = _from_older_form(file)
-        except (OSError, UnreadableError):
-            raise
-        except Exception as error:  # a damaged pickle raises nearly anything
-            raise UnreadableError(DAMAGED) from error
-        yield content
-
-
-def _from_zip(archive: zipfile.ZipFile) -> object:
-    names = archive.namelist()
-    pickled = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
-    if not pickled:
-        raise UnreadableError(f"a zip of other files, {quoted(names, 100)}: unpack it and name the checkpoint in it")
-    folder = pickled[0].removesuffix("data.pkl")
-    if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") != b"little":
-        raise UnreadableError("numbers in the byte order of another kind of machine: save them again on one like this")
-
-    @cache
-    def read(key: str) -> Tensor:
-        return _bytes(archive.read(f"{folder}data/{key}"))  # which compares them with their checksum
-
-    return _Inert(io.BytesIO(archive.read(pickled[0])), lambda storage: read(storage.key)).load()
-
-
-def _from_older_form(file: BinaryIO) -> object:
-    """Return the content of a file in torch's form before 2020: pickles, one after the other, then the numbers."""
-    places: dict[str, int] = {}  # key of a storage -> where its numbers begin
-
-    @cache
-    def read(storage: Storage) -> Tensor:
-        file.seek(places[storage.key])
-        return _bytes(file.read(storage.size))
-
-    if _Inert(file).load() != MAGIC:
-        raise UnreadableError(
-            "a pickle that torch.save did not write: save it with torch.save, or get the PyTorch weights"
-        )
-    for _ in ("version", "machine"):
-        _Inert(file).load()
-    unpickler = _Inert(file, lambda storage: read(storage._replace(offset=0)))
-    content = unpickler.load()
-    for key in _Inert(file).load():
-        (numel,) = struct.unpack("<q", file.read(8))
-        places[str(key)] = file.tell()
-        if (storage := unpickler.storages.get(str(key))) is None or storage.numel != numel:
-            raise UnreadableError(DAMAGED)
-        file.seek(storage.size, 1)
-    return content
-
-
-def _bytes(content: bytes) -> Tensor:
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else torch.empty(0, dtype=torch.uint8)

@@ -93,7 +93,7 @@ def load_openai_clip(name: str, download_root: str, path: str | Path | None = No
     if name not in clip.available_models():
         raise ValueError(f"OpenAI published no CLIP {name!r}; expected one of {', '.join(clip.available_models())}")
     if path is not None:
-        *_, expected, released = clip.clip._MODELS[name].split("/")
+        released, expected = released_file(name)
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such file; expected {released}, as OpenAI released {name}")
         if (found := sha256(path)) != expected:
@@ -106,6 +106,12 @@ def load_openai_clip(name: str, download_root: str, path: str | Path | None = No
     except (OSError, RuntimeError) as error:  # no network, no room, or a checksum that does not fit
         raise ValueError(f"no weights of {name} ({error}); download the file yourself and name it as `path`") from error
     return model.float()
+
+
+def released_file(name: str) -> tuple[str, str]:
+    """Return the name and the SHA-256 of the file in which OpenAI released a CLIP."""
+    *_, digest, released = clip.clip._MODELS[name].split("/")
+    return released, digest
 
 
 def architecture_of(state_dict: dict[str, torch.Tensor]) -> dict:
