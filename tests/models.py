@@ -1,4 +1,4 @@
-"""What tests of checkpoints share: a CLIP as OpenAI released theirs."""
+"""What tests of checkpoints share: a CLIP as OpenAI released theirs, names with a prefix."""
 
 import torch
 
@@ -20,3 +20,8 @@ def archive(path, model):
             return self.ln_final(x)
 
     torch.jit.trace(Archive(), torch.zeros(1, 64)).save(path)
+
+
+def before(state_dict, prefix):
+    """Put a prefix before names."""
+    return {prefix + name: value for name, value in state_dict.items()}

@@ -6,22 +6,18 @@ import datetime
 import enum
 import json
 import pathlib
-import pickle
 import random
-import zipfile
 
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, call
-from models import archive
+from conftest import TINY
+from models import archive, before
 from safetensors.torch import load_file, save_file
 
-from pipeline_lib.backbones import checkpoint
 from pipeline_lib.backbones.export import export_huggingface, export_open_clip, to_huggingface
 from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip.load import clip, load_clip
 from pipeline_lib.clip.torch_file import load_plain
 
 
@@ -135,11 +131,6 @@ def OUTSIDE(name):
     return name.startswith("visual.") or name == "logit_scale"
 
 
-def before(state_dict, prefix):
-    """Put a prefix before names."""
-    return {prefix + name: value for name, value in state_dict.items()}
-
-
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "older"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
@@ -218,89 +209,6 @@ def test_an_open_clip_folder_with_a_bin(tmp_path, model):
     same(read_weights(tmp_path), model.state_dict())
 
 
-REFUSED = {
-    "lora": (
-        lambda sd: {f"base_model.model.{name}.lora_A.weight": sd[name] for name in sd},
-        "LoRA adapters, which are",
-    ),
-    "merged not": (
-        lambda sd: {**sd, "visual.proj.lora_B.default": torch.ones(1)},
-        "LoRA adapters, which are not merged",
-    ),
-    "two": (lambda sd: before(sd, "student.") | before(sd, "teacher."), "2 CLIPs, named 'student.', 'teacher.': save"),
-    "two keys": (lambda sd: {"student": sd, "ema": sd}, "2 CLIPs, under 'student', 'ema': save the one that you mean"),
-    "twice": (lambda sd: sd | before(sd, "module."), "the same weights twice, with and without a prefix"),
-    "a tower": (
-        lambda sd: {"model": {name: sd[name] for name in sd if name.startswith("visual.")}},
-        r"expected the weights of a CLIP as a state_dict, .*; found 20 tensors under `model`, .visual",
-    ),
-    "another": (lambda sd: {"fc.weight": torch.ones(2)}, r"found 1 tensors, 'fc\.weight'"),
-    "half": (
-        lambda sd: {name: sd[name] for name in sd if name != "text_projection"},
-        "expected text_projection of 2 dimensions, found none among 49 weights",
-    ),
-    "prompts": (lambda sd: {**sd, "prompt_learner.ctx": torch.ones(2)}, "expected prompt_learner.ctx absent, found"),
-    "numbers": (lambda sd: {**sd, "ln_final.bias": torch.ones(3)}, r"expected ln_final\.bias \(64,\), found \(3,\)"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_is_not_a_clip_alone_is_named_in_words(tmp_path, model, case):
-    make, message = REFUSED[case]
-    torch.save(make(model.state_dict()), tmp_path / "a.pt")
-    with pytest.raises(ValueError, match=rf"a\.pt: .*{message}") as error:
-        clip_of(tmp_path)
-    assert "Error(" not in str(error.value) and "\n" not in str(error.value)
-
-
-def clip_of(folder):
-    """Take ``a.pt`` as a model; an error is what the command prints."""
-    outputs = ("--checkpoint", folder / "out.pt", "--record", folder / "out.json")
-    said = call(checkpoint.main, "--model", "m", "--path", folder / "a.pt", "--activation", "quickgelu", *outputs)
-    if said:
-        raise ValueError(said)
-    return load_clip(folder / "out.pt")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "not a whole file of torch.save: compare its size"),
-        (
-            b"<!DOCTYPE html><title>Google Drive - Virus scan warning</title>",
-            "a web page: the site answered with a page",
-        ),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS, .* `git lfs pull`"),
-        (b"\x1f\x8b\x08\0\0\0\0\0\0\0", "a gzip archive: unpack it first"),
-        (b"GGUF\3\0\0\0\0\0\0\0", "a GGUF file"),
-        (pickle.dumps({"model": 1}), "a pickle that torch.save did not write"),
-        (b"hello world", "not a whole file of torch.save"),
-    ],
-)
-def test_another_file_is_named_for_what_it_is(tmp_path, content, message):
-    (tmp_path / "a.pt").write_bytes(content)
-    for read in (lambda path: read_weights(path), lambda path: load_plain(path, "the lists")):
-        with pytest.raises(ValueError, match=rf"a\.pt: .*{message}"):
-            read(tmp_path / "a.pt")
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("conclip/model.pt", b"x")
-    with pytest.raises(ValueError, match=r"a zip of other files, \['conclip/model\.pt'\]: unpack it"):
-        read_weights(tmp_path / "a.zip")
-
-
-def test_an_adapters_folder_is_named(tmp_path):
-    (tmp_path / "adapter_config.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"LoRA adapters, which are not merged .* `model\.merge_and_unload\(\)`"):
-        read_weights(tmp_path)
-
-
-def test_what_is_left_out_is_said(tmp_path, model, capsys):
-    torch.save(before(model.state_dict(), "clip.") | {"head.weight": torch.ones(2)}, tmp_path / "a.pt")
-    assert clip_of(tmp_path).state_dict().keys() == model.state_dict().keys()
-    assert "a.pt: left out 1 tensors beside the CLIP: head.weight" in capsys.readouterr().out
-    assert json.loads((tmp_path / "out.json").read_text())["left_out"] == ["head.weight"]
-
-
 def test_a_damaged_tensor_is_named_and_one_beside_the_weights_does_not_matter(tmp_path, model):
     path = tmp_path / "a.pt"
     torch.save({"model": model.state_dict(), "optimizer": torch.full((1000,), 7.0)}, path)
@@ -313,8 +221,3 @@ def test_a_damaged_tensor_is_named_and_one_beside_the_weights_does_not_matter(tm
         else:
             with pytest.raises(ValueError, match=r"a\.pt: not a whole file of torch\.save: .* Bad CRC-32"):
                 read_weights(path)
-
-
-def test_clip_builds_the_same_model(model):
-    theirs, ours = clip.model.build_model(model.state_dict()).float(), model.state_dict()
-    assert theirs.state_dict().keys() == ours.keys()

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from pipeline_lib.backbones.formats import read_weights
+from pipeline_lib.backbones.state_dict import listed
 from pipeline_lib.clip.load import (
     ACTIVATIONS,
     CLIP,
@@ -85,8 +86,7 @@ def take_checkpoint(args: argparse.Namespace) -> tuple[CLIP, dict]:
     if args.path.is_file():
         results["sha256"] = sha256(args.path)
     if found.left_out:
-        first = ", ".join(found.left_out[:3])
-        print(f"{args.path}: left out {len(found.left_out)} tensors beside the CLIP: {first:.200}")
+        print(f"{args.path}: left out {len(found.left_out)} tensors that are not of the CLIP: {listed(found.left_out)}")
         results["left_out"] = found.left_out
     try:
         if found.activation not in (None, args.activation):

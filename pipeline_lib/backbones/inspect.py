@@ -103,7 +103,7 @@ def report(path: Path, named: str | None) -> list[str]:
     fits = next((name for name, known in ARCHITECTURES.items() if known == sizes), None)
     infinite = [name for name, value in weights.items() if not value.isfinite().all()]
     kinds = Counter(str(value.dtype).removeprefix("torch.") for value in weights.values())
-    print(f"{path}: {found.form}; {len(weights)} tensors")
+    print(f"{path}: {quoted(found.form)[1:-1]}; {len(weights)} tensors")
     for key, value in found.beside.items():
         print(f"  beside them {quoted(key, 60)}: {said_of(value)}")
     if found.left_out:
@@ -120,7 +120,7 @@ def report(path: Path, named: str | None) -> list[str]:
         differences = compare(weights, theirs) if theirs else {}
     except ValueError as error:
         differences = {}
-        print(f"  not comparable: {error}")
+        print(f"  not comparable: {quoted(str(error))[1:-1]}")
     for group, (count, differing, relative) in differences.items():
         much = f"{differing} of {count} tensors differ, relative difference {relative:.1e}"
         print(f"  {group}: {much if differing else f'all {count} tensors equal to the bit'}")

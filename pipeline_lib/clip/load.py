@@ -29,6 +29,7 @@ from torch import nn
 
 from pipeline_lib.clip.torch_file import check_zip, load_weights_only, memory_for, save_torch
 from pipeline_lib.jobs.files import sha256
+from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.jobs.rule_of_file import remedy
 
 _torchvision = types.ModuleType("torchvision")
@@ -200,11 +201,14 @@ def load_clip(path: str | Path) -> CLIP:
     try:
         check_zip(path)
         content = load_weights_only(path)
+        if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+            raise ValueError(f"{quoted(content, 100)}, without a state_dict under `model`")
         with memory_for(path):
             return build_clip(content["model"], content.get("activation", "quickgelu"))
     except Exception as error:  # torch raises a dozen unrelated types for a damaged or foreign file
+        found = error if isinstance(error, ValueError) else repr(error)
         raise ValueError(
-            f'{path}: expected a whole checkpoint {{"model": CLIP state_dict}}, found: {error!r:.300}; {remedy(path)}'
+            f'{path}: expected a whole checkpoint {{"model": CLIP state_dict}}, found: {found!s:.300}; {remedy(path)}'
         ) from error
 
 
