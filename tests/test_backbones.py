@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY, TINY_RESNET, call, write_pool
+from models import archive
 
 from pipeline_lib.backbones import checkpoint, pretrain
 from pipeline_lib.backbones.pretrain import contrastive_loss
@@ -62,25 +63,6 @@ def test_a_run_repeats_to_the_bit_and_loads_with_its_resolution(tmp_path, archit
 def test_images_without_caption_or_too_few_are_named(tmp_path, count, said, message):
     write_pool(tmp_path / "images.tar", count, **said)
     assert message in run_pretraining(tmp_path)
-
-
-def archive(path, model):
-    """A TorchScript file as OpenAI released them: weights in half precision, and three numbers among them."""
-
-    class Archive(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            for name, module in model.named_children():
-                self.add_module(name, module)
-            for name, value in model.named_parameters(recurse=False):
-                self.register_parameter(name, value)
-            for name in ("input_resolution", "context_length", "vocab_size"):
-                self.register_buffer(name, torch.tensor(7))
-
-        def forward(self, x):
-            return self.ln_final(x)
-
-    torch.jit.trace(Archive(), torch.zeros(1, 64)).save(path)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")

@@ -3,8 +3,11 @@
 import itertools
 import json
 import math
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +20,7 @@ from pipeline_lib.clip.load import load_clip
 from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.clip.training import warmup_cosine
 from pipeline_lib.features.store import Features, load_features, save_features, tower_id
+from pipeline_lib.finetune import launch_command
 from pipeline_lib.finetune.samples import batches
 from pipeline_lib.finetune.terms import IMAGES, LOSSES, TERMS, Loss, Term, loss_value, needs
 from pipeline_lib.finetune.terms import TEXTS as COLUMNS
@@ -140,20 +144,21 @@ def test_a_term_is_added_in_one_place_and_only_what_it_needs_is_read(
     assert alone[1] < alone[0] and both[1] > alone[1] / 2
 
 
+def nameless():
+    """What starts a command on a machine whose name does not resolve; nothing where the kernel does not allow it."""
+    start = ["unshare", "--user", "--map-root-user", "--uts", "sh", "-c", 'hostname nowhere.invalid && exec "$@"', "sh"]
+    return start if shutil.which("unshare") and subprocess.run([*start, "true"]).returncode == 0 else []
+
+
 def test_two_processes_do_what_one_does(training_files, tiny_checkpoint):
     changes = {"epochs": 4, "lr": 1e-4}
     assert fine_tune(training_files, tiny_checkpoint, "one", **changes) is None
-    launch = [
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "pipeline_lib.finetune.train",
-    ]
+    # With settings of a cluster that a user's shell may have.
+    foreign = {"GLOO_SOCKET_IFNAME": "ib7", "MASTER_ADDR": "192.0.2.1", "WORLD_SIZE": "8", "PET_NNODES": "4"}
+    launch = [*nameless(), *launch_command(2).split(), "-m", "pipeline_lib.finetune.train"]
     arguments = command(training_files, tiny_checkpoint, "two", **changes)
-    two = subprocess.run([sys.executable, *launch, *arguments], cwd=ROOT, capture_output=True, text=True)
+    environment = {**os.environ, **foreign, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    two = subprocess.run([*launch, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert two.returncode == 0, two.stderr
     mine, theirs = ([step["loss"] for step in history(training_files, name)] for name in ("two", "one"))
     assert len(mine) == 12
@@ -165,6 +170,13 @@ def test_two_processes_do_what_one_does(training_files, tiny_checkpoint):
             continue  # attention does not depend on its keys' bias: AdamW scales up a gradient that is rounding error
         # AdamW's first steps have the size of the learning rate whatever the gradient: a wrong gradient shows in them.
         assert (two[name] - one[name]).norm() <= 0.02 * (one[name] - value).norm(), name
+
+
+def test_one_process_is_one_whatever_a_cluster_says_of_its_job(training_files, tiny_checkpoint, monkeypatch):
+    for name, value in {"WORLD_SIZE": "2", "RANK": "1", "MASTER_ADDR": "192.0.2.1", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert fine_tune(training_files, tiny_checkpoint, epochs=1) is None
+    assert (training_files / "m-s0/model.pt").is_file()
 
 
 def test_bf16_trains_nearly_as_fp32_does_and_keeps_its_weights_in_fp32(training_files, tiny_checkpoint):

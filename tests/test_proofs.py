@@ -18,7 +18,7 @@ from torch.utils.data import default_collate
 from training import fine_tune
 
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip.load import build_model, clip, save_checkpoint
+from pipeline_lib.clip.load import clip, save_checkpoint
 from pipeline_lib.clip.text_tower import encode_captions, encode_text
 from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.features.encode import encode_pool
@@ -247,7 +247,7 @@ def test_a_checkpoint_loads_as_the_papers_do(model, photos, tmp_path):
     assert fine_tune(tmp_path, tmp_path / "backbone.pt", order="paper", **{**RECIPE, "epochs": 1}) is None
 
     # What the paper's README says to do, where `build_model` is what clip.load returns once it has downloaded weights.
-    loaded = build_model(model.state_dict())
+    loaded = clip.model.build_model(model.state_dict())
     loaded = loaded.float()
     checkpoint = torch.load(tmp_path / "m-s0/model.pt", weights_only=True)
     loaded.load_state_dict(checkpoint["model"])

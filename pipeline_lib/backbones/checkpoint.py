@@ -27,11 +27,13 @@ import torch
 from torch import Tensor
 
 from pipeline_lib.backbones.formats import read_weights
+from pipeline_lib.backbones.state_dict import listed
 from pipeline_lib.clip.load import (
     ACTIVATIONS,
     CLIP,
     activation_of,
     build_clip,
+    check_architecture,
     load_clip,
     load_openai_clip,
     save_checkpoint,
@@ -42,18 +44,6 @@ from pipeline_lib.jobs.files import sha256, write_json
 from pipeline_lib.jobs.run_record import RunRecord, baseline
 
 DERIVED = 0.5  # cosine of two image towers' weights: about 0 if trained apart, above 0.9 if one is fine-tuned
-LISTED = 3  # weights that an error names
-
-
-def check_architecture(state_dict: dict[str, Tensor], expected: dict[str, Tensor], backbone: str) -> None:
-    """Require the names and shapes of a backbone's weights."""
-    mine, theirs = ({name: tuple(value.shape) for name, value in side.items()} for side in (state_dict, expected))
-    if differing := [name for name in theirs | mine if mine.get(name) != theirs.get(name)]:
-        listed = [f"{name} {theirs.get(name, 'absent')}, found {mine.get(name, 'none')}" for name in differing[:LISTED]]
-        raise ValueError(
-            f"not of the architecture of {backbone}, which has {len(theirs)} weights: expected {'; '.join(listed)} "
-            f"({len(differing)} weights differ)"
-        )
 
 
 def closeness(state_dict: dict[str, Tensor], backbone: dict[str, Tensor]) -> float:
@@ -95,6 +85,9 @@ def take_checkpoint(args: argparse.Namespace) -> tuple[CLIP, dict]:
     found, results = read_weights(args.path), {}
     if args.path.is_file():
         results["sha256"] = sha256(args.path)
+    if found.left_out:
+        print(f"{args.path}: left out {len(found.left_out)} tensors that are not of the CLIP: {listed(found.left_out)}")
+        results["left_out"] = found.left_out
     try:
         if found.activation not in (None, args.activation):
             raise ValueError(

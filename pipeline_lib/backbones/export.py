@@ -22,7 +22,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipeline_lib.backbones.formats import HIDDEN_ACT, LAYER_NORM_EPS, TRANSPOSED, huggingface_names
+from pipeline_lib.backbones.huggingface import HIDDEN_ACT, LAYER_NORM_EPS, TRANSPOSED, huggingface_names
 from pipeline_lib.clip.load import CLIP, HEAD_WIDTH, activation_of, load_clip, pixel_statistics
 from pipeline_lib.clip.tokenizer import CONTEXT_LENGTH, END_TOKEN, START_TOKEN, simple_tokenizer
 from pipeline_lib.jobs.cli import run

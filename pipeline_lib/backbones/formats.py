@@ -1,217 +1,203 @@
 """Read the weights of a CLIP from the files in which people publish them.
 
 =================================================  ====================================================================
-``{"model": state_dict, …}``                       checkpoints of ours, and of the paper's authors, who pickled an
-                                                   ``argparse.Namespace`` beside the weights
-``{"state_dict": state_dict, …}``                  open_clip's training: Neg-CLIP, LaCLIP (LAION-400M); names may begin
-                                                   with ``module.``
-``config.json`` and ``model.safetensors``          a folder of a Hugging Face ``CLIPModel``
-``open_clip_config.json``, its ``.safetensors``    a folder as open_clip publishes models
+a file of ``torch.save``                           a state_dict, alone or under any key, two levels deep: ``model`` (our
+                                                   checkpoints, those of the paper's authors), ``state_dict``
+                                                   (open_clip's training, Lightning), ``module`` (DeepSpeed); or the
+                                                   whole model, of which only the tensors are read
+TorchScript                                        its tensors; its code is left alone
+a ``.safetensors`` file                            a state_dict
+``config.json``, ``model.safetensors`` or          a folder of a Hugging Face ``CLIPModel``; the weights in one file or
+``pytorch_model.bin``                              in shards with an index
+``open_clip_config.json``,                         a folder as open_clip publishes models
+``open_clip_model.safetensors`` or
+``open_clip_pytorch_model.bin``
 =================================================  ====================================================================
 
-No file is trusted: a checkpoint is opened with ``weights_only=True``, so that it can hold weights and plain values, and
-nothing in it is executed. Plain files are read, `transformers` and `open_clip` are not needed.
+Weights have the names of `clip`, of open_clip's CLIPs with a text tower of its own (``text.``), or of ``CLIPModel``.
+Before them may stand any prefix (``module.``, ``_orig_mod.``, ``model.``, ``clip_model.`` and so on, nested too): it is
+what precedes the name of the text tower's last norm. What stands beside the weights is left out.
 
-Hugging Face's ``CLIPModel`` keeps queries, keys and values apart, which `clip` has in one matrix, and stores both
-projections transposed; all else differs only in its name. It has no ResNets.
+Nothing in a file is executed (`pipeline_lib.clip.inert`); `transformers` and `open_clip` are not needed.
 """
 
-import argparse
-import re
-from collections.abc import Collection
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import NamedTuple
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline_lib.clip.load import HEAD_WIDTH, pixel_statistics
-from pipeline_lib.clip.torch_file import load_weights_only, memory_for
+from pipeline_lib.backbones.huggingface import (
+    check_pixels,
+    from_huggingface,
+    huggingface_activation,
+    open_clip_activation,
+)
+from pipeline_lib.backbones.state_dict import LAST_NORMS, LORA, listed, names_in, weights_in
+from pipeline_lib.clip.inert import StandIn, Stored
+from pipeline_lib.clip.torch_file import COPIES, memory_for, opened
 from pipeline_lib.jobs.files import read_json
 from pipeline_lib.jobs.quoted import quoted
 
-HUGGINGFACE = ("config.json", "model.safetensors")  # a folder's description and weights
-OPEN_CLIP = ("open_clip_config.json", "open_clip_model.safetensors")
-NO_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # OpenAI's archives list these three among them
-HIDDEN_ACT = {"quickgelu": "quick_gelu", "gelu": "gelu"}  # our names of activations: Hugging Face's
-LAYER_NORM_EPS = 1e-5
-DEFAULTS = {  # of transformers, for keys that a config.json leaves out
-    "text_config": {"hidden_act": "quick_gelu", "layer_norm_eps": LAYER_NORM_EPS, "num_attention_heads": 8},
-    "vision_config": {"hidden_act": "quick_gelu", "layer_norm_eps": LAYER_NORM_EPS, "num_attention_heads": 12},
+OPEN_CLIP, HUGGINGFACE = "open_clip_config.json", "config.json"
+DESCRIBED = {  # a folder's description: what its weights may be called
+    OPEN_CLIP: ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
+    HUGGINGFACE: ("model.safetensors", "pytorch_model.bin"),
 }
-TRANSPOSED = ("visual.proj", "text_projection")
-# (name in `clip`, names in Hugging Face's CLIPModel), * for a layer's number; three names for a stacked projection.
-NAMES = [line.split("\t") for line in Path(__file__).with_name("huggingface.tsv").read_text().splitlines()[1:]]
 
 
 class Weights(NamedTuple):
-    """Weights in fp32 under the names of ``clip.model.CLIP``, and their activation; None where no file names it."""
+    """Weights under the names of ``clip.model.CLIP``, and what was found about them.
+
+    `activation` is None where no file names it. `form` says in words what the file is. `left_out` are names of tensors
+    that are not of the CLIP. `beside` is what a checkpoint holds beside the weights.
+    """
 
     state_dict: dict[str, Tensor]
     activation: str | None
+    form: str
+    left_out: list[str]
+    beside: dict
 
 
 def read_weights(path: str | Path) -> Weights:
-    """Read a checkpoint or a folder in any of these forms."""
-    path = Path(path)
-    if not path.exists():
+    """Read a checkpoint or a folder in any of these forms; the weights are finite and in fp32."""
+    with _errors_named(path), memory_for(path):
+        found = _read(Path(path))
+        state_dict = {
+            name: value.float() if value.is_floating_point() else value for name, value in found.state_dict.items()
+        }
+        if broken := [name for name, value in state_dict.items() if not value.isfinite().all()]:
+            raise ValueError(f"expected finite numbers, found others in {broken[0]}; download it again")
+        return found._replace(state_dict=state_dict)
+
+
+def read_as_stored(path: str | Path) -> Weights:
+    """Read the same as `read_weights`, in the precision of the file, finite or not."""
+    with _errors_named(path), memory_for(path):
+        return _read(Path(path))
+
+
+@contextmanager
+def _errors_named(path: str | Path) -> Iterator[None]:
+    if not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
-        with memory_for(path):
-            found = _read_folder(path) if path.is_dir() else _read_checkpoint(path)
-            return Weights(_checked(found.state_dict), found.activation)
+        yield
     except FileNotFoundError:
         raise
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     except Exception as error:  # a description may have anything in any place, and a tensor any shape and type
-        raise ValueError(f"{path}: not the weights and description of a CLIP ({error!r:.300})") from error
+        raise ValueError(f"{path}: its description or weights are not those of a CLIP ({error!s:.300})") from error
 
 
-def _read_checkpoint(path: Path) -> Weights:
-    content = _load(path)
-    if not isinstance(content, dict):
-        content = {type(content).__name__: None}
-    for weights in (content.get("model"), content.get("state_dict")):
-        if isinstance(weights, dict):
-            activation = content.get("activation")
-            return Weights(weights, activation if isinstance(activation, str) else None)
-    found = ", ".join(sorted(map(str, content)))
-    raise ValueError(f"expected weights under the key `model` or `state_dict`, found {found:.200}")
-
-
-def _load(path: Path) -> object:
-    """Return the content of a file of ``torch.save``; of all classes but torch's own, only a Namespace is let in."""
-    try:
-        return load_weights_only(path, argparse.Namespace)
-    except UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
-        inside = f"`{named[1]}`" if named else "something else"
-        raise ValueError(
-            f"expected weights and plain values, found {inside}, which is not loaded: a pickle can run any program. "
-            "Have its weights saved as safetensors, or as a state_dict"
-        ) from None
-    except Exception as error:  # torch raises a dozen unrelated types for a damaged or foreign file
-        raise ValueError(
-            f"not a whole file of torch.save ({error!r:.200}); download it again. (OpenAI's own files are TorchScript: "
-            "for them take the source `openai`)"
-        ) from error
+def _read(path: Path) -> Weights:
+    if path.is_dir():
+        return _read_folder(path)
+    for description, names in DESCRIBED.items():
+        if path.name in names and (path.parent / description).is_file():
+            return _read_described(path.parent / description, [path])
+    return _read_files([path])
 
 
 def _read_folder(folder: Path) -> Weights:
-    files = OPEN_CLIP if (folder / OPEN_CLIP[0]).is_file() else HUGGINGFACE
-    for name in files:
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder / name}: no such file; expected the folder of a Hugging Face CLIPModel "
-                f"({', '.join(HUGGINGFACE)}) or of open_clip ({', '.join(OPEN_CLIP)})"
-            )
-    config = read_json(folder / files[0])
-    try:
-        tensors = load_file(folder / files[1])
-    except SafetensorError as error:
-        raise ValueError(f"{files[1]} is not a whole safetensors file ({error}); download it again") from error
-    if files is OPEN_CLIP:
-        return Weights(tensors, _open_clip_activation(config))
-    if (folder / "preprocessor_config.json").is_file():
-        pixels = read_json(folder / "preprocessor_config.json")
-        _check_pixels(pixels.get("image_mean"), pixels.get("image_std"))
-    state_dict = _from_huggingface(tensors)
-    return Weights(state_dict, _huggingface_activation(config, state_dict))
-
-
-def _open_clip_activation(config: dict) -> str:
-    """Return the activation that an ``open_clip_config.json`` names; refuse what `clip.model.CLIP` does not compute."""
-    model, pixels = config.get("model_cfg", {}), config.get("preprocess_cfg", {})
-    text, vision = model.get("text_cfg", {}), model.get("vision_cfg", {})
-    heads = text.get("width", 0) // HEAD_WIDTH
-    if text.get("heads") != heads or vision.get("head_width", HEAD_WIDTH) != HEAD_WIDTH:
-        raise ValueError(f"expected heads of {HEAD_WIDTH} channels as CLIP has, found {text} and {vision}")
-    _check_pixels(pixels.get("mean"), pixels.get("std"))
-    return "quickgelu" if model.get("quick_gelu", False) else "gelu"
-
-
-def _check_pixels(*found: list | None) -> None:
-    """Refuse a model whose pixels have another mean or standard deviation than `clip`'s; None is `clip`'s."""
-    for name, mine, expected in zip(("mean", "std"), found, pixel_statistics(), strict=True):
-        if mine is not None and [round(value, 4) for value in mine] != [round(value, 4) for value in expected]:
-            raise ValueError(f"expected images normalised with the {name} {expected} as CLIP does, found {mine}")
-
-
-def _checked(state_dict: dict) -> dict[str, Tensor]:
-    """Return the weights in fp32, without prefix and without what is not a weight."""
-    for name, value in state_dict.items():
-        if not isinstance(value, Tensor):
-            raise ValueError(f"expected a tensor under each name, found {type(value).__name__} {name}")
-        if not value.numel():
-            raise ValueError(f"expected numbers under each name, found none under {name}, {tuple(value.shape)}")
-    if all(name.startswith("module.") for name in state_dict):
-        state_dict = {name.removeprefix("module."): value for name, value in state_dict.items()}
-    state_dict = {
-        name: value.float() if value.is_floating_point() else value
-        for name, value in state_dict.items()
-        if name not in NO_WEIGHTS
-    }
-    if broken := [name for name, value in state_dict.items() if not value.isfinite().all()]:
-        raise ValueError(f"expected finite numbers, found others in {broken[0]}; download it again")
-    return state_dict
-
-
-def huggingface_names(weights: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Return `NAMES` of a CLIP's weights, with layers numbered as in `weights`, the names in either form."""
-    names = {}
-    for ours, theirs in NAMES:
-        layers = max(_count_layers(weights, ours), _count_layers(weights, theirs)) if "*" in ours else 1
-        names |= {ours.replace("*", str(n)): tuple(theirs.replace("*", str(n)).split()) for n in range(layers)}
-    return names
-
-
-def _count_layers(weights: Collection[str], name: str) -> int:
-    """Return how many different numbers stand for the ``*`` of a name in `weights`."""
-    start = re.escape(name.partition("*")[0])
-    return len({match[1] for weight in weights if (match := re.match(rf"{start}(\d+)\.", weight))})
-
-
-def _from_huggingface(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a ``CLIPModel`` under `clip`'s names."""
-    tensors = {name: value for name, value in tensors.items() if not name.endswith(".position_ids")}  # 0, 1, 2, ...
-    names = huggingface_names(tensors)
-    expected = {name for group in names.values() for name in group}
-    if missing := sorted(expected - set(tensors)):
-        raise ValueError(f"{len(missing)} weights of a CLIPModel are missing, such as {missing[0]}")
-    if unknown := sorted(set(tensors) - expected):
-        raise ValueError(f"{len(unknown)} weights are not of a CLIPModel, such as {unknown[0]}")
-    state_dict = {}
-    for ours, theirs in names.items():
-        value = torch.cat([tensors[name] for name in theirs]) if len(theirs) == 3 else tensors[theirs[0]]
-        state_dict[ours] = value.T.contiguous() if ours in TRANSPOSED else value
-    return state_dict
-
-
-def _huggingface_activation(config: dict, state_dict: dict[str, Tensor]) -> str:
-    """Return the activation that a ``config.json`` names; refuse what `clip.model.CLIP` does not compute."""
-    if config.get("model_type") != "clip":
-        raise ValueError(f"expected model_type clip in config.json, found {quoted(config.get('model_type'))}")
-    widths = {
-        "text_config": state_dict["ln_final.weight"].shape[0],
-        "vision_config": state_dict["visual.ln_post.weight"].shape[0],
-    }
-    found = set()
-    for tower, defaults in DEFAULTS.items():
-        described = {**defaults, **config.get(tower, {})}
-        expected = {"layer_norm_eps": LAYER_NORM_EPS, "num_attention_heads": widths[tower] // HEAD_WIDTH}
-        for key, value in expected.items():
-            if described[key] != value:
-                raise ValueError(
-                    f"expected {tower}/{key} {value} in config.json, as CLIP has, found {quoted(described[key])}"
-                )
-        found.add(described["hidden_act"])
-    known = {theirs: ours for ours, theirs in HIDDEN_ACT.items()}
-    if len(found) > 1 or not found <= set(known):
+    if (folder / "adapter_config.json").is_file():
+        raise ValueError(LORA)
+    description = folder / (OPEN_CLIP if (folder / OPEN_CLIP).is_file() else HUGGINGFACE)
+    names = DESCRIBED[description.name]
+    if description.is_file():
+        for name in names:
+            if (folder / name).is_file():
+                return _read_described(description, [folder / name])
+            if (folder / f"{name}.index.json").is_file():
+                return _read_described(description, _shards(folder / name))
+    if any(folder.glob("*.distcp")):
         raise ValueError(
-            f"expected one hidden_act for both towers in config.json, {' or '.join(known)}, found {sorted(found)}"
+            "a checkpoint in shards of torch.distributed: make it a file by "
+            "`python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER FILE`"
         )
-    return known[found.pop()]
+    raise FileNotFoundError(
+        f"{folder / names[0] if description.is_file() else description}: no such file; expected the folder of a "
+        f"Hugging Face CLIPModel ({HUGGINGFACE}, {' or '.join(DESCRIBED[HUGGINGFACE])}) or of open_clip ({OPEN_CLIP}, "
+        f"{' or '.join(DESCRIBED[OPEN_CLIP])}), found {listed(sorted(file.name for file in folder.iterdir()))}; of "
+        "another checkpoint name the file"
+    )
+
+
+def _shards(whole: Path) -> list[Path]:
+    """Return the shards that stand for a file of weights; its index says which there must be."""
+    index = f"{whole.name}.index.json"
+    content = read_json(whole.with_name(index))
+    listed = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(listed, dict):
+        raise ValueError(f"expected the files of the weights under weight_map in {index}, found {quoted(content)}")
+    files = sorted(whole.parent.glob(f"{whole.stem}-*-of-*{whole.suffix}"))
+    if missing := sorted(map(str, set(listed.values()) - {file.name for file in files})):
+        raise ValueError(f"{index} lists {quoted(missing[0])}, which is not in the folder; download it too")
+    return [file for file in files if file.name in listed.values()]
+
+
+def _read_described(description: Path, files: list[Path]) -> Weights:
+    config, found = read_json(description), _read_files(files)
+    if description.name == OPEN_CLIP:
+        return found._replace(activation=open_clip_activation(config))
+    if (pixels := description.with_name("preprocessor_config.json")).is_file():
+        pixels = read_json(pixels)
+        check_pixels(pixels.get("image_mean"), pixels.get("image_std"))
+    return found._replace(activation=huggingface_activation(config, found.state_dict))
+
+
+def _read_files(files: list[Path]) -> Weights:
+    """Read the weights in a file, or in the shards of one."""
+    with ExitStack() as stack:
+        parts = [stack.enter_context(_content(file)) for file in files]
+        kind, content = parts[0]
+        if len(parts) > 1:
+            kind = f"{len(parts)} shards, each {kind}"
+            content = {name: value for _, part in parts for name, value in part.items()}
+        where, stored = weights_in(content)
+        names, huggingface, left_out = names_in(stored)
+        state_dict = {
+            name: value if isinstance(value := stored[raw], Tensor) else value.tensor() for name, raw in names.items()
+        }
+        if sum(value.nbytes for value in state_dict.values()) > COPIES * sum(file.stat().st_size for file in files):
+            raise ValueError("its tensors have many times more numbers than the file")
+        for name, value in state_dict.items():
+            if not value.numel():
+                raise ValueError(f"expected numbers under each name, found none under {name}, {tuple(value.shape)}")
+    prefix = names[LAST_NORMS[huggingface]].removesuffix(LAST_NORMS[huggingface])
+    form = (
+        kind,
+        where and f"weights under `{where}`",
+        prefix and f"names begin with `{prefix}`",
+        huggingface and "named as in Hugging Face's CLIPModel",
+    )
+    if huggingface:
+        state_dict = from_huggingface(state_dict)
+    others = {key: value for key, value in content.items() if key != where.partition(".")[0]}
+    beside = {key: value for key, value in others.items() if not isinstance(value, Stored | Tensor)}
+    activation = beside.get("activation")
+    activation = activation if isinstance(activation, str) else None
+    return Weights(state_dict, activation, ", ".join(filter(None, form)), left_out, beside)
+
+
+@contextmanager
+def _content(path: Path) -> Iterator[tuple[str, object]]:
+    """Yield what a file is, in words, and what it holds."""
+    with open(path, "rb") as file:
+        start = file.read(9)
+    if start[8:] == b"{" or path.suffix == ".safetensors":
+        try:
+            yield "safetensors", load_file(path)
+        except SafetensorError as error:
+            raise ValueError(f"{path.name} is not a whole safetensors file ({error}); download it again") from error
+        return
+    with opened(path) as content:
+        if isinstance(content, StandIn):
+            yield "TorchScript" if content.name.startswith("__torch__") else f"a whole model ({content.name})", content
+        else:
+            yield ("zip" if start[:2] == b"PK" else "older form") + " of torch.save", content

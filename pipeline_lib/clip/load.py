@@ -9,7 +9,7 @@ What it takes to run openai-clip 1.0.1 beside today's torch, torchvision and set
   leads to torchvision's folder without running its ``__init__``, which would also load every model and torch's
   compiler: a second in each job.
 - `build_clip`: ``clip.load(path)`` cannot read a plain state_dict, and ``clip.model.build_model`` rounds weights to
-  half precision. So the model is built from the shapes in the state_dict, and then the weights are loaded as they are.
+  half precision and says of foreign ones ``KeyError``. So the model is built here from the shapes in the state_dict.
 
 Both stand-ins are removed once `clip` is imported. `load_torchvision` imports the real torchvision beside any torch.
 
@@ -29,6 +29,7 @@ from torch import nn
 
 from pipeline_lib.clip.torch_file import check_zip, load_weights_only, memory_for, save_torch
 from pipeline_lib.jobs.files import sha256
+from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.jobs.rule_of_file import remedy
 
 _torchvision = types.ModuleType("torchvision")
@@ -38,7 +39,7 @@ _replaced = {name: sys.modules.get(name) for name in _stand_ins}
 sys.modules.update(_stand_ins)
 try:
     import clip
-    from clip.model import CLIP, QuickGELU, ResidualAttentionBlock, build_model
+    from clip.model import CLIP, QuickGELU, ResidualAttentionBlock
 finally:
     for _name, _module in _replaced.items():
         if _module is None:
@@ -93,7 +94,7 @@ def load_openai_clip(name: str, download_root: str, path: str | Path | None = No
     if name not in clip.available_models():
         raise ValueError(f"OpenAI published no CLIP {name!r}; expected one of {', '.join(clip.available_models())}")
     if path is not None:
-        *_, expected, released = clip.clip._MODELS[name].split("/")
+        released, expected = released_file(name)
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such file; expected {released}, as OpenAI released {name}")
         if (found := sha256(path)) != expected:
@@ -108,17 +109,76 @@ def load_openai_clip(name: str, download_root: str, path: str | Path | None = No
     return model.float()
 
 
+def released_file(name: str) -> tuple[str, str]:
+    """Return the name and the SHA-256 of the file in which OpenAI released a CLIP."""
+    *_, digest, released = clip.clip._MODELS[name].split("/")
+    return released, digest
+
+
+def architecture_of(state_dict: dict[str, torch.Tensor]) -> dict:
+    """Return the arguments of `CLIP` for these weights, from their names and shapes."""
+
+    def shape(name: str, dimensions: int) -> torch.Size:
+        found = getattr(state_dict.get(name), "shape", None)
+        if found is None or len(found) != dimensions:
+            what = "none" if found is None else tuple(found)
+            listed = ", ".join(sorted(state_dict)[:3])
+            raise ValueError(
+                f"not the weights of a CLIP: expected {name} of {dimensions} dimensions, found {what} among "
+                f"{len(state_dict)} weights ({listed:.200}, ...)"
+            )
+        return found
+
+    def count(start: str) -> int:
+        return len({name.removeprefix(start).partition(".")[0] for name in state_dict if name.startswith(start)})
+
+    if "visual.proj" in state_dict:
+        vision_width, _, _, patch_size = shape("visual.conv1.weight", 4)
+        side = round((shape("visual.positional_embedding", 2)[0] - 1) ** 0.5)
+        vision = {"vision_layers": count("visual.transformer.resblocks."), "image_resolution": patch_size * side}
+    else:
+        vision_width, patch_size = shape("visual.layer1.0.conv1.weight", 4)[0], None
+        side = round((shape("visual.attnpool.positional_embedding", 2)[0] - 1) ** 0.5)
+        layers = tuple(count(f"visual.layer{stage}.") for stage in (1, 2, 3, 4))
+        vision = {"vision_layers": layers, "image_resolution": 32 * side}
+    width = shape("ln_final.weight", 1)[0]
+    return {
+        "embed_dim": shape("text_projection", 2)[1],
+        **vision,
+        "vision_width": vision_width,
+        "vision_patch_size": patch_size,
+        "context_length": shape("positional_embedding", 2)[0],
+        "vocab_size": shape("token_embedding.weight", 2)[0],
+        "transformer_width": width,
+        "transformer_heads": width // HEAD_WIDTH,
+        "transformer_layers": count("transformer.resblocks."),
+    }
+
+
+def check_architecture(state_dict: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], backbone: str) -> None:
+    """Require the names and shapes of a backbone's weights."""
+    mine, theirs = ({name: tuple(value.shape) for name, value in side.items()} for side in (state_dict, expected))
+    if differing := [name for name in theirs | mine if mine.get(name) != theirs.get(name)]:
+        listed = [f"{name} {theirs.get(name, 'absent')}, found {mine.get(name, 'none')}" for name in differing[:3]]
+        raise ValueError(
+            f"not of the architecture of {backbone}, which has {len(theirs)} weights: expected {'; '.join(listed)} "
+            f"({len(differing)} weights differ)"
+        )
+
+
 def build_clip(state_dict: dict[str, torch.Tensor], activation: str = "quickgelu") -> CLIP:
     """Return the CLIP with these weights, in fp32 on the CPU and in evaluation mode.
 
     The architecture follows from their names, as in ``CLIP.state_dict()``, and shapes; `activation`, a key of
     `ACTIVATIONS`, is the one that they were trained with.
     """
+    architecture = architecture_of(state_dict)
     try:
-        model = build_model(dict(state_dict)).float()
-        model.load_state_dict(state_dict)
-    except Exception as error:  # what clip and torch raise for foreign names, shapes and sizes
-        raise ValueError(f"not the weights of a CLIP ({error!r:.300})") from error
+        model = CLIP(**architecture)
+    except Exception as error:  # what torch raises for sizes that do not go together, or for too little memory
+        raise ValueError(f"not the weights of a CLIP, to judge by their sizes: {architecture}") from error
+    check_architecture(state_dict, model.state_dict(), "a CLIP of these sizes")
+    model.load_state_dict(state_dict)
     for module in model.modules():
         if isinstance(module, ResidualAttentionBlock):
             module.mlp.gelu = ACTIVATIONS[activation]()
@@ -141,11 +201,14 @@ def load_clip(path: str | Path) -> CLIP:
     try:
         check_zip(path)
         content = load_weights_only(path)
+        if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+            raise ValueError(f"{quoted(content, 100)}, without a state_dict under `model`")
         with memory_for(path):
             return build_clip(content["model"], content.get("activation", "quickgelu"))
     except Exception as error:  # torch raises a dozen unrelated types for a damaged or foreign file
+        found = error if isinstance(error, ValueError) else repr(error)
         raise ValueError(
-            f'{path}: expected a whole checkpoint {{"model": CLIP state_dict}}, found: {error!r:.300}; {remedy(path)}'
+            f'{path}: expected a whole checkpoint {{"model": CLIP state_dict}}, found: {found!s:.300}; {remedy(path)}'
         ) from error
 
 

@@ -8,8 +8,9 @@
         --batch-size 200 --lr 1.0e-6 --weight-decay 0.2 --warmup-steps 50 --order shuffled --precision fp32 --seed 0 \\
         --checkpoint-every 500 --threads 1 --checkpoint model.pt --history history.jsonl --record run.json
 
-The recipe is `pipeline_lib.finetune.trainer`'s. On several GPUs, start it as ``torchrun --standalone --nproc-per-node 4
--m pipeline_lib.finetune.train ...``: they share each batch.
+The recipe is `pipeline_lib.finetune.trainer`'s. On several GPUs of a machine, start it as ``torchrun --nproc-per-node 4
+--nnodes 1 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:0 --local-addr 127.0.0.1 -m pipeline_lib.finetune.train ...``:
+they share each batch, and nothing asks for the machine's name.
 
 Triplets: Parquet with ``key`` and the captions that the loss needs, such as ``caption`` and ``negated_caption``.
 Checkpoint: that of `save_checkpoint`. History: one JSON line per step, ``{"step", "loss", "lr", "logit_scale"}``. While

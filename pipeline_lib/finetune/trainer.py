@@ -14,10 +14,11 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
+from socket import if_nameindex
 
 import torch
 from torch import Tensor, nn
-from torch.distributed import destroy_process_group, init_process_group
+from torch.distributed import destroy_process_group, init_process_group, is_torchelastic_launched
 from torch.distributed.nn.functional import all_gather
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
@@ -72,12 +73,16 @@ class Processes:
     """
 
     def __init__(self) -> None:
-        self.count, self.rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+        launched = is_torchelastic_launched()  # a cluster may set these two for a job that runs no torchrun
+        self.count = int(os.environ["WORLD_SIZE"]) if launched else 1
+        self.rank = int(os.environ["RANK"]) if launched else 0
 
     def __enter__(self) -> "Processes":
         if self.count > 1:
             if torch.cuda.is_available():
                 torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+            # All are on this machine: neither its name nor a network that the user's setting names is needed.
+            os.environ["GLOO_SOCKET_IFNAME"] = next(name for _, name in if_nameindex() if name.startswith("lo"))
             init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         return self
 

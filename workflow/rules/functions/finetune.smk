@@ -1,4 +1,5 @@
 # Functions of the rules in finetune.smk.
+from pipeline_lib.finetune import launch_command
 from pipeline_lib.finetune.terms import needs_distractors
 
 TRIPLETS = {"ccneg": ("<run>/shards/train.parquet", "ccneg-train"), "crepe": ("<run>/shards/crepe.parquet", "crepe")}
@@ -34,5 +35,4 @@ def experiment(wildcards):
 
 def launcher(wildcards):
     """What starts a module: Python, or torchrun where several processes share the work."""
-    count = config["finetune"]["processes"]
-    return "python" if count == 1 else f"torchrun --standalone --nproc-per-node {count}"
+    return launch_command(config["finetune"]["processes"])
