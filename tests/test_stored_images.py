@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from fetching import encoded
 from PIL import Image
-from pipeline_lib.paper.report.gallery import thumbnail
 
 from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.fetch.images import prepare
 from pipeline_lib.formats.images import read_images, read_tars
 from pipeline_lib.formats.pixels import FORMATS, as_read, as_shown, open_image
 from pipeline_lib.formats.tars import sealed, write_samples
-from pipeline_lib.score.__main__ import read_image
+from pipeline_lib.paper.report.examples import thumbnail
+from pipeline_lib.score import read_image
 
 SIZE = (96, 64)
 
@@ -85,7 +85,7 @@ def test_all_that_is_stored_is_encoded_and_shown(stored, tiny_clip, tmp_path):
     kept, resized = (encode_pool(tiny_clip, read_tars([tar]), 8, 2).features for tar in stored)
     assert (kept * resized).sum(dim=1).min() > 0.98
     for sample, body in zip(read_tars(stored[:1]), BODIES.values(), strict=True):
-        assert thumbnail(sample).startswith("data:image/jpeg")
+        assert thumbnail(sample).startswith(b"\xff\xd8")
         (tmp_path / "image").write_bytes(body)
         assert np.array_equal(read_image(tmp_path / "image"), as_shown(open_image(body)))
 

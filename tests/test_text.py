@@ -7,14 +7,13 @@ from pathlib import Path
 
 import layouts
 import pytest
+import yaml
 from conftest import ROOT
 from hostile import member, tarred
-from pipeline_lib.evaluate.sugarcrepe_plus import PARTS, read_sugarcrepe_plus
-from pipeline_lib.evaluate.valse import read_valse
 
 from pipeline_lib.config.checks import read_experiments
+from pipeline_lib.evaluate.kinds import KINDS, read_annotations
 from pipeline_lib.evaluate.prompts import read_classes, read_templates
-from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.formats.annotations import coco_image_keys, read_rows
 from pipeline_lib.formats.images import read_tars
 from pipeline_lib.jobs.files import read_json
@@ -33,14 +32,15 @@ def _config(name: str) -> str:
 
 
 def _sheet(path: Path) -> list[dict]:
-    schema = ROOT / "workflow/schemas/experiments.schema.yaml"
-    return read_experiments(path, schema, ["mini-rn", "mini-slim"], list(LOSSES))
+    config = yaml.safe_load(_config("config.yaml"))
+    config["finetune"]["experiments"] = str(path)
+    return read_experiments(config)
 
 
 def _plus(path: Path) -> list[list]:
-    for part in PARTS:
-        (path.parent / f"{part}.json").write_bytes(path.read_bytes())
-    return read_sugarcrepe_plus(path.parent).values.tolist()
+    for name in KINDS["sugarcrepe-plus"].parts.values():
+        (path.parent / name).write_bytes(path.read_bytes())
+    return read_annotations("sugarcrepe-plus", path.parent)
 
 
 def _member(name: str):
@@ -75,7 +75,7 @@ READERS = {
     "templates": ("a {}\n", read_templates),
     "json": ('{"a": "é"}', read_json),
     "sugarcrepe++": (PLUS, _plus),
-    "valse": (VALSE, lambda path: read_valse(path).values.tolist()),
+    "valse": (VALSE, lambda path: read_annotations("valse", path)),
     "coco": (IMAGES, coco_image_keys),
     "csv": ("a,b\r\n1,é\r\n", lambda path: [row for _, row in read_rows(path, ["a", "b"])]),
     "preflight json": ("[1, 2]", lambda path: count_items(path.rename(path.with_suffix(".json")))),

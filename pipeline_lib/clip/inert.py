@@ -17,7 +17,7 @@ from typing import BinaryIO, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline_lib.jobs.cli import BEYOND_US
+from pipeline_lib.jobs.cli import DISK_ERRORS
 
 STORAGES = {
     "DoubleStorage": torch.float64,
@@ -50,7 +50,7 @@ class UnreadableError(ValueError):
 
 def unreadable(error: Exception, detail: str = "") -> Exception:
     """Return what to raise for an error met while a file was read; what is in words, or the disk's, stays."""
-    if isinstance(error, UnreadableError) or (isinstance(error, OSError) and error.errno in BEYOND_US):
+    if isinstance(error, UnreadableError) or (isinstance(error, OSError) and error.errno in DISK_ERRORS):
         return error
     return UnreadableError(f"{DAMAGED}{detail}")
 

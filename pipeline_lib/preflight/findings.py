@@ -158,7 +158,7 @@ def _check_published(file: Path, download: Download, hashes: bool) -> str:
 
 
 def _check_count(path: Path, expected: int, captions: bool) -> str:
-    found, noun = (count_rows(path), "rows") if captions else _count(path)
+    found, noun = (count_rows(path), "rows") if captions else count_items(path)
     if found is None:
         return ""
     if found != expected:
@@ -166,7 +166,7 @@ def _check_count(path: Path, expected: int, captions: bool) -> str:
     return f"{found:,} {noun}"
 
 
-def _count(path: Path) -> tuple[int | None, str]:
+def count_items(path: Path) -> tuple[int | None, str]:
     """Count the images in a folder or zip, the rows of a table or the entries of a JSON file, and say which.
 
     None for files that cannot be counted without reading them whole, such as tars.
