@@ -94,7 +94,7 @@ for name in {names}:
     print(name, *(module.__file__ for loaded, module in sys.modules.items() if loaded.split(".")[0] == "pipeline_lib"))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    hashed = set()
+    hashed = set(sources("pipeline_lib.backbones.inspect"))  # no rule runs it
     for line in done.stdout.splitlines():
         name, *files = line.split()
         known = sources(f"pipeline_lib.{name}")
