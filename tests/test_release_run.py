@@ -106,11 +106,11 @@ def test_with_the_release_nothing_is_fetched_or_negated_and_all_else_is_planned(
     theirs = planned({"shards": {"released": RELEASED}})
     mapped = planned({"shards": {"released": RELEASED}, "distractors": {"released": MAPPING}})
 
-    gone = {"fetch", "negate", "fetch_summary", "captions_quality", "shards"}
+    gone = {"fetch", "captions_negate", "fetch_summary", "captions_quality", "shards_build"}
     assert set(own) - set(theirs) == gone
-    assert set(theirs) - set(own) == {"release", "shards_released"}
-    assert theirs["shards_released"] == own["shards"] == "2"
-    assert set(theirs) - set(mapped) == {"distractors"}
+    assert set(theirs) - set(own) == {"shards_release", "shards_build_released"}
+    assert theirs["shards_build_released"] == own["shards_build"] == "2"
+    assert set(theirs) - set(mapped) == {"distractors_choose"}
     assert set(mapped) - set(theirs) == {"distractors_released"}
     same = set(own) - gone - {"total"}
     assert {name: own[name] for name in same} == {name: theirs[name] for name in same}
