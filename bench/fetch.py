@@ -16,7 +16,6 @@ tables; where bytes are kept, it does not decode them. Start-up counts on both s
 import argparse
 import contextlib
 import io
-import os
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from bench.processes import Cost, cost_of, cost_of_python, thread_seconds
 from bench.world import emptied, photo, processor, table
 from pipeline_lib.fetch.images import JPEG_QUALITY, prepare
 from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.cores import usable_cores
 from pipeline_lib.jobs.files import read_json, read_parquet, write_text
 
 IMG2DATASET = "img2dataset==1.47.0"
@@ -41,7 +41,7 @@ HOSTS = 50
 PHOTOS = 200
 PHOTO_QUALITY = 90  # makes 150 KB
 SIZES = (256, None)
-CORES = len(os.sched_getaffinity(0))
+CORES = usable_cores()
 # Of img2dataset: processes and threads in each.
 SETTINGS = [(processes, threads) for processes in (CORES, 2 * CORES) for threads in (8, 32)]
 # The limits of the paper's run, but for those per host: these hosts are our own.

@@ -11,7 +11,6 @@ is named. What takes hours is computed from measured parts and says so (`bench.a
 """
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -25,6 +24,7 @@ from bench.measure import Contest, sugarcrepe_times
 from bench.world import Photos, make_photos, negated_pairs, processor, table
 from pipeline_lib.evaluate.kinds import read_annotations
 from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.cores import usable_cores
 from pipeline_lib.jobs.files import write_text
 
 LOOP_BATCH_SIZES = {"ViT-B/32": 24, "ViT-B/16": 16, "ViT-L/14": 6, "tiny": 48}  # so that the run ends in a quarter hour
@@ -107,7 +107,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--loop-batch-size", type=int, help="of the published loop [the same; on a CPU less]")
     parser.add_argument("--repeats", type=int, default=3, help="rounds after a warm-up; medians are reported [3]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of torch and of decoding")
+    parser.add_argument("--threads", type=int, default=usable_cores(), help="of torch and of decoding")
     parser.add_argument("--captions", type=Path, help="captions file (caption TAB url) instead of the miniature's")
     parser.add_argument("--sugarcrepe", type=Path, help="folder of the seven files, for the evaluation's times")
     parser.add_argument("--output", type=Path, help="Markdown file to write, beside printing it")

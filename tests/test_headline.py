@@ -37,6 +37,8 @@ def test_the_readme_gets_table_numbers_of_the_paper_and_figure(tables, tmp_path,
         line.split(" | ")[1] for line in text.splitlines() if any(line.startswith(f"| {row[0]} |") for row in BESIDE)
     ]
     assert papers == ["65.75 (replication)", "99.70", "99.76", "56.07", "69.79", "+2.95", "", "89.28", "42.98"]
+    write_json(record, {"device": "cpu", "commit": None})
+    assert call(main, *flags, "--published", PUBLISHED) is None and "cpu, commit unknown." in readme.read_text()
     readme.write_text(README.replace("<!-- beside -->", ""))
     assert "one block between <!-- beside -->" in call(main, *flags, "--published", PUBLISHED)
 

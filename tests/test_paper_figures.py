@@ -1,6 +1,7 @@
 """What the figures show: intervals, margins, examples, the composition of CC-Neg; and that nothing is cut off."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -121,14 +122,21 @@ def cut_off(figure) -> list[str]:
 
 # ------------------------------------------------------------------------------------------------------- the command
 @pytest.mark.slow
-def test_figures_are_the_listed_files_at_column_width_and_have_the_same_bytes_each_time(tmp_path):
+def test_figures_are_the_listed_files_at_column_width_and_have_the_same_bytes_for_each_user(tmp_path):
     """Here of a run without histories, ablation and fetching: the report's tests draw the others."""
     metrics = write_metrics(tmp_path, MODELS[:2])
     assert make_tables(tmp_path, metrics).returncode == 0
     data = ["--tables", tmp_path / "tables.parquet", *scores_of(metrics), *write_ccneg(tmp_path, released=True)]
     first, second = tmp_path / "first", tmp_path / "second"
-    for folder in (first, second):
-        assert call(main, *data, "--histories", "--fetch", "--folder", folder) is None
+    assert call(main, *data, "--histories", "--fetch", "--folder", first) is None
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\nsvg.hashsalt: mine\n")
+    (tmp_path / "other").write_bytes(b"figure.dpi: \xff\n")
+    users = {"MATPLOTLIBRC": str(tmp_path / "other"), "MPLBACKEND": "unknown", "MPLCONFIGDIR": "/proc/unwritable"}
+    users |= {"LC_ALL": "de_DE.UTF-8", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1"}
+    command = [sys.executable, "-m", main.__module__, *data, "--histories", "--fetch", "--folder", second]
+    environment = {**os.environ, **users, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert {path.name for path in first.iterdir()} == set(FIGURE_FILES)
     for name in FIGURE_FILES:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name

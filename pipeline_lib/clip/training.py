@@ -1,18 +1,19 @@
 """What pretraining and fine-tuning share: threads and device, precision, and a step of AdamW with its learning rate."""
 
 import math
-import os
 from collections.abc import Iterable
 
 import torch
 from torch.nn import Parameter
+
+from pipeline_lib.jobs.cores import usable_cores
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 def use_threads(threads: int) -> None:
     """Let torch use `threads` threads, but no more than the machine has cores: more make it many times slower."""
-    torch.set_num_threads(max(1, min(threads, len(os.sched_getaffinity(0)))))
+    torch.set_num_threads(max(1, min(threads, usable_cores())))
 
 
 def pick_device() -> torch.device:

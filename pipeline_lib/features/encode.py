@@ -15,7 +15,6 @@ jobs.
 
 import argparse
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from importlib.metadata import version
@@ -31,6 +30,7 @@ from pipeline_lib.clip.training import PRECISIONS, autocast, pick_device, use_th
 from pipeline_lib.features.store import Features, bad_row, save_features, tower_id
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.cores import usable_cores
 from pipeline_lib.jobs.progress import progress
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
@@ -128,7 +128,7 @@ def main() -> None:
     samples = read_pool(find_reader(args.reader), args.images, args.part, args.parts, args.count)
     model = load_clip(args.weights).to(device)
     model.visual.to(memory_format=torch.channels_last)  # convolutions of a ResNet run 1.3 times as fast on a CPU
-    threads = max(1, min(args.threads, len(os.sched_getaffinity(0))))
+    threads = max(1, min(args.threads, usable_cores()))
     save_features(args.output, encode_pool(model, samples, args.batch_size, threads, args.precision))
 
 

@@ -6,6 +6,7 @@ change of a comment, a docstring or the layout reruns nothing. Modules are read,
 
 import ast
 import hashlib
+import os
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -88,20 +89,27 @@ def _data_files() -> tuple[Path, ...]:
 
 
 class Commit(NamedTuple):
-    """The checked-out commit, None where there is no history, and whether tracked files differ from it."""
+    """The checked-out commit, None where this package has no history, and whether tracked files differ from it."""
 
     commit: str | None
     dirty: bool
 
 
 def checked_out() -> Commit:
-    """Return what is checked out in the working directory."""
+    """Return what is checked out; a repository around this one, or one that the environment names, does not count."""
+    top = _git("rev-parse", "--show-toplevel")
+    if not top or Path(top).resolve() != PACKAGE.parent.resolve():
+        return Commit(None, False)
     return Commit(_git("rev-parse", "HEAD"), bool(_git("status", "--porcelain", "--untracked-files=no")))
 
 
 def _git(*arguments: str) -> str | None:
+    # GIT_DIR and others name another repository: hooks, and tools that call git, set them.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(
+            ["git", *arguments], cwd=PACKAGE.parent, env=own, capture_output=True, encoding="utf-8", check=True
+        )
+    except (OSError, ValueError, subprocess.CalledProcessError):
         return None  # an unpacked archive has no history
     return done.stdout.strip()

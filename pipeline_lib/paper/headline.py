@@ -99,7 +99,8 @@ def main() -> None:
         parser.error(f"to update the README, give {' '.join(missing)} too")
     record = read_json(args.record)
     date = datetime.date.fromtimestamp(args.tables.stat().st_mtime)
-    made = f"Run `{run_name}`, made by `make tables` on {date}, {record['device']}, commit {record['commit'][:9]}."
+    commit = (record["commit"] or "unknown")[:9]
+    made = f"Run `{run_name}`, made by `make tables` on {date}, {record['device']}, commit {commit}."
     text = args.readme.read_text(encoding="utf-8")
     text = replace_block(text, "headline", f"{arranged.to_markdown()}\n\n{arranged.explanation()}\n{made}")
     text = replace_block(text, "beside", beside(tables, read_published(args.published)))

@@ -11,7 +11,6 @@ them, into ``--folder``. Printed as plain text in 100 columns, coloured on a ter
 """
 
 import argparse
-import os
 import shutil
 import subprocess
 from collections.abc import Collection, Iterator
@@ -27,6 +26,7 @@ from rich.text import Text
 
 from pipeline_lib.config.checks import read_experiments
 from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.cores import usable_cores
 from pipeline_lib.jobs.files import write_text
 from pipeline_lib.preflight.estimate import Cost, costs
 from pipeline_lib.preflight.findings import FETCHED, MISSING, PRESENT, WRONG, DataItem, inspect_inputs, unusable_keys
@@ -52,7 +52,7 @@ def main() -> None:
     experiments = read_experiments(config)
     items = inspect_inputs(config, read_registry(args.datasets), args.hash)
     needs, lacking = Requirements(config, experiments), unusable_keys(items)
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
 
     def command(*configfiles: str | Path) -> str:
         over = ["--configfile", *map(str, configfiles)] if configfiles else []

@@ -13,10 +13,17 @@ from snakemake.logging import logger
 
 from pipeline_lib.config.checks import check_config, read_experiments
 from pipeline_lib.config.inputs import PoolJob, missing_data, pool_jobs
+from pipeline_lib.config.repeated import check_repeated
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.jobs.code_version import code_version
+from pipeline_lib.jobs.cores import usable_cores
+
+# Rules run `python` and `torchrun`: those of the environment that runs Snakemake, also where it is not activated.
+if os.environ.get("PATH", "").split(os.pathsep)[0] != (beside := os.path.dirname(sys.executable)):
+    os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
 
 try:
+    check_repeated(map(os.path.relpath, workflow.configfiles), sys.argv[1:])
     check_config(config)
     EXPERIMENTS = read_experiments(config)
 except (ValueError, FileNotFoundError) as error:
@@ -67,8 +74,7 @@ def cores(wanted):
     Told to use more cores than the machine has, Snakemake would start too many jobs: 8 single-threaded ones on two
     cores with `--cores 8`. So a job takes its share of the cores that Snakemake was told of.
     """
-    machine = len(os.sched_getaffinity(0))
-    return wanted * max(1, (workflow.resource_settings.cores or 1) // machine)
+    return wanted * max(1, (workflow.resource_settings.cores or 1) // usable_cores())
 
 
 def grows(amount):

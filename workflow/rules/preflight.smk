@@ -1,15 +1,13 @@
 # preflight: what is here, what is missing or wrong, what the run costs and which targets can run now; prints it
 #   in:  the configuration, config/datasets.tsv, and whatever lies at the paths that the configuration names
 #   out: printed, and where data are missing <run>/preflight/override.yaml and experiments.tsv, which leave them out
-# Without declared outputs, so that it can be asked for any number of times.
+# It has no outputs and no benchmark, which would count as one, so that it reports at every call.
 rule preflight:
     """Report which data are here and what can run."""
     input:
         datasets="config/datasets.tsv",
     log:
         "<logs>/preflight.log",
-    benchmark:
-        "<benchmarks>/preflight.tsv"
     localrule: True
     conda:
         "../../environment.yml"

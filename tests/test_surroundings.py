@@ -1,0 +1,81 @@
+"""What surrounds the repository reaches no result: another repository, an environment that is not active, a system."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from pipeline_lib.jobs import code_version
+from pipeline_lib.jobs.code_version import Commit, checked_out
+from pipeline_lib.jobs.cores import usable_cores
+
+
+def git(folder, *arguments):
+    """Run git in a folder; return what it prints."""
+    me = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    return subprocess.run(["git", *me, *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def unpacked(tmp_path, monkeypatch):
+    """The folder of a package that lies in another repository, whose last commit is its own."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    package = tmp_path / "outer" / "sources" / "pipeline_lib"
+    package.mkdir(parents=True)
+    (package / "a.py").write_text("a = 1\n")
+    monkeypatch.setattr(code_version, "PACKAGE", package)
+    monkeypatch.chdir(package.parent)
+    commit_all(package.parent.parent)
+    return package.parent
+
+
+def commit_all(folder):
+    """Make a repository of a folder; return its commit."""
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "all")
+    return git(folder, "rev-parse", "HEAD").strip()
+
+
+def test_the_commit_is_that_of_this_repository_alone(unpacked, tmp_path, monkeypatch):
+    assert checked_out() == Commit(None, False)
+    own = commit_all(unpacked)
+    assert checked_out() == Commit(own, False)
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("GIT_DIR", str(unpacked.parent / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(unpacked.parent))
+    (unpacked / "pipeline_lib" / "a.py").write_text("a = 2\n")
+    assert checked_out() == Commit(own, True)
+    (tmp_path / "link").symlink_to(unpacked)
+    monkeypatch.setattr(code_version, "PACKAGE", tmp_path / "link" / "pipeline_lib")
+    assert checked_out() == Commit(own, True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert checked_out() == Commit(None, False)  # no git
+
+
+def test_cores_are_counted_where_the_system_does_not_say_which_this_process_may_use(monkeypatch):
+    assert usable_cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert usable_cores() == os.cpu_count()
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert usable_cores() == 1
+
+
+@pytest.mark.slow
+def test_preflight_reports_at_every_call_also_where_the_environment_is_not_activated(empty_copy):
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "all", "--", "preflight"]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(empty_copy)}
+    said = [subprocess.run(command, cwd=empty_copy, env=environment, capture_output=True, text=True) for _ in range(2)]
+    assert [done.returncode for done in said] == [0, 0], said[0].stderr
+    assert "Everything can run" in said[0].stdout and said[0].stdout == said[1].stdout
+
+
+def test_commands_of_tests_are_those_beside_the_interpreter():
+    """The file of fixtures puts its folder first on PATH."""
+    code = "import shutil, sys; sys.path.insert(0, 'tests'); import conftest; print(shutil.which('snakemake'))"
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "PYTHONPATH": "."}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == os.path.join(os.path.dirname(sys.executable), "snakemake"), done.stderr
