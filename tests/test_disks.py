@@ -17,6 +17,7 @@ from faults.small import different, finish, hashes, leftovers, start, unpack
 pytestmark = pytest.mark.faults
 SIZES_MB = (8, 11, 14, 24, 40, 58)  # of a disk on which a run needs some 65
 PLENTY_MB = 400
+TABLES = ("tables.parquet", "small/tables.parquet")  # the copy too, or there is nothing to be done
 
 
 @contextmanager
@@ -77,7 +78,7 @@ def test_a_run_whose_disk_is_full_again_and_again(small_run, tmp_path):
 
 
 def test_a_run_whose_results_and_then_whole_folder_take_no_change(small_run, tmp_path):
-    lacking = ("tables.parquet", "small/evaluate/blind-rule/ccneg.json")
+    lacking = (*TABLES, "small/evaluate/blind-rule/ccneg.json")
     folder = unfinished(tmp_path / "run", small_run, *lacking)
     before = hashes(folder)
     for protected in (folder / "results", folder):
@@ -91,7 +92,7 @@ def test_a_run_whose_results_and_then_whole_folder_take_no_change(small_run, tmp
 
 def test_a_run_that_is_ended_by_sigterm_while_it_fine_tunes(small_run, tmp_path):
     name = "small/finetune/conclip-rn-s0/model.pt"
-    lacking = (name, "small/evaluate/conclip-rn-s0/ccneg.json", "tables.parquet")
+    lacking = (name, "small/evaluate/conclip-rn-s0/ccneg.json", *TABLES)
     folder = unfinished(tmp_path / "run", small_run, *lacking)
     log, model = folder / "engine.log", folder / "results" / name
     for everything, sign in ((True, model.with_name("resume.pt")), (False, model)):  # False: the engine alone

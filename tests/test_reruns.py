@@ -65,7 +65,7 @@ def test_what_is_asked_for_reruns_with_what_depends_on_it(small_run, asked, expe
 
 
 def edit_the_loss(folder):
-    replace(folder, "pipeline_lib/finetune/terms.py", "logits = scale * queries @", "logits = (scale * queries) @")
+    replace(folder, "pipeline_lib/finetune/terms.py", "logits = scale * queries @", "logits = 1.0 * scale * queries @")
 
 
 def add_an_experiment(folder):
