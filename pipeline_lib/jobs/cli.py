@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from types import NoneType
 from typing import TYPE_CHECKING, TypeVar, get_args, get_origin
 
@@ -30,6 +31,8 @@ def run(main: Callable[[], None]) -> None:
     bug and keeps its traceback.
     """
     before = signal.signal(signal.SIGTERM, leave)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale without a letter must not end the job
     try:
         main()
     except (ValueError, FileNotFoundError) as error:

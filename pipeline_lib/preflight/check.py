@@ -13,6 +13,7 @@ them, into ``--folder``. Printed as plain text in 100 columns, coloured on a ter
 import argparse
 import shutil
 import subprocess
+import sys
 from collections.abc import Collection, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -58,7 +59,7 @@ def main() -> None:
         over = ["--configfile", *map(str, configfiles)] if configfiles else []
         return " ".join(["snakemake", *over, "--cores", str(cores)])
 
-    screen = Console(highlight=False, markup=False, width=WIDTH)
+    screen = Console(highlight=False, markup=False, width=WIDTH, force_terminal=sys.stdout.isatty())
     screen.print(f"Run {config['run']}: {len(items)} data sets from outside\n")
     _print_data(screen, items)
     if config["miniature"] is None:
