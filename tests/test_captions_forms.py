@@ -31,7 +31,6 @@ def test_what_is_written(text, number, negated, left):
         ("a girl using her hands", 0, "a girl without her hands"),
         ("a hut near the sunset", 0, "a hut with no sunset nearby"),
         ("a wolf after a storm", 0, "a wolf not after a storm"),
-        ("ponies decorated for a feast", 0, "ponies with no feast"),
     ],
 )
 def test_what_is_not_written(text, number, unwanted):
@@ -86,9 +85,9 @@ def test_a_choice_between_words_follows_the_weights():
 
 
 def test_every_pair_is_chosen_about_equally_often():
-    made = RuleBackend("lexicon", 1, WEIGHTS).negate(rows_of(["a cat on a mat with a ball at night"] * 600))
-    for number in range(3):
-        assert 150 < sum(row["chosen_pair"] == number for row in made) < 250
+    made = RuleBackend("lexicon", 1, WEIGHTS).negate(rows_of(["a cat on a mat with a ball"] * 600))
+    for number in range(2):
+        assert 250 < sum(row["chosen_pair"] == number for row in made) < 350
 
 
 def test_every_negation_word_has_a_form_and_a_caption_with_it_is_refused():

@@ -13,7 +13,7 @@ import spacy
 from spacy.language import Language
 
 import pipeline_lib.captions.tagger  # noqa: F401 (registers the component)
-from pipeline_lib.captions.rules import checks
+from pipeline_lib.captions.rules import checks, scenes
 from pipeline_lib.captions.rules.checks import Reason
 from pipeline_lib.captions.rules.chunks import Caption
 from pipeline_lib.captions.rules.forms import Candidate, candidates
@@ -95,7 +95,7 @@ class RuleBackend:
         result = blank_row(row, f"{self.name}:{self.spacy_model}", self.seed)
         reason = Reason(row.problem) if row.problem else checks.refuse_text(row.caption)
         if reason is None:
-            caption = parse(self.tagger(row.caption))
+            caption = parse(self.tagger(scenes.cut_heading(row.caption)))
             result["subject"] = caption.text(caption.subject)
             result["pairs"] = [caption.pair_texts(pair) for pair in caption.pairs]
             reason = checks.refuse_parsed(caption) or self._fill(result, caption)
@@ -105,12 +105,14 @@ class RuleBackend:
     def _fill(self, result: dict, caption: Caption) -> Reason | None:
         """Fill `result` with the first candidate that passes the checks, in random order; else return why not."""
         choice, offered, refusal = choices(self.seed, result["key"]), candidates(caption), None
-        for number in sorted(range(len(caption.pairs)), key=lambda _: choice.random()):
+        order = sorted(range(len(caption.pairs)), key=lambda _: choice.random())
+        # "but not", which people hardly say, only where nothing else can be said of the caption.
+        for number, last_resort in [(number, False) for number in order] + [(number, True) for number in order]:
             pair = caption.pairs[number]
             if checks.quantified(caption, pair):
                 refusal = refusal or Reason.QUANTIFIER
                 continue
-            options = [candidate for candidate in offered if candidate.number == number]
+            options = [made for made in offered if made.number == number and made.form.is_last_resort == last_resort]
             refusal = refusal or (Reason.UNFAITHFUL if options else Reason.NO_RULE)
             without = exclusion(caption, pair)
             for drawn in self._shuffled(options, choice):

@@ -43,7 +43,7 @@ def negatable_pairs(caption: Caption, pairs: list[Pair]) -> list[Pair]:
     pairs = sorted(pairs + _contents(caption, pairs), key=lambda pair: pair.predicate)
     pairs = [pair for pair in pairs if _is_link_visible(caption, pair)]
     strong = [pair for pair in pairs if not _is_weak(caption, pair)]
-    return strong or pairs or _state(caption) or _whole(caption)
+    return strong or pairs or _whole(caption)
 
 
 def head_of(caption: Caption, span: Span) -> int:
@@ -63,7 +63,7 @@ def is_visible(caption: Caption, span: Span) -> bool:
     lower, tags = caption.lower, caption.tags
     head, lemma, first, before = lower[at], caption.lemmas[at].lower(), lower[start], lower[max(start, at - 1)]
     second = lower[min(start + 1, stop - 1)]
-    if head in NOUNS.days and before in NOUNS.skies:
+    if (head in NOUNS.days and before in NOUNS.skies) or caption.is_compound(at):
         return True
     if head in NOUNS.seasons and (first in NOUNS.pointing or before in TAGGER_WORDS.calendar or before == "a"):
         return False
@@ -183,7 +183,8 @@ def _contents(caption: Caption, pairs: list[Pair]) -> list[Pair]:
     for start, stop in dict.fromkeys([caption.subject, *(pair.object for pair in pairs)]):
         of = code.find("o", start, stop)
         told = of > start and caption.lemmas[of - 1] in WORDS.containers and code[of + 1] != "D"
-        if told and is_visible(caption, (of + 1, stop)):
+        backdrop = told and caption.lemmas[of - 1] == "background" and start and caption.code[start - 1] == "I"
+        if told and not backdrop and is_visible(caption, (of + 1, stop)):
             found.append(Pair("contents", (of, of + 1), (of + 1, stop), (start, of), "first"))
     return found
 
@@ -242,23 +243,6 @@ def _is_weak(caption: Caption, pair: Pair) -> bool:
     link = caption.lower[pair.predicate[0]]
     vague = link in WORDS.weak_prepositions or (link == "during" and caption.head(pair.object) not in WORDS.weather)
     return pair.kind == "preposition" and vague
-
-
-def _state(caption: Caption) -> list[Pair]:
-    """Return "the water | is | calm" and "a dog | is | running" of a caption that opens with it."""
-    if len(caption.chunks) < 3 or caption.chunks[0].kind != "n" or caption.chunks[1].kind != "b":
-        return []
-    (subject, verb), i = caption.chunks[:2], caption.chunks[1].stop
-    word, after = caption.code[i : i + 1], caption.code[i + 1 : i + 2]
-    lower, lemma, tag = caption.lower[i], caption.lemmas[i], caption.tags[i]
-    passive = word == "v" and tag == "VBN" and lemma not in WORDS.unseen and lemma not in WORDS.telling
-    if passive and is_visible(caption, subject.span):
-        shown = after in ("", ".", "R", "S", "I")
-    elif word == "A":
-        shown = lower not in WORDS.unseen and not lower.endswith(OPINIONS) and after in ("", ".", ",", "S", "I")
-    else:
-        shown = word == "v" and tag == "VBG" and lemma in WORDS.intransitive and after in ("", ".", ",", "S", "I")
-    return [Pair("verb", (verb.start, i), (i, i + 1), subject.span, "first")] if shown else []
 
 
 def _whole(caption: Caption) -> list[Pair]:
