@@ -155,7 +155,9 @@ def _tail(caption: Caption, pair: Pair, stop: int) -> int:
         return sentence_end
     if acts and kinds[0] == "p" and kinds[1] != "n":
         return phrase_end  # "a stage | for the dining and cooking area"
-    if kinds[:2] == "pn" and word == "for" and pair.kind != "and":
+    shaped = chunks and caption.words(chunks[0].span) in ("in the shape of", "in the form of")
+    possessed = acts and caption.tags[pair.object[0]] == "PRP$"  # "keeps her eyes | on the ball"
+    if kinds[:2] == "pn" and pair.kind != "and" and (word == "for" or shaped or possessed):
         return after(1)
     if kinds[:2] == "pn" and pair.kind != "preposition" and _completes(caption, chunks[0], chunks[1], pair.kind):
         return after(1)

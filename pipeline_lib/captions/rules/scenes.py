@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from pipeline_lib.captions.rules.chunks import FINITE, VERB_FORMS, WORDS, Caption, Pair, Span
+from pipeline_lib.captions.rules.visibility import head_of
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 from pipeline_lib.formats.word_lists import read_word_lists
 
@@ -47,7 +48,7 @@ def tells_no_picture(caption: Caption) -> bool:
 
 def can_be_denied(caption: Caption, pair: Pair) -> bool:
     """Whether a pair's denial shows, and leaves nothing in the air that hangs on what is denied."""
-    if not _is_thing(caption, pair.object) or _is_as_well_as(caption, pair):
+    if not _is_thing(caption, pair.object) or _is_as_well_as(caption, pair) or _is_repeated(caption, pair):
         return False
     if pair.kind in ACTS:
         return _is_act_deniable(caption, pair)
@@ -95,7 +96,13 @@ def _is_thing(caption: Caption, span: Span) -> bool:
         return False  # "a white background illustration"
     if caption.code[last] == "A" and caption.code[start] != "D":
         return False  # "isolated on white"
-    return caption.tags[last] not in ("VB", "VBN", "VBD", "RB")
+    return caption.tags[last] not in ("VB", "VBN", "VBD", "RB", "NNP", "NNPS")  # nor could one see a name
+
+
+def _is_repeated(caption: Caption, pair: Pair) -> bool:
+    """Whether the object's noun stands elsewhere too: "riding on a horse , horse and outdoor"."""
+    head = caption.head(pair.object)
+    return sum(lemma == head for lemma in caption.lemmas) > 1
 
 
 def _is_as_well_as(caption: Caption, pair: Pair) -> bool:
@@ -109,7 +116,10 @@ def _is_place_deniable(caption: Caption, pair: Pair) -> bool:
         return False
     if caption.is_compound(stop - 1):
         return True
-    if not {head, caption.lower[stop - 1]}.isdisjoint(SCENES.events | SCENES.regions) or head in TAGGER_WORDS.calendar:
+    about = caption.lemmas[head_of(caption, pair.object)]
+    if not {head, about, caption.lower[stop - 1]}.isdisjoint(SCENES.events | SCENES.regions):
+        return False
+    if head in TAGGER_WORDS.calendar or re.match("c[GgZBVp]", caption.kinds_after(stop)[0]):
         return False
     if head in SCENES.periods and (word in ("in", "at", "on") and not _shows(caption, pair.object)):
         return False
@@ -138,11 +148,16 @@ def _is_act_deniable(caption: Caption, pair: Pair) -> bool:
     if any(lemmas[i] in SCENES.unacted for i in acts) or code[start:stop].count("T"):
         return False
     first = acts[0] if acts else start
-    if tags[first] in ("VBN", "VBD") and lemmas[first] in TAGGER_WORDS.finite_past:
-        return False  # "an actor not stayed"
+    if (
+        pair.kind == "participle"
+        and tags[first] in ("VBN", "VBD")
+        and (lemmas[first] in TAGGER_WORDS.finite_past or code[stop - 1] not in "Ii")
+    ):
+        return False  # "an actor not stayed", "soldiers not set up barbed wire"
     if code[stop - 1] in "Ii":
+        heads = {caption.head(pair.object).lower(), caption.lemmas[head_of(caption, pair.object)]}
         head = caption.head(pair.object).lower()
-        unseen = head in SCENES.events | SCENES.periods and not _shows(caption, pair.object)
+        unseen = not heads.isdisjoint(SCENES.events | SCENES.periods) and not _shows(caption, pair.object)
         unseen = unseen or (caption.lower[stop - 1] == "during" and head not in WORDS.weather)
         if unseen or (tags[first] == "VBN" and caption.lower[stop - 1] == "for"):
             return False  # "arrives at a premiere", "designed for a pocket"
@@ -154,7 +169,7 @@ def _is_act_deniable(caption: Caption, pair: Pair) -> bool:
 def _leaves_tail(caption: Caption, pair: Pair) -> bool:
     """Whether words follow that hang on a denied act: ", giving ...", "to do a project", "and holding a book"."""
     kinds, _ = caption.kinds_after(pair.object[1])
-    if kinds[:2] in (",G", ",g", ",T", "cG", "cg", "cZ", "cB", "cV") or kinds[:1] == "T":
+    if kinds[:2] in (",G", ",g", ",T") or kinds[:1] == "T" or re.match("cp", kinds) or re.search("cR?[ZGgBV]", kinds):
         return True
     clause = re.search(r"[c,]n[RM]?[bhdMZ]", kinds)
     return clause is not None  # a second sentence
