@@ -1,7 +1,8 @@
 """Make the negation table of a captions file: one negated caption, or one reason for refusing it, per row.
 
     python -m pipeline_lib.captions.negate --captions captions.tsv --output negated.parquet \
-        --spacy-model lexicon --seed 0 --part 0 --parts 1 --workers 1 --word-weights no=1,not=1,without=1
+        --spacy-model lexicon --seed 0 --part 0 --parts 1 --workers 1 --min-quality 0.7 \
+        --word-weights no=1,not=1,without=1
 
 or, with a language model behind an OpenAI-compatible endpoint (vLLM, llama.cpp, Ollama),
 
@@ -53,18 +54,18 @@ class Slice(NamedTuple):
 
 
 @cache
-def _backend(spacy_model: str, seed: int, word_weights: str | None, chat: ChatSettings | None):
+def _backend(spacy_model: str, seed: int, min_quality: float, word_weights: str | None, chat: ChatSettings | None):
     """Return the rules' backend, or the language model's where it has settings; made once in a process."""
     # spaCy takes a second to load: a process that only hands out slices does without.
     with _spacy_without_torch(spacy_model):
         if chat is None:
             from pipeline_lib.captions.rules.backend import RuleBackend, parse_weights
 
-            backend = RuleBackend(spacy_model, seed, parse_weights(word_weights))
+            backend = RuleBackend(spacy_model, seed, parse_weights(word_weights), min_quality)
         else:
             from pipeline_lib.captions.chat.backend import ChatBackend
 
-            backend = ChatBackend(spacy_model, seed, chat)
+            backend = ChatBackend(spacy_model, seed, chat, min_quality)
     # Look for reference cycles rarely: a caption makes none that count, and looking took a sixth of the time.
     gc.freeze()
     gc.set_threshold(100_000)
@@ -142,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", required=True, help="Parquet file to write")
     parser.add_argument("--spacy-model", required=True, help="'lexicon' or an installed spaCy pipeline")
     parser.add_argument("--seed", required=True, type=int, help="seed of every choice, together with a caption's key")
+    parser.add_argument("--min-quality", type=float, default=0.0, help="score (0 to 1) below which nothing is kept")
     parser.add_argument("--part", type=int, default=0, help="which part of the file, from 0")
     parser.add_argument("--parts", type=int, default=1, help="how many parts the file is cut into")
     parser.add_argument("--workers", type=int, default=1, help="processes")
@@ -165,12 +167,14 @@ def _backend_settings(arguments: argparse.Namespace) -> tuple:
         if names:
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in names)
             raise ValueError(f"--backend {arguments.backend} {problem} {flags}")
+    if not 0 <= arguments.min_quality <= 1:
+        raise ValueError(f"--min-quality must be from 0 to 1, found {arguments.min_quality}")
     if arguments.workers < 1:
         raise ValueError(f"--workers must be 1 or more, found {arguments.workers}")
     if arguments.backend == "chat" and arguments.workers > 1:
         raise ValueError(f"--backend chat takes --workers 1 and more --concurrency, found {arguments.workers} workers")
     settings = None if arguments.backend == "rules" else ChatSettings(**chat)
-    return arguments.spacy_model, arguments.seed, arguments.word_weights, settings
+    return arguments.spacy_model, arguments.seed, arguments.min_quality, arguments.word_weights, settings
 
 
 def main(flags: list[str] | None = None) -> None:

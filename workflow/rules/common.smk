@@ -149,7 +149,7 @@ def decisive_options(wildcards):
 def backend_options(wildcards):
     """The options of the configured backend, and of that one alone: the other's settings rerun nothing."""
     section = config["captions"]
-    shared = options(section, "backend", "spacy_model", "seed")
+    shared = options(section, "backend", "spacy_model", "seed", "min_quality")
     if section["backend"] == "rules":
         weights = ",".join(f"{word}={weight}" for word, weight in section["word_weights"].items())
         return f"{shared} --word-weights {weights}"

@@ -43,6 +43,7 @@ class Reason(enum.StrEnum):
     NO_PAIR = "no-pair"
     QUANTIFIER = "quantifier"
     NO_RULE = "no-rule"
+    DOUBTFUL = "doubtful"  # no sentence whose score reaches `min_quality`
     UNFAITHFUL = "unfaithful"
     NO_ANSWER = "no-answer"  # a language model gave no answer of the wanted form
 

@@ -69,7 +69,7 @@ def is_visible(caption: Caption, span: Span) -> bool:
         return False
     if lemma in NOUNS.turns or head in NOUNS.turns or head in TAGGER_WORDS.calendar or NUMBER.fullmatch(head):
         return False
-    if _is_abstract(lemma) or _is_abstract(head) or tags[at][:2] in ("VB", "RB"):
+    if is_abstract(lemma) or is_abstract(head) or tags[at][:2] in ("VB", "RB"):
         return False
     if tags[at] == "JJ" and first in ("a", "an"):
         return False  # cut off: "after a heavy"
@@ -83,7 +83,8 @@ def is_visible(caption: Caption, span: Span) -> bool:
     return "NN" in kinds or "JJ" in kinds
 
 
-def _is_abstract(noun: str) -> bool:
+def is_abstract(noun: str) -> bool:
+    """Whether a noun is in the list of abstract nouns, or has the ending of one."""
     return noun in NOUNS.abstract or (ABSTRACT_ENDING.fullmatch(noun) is not None and noun not in NOUNS.concrete)
 
 
@@ -93,7 +94,7 @@ def _is_about_nothing(caption: Caption, span: Span) -> bool:
     head, lemma, before = caption.lower[at], caption.lemmas[at].lower(), caption.lower[max(0, at - 1)]
     if before == "still" or (head in NOUNS.days and before in NOUNS.skies):
         return False  # "still life with apples", "a spring day with blossoms"
-    abstract = lemma in NOUNS.turns or _is_abstract(lemma) or _is_abstract(head)
+    abstract = lemma in NOUNS.turns or is_abstract(lemma) or is_abstract(head)
     return abstract and caption.tags[at][:2] == "NN" and lemma not in NOUNS.stand_ins
 
 
