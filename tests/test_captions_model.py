@@ -47,7 +47,7 @@ def test_verdicts_are_recorded_by_hash_and_fitted(tmp_path, capsys, monkeypatch)
 
 def test_measures():
     assert area([0.1, 0.4, 0.4, 0.9], [False, True, False, True]) == pytest.approx(3.5 / 4)
-    assert [round(end, 3) for end in interval(155, 200)] == [0.712, 0.828]
+    assert [round(end, 3) for end in interval(155, 200)] == [0.712, 0.827]
 
 
 def test_attested_words_are_counted_by_lemma():

@@ -4,9 +4,9 @@
 
 Inputs: text files with one caption a line (what follows a tab is left out); those of --described are by people who
 looked at the picture. Output: lines ``kind TAB level TAB word|word|...``; the kind is ``noun``, ``verb`` or a
-preposition before the noun, in all files, and ``described noun`` or ``described verb`` in the first alone; the level is the binary
-logarithm of the count, without its fraction. What is seen less often than `LEAST` times is left out, so that no single
-caption can be told from the counts.
+preposition before the noun, in all files, and ``described noun`` or ``described verb`` in the first alone; the level is
+the binary logarithm of the count, without its fraction. What is seen less often than `LEAST` times is left out, so that
+no single caption can be told from the counts.
 """
 
 import argparse

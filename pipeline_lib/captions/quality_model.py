@@ -8,8 +8,8 @@ Verdicts are kept without the captions, which are not ours to publish: a hash of
 reader, what the row is for (fit or test), the verdicts on negated caption, exclusion caption and object, and why
 (`record` makes such lines). `fit` and `measure` form every candidate of the captions again and find the judged ones by
 their hashes. `fit` is a logistic regression with an L2 penalty and an intercept for each reader, since readers differ
-in level; it writes the weights into ``rules/quality.tsv``, whose constant is the readers' mean. `measure` prints the area
-under the curve, and the share of good outputs against the share that is kept.
+in level; it writes the weights into ``rules/quality.tsv``, whose constant is the readers' mean. `measure` prints the
+area under the curve, and the share of good outputs against the share that is kept.
 """
 
 import argparse
