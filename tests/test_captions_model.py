@@ -32,7 +32,8 @@ def test_verdicts_are_recorded_by_hash_and_fitted(tmp_path, capsys, monkeypatch)
     (tmp_path / "hashed.tsv").write_text(capsys.readouterr().out)
     assert "hat" not in (tmp_path / "hashed.tsv").read_text()
     first = read_verdicts(tmp_path / "hashed.tsv")[0]
-    assert first == (output_hash("a man wearing a hat", "a man not wearing a hat"), "B", "fit", "good", "good", "good", "")
+    output = output_hash("a man wearing a hat", "a man not wearing a hat")
+    assert first == (output, "B", "fit", "good", "good", "good", "")
 
     (tmp_path / "captions.tsv").write_text("\n".join(line.split("\t")[1] + "\turl" for line in outputs[1:]))
     flags = ["--captions", str(tmp_path / "captions.tsv"), "--verdicts", str(tmp_path / "hashed.tsv")]
