@@ -14,21 +14,24 @@ or, with a language model behind an OpenAI-compatible endpoint (vLLM, llama.cpp,
 Input: the captions file (``caption TAB url``, no header, no quoting). Output: Parquet with the columns of
 `formats.negation.SCHEMA`, one row per line of the file and in its order. Texts that do not exist are null. The bytes do
 not depend on the number of workers. By rules, about 3,000 captions a second and worker, after 3 s to start; a language
-model takes as long as it takes, and what it has answered is never asked again.
+model takes as long as it takes, and what it has answered is never asked again. ``--sample 200`` is a pilot: it negates
+200 random rows, and prints what became of them, the tokens they took, and what the whole file would take.
 """
 
 import argparse
 import gc
+import hashlib
+import heapq
 import multiprocessing
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import fields
 from functools import cache, partial
-from itertools import islice
+from itertools import count, islice
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -137,6 +140,30 @@ def _summary(counts: Counter, busy_s: float, seconds: float) -> str:
     return "\n".join(lines)
 
 
+def _sampled(rows: Iterable[Row], size: int, seed: int) -> tuple[list[Row], int]:
+    """Return random rows in their order, by seed and key, and how many rows there are."""
+    numbers = count(1)
+    total = 0
+
+    def drawn() -> Iterator[tuple[bytes, int, Row]]:
+        nonlocal total
+        for total, row in zip(numbers, rows, strict=False):
+            yield hashlib.blake2b(f"pilot:{seed}:{row.key}".encode(), digest_size=8).digest(), total, row
+
+    chosen = heapq.nsmallest(size, drawn())
+    return [row for _, _, row in sorted(chosen, key=lambda entry: entry[1])], total
+
+
+def _forecast(spent: Counter, sampled: int, total: int, seconds: float) -> str:
+    """Return what the pilot took, and what the whole file would take at the same rate."""
+    times = total / max(sampled, 1)
+    lines = [f"whole file {total:>9,} rows, {times:,.1f} times the sample: about {times * seconds / 3600:,.1f} hours"]
+    for name in ("requests", "prompt_tokens", "completion_tokens"):
+        if spent["requests"]:
+            lines.append(f"  {name:<18}{spent[name]:>9,} for the sample, about {times * spent[name]:,.0f} for all")
+    return "\n".join(lines)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Make the negation table of a captions file.")
     parser.add_argument("--captions", required=True, help="captions file: caption TAB url, may be .gz")
@@ -148,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parts", type=int, default=1, help="how many parts the file is cut into")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--backend", choices=["rules", "chat"], default="rules", help="what makes the sentences")
+    parser.add_argument("--sample", type=int, help="pilot: only so many rows, at random, and what all would take")
     rules = parser.add_argument_group("the rules")
     rules.add_argument("--word-weights", help="no=1,not=1,without=1: weights where several words fit")
     chat = parser.add_argument_group("a language model")
@@ -169,6 +197,8 @@ def _backend_settings(arguments: argparse.Namespace) -> tuple:
             raise ValueError(f"--backend {arguments.backend} {problem} {flags}")
     if not 0 <= arguments.min_quality <= 1:
         raise ValueError(f"--min-quality must be from 0 to 1, found {arguments.min_quality}")
+    if arguments.sample is not None and (arguments.sample < 1 or arguments.workers > 1):
+        raise ValueError(f"--sample takes 1 row or more and --workers 1, found {arguments.sample}")
     if arguments.workers < 1:
         raise ValueError(f"--workers must be 1 or more, found {arguments.workers}")
     if arguments.backend == "chat" and arguments.workers > 1:
@@ -185,6 +215,9 @@ def main(flags: list[str] | None = None) -> None:
         rows = Part(arguments.captions, arguments.part, arguments.parts)
     except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise ValueError(f"{arguments.captions}: expected a captions file that can be read, {error}") from error
+    total = None
+    if arguments.sample is not None:
+        rows, total = _sampled(rows, arguments.sample, arguments.seed)
     rows = progress(rows, what="negate captions", unit="captions")
     counts: Counter = Counter()
     busy_s = 0.0
@@ -197,7 +230,11 @@ def main(flags: list[str] | None = None) -> None:
                 busy_s += part.seconds
     except OSError as error:
         raise ValueError(f"{arguments.output}: the table cannot be written here ({error})") from error
-    print(_summary(counts, busy_s, time.monotonic() - start), flush=True)
+    seconds = time.monotonic() - start
+    print(_summary(counts, busy_s, seconds), flush=True)
+    if total is not None:
+        spent = getattr(_backend(*settings), "spent", Counter())
+        print(_forecast(spent, counts["rows"], total, seconds), flush=True)
 
 
 if __name__ == "__main__":

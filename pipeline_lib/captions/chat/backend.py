@@ -11,6 +11,7 @@ Input: rows of the captions file. Output: rows of the negation table; answers ar
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -51,6 +52,7 @@ class ChatBackend:
         self.seed = seed
         self.settings = settings
         self.min_quality = min_quality
+        self.spent: Counter = Counter()  # requests and tokens
         self._api_key = read_api_key(settings.api_key_variable)
         self._decompose = _prompt("decompose.txt")
         self._form = _prompt("form.txt")
@@ -63,7 +65,7 @@ class ChatBackend:
         Raises ValueError if the endpoint does not answer, or the cache cannot be used. What was answered stays there.
         """
         with open_cache(self.settings.cache) as cache:
-            return asyncio.run(self._negate_all(rows, ChatClient(self.settings, self._api_key, cache)))
+            return asyncio.run(self._negate_all(rows, ChatClient(self.settings, self._api_key, cache, self.spent)))
 
     async def _negate_all(self, rows: Sequence[Row], client: ChatClient) -> list[dict]:
         try:

@@ -38,12 +38,14 @@ def load_tagger(name: str) -> Language:
         tagger.add_pipe("lexicon_tagger")
         return tagger
     try:
-        return spacy.load(name, exclude=["ner"])
+        tagger = spacy.load(name, exclude=["ner"])
     except OSError as error:
         raise ValueError(
             f"the spaCy pipeline {name!r} is not installed; install it with `python -m spacy download {name}` "
             "or choose 'lexicon', which needs no download"
         ) from error
+    tagger.add_pipe("caption_conventions")
+    return tagger
 
 
 def parse_weights(text: str) -> dict[str, float]:
