@@ -123,7 +123,7 @@ class ChatClient:
     """Answers requests from the cache, or from the endpoint, with the API key as a bearer token."""
 
     def __init__(self, settings: ChatSettings, api_key: str | None, cache: AnswerCache, spent: Counter):
-        """Prepare; `spent` counts ``requests``, and ``prompt_tokens`` and ``completion_tokens`` as the endpoint does."""
+        """Prepare; `spent` counts ``requests``, ``prompt_tokens`` and ``completion_tokens``."""
         self._settings = settings
         self._endpoint = parse_endpoint(settings.url)
         self._name = str(self._endpoint.with_query(None).with_fragment(None))

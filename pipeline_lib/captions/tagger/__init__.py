@@ -122,8 +122,8 @@ def tag(doc: Doc) -> Doc:
 def adapt(doc: Doc) -> Doc:
     """Bring a trained pipeline's tags and lemmas to what the rules expect.
 
-    Such a pipeline tags "the bride and groom stand on the porch" with VB; without *to*, a modal or *do* before it a base
-    form is a VBP. Lemmas are the lexicon's, where it knows the word.
+    Such a pipeline tags "the bride and groom stand on the porch" with VB; without *to*, a modal or *do* before it a
+    base form is a VBP. Lemmas are the lexicon's, where it knows the word.
     """
     tags = [token.tag_ for token in doc]
     for i, token in enumerate(doc):
