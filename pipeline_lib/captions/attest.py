@@ -3,10 +3,10 @@
     python -m pipeline_lib.captions.attest --described coco.txt --captions cc3m.tsv ... > attested.tsv
 
 Inputs: text files with one caption a line (what follows a tab is left out); those of --described are by people who
-looked at the picture. Output: lines ``kind TAB level TAB word|word|...``; the kind is ``noun``, ``verb`` or a
-preposition before the noun, in all files, and ``described noun`` or ``described verb`` in the first alone; the level is
-the binary logarithm of the count, without its fraction. What is seen less often than `LEAST` times is left out, so that
-no single caption can be told from the counts.
+looked at the picture. Output: lines ``kind TAB level TAB word|word|...``. The kind is ``noun``, ``verb``, a preposition
+before the noun, ``verb on`` for a verb before that preposition, or ``verb object`` for verb and object, in all files;
+``described noun`` and ``described verb`` are of the first alone. The level is the binary logarithm of the count,
+without its fraction. What is seen less often than `LEAST` times is left out, so that no single caption can be told.
 """
 
 import argparse
@@ -37,7 +37,12 @@ def count(captions: Iterable[Caption]) -> Counter:
                 if caption.tags[head] in ("NN", "NNS"):
                     found[caption.lower[chunk.start], caption.lemmas[head].lower()] += 1
             elif chunk.kind in "ZGgVv":
-                found["verb", caption.lemmas[chunk.start].lower()] += 1
+                verb = caption.lemmas[chunk.start].lower()
+                found["verb", verb] += 1
+                if after is not None and after.kind == "p":
+                    found[f"verb {caption.lower[after.start]}", verb] += 1
+                elif after is not None and after.kind == "n":
+                    found["verb object", f"{verb} {caption.lemmas[head_of(caption, after.span)].lower()}"] += 1
     return found
 
 
@@ -45,7 +50,7 @@ def table(found: Counter) -> str:
     """Return the text of the table."""
     words = defaultdict(list)
     for (kind, word), number in found.items():
-        if number >= LEAST and word.isalpha():
+        if number >= LEAST and word.replace(" ", "").isalpha():
             words[kind, int(math.log2(number))].append(word)
     lines = ["# How often captions have a noun, a verb, or a noun after a preposition; captions/attest.py wrote this."]
     lines += [f"{kind}\t{level}\t{'|'.join(sorted(words[kind, level]))}" for kind, level in sorted(words)]

@@ -101,6 +101,8 @@ def sentence_features(caption: Caption) -> Features:
         "subject picture": subject in WORDS.pictures,
         "subject bare": code[caption.subject[0]] == "N" and tags[caption.subject[1] - 1] == "NN",
         "subject carrier": subject in SCENES.carriers,
+        "participles": min(sum(kind in PARTICIPLES for kind in kinds), 3),
+        "dash": "-" in lower,
         "subject described": _level("described noun", caption.lemmas[head_of(caption, caption.subject)]),
         "unacted verb": any(
             caption.lemmas[i] in SCENES.unacted or caption.lemmas[i] in WORDS.unseen
@@ -159,7 +161,8 @@ def pair_features(caption: Caption, pair: Pair) -> Features:
         "then preposition": after.startswith("p"),
         "then and": after.startswith("c"),
         "then comma": after.startswith(","),
-        "then other": bool(after.strip(".")) and after[0] not in "pc,.",
+        "then participle": after[:1] in ("G", "g", "V"),
+        "then other": bool(after.strip(".")) and after[0] not in "pc,.GgV",
         "long tail": len(after.strip(".")) > 3,
         "verb later": any(kind in FINITE for kind in after),
     }
@@ -172,6 +175,10 @@ def pair_features(caption: Caption, pair: Pair) -> Features:
     if act is not None:
         found["verb seen"] = _level("verb", lemmas[act])
         found["verb described"] = _level("described verb", lemmas[act])
+        link = _level(f"verb {last}", lemmas[act]) if last else _level("verb object", f"{lemmas[act]} {head}")
+        found["verb and link seen"] = link if last else 0
+        found["verb and object seen"] = 0 if last else link
+        found["verb and link unseen"] = not link
         found["verb unseen"] = ("verb", lemmas[act]) not in ATTESTED
         found["verb " + tags[act]] = 1
         found["verb with preposition"] = bool(last)
