@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pipeline_lib.captions.rules.chunks import WORDS, Caption, Pair, Span
 from pipeline_lib.captions.rules.rewriting import Rewrite
+from pipeline_lib.captions.rules.visibility import head_of
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
 # What says the place where a thing is not: "a bench near a lake" is "a bench with no lake nearby".
@@ -119,6 +120,8 @@ def _place_link(caption: Caption, pair: Pair) -> Link | None:
     near = link in WORDS.near
     if caption.tags[start - 1][:2] != "NN" or head in WORDS.weather or (following == "p" and not near):
         return None
+    if caption.tags[pair.object[0]] == "PRP$" or head_of(caption, pair.object) != pair.object[1] - 1:
+        return None  # "no background of leaves in the background"
     if link in WHERE_ABSENT and (near or head not in TAGGER_WORDS.animate):
         return Link(start, stop, WHERE_ABSENT[link])
     return Link(start, stop, "nearby") if link in ("by", "along") and head in WORDS.shores else None
@@ -140,6 +143,8 @@ def _possession_link(caption: Caption, pair: Pair) -> Link | None:
         return None
     if pair.place == "later" and lemma != "wear":
         return None
+    if following == "S":
+        return None  # "a woman without a flower while sitting on a pier"
     if following == "p" and caption.lower[pair.object[1]] in WORDS.completing:
         return None  # "pulling a cart | through a brook"
     needed = (
@@ -158,6 +163,8 @@ def _companion_link(caption: Caption, pair: Pair) -> Link | None:
     if last is None or caption.tags[start][:2] != "VB" or caption.lemmas[start] not in WORDS.companioned:
         return None
     link, following = caption.words(last), caption.next_kind(pair.object[1])
+    if caption.tags[pair.object[0]] == "PRP$":
+        return None  # "sits without his gallery in the background"
     if link == "with":
         return Link(*last)
     if (link in WORDS.near and following in ".p") or (link in ("in front of", "behind") and following == "."):

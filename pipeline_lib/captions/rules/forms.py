@@ -179,8 +179,10 @@ def _and_no(caption: Caption, pair: Pair) -> str | None:
 
 
 def _and_but_not(caption: Caption, pair: Pair) -> str | None:
-    takes = and_takes(caption, pair)
-    if not takes or is_listed(caption, pair) or (takes == "no" and caption.lower[pair.object[0]] not in ("a", "an")):
+    takes, (first, stop) = and_takes(caption, pair), pair.object
+    if stop - first == 1 and caption.tags[first] == "NN":
+        return None  # "actor but not model"
+    if not takes or is_listed(caption, pair) or (takes == "no" and caption.lower[first] not in ("a", "an")):
         return None
     return Rewrite(caption, pair).replace(pair.predicate[0], "but not").text()
 

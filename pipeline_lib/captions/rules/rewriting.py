@@ -125,7 +125,7 @@ def _tail(caption: Caption, pair: Pair, stop: int) -> int:
         """Leave out that many chunks and one more, and what hangs on them."""
         return _tail(caption, pair, chunks[place].stop)
 
-    if kinds[0] == "r" or (kinds[0] == "R" and acts):
+    if kinds[0] == "r" or (kinds[0] == "R" and (acts or pair.kind == "with")):
         return after(0)
     if kinds[0] == "n" and (kinds[1] in FINITE or kinds[1] in "RM"):
         return phrase_end  # "a peach | she picked from a tree"
@@ -157,8 +157,10 @@ def _tail(caption: Caption, pair: Pair, stop: int) -> int:
         return phrase_end  # "a stage | for the dining and cooking area"
     shaped = chunks and caption.words(chunks[0].span) in ("in the shape of", "in the form of")
     possessed = acts and caption.tags[pair.object[0]] == "PRP$"  # "keeps her eyes | on the ball"
-    if kinds[:2] == "pn" and pair.kind != "and" and (word == "for" or shaped or possessed):
-        return after(1)
+    idiom = kinds[:2] == "pn" and caption.words((chunks[0].start, chunks[1].stop)) in WORDS.idioms
+    hangs = word in ("for", "to", "from") or (word == "over" and pair.kind == "with") or idiom or shaped or possessed
+    if kinds[:2] == "pn" and pair.kind != "and" and hangs:
+        return after(1)  # "a view | from the window", "trees | in bloom"
     if kinds[:2] == "pn" and pair.kind != "preposition" and _completes(caption, chunks[0], chunks[1], pair.kind):
         return after(1)
     if kinds[:2] == "cn" and kinds[2] not in FINITE:

@@ -53,7 +53,7 @@ def can_be_denied(caption: Caption, pair: Pair) -> bool:
     if pair.kind in ACTS:
         return _is_act_deniable(caption, pair)
     if caption.is_state((pair.predicate[0], pair.object[1])):
-        return True
+        return False  # nobody can look for "sale" or "display"
     if pair.kind == "preposition":
         return _is_place_deniable(caption, pair)
     return True
