@@ -32,7 +32,7 @@ from pipeline_lib.formats.word_lists import read_table
 from pipeline_lib.jobs.cli import run
 
 TABLE = Path(__file__).parent / "rules" / "quality.tsv"
-PENALTY = 8.0
+PENALTY = 16.0
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
@@ -110,7 +110,7 @@ def fit(judged: list[Judged], penalty: float = PENALTY) -> dict[str, Weight]:
 
     best = minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 1000}).x
     fitted = dict(zip(names, best, strict=False)) | {"constant": best[len(names) :].mean()}
-    return {name: Weight(round(float(fitted[name]), 2), MODEL[name].meaning) for name in MODEL}
+    return {name: Weight(round(float(fitted[name]), 2) + 0.0, MODEL[name].meaning) for name in MODEL}
 
 
 def area(scores: Iterable[float], good: Iterable[bool]) -> float:
@@ -159,7 +159,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     judged = find_judged(_read_captions(arguments.captions), verdicts)
     model = fit(judged, arguments.penalty)
     lines = [line for line in arguments.output.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
-    lines += [f"{name}\t{weight.weight:.2f}\t{weight.meaning}" for name, weight in model.items()]
+    lines += [f"{name}\t{weight.weight + 0.0:.2f}\t{weight.meaning}" for name, weight in model.items()]
     arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"fitted on {len(judged):,} of {len(verdicts):,} verdicts; the others are of outputs no longer made")
 

@@ -28,6 +28,8 @@ class Link(NamedTuple):
 def without(caption: Caption, pair: Pair) -> str | None:
     """Write "without a hat"."""
     link, first, i = _removable_link(caption, pair), pair.object[0], noun_start(caption, pair.object)
+    if _goes_on(caption, pair):
+        return None
     if link is None or i is None or _is_definite(caption, pair, link):
         return None
     keeps_article = i == first + 1 and caption.lower[first] in ("a", "an")
@@ -37,11 +39,17 @@ def without(caption: Caption, pair: Pair) -> str | None:
 def with_no(caption: Caption, pair: Pair) -> str | None:
     """Write "with no hat", "with no lake nearby"."""
     link, first, i = _removable_link(caption, pair), pair.object[0], noun_start(caption, pair.object)
-    if link is None or i is None:
+    if link is None or i is None or _goes_on(caption, pair):
         return None
     if _is_definite(caption, pair, link):
         return _replace_link(caption, pair, link, "with no", first + 1)
     return _replace_link(caption, pair, link, "with no", i) if takes_no(caption, pair.object) else None
+
+
+def _goes_on(caption: Caption, pair: Pair) -> bool:
+    """Whether *with* follows, so that the scope is unclear: "without a dress with a full skirt"."""
+    stop = pair.object[1]
+    return stop < len(caption.lower) and caption.lower[stop] == "with"
 
 
 def _is_definite(caption: Caption, pair: Pair, link: Link) -> bool:
@@ -112,7 +120,7 @@ def _place_link(caption: Caption, pair: Pair) -> Link | None:
     if any(other.kind == "with" and other.object == pair.owner for other in caption.told):
         return None  # "a card with a bow with no red background"
     if (link in ("on", "against", "over") and head in ("background", "backdrop")) or (
-        link in ("during", "after", "before", "at") and head in WORDS.weather
+        link in ("after", "before") and head in WORDS.weather
     ):
         return Link(start, stop)
     if link == "in" and head in WORDS.haze:

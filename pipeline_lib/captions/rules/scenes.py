@@ -56,7 +56,7 @@ def can_be_denied(caption: Caption, pair: Pair) -> bool:
         return False  # nobody can look for "sale" or "display"
     if pair.kind == "preposition":
         return _is_place_deniable(caption, pair)
-    return True
+    return pair.kind != "and" or caption.head(pair.object).lower() not in SCENES.events | SCENES.regions
 
 
 def whole_list(caption: Caption, pair: Pair) -> Pair | None:
@@ -78,6 +78,8 @@ def whole_list(caption: Caption, pair: Pair) -> Pair | None:
         return pair._replace(object=(pair.object[0], members[-1][1])) if alike and len(members) == 2 else None
     if animate[0] != animate[-1]:
         return pair if animate[-1] and len(members) == 2 else None
+    if not _is_thing(caption, members[-1]):
+        return None
     return pair._replace(object=(pair.object[0], members[-1][1]))
 
 
@@ -106,12 +108,14 @@ def _is_repeated(caption: Caption, pair: Pair) -> bool:
 
 
 def _is_as_well_as(caption: Caption, pair: Pair) -> bool:
-    return caption.lower[pair.object[1] : pair.object[1] + 3] == ["as", "well", "as"]
+    return "as well as" in caption.words((pair.object[1], len(caption.lower)))
 
 
 def _is_place_deniable(caption: Caption, pair: Pair) -> bool:
     word, head = caption.lower[pair.predicate[0]], caption.head(pair.object).lower()
     stop = pair.object[1]
+    if word in ("against", "between") and head in SCENES.opponents | WORDS.people:
+        return False
     if word in SCENES.goals or (word == "during" and head not in WORDS.weather):
         return False
     if caption.is_compound(stop - 1):
@@ -154,6 +158,8 @@ def _is_act_deniable(caption: Caption, pair: Pair) -> bool:
         and (lemmas[first] in TAGGER_WORDS.finite_past or code[stop - 1] not in "Ii")
     ):
         return False  # "an actor not stayed", "soldiers not set up barbed wire"
+    if "always" in caption.lower[max(0, start - 1) : stop]:
+        return False
     if code[stop - 1] in "Ii":
         heads = {caption.head(pair.object).lower(), caption.lemmas[head_of(caption, pair.object)]}
         head = caption.head(pair.object).lower()

@@ -113,6 +113,10 @@ def sentence_features(caption: Caption) -> Features:
         "region": not SCENES.regions.isdisjoint(lower),
         "label": not SCENES.labels.isdisjoint(lower),
         "maker": "by" in lower,
+        "adverb": "R" in code,
+        "particle": "r" in code,
+        "stand-in": not SCENES.stand_ins.isdisjoint(lower),
+        "share described": len([level for level in nouns if level > 0.3]) / len(nouns) if nouns else 0,
     }
 
 
@@ -183,21 +187,35 @@ def pair_features(caption: Caption, pair: Pair) -> Features:
         found["verb " + tags[act]] = 1
         found["verb with preposition"] = bool(last)
         found["verb of several words"] = stop - start - bool(last) > 1
+        found["bare noun acts"] = (
+            owner[1] - owner[0] == 1 and code[owner[0]] == "N" and tags[act] in ("VBG", "VBP", "VBZ")
+        )
+        found["thing acts"] = not found["owner person"] and tags[act] in ("VBG", "VBP", "VBZ")
         found["verb may be noun"] = "NN" in lexicon_tags(lower[act]) or "NNS" in lexicon_tags(lower[act])
     return found
 
 
-def form_features(candidate: Candidate, case: str) -> Features:
+def form_features(caption: Caption, candidate: Candidate, case: str) -> Features:
     """Return the features of a form."""
-    rule = candidate.form.rule
-    return {f"form {rule}": 1, f"case {case}": 1}
+    rule, start = candidate.form.rule, candidate.pair.predicate[0]
+    absent = rule in ("without", "with-no", "object-with-no", "and-no")
+    return {
+        f"form {rule}": 1,
+        f"case {case}": 1,
+        "absent after with": absent and "with" in caption.lower[:start],
+        "absent background": absent and caption.head(candidate.pair.object) in ("background", "backdrop"),
+        "absent where": absent and candidate.text.endswith(("nearby", "background", "around", "front", "below")),
+        "no and an adjective": rule in ("with-no", "object-with-no")
+        and "JJ" in caption.tags[slice(*candidate.pair.object)],
+        "not and a picture": rule.startswith("not") and caption.lower[start - 1] in WORDS.pictures,
+    }
 
 
 def features(caption: Caption, candidate: Candidate) -> Features:
     """Return all features of a candidate that are not 0."""
     pair = candidate.pair
     found = sentence_features(caption) | pair_features(caption, pair)
-    found |= form_features(candidate, case_of(caption, pair))
+    found |= form_features(caption, candidate, case_of(caption, pair))
     return {name: float(value) for name, value in found.items() if value}
 
 
@@ -217,7 +235,7 @@ class Scorer:
         if number not in self._pairs:
             self._pairs[number] = _sum(pair_features(caption, candidate.pair))
         case = case_of(caption, candidate.pair)
-        total = self._sentence + self._pairs[number] + _sum(form_features(candidate, case))
+        total = self._sentence + self._pairs[number] + _sum(form_features(caption, candidate, case))
         return 1 / (1 + math.exp(-total))
 
 
