@@ -82,3 +82,26 @@ def test_unfaithful_sentences_are_not(chosen, negated, exclusion, thing, problem
     with pytest.raises(Unusable, match=problem) as error:
         sentences(chosen, negated, exclusion, thing)
     assert error.value.reason == Reason.UNFAITHFUL
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "```json\n{}\n```",
+        '<think>{{"pairs": 1}} or so? {{</think>\n\n{}',
+        "Sure! Here it is: {} I hope that this helps.",
+        'The input was {{"caption": "a dog"}}. My answer:\n```\n{}\n```',
+        "{{not JSON}} {}",
+    ],
+)
+def test_answers_in_fences_after_thinking_and_in_prose_are_read(wrapped):
+    caption = read("a dog on a mat")
+    answer = wrapped.format('{"subject": "a dog", "pairs": [{"predicate": "on", "object": "a mat"}]}')
+    found = read_pairs(answer, caption, TAGGER)
+    assert [caption.text(pair.object) for pair in found.pairs] == ["a mat"]
+
+
+@pytest.mark.parametrize("answer", ["", "no", "{" * 100_000, "[1]", "<think>{}", '{"a": ' * 50_000])
+def test_answers_without_an_object_of_the_schema_are_not(answer):
+    with pytest.raises(Unusable):
+        read_pairs(answer, read("a dog on a mat"), TAGGER)

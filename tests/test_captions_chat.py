@@ -270,3 +270,33 @@ def test_a_file_that_is_no_cache_is_a_clear_error(tmp_path):
         client.open_cache(tmp_path / "cache"),
     ):
         pass
+
+
+def test_an_endpoint_that_knows_no_response_format_is_asked_without_once_for_all(server, tmp_path):
+    async def refuse(body):
+        if "response_format" in body:
+            return web.json_response({"error": "unknown field response_format"}, status=400)
+        usage = {"prompt_tokens": 90, "completion_tokens": 10}
+        choices = [{"message": {"content": f"```json\n{json.dumps(good_answer(body))}\n```"}}]
+        return web.json_response({"choices": choices, "usage": usage})
+
+    for caption in CAPTIONS:
+        server.faults[caption] = [refuse] * 4
+    backend = chat(server.url, tmp_path / "cache", concurrency=1)
+    made = backend.negate(rows_of(CAPTIONS))
+    assert [row["status"] for row in made] == ["negated"] * len(CAPTIONS)
+    assert all(0 < row["quality"] < 1 for row in made)
+    assert sum("response_format" in body for body, _ in server.requests) == 1
+    assert backend.spent == {"requests": 20, "prompt_tokens": 1800, "completion_tokens": 200}
+
+
+def test_a_pilot_says_what_the_whole_file_would_take(server, tmp_path, capsys):
+    main([*flags(server.url, tmp_path, CAPTIONS * 2), "--sample", "5"])
+    printed = capsys.readouterr().out
+    assert pq.read_table(tmp_path / "out.parquet").num_rows == 5
+    assert "20 rows, 4.0 times the sample" in printed and "about 40 for all" in printed
+
+
+def test_below_the_wanted_quality_an_answer_is_doubtful(server, tmp_path):
+    backend = ChatBackend("lexicon", 0, settings(server.url, tmp_path / "cache"), min_quality=1.0)
+    assert {row["reason"] for row in backend.negate(rows_of(CAPTIONS))} == {"doubtful"}

@@ -78,7 +78,7 @@ def test_gold_parses_decide_and_agree_with_the_flat_rules_mostly():
         pairs += len(flat)
         kept += len({pair[1:3] for pair in flat} & {pair[1:3] for pair in caption.pairs})
         decided += sum(pair not in flat for pair in caption.pairs)
-        for pair in caption.pairs:
+        for pair in caption.told:
             if pair.kind in ("preposition", "with") and pair.place == "first":
                 assert pair.owner[0] <= governor(caption, pair).i < pair.owner[1]
     assert kept > 0.75 * pairs

@@ -25,6 +25,7 @@ def row(number, negated=True, caption=None):
         "subject": "a dog", "pairs": [{"predicate": "on", "object": f"mat {number}"}], "chosen_pair": 0,
         "negation_word": "not", "negated_caption": caption.replace(" on ", " that is not on "),
         "exclusion_caption": "a dog", "object": f"mat {number}", "status": "negated", "rule": "that-is-not",
+        "quality": number % 5 / 5,
     }  # fmt: skip
 
 
@@ -58,6 +59,28 @@ def test_the_counts_are_those_of_the_table(tmp_path):
     assert page.count('<dd class="negated">') == 100
     assert page.count("<dt>no-pair</dt>") == 30
     assert "that is not" not in page and "<ins>that</ins> <ins>is</ins> <ins>not</ins>" in page
+
+
+def test_the_curve_keeps_the_best_and_expects_what_their_scores_say(tmp_path):
+    table = write(tmp_path / "t.parquet", [row(n) for n in range(100)] + [row(100, negated=False)])
+    found = measure(read_batches([table]), seed=0)
+    curve = {score: (rows, round(good, 3)) for score, rows, good in found.curve()}
+    assert curve == {0.8: (20, 0.8), 0.6: (40, 0.7), 0.4: (60, 0.6), 0.2: (80, 0.5), 0.0: (100, 0.4)}
+    shown = [made["quality"] for made in found.negated]
+    assert len(shown) == 100 and shown == sorted(shown)
+
+
+def test_blind_guesses_by_one_expression(tmp_path):
+    rows = [row(n) for n in range(3)] + [
+        row(3) | {"negated_caption": "a dog without a mat", "caption": "a dog or a mat"}
+    ]
+    found = {
+        name: numbers for name, *numbers in measure(read_batches([write(tmp_path / "t.parquet", rows)]), 0).blind()
+    }
+    assert found["not"] == [0.75, 0.0, 0.875]
+    assert found["without"] == [0.25, 0.0, 0.625]
+    assert found["or"] == [0.0, 0.25, 0.625]
+    assert found["but not"] == [0.0, 0.0, 0.5]
 
 
 def test_the_page_does_not_depend_on_how_the_table_is_cut_but_on_the_seed(tmp_path):

@@ -86,3 +86,13 @@ def test_accuracy_on_the_english_web_treebank(capsys):
     with capsys.disabled():
         print(f"\nlexicon tagger on the treebank: {line.partition('; wrong')[0]}")
     assert share > 0.93
+
+
+def test_a_trained_pipelines_tags_and_lemmas_are_brought_to_the_rules_conventions():
+    text = (
+        "the/DT bride/NN and/CC groom/NN stand/VB on/IN a/DT porch/NN to/TO greet/VB guests/NNS and/CC did/VBD ride/VB"
+    )
+    words, tags = zip(*(word.split("/") for word in [*text.split(), "waves/NNS"]), strict=True)
+    doc = tagger.adapt(Doc(NLP.vocab, words=words, tags=list(tags), lemmas=["?"] * len(words)))
+    assert [token.tag_ for token in doc if token.tag_.startswith("VB")] == ["VBP", "VB", "VBD", "VB"]
+    assert [doc[i].lemma_ for i in (4, 9, 10, 13, 14)] == ["stand", "greet", "guest", "ride", "wave"]

@@ -1,8 +1,9 @@
-"""Show how a caption is negated: tags, subject, pairs, the choice, every sentence that would do, and its rule.
+"""Show how a caption is negated: tags, subject, pairs, the choice, and every sentence with its score and the reasons.
 
     python -m pipeline_lib.captions.explain "a dog on a red sofa" --spacy-model lexicon --seed 0
 
-Input: captions on the command line. Output: text.
+Input: captions on the command line. Output: text; before each sentence the probability that a strict reader calls it
+good, after it what moves the score most (`rules.scoring`).
 """
 
 import argparse
@@ -10,6 +11,8 @@ import argparse
 from pipeline_lib.captions.rules.backend import RuleBackend, parse_weights
 from pipeline_lib.captions.rules.forms import candidates
 from pipeline_lib.captions.rules.relations import parse
+from pipeline_lib.captions.rules.scenes import cut_heading
+from pipeline_lib.captions.rules.scoring import Scorer, reasons
 from pipeline_lib.formats.cc3m import Row
 from pipeline_lib.jobs.cli import run
 
@@ -19,19 +22,21 @@ def explain(backend: RuleBackend, text: str, key: str) -> str:
     (row,) = backend.negate([Row(key, text, "", None)])
     lines = [f"caption    {text}"]
     if text.strip():
-        caption = parse(backend.tagger(text))
+        caption = parse(backend.tagger(cut_heading(text)))
         lines.append("tags       " + " ".join(f"{token.text}/{token.tag_}" for token in caption.doc))
         lines.append(f"subject    {row['subject'] or '-'}")
-        offered = candidates(caption)
+        offered, scorer = candidates(caption), Scorer(caption)
         for number, pair in enumerate(caption.pairs):
             chosen = "*" if number == row["chosen_pair"] else " "
             link = f"{caption.text(pair.predicate)} | {caption.text(pair.object)}"
             lines.append(f"pair {number}   {chosen} {link}   ({pair.kind}, {pair.place})")
-            lines += [f"             {made.form.rule}: {made.text}" for made in offered if made.number == number]
+            for made in (made for made in offered if made.number == number):
+                why = ", ".join(f"{name} {part:+.1f}" for name, part in reasons(caption, made))
+                lines.append(f"      {scorer.quality(made):5.2f}  {made.form.rule}: {made.text}   ({why})")
     if row["reason"]:
         lines.append(f"refused    {row['reason']}")
     else:
-        lines.append(f"negated    {row['negated_caption']}   ({row['rule']})")
+        lines.append(f"negated    {row['negated_caption']}   ({row['rule']}, quality {row['quality']:.2f})")
         lines.append(f"exclusion  {row['exclusion_caption']}")
         lines.append(f"object     {row['object']}")
     return "\n".join(lines)
@@ -45,8 +50,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the choice")
     parser.add_argument("--key", default="000000000", help="the caption's key in its file")
     parser.add_argument("--word-weights", default="no=1,not=1,without=1", help="weights where several words fit")
+    parser.add_argument("--min-quality", type=float, default=0.0, help="score from which a sentence may be drawn")
     arguments = parser.parse_args()
-    backend = RuleBackend(arguments.spacy_model, arguments.seed, parse_weights(arguments.word_weights))
+    weights = parse_weights(arguments.word_weights)
+    backend = RuleBackend(arguments.spacy_model, arguments.seed, weights, arguments.min_quality)
     print("\n\n".join(explain(backend, caption, arguments.key) for caption in arguments.captions))
 
 

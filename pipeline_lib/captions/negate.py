@@ -1,7 +1,8 @@
 """Make the negation table of a captions file: one negated caption, or one reason for refusing it, per row.
 
     python -m pipeline_lib.captions.negate --captions captions.tsv --output negated.parquet \
-        --spacy-model lexicon --seed 0 --part 0 --parts 1 --workers 1 --word-weights no=1,not=1,without=1
+        --spacy-model lexicon --seed 0 --part 0 --parts 1 --workers 1 --min-quality 0.7 \
+        --word-weights no=1,not=1,without=1
 
 or, with a language model behind an OpenAI-compatible endpoint (vLLM, llama.cpp, Ollama),
 
@@ -13,21 +14,24 @@ or, with a language model behind an OpenAI-compatible endpoint (vLLM, llama.cpp,
 Input: the captions file (``caption TAB url``, no header, no quoting). Output: Parquet with the columns of
 `formats.negation.SCHEMA`, one row per line of the file and in its order. Texts that do not exist are null. The bytes do
 not depend on the number of workers. By rules, about 3,000 captions a second and worker, after 3 s to start; a language
-model takes as long as it takes, and what it has answered is never asked again.
+model takes as long as it takes, and what it has answered is never asked again. ``--sample 200`` is a pilot: it negates
+200 random rows, and prints what became of them, the tokens they took, and what the whole file would take.
 """
 
 import argparse
 import gc
+import hashlib
+import heapq
 import multiprocessing
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import fields
 from functools import cache, partial
-from itertools import islice
+from itertools import count, islice
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -55,18 +59,18 @@ class Slice(NamedTuple):
 
 
 @cache
-def _backend(spacy_model: str, seed: int, word_weights: str | None, chat: ChatSettings | None):
+def _backend(spacy_model: str, seed: int, min_quality: float, word_weights: str | None, chat: ChatSettings | None):
     """Return the rules' backend, or the language model's where it has settings; made once in a process."""
     # spaCy takes a second to load: a process that only hands out slices does without.
     with _spacy_without_torch(spacy_model):
         if chat is None:
             from pipeline_lib.captions.rules.backend import RuleBackend, parse_weights
 
-            backend = RuleBackend(spacy_model, seed, parse_weights(word_weights))
+            backend = RuleBackend(spacy_model, seed, parse_weights(word_weights), min_quality)
         else:
             from pipeline_lib.captions.chat.backend import ChatBackend
 
-            backend = ChatBackend(spacy_model, seed, chat)
+            backend = ChatBackend(spacy_model, seed, chat, min_quality)
     # Look for reference cycles rarely: a caption makes none that count, and looking took a sixth of the time.
     gc.freeze()
     gc.set_threshold(100_000)
@@ -149,16 +153,42 @@ def _check_some_negated(captions: str, counts: Counter) -> None:
     )
 
 
+def _sampled(rows: Iterable[Row], size: int, seed: int) -> tuple[list[Row], int]:
+    """Return random rows in their order, by seed and key, and how many rows there are."""
+    numbers = count(1)
+    total = 0
+
+    def drawn() -> Iterator[tuple[bytes, int, Row]]:
+        nonlocal total
+        for total, row in zip(numbers, rows, strict=False):
+            yield hashlib.blake2b(f"pilot:{seed}:{row.key}".encode(), digest_size=8).digest(), total, row
+
+    chosen = heapq.nsmallest(size, drawn())
+    return [row for _, _, row in sorted(chosen, key=lambda entry: entry[1])], total
+
+
+def _forecast(spent: Counter, sampled: int, total: int, seconds: float) -> str:
+    """Return what the pilot took, and what the whole file would take at the same rate."""
+    times = total / max(sampled, 1)
+    lines = [f"whole file {total:>9,} rows, {times:,.1f} times the sample: about {times * seconds / 3600:,.1f} hours"]
+    for name in ("requests", "prompt_tokens", "completion_tokens"):
+        if spent["requests"]:
+            lines.append(f"  {name:<18}{spent[name]:>9,} for the sample, about {times * spent[name]:,.0f} for all")
+    return "\n".join(lines)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Make the negation table of a captions file.")
     parser.add_argument("--captions", required=True, help="captions file: caption TAB url, may be .gz")
     parser.add_argument("--output", required=True, help="Parquet file to write")
     parser.add_argument("--spacy-model", required=True, help="'lexicon' or an installed spaCy pipeline")
     parser.add_argument("--seed", required=True, type=int, help="seed of every choice, together with a caption's key")
+    parser.add_argument("--min-quality", type=float, default=0.0, help="score (0 to 1) below which nothing is kept")
     parser.add_argument("--part", type=int, default=0, help="which part of the file, from 0")
     parser.add_argument("--parts", type=int, default=1, help="how many parts the file is cut into")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--backend", choices=["rules", "chat"], default="rules", help="what makes the sentences")
+    parser.add_argument("--sample", type=int, help="pilot: only so many rows, at random, and what all would take")
     rules = parser.add_argument_group("the rules")
     rules.add_argument("--word-weights", help="no=1,not=1,without=1: weights where several words fit")
     chat = parser.add_argument_group("a language model")
@@ -178,12 +208,16 @@ def _backend_settings(arguments: argparse.Namespace) -> tuple:
         if names:
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in names)
             raise ValueError(f"--backend {arguments.backend} {problem} {flags}")
+    if not 0 <= arguments.min_quality <= 1:
+        raise ValueError(f"--min-quality must be from 0 to 1, found {arguments.min_quality}")
+    if arguments.sample is not None and (arguments.sample < 1 or arguments.workers > 1):
+        raise ValueError(f"--sample takes 1 row or more and --workers 1, found {arguments.sample}")
     if arguments.workers < 1:
         raise ValueError(f"--workers must be 1 or more, found {arguments.workers}")
     if arguments.backend == "chat" and arguments.workers > 1:
         raise ValueError(f"--backend chat takes --workers 1 and more --concurrency, found {arguments.workers} workers")
     settings = None if arguments.backend == "rules" else ChatSettings(**chat)
-    return arguments.spacy_model, arguments.seed, arguments.word_weights, settings
+    return arguments.spacy_model, arguments.seed, arguments.min_quality, arguments.word_weights, settings
 
 
 def main(flags: list[str] | None = None) -> None:
@@ -194,6 +228,9 @@ def main(flags: list[str] | None = None) -> None:
         rows = Part(arguments.captions, arguments.part, arguments.parts, links=False)
     except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise ValueError(f"{arguments.captions}: expected a captions file that can be read, {error}") from error
+    total = None
+    if arguments.sample is not None:
+        rows, total = _sampled(rows, arguments.sample, arguments.seed)
     rows = progress(rows, what="negate captions", unit="captions")
     counts: Counter = Counter()
     busy_s = 0.0
@@ -207,7 +244,11 @@ def main(flags: list[str] | None = None) -> None:
             _check_some_negated(arguments.captions, counts)
     except OSError as error:
         raise ValueError(f"{arguments.output}: the table cannot be written here ({error})") from error
-    print(_summary(counts, busy_s, time.monotonic() - start), flush=True)
+    seconds = time.monotonic() - start
+    print(_summary(counts, busy_s, seconds), flush=True)
+    if total is not None:
+        spent = getattr(_backend(*settings), "spent", Counter())
+        print(_forecast(spent, counts["rows"], total, seconds), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
-"""Show the quality of a negation table on one page: how much was negated, why the rest was not, and samples to read.
+"""Show the quality of a negation table on one page: how much was negated, how good it is, and samples to read.
 
     python -m pipeline_lib.captions.quality --captions 00000.parquet 00001.parquet --seed 0 --output quality.html
 
 Inputs: the parts of a negation table (`negate`). Output: an HTML page that needs nothing else. Which rows are sampled
-depends on the seed and their keys alone, not on how the table is cut. About 300,000 rows a second.
+depends on the seed and their keys alone, not on how the table is cut; they are shown with the lowest score first.
+
+Two tables judge the run. The curve says how many rows are left, and how good they are expected to be by their scores,
+if more or fewer are kept. The blind guesses say how well one expression alone tells the negated caption from its
+caption, without the image: half of the guesses are right by chance.
 """
 
 import argparse
@@ -17,6 +21,7 @@ from typing import NamedTuple
 
 import jinja2
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline_lib.formats.negation import NEGATION_WORDS, SCHEMA
@@ -26,6 +31,10 @@ from pipeline_lib.jobs.files import parquet_errors, write_text
 SAMPLES = 100
 REFUSALS = 30
 BATCH_ROWS = 10_000
+# Scores are counted in steps of a hundredth.
+STEPS = 100
+# What a guess without the image could go by.
+EXPRESSIONS = (*NEGATION_WORDS, "but not", "does not", "do not", "is not", "are not", "or", "nearby")
 
 
 class Quality(NamedTuple):
@@ -35,6 +44,25 @@ class Quality(NamedTuple):
     provenance: Counter  # rows by (backend, model, prompt, code, seed)
     negated: list[dict]  # sampled rows of the table
     refused: list[dict]
+
+    def curve(self) -> list[tuple[float, int, float]]:
+        """Return (score, rows with that score or more, the share of them that is expected to be good)."""
+        found, rows, good = [], 0, 0.0
+        for step in range(STEPS, -1, -1):
+            count = self.counts["quality", step]
+            rows, good = rows + count, good + count * step / STEPS
+            if rows and step % 5 == 0 and count + self.counts["quality", step + 1]:
+                found.append((step / STEPS, rows, good / rows))
+        return found
+
+    def blind(self) -> list[tuple[str, float, float, float]]:
+        """Return expression, its share of negated captions and of their captions, and the right guesses by it alone."""
+        negated = max(self.counts["status", "negated"], 1)
+        found = []
+        for expression in EXPRESSIONS:
+            said, known = (self.counts[place, expression] / negated for place in ("negated", "caption"))
+            found.append((expression, said, known, 0.5 + abs(said - known) / 2))
+        return sorted(found, key=lambda entry: -entry[3])
 
 
 def read_batches(paths: Iterable[str | Path]) -> Iterator[pa.RecordBatch]:
@@ -63,13 +91,26 @@ def measure(batches: Iterable[pa.RecordBatch], seed: int) -> Quality:
         provenance.update(zip(*columns, strict=True))
         for found in batch["pairs"].value_lengths().value_counts().to_pylist():
             counts["pairs", found["values"]] += found["counts"]
+        _count_texts(counts, batch)
         keys, statuses = batch["key"].to_pylist(), batch["status"].to_pylist()
         for status, size in (("negated", SAMPLES), ("refused", REFUSALS)):
             drawn = ((_draw(seed, key), i) for i, key in enumerate(keys) if statuses[i] == status)
             fresh = [(number, batch.slice(i, 1).to_pylist()[0]) for number, i in heapq.nsmallest(size, drawn)]
             samples[status] = heapq.nsmallest(size, samples[status] + fresh, key=lambda entry: entry[0])
+    samples["negated"].sort(key=lambda entry: (entry[1]["quality"] or 0.0, entry[0]))
     negated, refused = ([row for _, row in samples[status]] for status in ("negated", "refused"))
     return Quality(counts, provenance, negated, refused)
+
+
+def _count_texts(counts: Counter, batch: pa.RecordBatch) -> None:
+    """Count the scores of the negated captions, and the expressions in them and in their captions."""
+    negated = batch.filter(pc.equal(batch["status"], "negated"))
+    for score in negated["quality"].drop_null().to_pylist():
+        counts["quality", int(score * STEPS + 0.5)] += 1
+    for place, column in (("negated", "negated_caption"), ("caption", "caption")):
+        for expression in EXPRESSIONS:
+            has = pc.match_substring_regex(negated[column], rf"(?i)\b{expression}\b")
+            counts[place, expression] += pc.sum(has).as_py() or 0
 
 
 def _draw(seed: int, key: str) -> int:
@@ -127,6 +168,8 @@ def page(quality: Quality) -> str:
         rows=sum(quality.provenance.values()),
         negated=quality.counts["status", "negated"],
         provenance=sorted(quality.provenance.items(), key=lambda item: -item[1]),
+        curve=quality.curve(),
+        blind=quality.blind() if quality.counts["status", "negated"] else [],
         samples=samples,
         refusals=quality.refused,
     )

@@ -88,6 +88,7 @@ Config = section(
         backend=Literal["rules", "chat"],
         spacy_model=Line,
         seed=Seed,
+        min_quality=Share,
         word_weights=Annotated[dict[Literal["no", "not", "without"], Positive], Field(min_length=3)],
         chat=section(
             url=Annotated[Address, SECRET],

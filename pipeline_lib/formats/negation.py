@@ -18,6 +18,7 @@ SCHEMA = pa.schema(
         ("negated_caption", pa.string()),
         ("exclusion_caption", pa.string()),
         ("object", pa.string()),
+        ("quality", pa.float64()),  # probability that a strict reader calls the negated caption good, of four digits
         ("status", pa.string()),  # "negated" or "refused"
         ("reason", pa.string()),  # of a refusal
         ("backend", pa.string()),  # with its spaCy pipeline: "rules:lexicon"

@@ -25,7 +25,7 @@ rule captions_negate:
     params:
         code=code_version("pipeline_lib.captions.negate"),
         parts=lookup("fetch/parts", within=config),
-        captions=settings(SECTION, "backend", "spacy_model", "seed"),
+        captions=settings(SECTION, "backend", "spacy_model", "seed", "min_quality"),
         # Options of the other backend rerun nothing.
         backend=flags(settings(SECTION["chat"]) if SECTION["backend"] == "chat" else WEIGHTS),
     shell:
@@ -39,6 +39,7 @@ rule captions_negate:
             --backend {params.captions[backend]} \
             --spacy-model {params.captions[spacy_model]:q} \
             --seed {params.captions[seed]} \
+            --min-quality {params.captions[min_quality]} \
             {params.backend} \
             --output {output:q}
         """

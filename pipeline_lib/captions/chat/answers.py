@@ -1,4 +1,4 @@
-"""Read a language model's answers, and trust none: schema, phrases that stand in the caption, faithful sentences.
+"""Read a language model's answers, and trust none: JSON of a schema, phrases of the caption, faithful sentences.
 
 Inputs: the text of an answer, and the tagged caption. Outputs: subject and pairs as spans of the caption
 (`read_pairs`), or the three texts of a negation (`read_sentences`). An answer that cannot be used raises `Unusable`
@@ -16,6 +16,7 @@ from pipeline_lib.captions.rules.chunks import WORDS, Caption, Pair, Span
 from pipeline_lib.clip.tokenizer import fits_clip
 from pipeline_lib.formats.negation import NEGATION_WORDS
 
+MAX_TRIES = 200  # braces at which an object may start
 _TEXT = {"type": "string", "minLength": 1}
 
 
@@ -58,12 +59,30 @@ class Sentences(NamedTuple):
     exclusion: str
 
 
+def _find_object(answer: str) -> dict:
+    """Return the last JSON object in an answer: alone, in a code fence, in prose, or after the model's thinking."""
+    text = answer.rpartition("</think>")[2]
+    decoder, found, at = json.JSONDecoder(), None, text.find("{")
+    for _ in range(MAX_TRIES):
+        if at < 0:
+            break
+        try:
+            content, end = decoder.raw_decode(text, at)
+            found = content
+        except (ValueError, RecursionError):
+            end = at + 1
+        at = text.find("{", end)
+    if found is None:
+        raise ValueError("no JSON object")
+    json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is JSON, and no text
+    return found
+
+
 def _parse(answer: str, schema: dict) -> dict:
     try:
-        content = json.loads(answer)
-        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair is JSON, and no text
+        content = _find_object(answer)
     except (ValueError, RecursionError):
-        raise Unusable("it is not JSON", Reason.NO_ANSWER) from None
+        raise Unusable("it has no JSON object", Reason.NO_ANSWER) from None
     for error in jsonschema.Draft202012Validator(schema).iter_errors(content):
         place = "/".join(map(str, error.absolute_path)) or "the object"
         raise Unusable(f"{place} does not fit the schema ({error.validator})", Reason.NO_ANSWER)

@@ -11,6 +11,7 @@ Input: rows of the captions file. Output: rows of the negation table; answers ar
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +23,10 @@ from pipeline_lib.captions.rules import checks
 from pipeline_lib.captions.rules.backend import blank_row, choices, load_tagger
 from pipeline_lib.captions.rules.checks import Reason
 from pipeline_lib.captions.rules.chunks import Caption
+from pipeline_lib.captions.rules.forms import Candidate, Form
 from pipeline_lib.captions.rules.relations import parse
+from pipeline_lib.captions.rules.scenes import cut_heading
+from pipeline_lib.captions.rules.scoring import Scorer
 from pipeline_lib.formats.cc3m import Row
 
 Answer = TypeVar("Answer")
@@ -41,12 +45,14 @@ class ChatBackend:
 
     name = "chat"
 
-    def __init__(self, spacy_model: str, seed: int, settings: ChatSettings):
+    def __init__(self, spacy_model: str, seed: int, settings: ChatSettings, min_quality: float = 0.0):
         parse_endpoint(settings.url)
         self.tagger = load_tagger(spacy_model)
         self.spacy_model = spacy_model
         self.seed = seed
         self.settings = settings
+        self.min_quality = min_quality
+        self.spent: Counter = Counter()  # requests and tokens
         self._api_key = read_api_key(settings.api_key_variable)
         self._decompose = _prompt("decompose.txt")
         self._form = _prompt("form.txt")
@@ -59,7 +65,7 @@ class ChatBackend:
         Raises ValueError if the endpoint does not answer, or the cache cannot be used. What was answered stays there.
         """
         with open_cache(self.settings.cache) as cache:
-            return asyncio.run(self._negate_all(rows, ChatClient(self.settings, self._api_key, cache)))
+            return asyncio.run(self._negate_all(rows, ChatClient(self.settings, self._api_key, cache, self.spent)))
 
     async def _negate_all(self, rows: Sequence[Row], client: ChatClient) -> list[dict]:
         try:
@@ -73,7 +79,7 @@ class ChatBackend:
         result = blank_row(row, f"{self.name}:{self.spacy_model}", self.seed, self.settings.model, self.prompt)
         reason = Reason(row.problem) if row.problem else checks.refuse_text(row.caption)
         if reason is None:
-            caption = parse(self.tagger(row.caption))
+            caption = parse(self.tagger(cut_heading(row.caption)))
             reason = checks.refuse_parsed(caption)
             if reason is None or reason in PARSER_REASONS:
                 try:
@@ -106,8 +112,13 @@ class ChatBackend:
             facts | result["pairs"][chosen],
             lambda answer: read_sentences(answer, caption, found, chosen, self.tagger),
         )
+        candidate = Candidate(chosen, found.pairs[chosen], Form(self.name, made.word, (), None), made.negated)
+        quality = Scorer(caption).quality(candidate)
+        if quality < self.min_quality:
+            return Reason.DOUBTFUL
         result.update(
             chosen_pair=chosen,
+            quality=round(quality, 4),
             negation_word=made.word,
             negated_caption=made.negated,
             exclusion_caption=made.exclusion,

@@ -1,5 +1,7 @@
 """Ask an OpenAI-compatible chat endpoint: bounded, patient with a busy server, and never saying the API key aloud.
 
+An endpoint that refuses ``response_format``, the request for JSON of a schema, is asked without it from then on.
+
 What may be gone at the next attempt (timeout, a transient status, a broken connection or body) is tried again after an
 exponential back-off with jitter, or after what the server's ``Retry-After`` asks for; anything else is a mistake that
 the user has to mend, a ValueError that names the address and what it said.
@@ -18,6 +20,7 @@ import random
 import re
 import sqlite3
 from asyncio import sleep
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -31,6 +34,7 @@ from pipeline_lib.jobs.retry import back_off_s, is_transient, parse_retry_after
 
 LONGEST_WAIT_S = 600.0
 MAX_BODY_BYTES = 1 << 22
+FORMAT_REFUSED = (400, 404, 415, 422, 501)  # what servers say that know no response_format
 LOCK_TIMEOUT_S = 60.0  # another process writes to the cache for milliseconds at a time
 
 
@@ -118,12 +122,15 @@ class _Transient(Exception):
 class ChatClient:
     """Answers requests from the cache, or from the endpoint, with the API key as a bearer token."""
 
-    def __init__(self, settings: ChatSettings, api_key: str | None, cache: AnswerCache):
+    def __init__(self, settings: ChatSettings, api_key: str | None, cache: AnswerCache, spent: Counter):
+        """Prepare; `spent` counts ``requests``, ``prompt_tokens`` and ``completion_tokens``."""
         self._settings = settings
         self._endpoint = parse_endpoint(settings.url)
         self._name = str(self._endpoint.with_query(None).with_fragment(None))
         self._api_key = api_key
         self._cache = cache
+        self._spent = spent
+        self._takes_format = True
         self._turns = asyncio.Semaphore(settings.concurrency)
 
     async def __aenter__(self) -> Self:
@@ -159,6 +166,9 @@ class ChatClient:
         )
 
     async def _post(self, request: dict) -> str:
+        has_format = self._takes_format and "response_format" in request
+        if not has_format:
+            request = {name: value for name, value in request.items() if name != "response_format"}
         try:
             async with self._session.post(self._endpoint, json=request, allow_redirects=False) as response:
                 body = await _read(response)
@@ -171,6 +181,9 @@ class ChatClient:
         status = response.status
         if is_transient(status):
             raise _Transient(f"status {status}", parse_retry_after(response.headers.get("Retry-After")) or 0.0)
+        if status in FORMAT_REFUSED and has_format:
+            self._takes_format = False
+            return await self._post(request)
         if status != 200:
             said = self._redacted(" ".join(body.decode("utf-8", errors="replace").split()))[:300]
             raise ValueError(
@@ -178,10 +191,18 @@ class ChatClient:
                 "API key of captions.chat"
             )
         try:
-            content = json.loads(body)["choices"][0]["message"]["content"] or ""
+            completion = json.loads(body)
+            content = completion["choices"][0]["message"]["content"] or ""
+            self._count(completion.get("usage"))
             return content.encode("utf-8", errors="replace").decode()
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
             raise _Transient("status 200 with something that is no chat completion") from None
+
+    def _count(self, usage: object) -> None:
+        self._spent["requests"] += 1
+        for name in ("prompt_tokens", "completion_tokens"):
+            number = usage.get(name) if isinstance(usage, dict) else None
+            self._spent[name] += number if isinstance(number, int) else 0
 
     def _redacted(self, text: str) -> str:
         return text.replace(self._api_key, "***") if self._api_key else text

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pipeline_lib.captions.rules.chunks import WORDS, Caption, Pair, Span
 from pipeline_lib.captions.rules.rewriting import Rewrite
+from pipeline_lib.captions.rules.visibility import head_of
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
 # What says the place where a thing is not: "a bench near a lake" is "a bench with no lake nearby".
@@ -27,6 +28,8 @@ class Link(NamedTuple):
 def without(caption: Caption, pair: Pair) -> str | None:
     """Write "without a hat"."""
     link, first, i = _removable_link(caption, pair), pair.object[0], noun_start(caption, pair.object)
+    if _goes_on(caption, pair):
+        return None
     if link is None or i is None or _is_definite(caption, pair, link):
         return None
     keeps_article = i == first + 1 and caption.lower[first] in ("a", "an")
@@ -36,11 +39,17 @@ def without(caption: Caption, pair: Pair) -> str | None:
 def with_no(caption: Caption, pair: Pair) -> str | None:
     """Write "with no hat", "with no lake nearby"."""
     link, first, i = _removable_link(caption, pair), pair.object[0], noun_start(caption, pair.object)
-    if link is None or i is None:
+    if link is None or i is None or _goes_on(caption, pair):
         return None
     if _is_definite(caption, pair, link):
         return _replace_link(caption, pair, link, "with no", first + 1)
     return _replace_link(caption, pair, link, "with no", i) if takes_no(caption, pair.object) else None
+
+
+def _goes_on(caption: Caption, pair: Pair) -> bool:
+    """Whether *with* follows, so that the scope is unclear: "without a dress with a full skirt"."""
+    stop = pair.object[1]
+    return stop < len(caption.lower) and caption.lower[stop] == "with"
 
 
 def _is_definite(caption: Caption, pair: Pair, link: Link) -> bool:
@@ -51,7 +60,8 @@ def _is_definite(caption: Caption, pair: Pair, link: Link) -> bool:
 
 def _replace_link(caption: Caption, pair: Pair, link: Link, words: str, kept: int) -> str:
     """Put `words` in the place of the link and leave out the object's words before token `kept`."""
-    edit = Rewrite(caption).replace(link.start, words).drop(link.start + 1, link.stop).drop(pair.object[0], kept)
+    edit = Rewrite(caption, pair).replace(link.start, words).drop(link.start + 1, link.stop).drop(pair.object[0], kept)
+    edit = edit if caption.lower[kept] in ("a", "an") else edit.drop_articles()
     return (edit.put_after(pair.object[1] - 1, link.end) if link.end else edit).text()
 
 
@@ -74,10 +84,10 @@ def takes_no(caption: Caption, span: Span) -> bool:
     return tag not in ("DT", "PRP$", "PRP", "NNP", "WDT") or caption.lower[start] in WORDS.indefinites
 
 
-def put_no(caption: Caption, span: Span) -> str | None:
-    """Write *no* in the place of a noun phrase's article or number."""
-    i = noun_start(caption, span)
-    return None if i is None else Rewrite(caption).put(i, "no").drop(span[0], i).text()
+def put_no(caption: Caption, pair: Pair) -> str | None:
+    """Write *no* in the place of the article or number of a pair's object."""
+    i = noun_start(caption, pair.object)
+    return None if i is None else Rewrite(caption, pair).put(i, "no").drop(pair.object[0], i).drop_articles().text()
 
 
 def _removable_link(caption: Caption, pair: Pair) -> Link | None:
@@ -87,8 +97,10 @@ def _removable_link(caption: Caption, pair: Pair) -> Link | None:
         case "with" | "contents":
             return Link(*pair.predicate)
         case "and":
-            shared = pair.place != "first" or any(other.object == pair.owner for other in caption.pairs)
-            parted = not shared and not is_listed(caption, pair) and and_takes(caption, pair) == "no"
+            shared = pair.place != "first" or any(other.object == pair.owner for other in caption.told)
+            takes = and_takes(caption, pair)
+            of_owner = bool(takes) and "o" in caption.code[slice(*pair.owner)] and takes_no(caption, pair.object)
+            parted = not shared and (takes == "no" or of_owner)
             return Link(*pair.predicate) if parted else None
         case "participle":
             return _possession_link(caption, pair) or _companion_link(caption, pair)
@@ -105,10 +117,10 @@ def _place_link(caption: Caption, pair: Pair) -> Link | None:
         return None
     if (link == "in" and head in WORDS.worn) or (link == "under" and head in ("umbrella", "parasol", "blanket")):
         return Link(start, stop)
-    if any(other.kind == "with" and other.object == pair.owner for other in caption.pairs):
+    if any(other.kind == "with" and other.object == pair.owner for other in caption.told):
         return None  # "a card with a bow with no red background"
     if (link in ("on", "against", "over") and head in ("background", "backdrop")) or (
-        link in ("during", "after", "before", "at") and head in WORDS.weather
+        link in ("after", "before") and head in WORDS.weather
     ):
         return Link(start, stop)
     if link == "in" and head in WORDS.haze:
@@ -116,6 +128,8 @@ def _place_link(caption: Caption, pair: Pair) -> Link | None:
     near = link in WORDS.near
     if caption.tags[start - 1][:2] != "NN" or head in WORDS.weather or (following == "p" and not near):
         return None
+    if caption.tags[pair.object[0]] == "PRP$" or head_of(caption, pair.object) != pair.object[1] - 1:
+        return None  # "no background of leaves in the background"
     if link in WHERE_ABSENT and (near or head not in TAGGER_WORDS.animate):
         return Link(start, stop, WHERE_ABSENT[link])
     return Link(start, stop, "nearby") if link in ("by", "along") and head in WORDS.shores else None
@@ -137,7 +151,9 @@ def _possession_link(caption: Caption, pair: Pair) -> Link | None:
         return None
     if pair.place == "later" and lemma != "wear":
         return None
-    if following == "p" and caption.lower[pair.object[1]] in WORDS.completing - {"with"}:
+    if following == "S":
+        return None  # "a woman without a flower while sitting on a pier"
+    if following == "p" and caption.lower[pair.object[1]] in WORDS.completing:
         return None  # "pulling a cart | through a brook"
     needed = (
         (lemma == "isolate" and head != "background")
@@ -155,6 +171,8 @@ def _companion_link(caption: Caption, pair: Pair) -> Link | None:
     if last is None or caption.tags[start][:2] != "VB" or caption.lemmas[start] not in WORDS.companioned:
         return None
     link, following = caption.words(last), caption.next_kind(pair.object[1])
+    if caption.tags[pair.object[0]] == "PRP$":
+        return None  # "sits without his gallery in the background"
     if link == "with":
         return Link(*last)
     if (link in WORDS.near and following in ".p") or (link in ("in front of", "behind") and following == "."):
@@ -176,6 +194,8 @@ def and_takes(caption: Caption, pair: Pair) -> str:
     of_both = not WORDS.together.isdisjoint(lower[max(0, owner - 3) : link])
     if a == b or lower[link] not in ("and", "&") or of_both or mutual:
         return ""
+    if is_listed(caption, pair):
+        return ""  # "a giraffe, a zebra and no lion"
     if caption.next_kind(stop) in "cn" or "," in code[owner_stop:first] or noun_start(caption, pair.object) is None:
         return ""
     singular = tags[stop - 1] == "NN" and tags[first] not in ("DT", "PRP$", "CD")
@@ -189,6 +209,7 @@ def and_takes(caption: Caption, pair: Pair) -> str:
     if named and "o" in code[owner:owner_stop]:
         return ""  # "a portrait of a painter and poet" may be of one
     # "A and B" may be the object of a preposition other than *with*, where "on grass and no rocks" is odd.
-    of = next((other.predicate[1] - 1 for other in caption.pairs if other.object == pair.owner), None)
-    in_phrase = of is not None and tags[of] in ("IN", "TO") and lower[of] != "with"
+    of = next((other.predicate[1] - 1 for other in caption.told if other.object == pair.owner), None)
+    in_phrase = of is not None and ((tags[of] in ("IN", "TO") and lower[of] != "with") or lower[of] == "featuring")
+    in_phrase = in_phrase or "o" in code[max(0, owner - 1) : link]  # "full of poppies and no grasses"
     return "not" if named or in_phrase or not takes_no(caption, pair.object) else "no"

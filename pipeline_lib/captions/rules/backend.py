@@ -1,24 +1,25 @@
 """The rule-based backend: captions in, rows of the negation table out.
 
-A row depends on nothing but the caption, its key and the seed, so order, slices and workers do not change it. Where
-the chosen pair has no safe sentence the next one, in random order, takes its place; a caption whose pairs all fail is
-refused with the reason of the pair that was chosen first.
+A row depends on nothing but the caption, its key and the seed, so order, slices and workers do not change it. What may
+be drawn are the candidates that the score (`scoring`) calls good with a probability of `min_quality` or more. A pair
+with a negation word is drawn by the words' weights, then a form; where a sentence fails the checks the next follows.
 """
 
 import hashlib
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import spacy
 from spacy.language import Language
 
 import pipeline_lib.captions.tagger  # noqa: F401 (registers the component)
-from pipeline_lib.captions.rules import checks
+from pipeline_lib.captions.rules import checks, scenes
 from pipeline_lib.captions.rules.checks import Reason
 from pipeline_lib.captions.rules.chunks import Caption
 from pipeline_lib.captions.rules.forms import Candidate, candidates
 from pipeline_lib.captions.rules.relations import parse
 from pipeline_lib.captions.rules.rewriting import exclusion
+from pipeline_lib.captions.rules.scoring import Scorer
 from pipeline_lib.clip.tokenizer import fits_clip
 from pipeline_lib.formats.cc3m import Row
 from pipeline_lib.formats.negation import NEGATION_WORDS, SCHEMA
@@ -37,12 +38,14 @@ def load_tagger(name: str) -> Language:
         tagger.add_pipe("lexicon_tagger")
         return tagger
     try:
-        return spacy.load(name, exclude=["ner"])
+        tagger = spacy.load(name, exclude=["ner"])
     except OSError as error:
         raise ValueError(
             f"the spaCy pipeline {name!r} is not installed; install it with `python -m spacy download {name}` "
             "or choose 'lexicon', which needs no download"
         ) from error
+    tagger.add_pipe("caption_conventions")
+    return tagger
 
 
 def parse_weights(text: str) -> dict[str, float]:
@@ -77,15 +80,20 @@ def choices(seed: int, key: str) -> random.Random:
 
 
 class RuleBackend:
-    """Negate captions by the rules; `word_weights` say how often each negation word is taken where several fit."""
+    """Negate captions by the rules.
+
+    `word_weights` say how often each negation word is taken where several fit; of what scores below `min_quality`,
+    a probability, nothing is taken.
+    """
 
     name = "rules"
 
-    def __init__(self, spacy_model: str, seed: int, word_weights: Mapping[str, float]):
+    def __init__(self, spacy_model: str, seed: int, word_weights: Mapping[str, float], min_quality: float = 0.0):
         self.tagger = load_tagger(spacy_model)
         self.spacy_model = spacy_model
         self.seed = seed
         self.word_weights = word_weights
+        self.min_quality = min_quality
 
     def negate(self, rows: Iterable[Row]) -> list[dict]:
         """Return one row of the negation table per row of the captions file, in order."""
@@ -95,7 +103,7 @@ class RuleBackend:
         result = blank_row(row, f"{self.name}:{self.spacy_model}", self.seed)
         reason = Reason(row.problem) if row.problem else checks.refuse_text(row.caption)
         if reason is None:
-            caption = parse(self.tagger(row.caption))
+            caption = parse(self.tagger(scenes.cut_heading(row.caption)))
             result["subject"] = caption.text(caption.subject)
             result["pairs"] = [caption.pair_texts(pair) for pair in caption.pairs]
             reason = checks.refuse_parsed(caption) or self._fill(result, caption)
@@ -103,38 +111,42 @@ class RuleBackend:
         return result
 
     def _fill(self, result: dict, caption: Caption) -> Reason | None:
-        """Fill `result` with the first candidate that passes the checks, in random order; else return why not."""
-        choice, offered, refusal = choices(self.seed, result["key"]), candidates(caption), None
-        for number in sorted(range(len(caption.pairs)), key=lambda _: choice.random()):
-            pair = caption.pairs[number]
-            if checks.quantified(caption, pair):
-                refusal = refusal or Reason.QUANTIFIER
-                continue
-            options = [candidate for candidate in offered if candidate.number == number]
-            refusal = refusal or (Reason.UNFAITHFUL if options else Reason.NO_RULE)
-            without = exclusion(caption, pair)
-            for drawn in self._shuffled(options, choice):
-                problem = checks.unfaithful(caption, pair, drawn.form.word, drawn.text, without)
-                if problem is None and fits_clip(drawn.text):
-                    result.update(
-                        chosen_pair=number,
-                        negation_word=drawn.form.word,
-                        negated_caption=drawn.text,
-                        exclusion_caption=without,
-                        object=caption.text(pair.object),
-                        status="negated",
-                        rule=drawn.form.rule,
-                    )
-                    return None
-        return refusal
+        """Fill `result` with the first candidate, in random order, that passes the checks; else return why not."""
+        safe = [number for number, pair in enumerate(caption.pairs) if not checks.quantified(caption, pair)]
+        offered = [made for made in candidates(caption) if made.number in safe]
+        if not offered:
+            return Reason.NO_RULE if safe else Reason.QUANTIFIER
+        scorer = Scorer(caption)
+        scored = [(made, quality) for made in offered if (quality := scorer.quality(made)) >= self.min_quality]
+        for drawn, quality in self._shuffled(scored, choices(self.seed, result["key"])):
+            without = exclusion(caption, drawn.pair)
+            problem = checks.unfaithful(caption, drawn.pair, drawn.form.word, drawn.text, without)
+            if problem is None and fits_clip(drawn.text):
+                result.update(
+                    chosen_pair=drawn.number,
+                    negation_word=drawn.form.word,
+                    negated_caption=drawn.text,
+                    exclusion_caption=without,
+                    object=caption.text(drawn.pair.object),
+                    quality=round(quality, 4),
+                    status="negated",
+                    rule=drawn.form.rule,
+                )
+                return None
+        return Reason.UNFAITHFUL if scored else Reason.DOUBTFUL
 
-    def _shuffled(self, options: list[Candidate], choice: random.Random) -> list[Candidate]:
-        """Shuffle the candidates: by the weights of their words, then evenly among those with the same word."""
-        by_word: dict[str, list[Candidate]] = {}
-        for option in options:
-            by_word.setdefault(option.form.word, []).append(option)
-        shuffled = []
-        # Exponential keys with rates w sort the words as drawing them one by one by weight w would.
-        for word in sorted(by_word, key=lambda word: choice.expovariate(self.word_weights[word])):
-            shuffled += sorted(by_word[word], key=lambda _: choice.random())
-        return shuffled
+    def _shuffled(
+        self, scored: list[tuple[Candidate, float]], choice: random.Random
+    ) -> Iterator[tuple[Candidate, float]]:
+        """Yield the candidates in random order: pairs with a word by its weight, then evenly among their forms.
+
+        What people hardly say ("but not") follows what they do say.
+        """
+        groups: dict[tuple[bool, int, str], list[tuple[Candidate, float]]] = {}
+        for made, quality in scored:
+            group = (made.form.is_last_resort, made.number, made.form.word)
+            groups.setdefault(group, []).append((made, quality))
+        # Exponential keys with rates w sort as drawing one by one by weight w would.
+        keys = {group: choice.expovariate(self.word_weights[group[2]]) for group in groups}
+        for group in sorted(groups, key=lambda group: (group[0], keys[group])):
+            yield from sorted(groups[group], key=lambda _: choice.random())

@@ -8,6 +8,7 @@ import enum
 import re
 
 from pipeline_lib.captions.rules.chunks import WORDS, Caption, Pair, Span
+from pipeline_lib.captions.rules.scenes import SCENES, tells_no_picture
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 from pipeline_lib.captions.tagger.lexicon import in_lexicon
 from pipeline_lib.clip.tokenizer import fits_clip
@@ -20,7 +21,7 @@ MARKUP = re.compile(r"</?\w+[^>]*>|&\w+;|https?:|www\.")
 AFTER_COMMAND = ("DT", "PRP", "PRP$", "RP", "TO")
 AFTER_COMMANDING_NOUN = ("NN", "NNS", "JJ", "DT", "PRP$", "CD", "JJR", "NNP")
 # What a form may take out of a caption, beside the pair's predicate.
-REPLACEABLE = {"with", "and", "has", "had", "have", "can", "the"} | WORDS.indefinites
+REPLACEABLE = {"with", "and", "a", "an", "has", "had", "have", "can", "the"} | WORDS.indefinites
 
 
 class Reason(enum.StrEnum):
@@ -38,9 +39,11 @@ class Reason(enum.StrEnum):
     COMMAND = "command"
     CONVERSATION = "conversation"
     NO_NOUN = "no-noun"
+    NO_PICTURE = "no-picture"  # told of the past or the future, advice, an address to the reader
     NO_PAIR = "no-pair"
     QUANTIFIER = "quantifier"
     NO_RULE = "no-rule"
+    DOUBTFUL = "doubtful"  # no sentence whose score reaches `min_quality`
     UNFAITHFUL = "unfaithful"
     NO_ANSWER = "no-answer"  # a language model gave no answer of the wanted form
 
@@ -81,10 +84,10 @@ def refuse_parsed(caption: Caption) -> Reason | None:
         return Reason.NOT_ENGLISH
     if caption.subject is None:
         return Reason.NO_NOUN
+    if tells_no_picture(caption):
+        return Reason.NO_PICTURE
     if not caption.pairs:
         return Reason.NO_PAIR
-    if any(tag == "MD" and word in WORDS.uncertain_modals for word, tag in zip(lower, tags, strict=True)):
-        return Reason.NO_RULE
     return None
 
 
@@ -114,7 +117,7 @@ def unfaithful(caption: Caption, pair: Pair, word: str, negated: str, exclusion:
     if len(negations) != 1 or negations[0] not in (word, "cannot"):
         return "one negation word expected"
     content = WORD.findall(caption.text(_without_article(caption, pair.object)).lower())
-    if not content or not _contains(new, content):
+    if not content or not _contains(_members(new), _members(content)):
         return "the object is gone"
     if _contains(left, content):
         return "the exclusion caption still has the object"
@@ -123,6 +126,9 @@ def unfaithful(caption: Caption, pair: Pair, word: str, negated: str, exclusion:
         return "words of the caption are gone"
     if not any(kept in left and _names(caption, i) for i, kept in enumerate(caption.lower)):
         return "the exclusion caption names nothing"
+    of_picture = pair.kind == "picture" or caption.code[pair.predicate[1] - 1] == "o"  # "photo | of | a dog"
+    if not of_picture and set(left) <= SCENES.carriers | SCENES.fillers:
+        return "the exclusion caption names no more than a picture"
     if left[0] != old[0] and caption.lower[0] == old[0] and (pair.place != "start" or left[0] in WORDS.dangling):
         return "the exclusion caption does not begin well"
     if not set(left) <= set(old) or left[-1] in WORDS.dangling or len(left) >= len(old):
@@ -139,6 +145,11 @@ def _without_article(caption: Caption, span: Span) -> Span:
     while start < stop - 1 and (caption.lower[start] in WORDS.indefinites or caption.lower[start] == "the"):
         start += 1
     return start, stop
+
+
+def _members(words: list[str]) -> list[str]:
+    """Return words without what joins a list or opens its members: "a hat and a scarf" is denied as "hat or scarf"."""
+    return [word for word in words if word not in ("and", "or", "a", "an", "the")]
 
 
 def _contains(text: list[str], part: list[str]) -> bool:

@@ -42,6 +42,9 @@ CHUNK = re.compile(rf"(?P<n>{_PHRASE}(?:o{_PHRASE})*)|(?P<p>Ii*|o)|(?P<other>.)"
 WORDS = read_word_lists(Path(__file__).with_name("words.txt"))
 
 
+_COMPOUNDS = read_word_lists(Path(__file__).with_name("abstract.txt")).compounds
+
+
 def _by_first_word(phrases: frozenset[str]) -> dict[str, list[list[str]]]:
     """Return first word to the rests of the phrases that start with it, the longest first."""
     found: dict[str, list[list[str]]] = {}
@@ -94,6 +97,7 @@ class Caption:
     code: str  # one letter per token, see the module
     chunks: list[Chunk]
     subject: Span | None = None  # the first noun phrase
+    told: list[Pair] = field(default_factory=list)  # every predicate-object pair
     pairs: list[Pair] = field(default_factory=list)  # those that can be negated, in the order of their predicates
 
     @cached_property
@@ -121,17 +125,29 @@ class Caption:
         """Return the kind of the first chunk at or after token `i`; a full stop where there is none."""
         return next((chunk.kind for chunk in self.chunks if chunk.start >= i), ".")
 
-    def adverbs_before(self, i: int) -> int:
-        """Return where the adverbs right before token `i` start."""
-        while i and self.code[i - 1] == "R":
+    def kinds_after(self, i: int) -> tuple[str, list[Span]]:
+        """Return the kinds of the chunks at and after token `i` as one text, and their spans."""
+        chunks = [chunk for chunk in self.chunks if chunk.start >= i]
+        return "".join(chunk.kind for chunk in chunks), [chunk.span for chunk in chunks]
+
+    def adverbs_before(self, i: int, true: bool = False) -> int:
+        """Return where the adverbs right before token `i` start; only those that *not* may stand before, if `true`."""
+        while i and self.code[i - 1] == "R" and not (true and self._is_loose_adverb(i - 1)):
             i -= 1
         return i
+
+    def _is_loose_adverb(self, i: int) -> bool:
+        return not self.lower[i].endswith("ly") and self.lower[i] not in WORDS.true_adverbs
 
     def adverbs_after(self, i: int) -> int:
         """Return where the adverbs end that start at token `i`."""
         while i < len(self.code) - 1 and self.code[i] == "R":
             i += 1
         return i
+
+    def is_compound(self, i: int) -> bool:
+        """Whether the word at `i` and the one before name what shows, though the last alone does not: "bus stop"."""
+        return i > 0 and f"{self.lower[i - 1]} {self.lower[i]}" in _COMPOUNDS
 
     def is_state(self, span: Span) -> bool:
         """Whether words are a phrase for how a thing is, which shows: "on display", "in bloom"."""
@@ -198,4 +214,6 @@ def _joins_compound(caption: Caption, i: int) -> bool:
     if not 0 < i < len(caption.doc) - 1:
         return False
     before, after = caption.doc[i - 1].text, caption.doc[i + 1].text
+    if caption.tags[i - 1] in ("NN", "NNS") and caption.tags[i + 1 : i + 3] in (["JJ", "NN"], ["JJ", "NNS"]):
+        return False  # "the field - happy people"
     return before[-1].isalnum() and LETTERS.get(caption.tags[i + 1], ".") in "ACNGVRr" and after[0].isalnum()

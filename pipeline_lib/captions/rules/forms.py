@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pipeline_lib.captions.rules.absence import and_takes, is_listed, put_no, takes_no, with_no, without
 from pipeline_lib.captions.rules.chunks import FINITE, WORDS, Caption, Pair, Span
 from pipeline_lib.captions.rules.rewriting import Rewrite
+from pipeline_lib.captions.rules.scenes import ACTS, SCENES
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
 DO_NOT = {"VBZ": "does not", "VBD": "did not", "VBP": "do not"}
@@ -63,13 +64,13 @@ def _not_preposition(caption: Caption, pair: Pair) -> str | None:
     start = pair.predicate[0]
     while caption.code[start - 1] in "rR" or caption.lower[start - 1] == "left":
         start -= 1  # "waves not out on the sand", "a hat not left on a bench"
-    return Rewrite(caption).put(start, "not").text()
+    return Rewrite(caption, pair).put(start, "not").text()
 
 
 def _but_not_later(caption: Caption, pair: Pair) -> str | None:
     start = pair.predicate[0]
     listed = caption.code[start - 1] == "c"  # "with red hair and in a jacket"
-    return Rewrite(caption).put(start, "not" if listed else "but not").text()
+    return Rewrite(caption, pair).put(start, "not" if listed else "but not").text()
 
 
 def _that_is_not(caption: Caption, pair: Pair) -> str | None:
@@ -84,38 +85,39 @@ def _that_is_not(caption: Caption, pair: Pair) -> str | None:
     vehicle = stop - start > 1 and caption.lower[stop - 2] in ("automobile", "car", "vehicle", "aircraft", "scale")
     which = "who" if caption.head(pair.owner).lower() in WORDS.people and not vehicle else "that"
     be = "are" if tag in ("NNS", "NNPS") else "is"
-    return Rewrite(caption).put(stop, f"{which} {be} not").text()
+    return Rewrite(caption, pair).put(stop, f"{which} {be} not").text()
 
 
 def _not_participle(caption: Caption, pair: Pair) -> str | None:
-    start = caption.adverbs_before(pair.predicate[0])
+    start = caption.adverbs_before(pair.predicate[0], true=True)
     earlier, before = _earlier_act(caption, pair), caption.code[start - 1 : start]
     if earlier and before != "c" and (earlier.kind == "verb" or before != ","):
         return None  # "a woman stands on a cliff not staring"
-    return Rewrite(caption).put(start, "not").text()
+    return Rewrite(caption, pair).put(start, "not").text()
 
 
 def _but_not_participle(caption: Caption, pair: Pair) -> str | None:
-    start = caption.adverbs_before(pair.predicate[0])
+    start = caption.adverbs_before(pair.predicate[0], true=True)
     earlier = _earlier_act(caption, pair)
     if earlier is None or earlier.kind == "verb" or caption.code[start - 1 : start] in ("c", ","):
         return None
-    return Rewrite(caption).put(start, "but not").text()
+    return Rewrite(caption, pair).put(start, "but not").text()
 
 
 def _without_participle(caption: Caption, pair: Pair) -> str | None:
     """Write "sitting on a bench without holding a book"."""
-    start = caption.adverbs_before(pair.predicate[0])
+    start = caption.adverbs_before(pair.predicate[0], true=True)
     if _earlier_act(caption, pair) is None:
         return None
-    without = Rewrite(caption).put(start, "without")
+    without = Rewrite(caption, pair).put(start, "without")
     return without.drop(start - 1, start).text() if caption.code[start - 1 : start] == "c" else without.text()
 
 
 def _earlier_act(caption: Caption, pair: Pair) -> Pair | None:
     """Return what the subject of an -ing form does besides: "a man | sitting on | a bench , holding a hat"; or None."""
     start, subject = pair.predicate[0], caption.subject
-    earlier = [other for other in caption.pairs if other.predicate[0] < start and other.kind in ("verb", "participle")]
+    acts = [other for other in caption.told if other.kind in ACTS and caption.code[other.predicate[0] - 1] != "E"]
+    earlier = [other for other in acts if other.predicate[0] < start]
     if not earlier or caption.tags[start] != "VBG" or not _is_animate(caption, subject):
         return None
     return earlier[-1] if pair.owner == subject or not _is_animate(caption, pair.owner) else None
@@ -126,23 +128,23 @@ def _is_animate(caption: Caption, span: Span) -> bool:
 
 
 def _there_is_no(caption: Caption, pair: Pair) -> str | None:
-    return put_no(caption, pair.object) if takes_no(caption, pair.object) else None
+    return put_no(caption, pair) if takes_no(caption, pair.object) else None
 
 
 def _not_after_verb(caption: Caption, pair: Pair) -> str | None:
     """Write "is not", "has not seen"."""
-    return Rewrite(caption).put(pair.predicate[0] + 1, "not").text()
+    return Rewrite(caption, pair).put(pair.predicate[0] + 1, "not").text()
 
 
 def _not_before_verb(caption: Caption, pair: Pair) -> str | None:
-    return Rewrite(caption).put(pair.predicate[0], "not").text()
+    return Rewrite(caption, pair).put(pair.predicate[0], "not").text()
 
 
 def _modal_not(caption: Caption, pair: Pair) -> str | None:
     start = pair.predicate[0]
     if caption.lower[start] == "can":
-        return Rewrite(caption).replace(start, "cannot").text()
-    return Rewrite(caption).put(caption.adverbs_after(start + 1), "not").text()
+        return Rewrite(caption, pair).replace(start, "cannot").text()
+    return Rewrite(caption, pair).put(caption.adverbs_after(start + 1), "not").text()
 
 
 def _do_not(caption: Caption, pair: Pair) -> str | None:
@@ -152,10 +154,10 @@ def _do_not(caption: Caption, pair: Pair) -> str | None:
     if tag == "VBP" and subject[0] == 0 and not {"c", "W", "."}.intersection(before):
         singular = caption.tags[subject[1] - 1] == "NN" and "o" not in caption.code[slice(*subject)]
         tag = "VBZ" if singular and caption.head(subject) not in WORDS.collectives else tag
-    do, lemma, adverbs = DO_NOT[tag], caption.lemmas[start], caption.adverbs_before(start)
+    do, lemma, adverbs = DO_NOT[tag], caption.lemmas[start], caption.adverbs_before(start, true=True)
     if adverbs == start:
-        return Rewrite(caption).replace(start, f"{do} {lemma}").text()
-    return Rewrite(caption).replace(start, lemma).put(adverbs, do).text()
+        return Rewrite(caption, pair).replace(start, f"{do} {lemma}").text()
+    return Rewrite(caption, pair).replace(start, lemma).put(adverbs, do).text()
 
 
 def _object_with_no(caption: Caption, pair: Pair) -> str | None:
@@ -169,19 +171,20 @@ def _object_with_no(caption: Caption, pair: Pair) -> str | None:
         or not takes_no(caption, pair.object)
     ):
         return None
-    fitting = caption.lemmas[act] in WORDS.having and caption.lower[pair.object[0]] in ("a", "an")
-    return put_no(caption, pair.object) if fitting or caption.tags[pair.object[1] - 1] == "NNS" else None
+    return put_no(caption, pair) if caption.lemmas[act] in SCENES.absent_objects else None
 
 
 def _and_no(caption: Caption, pair: Pair) -> str | None:
-    return put_no(caption, pair.object) if and_takes(caption, pair) == "no" else None
+    return put_no(caption, pair) if and_takes(caption, pair) == "no" else None
 
 
 def _and_but_not(caption: Caption, pair: Pair) -> str | None:
-    takes = and_takes(caption, pair)
-    if not takes or is_listed(caption, pair) or (takes == "no" and caption.lower[pair.object[0]] not in ("a", "an")):
+    takes, (first, stop) = and_takes(caption, pair), pair.object
+    if stop - first == 1 and caption.tags[first] == "NN":
+        return None  # "actor but not model"
+    if not takes or is_listed(caption, pair) or (takes == "no" and caption.lower[first] not in ("a", "an")):
         return None
-    return Rewrite(caption).replace(pair.predicate[0], "but not").text()
+    return Rewrite(caption, pair).replace(pair.predicate[0], "but not").text()
 
 
 def _not_a_picture(caption: Caption, pair: Pair) -> str | None:
@@ -189,7 +192,7 @@ def _not_a_picture(caption: Caption, pair: Pair) -> str | None:
     article = ""
     if caption.code[start] not in "DC" and caption.tags[of - 1] == "NN":
         article = " an" if caption.lower[start][0] in "aeiou" else " a"
-    return Rewrite(caption).put(start, f"not{article}").text()
+    return Rewrite(caption, pair).put(start, f"not{article}").text()
 
 
 class Form(NamedTuple):
@@ -199,6 +202,11 @@ class Form(NamedTuple):
     word: str  # the one of `NEGATION_WORDS` that it uses
     cases: tuple[str, ...]  # where it may apply, see `case_of`
     write: Callable[[Caption, Pair], str | None]
+
+    @property
+    def is_last_resort(self) -> bool:
+        """Whether people hardly say it, so that it serves only where nothing else does."""
+        return self.rule in ("but-not", "not-a-picture")
 
 
 # The forms of a pair are drawn in this order: a change of the order changes what a seed draws.

@@ -24,6 +24,7 @@ from pipeline_lib.captions.rules.chunks import (
     Pair,
     cut,
 )
+from pipeline_lib.captions.rules.scenes import SCENES, can_be_denied, whole_list
 from pipeline_lib.captions.rules.visibility import is_visible, negatable_pairs
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
@@ -39,7 +40,9 @@ def parse(doc: Doc) -> Caption:
     pairs = _PairReader(caption).read()
     if doc.has_annotation("DEP"):
         pairs = _attach(caption, pairs)
-    caption.pairs = negatable_pairs(caption, pairs)
+    caption.told = negatable_pairs(caption, pairs)
+    deniable = (whole_list(caption, pair) for pair in caption.told if can_be_denied(caption, pair))
+    caption.pairs = [pair for pair in deniable if pair]
     return caption
 
 
@@ -196,7 +199,8 @@ class _PairReader:
             following = _kind(self.chunks, j + 1)
             if kind == "n":
                 leads_on = following == "p" and _kind(self.chunks, j + 2) == "n"
-                if not leads_on or is_visible(self.caption, self.chunks[j].span):
+                moves = leads_on and self.caption.lower[self.chunks[j + 1].start] in SCENES.motions
+                if not moves or is_visible(self.caption, self.chunks[j].span):
                     return j
             if kind == "T" and following != "B":
                 return None

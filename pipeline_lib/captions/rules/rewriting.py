@@ -18,12 +18,18 @@ ACTS = ("verb", "participle")
 class Rewrite:
     """A rewriting of a tokenised caption: words put before, after or instead of tokens, and tokens left out."""
 
-    def __init__(self, caption: Caption):
+    def __init__(self, caption: Caption, denied: Pair | None = None):
+        """Begin; where the object of the pair `denied` is a list, its *and* becomes *or*."""
         self._caption = caption
         self._before: dict[int, str] = {}
         self._after: dict[int, str] = {}
         self._instead: dict[int, str] = {}
         self._dropped: set[int] = set()
+        self._list = range(*denied.object) if denied and denied.kind != "and" else range(0)
+        conjunctions = (i for i in self._list if caption.code[i] == "c" and caption.lower[i] in ("and", "&"))
+        for i in conjunctions:
+            if caption.code[i + 1] != "A" or caption.code[i - 1] != "A":  # not "black and white"
+                self._instead[i] = "or"
 
     def put(self, i: int, text: str) -> Self:
         """Put `text` before token `i`."""
@@ -43,6 +49,13 @@ class Rewrite:
     def drop(self, start: int, stop: int) -> Self:
         """Leave out tokens ``start .. stop - 1``."""
         self._dropped.update(range(start, stop))
+        return self
+
+    def drop_articles(self) -> Self:
+        """Leave out the articles of a list's later members: "with no hat or gloves"."""
+        for i in self._list:
+            if self._caption.code[i - 1] in "c," and self._caption.lower[i] in ("a", "an", "the"):
+                self._dropped.add(i)
         return self
 
     def text(self) -> str:
@@ -74,7 +87,7 @@ def exclusion(caption: Caption, pair: Pair) -> str:
     code, chunks = caption.code, caption.chunks
     start, stop = pair.predicate[0], pair.object[1]
     if pair.kind == "verb" and code[pair.predicate[1] - 1] == "o":  # "is a photo of | a ring"
-        return Rewrite(caption).drop(pair.predicate[1] - 1, stop).text()
+        return Rewrite(caption).drop(pair.predicate[1] - 1, _sentence_end(caption, stop)).text()
     if pair.kind in ACTS:
         start = caption.adverbs_before(start)
         if start and code[start - 1] in "WE":
@@ -93,6 +106,11 @@ def exclusion(caption: Caption, pair: Pair) -> str:
     return Rewrite(caption).drop(start, stop).text()
 
 
+def _sentence_end(caption: Caption, i: int) -> int:
+    ends = (chunk.start for chunk in caption.chunks if chunk.start >= i and chunk.kind == ".")
+    return next(ends, len(caption.lower))
+
+
 def _tail(caption: Caption, pair: Pair, stop: int) -> int:
     """Return where the words end that would hang in the air without the object: "a hat | that is red"."""
     first = next((n for n, chunk in enumerate(caption.chunks) if chunk.start >= stop), len(caption.chunks))
@@ -101,16 +119,20 @@ def _tail(caption: Caption, pair: Pair, stop: int) -> int:
     word = caption.lower[chunks[0].start] if chunks else ""
     acts, length = pair.kind in ACTS, len(caption.lower)
     phrase_end = next((chunk.start for chunk in chunks if chunk.kind in ".,"), length)
-    sentence_end = next((chunk.start for chunk in chunks if chunk.kind == "."), length)
+    sentence_end = _sentence_end(caption, stop)
 
     def after(place: int) -> int:
         """Leave out that many chunks and one more, and what hangs on them."""
         return _tail(caption, pair, chunks[place].stop)
 
-    if kinds[0] == "r" or (kinds[0] == "R" and acts):
+    if kinds[0] == "r" or (kinds[0] == "R" and (acts or pair.kind == "with")):
         return after(0)
-    if acts and kinds[0] == "n" and kinds[1] not in FINITE:
+    if kinds[0] == "n" and (kinds[1] in FINITE or kinds[1] in "RM"):
+        return phrase_end  # "a peach | she picked from a tree"
+    if kinds[0] == "n":
         return after(0)  # "every time", "writes on the board | his name"
+    if pair.kind == "and" and kinds[0] in "GgVAp" and not (kinds[0] == "p" and kinds[1] == "n"):
+        return phrase_end  # "a king | standing on it"
     if pair.kind == "with" and kinds[0] == "A":
         return phrase_end  # "trees | visible behind it"
     goes_on = pair.kind == "verb" or caption.head(pair.object) in WORDS.people
@@ -131,11 +153,19 @@ def _tail(caption: Caption, pair: Pair, stop: int) -> int:
     named = pair.kind == "picture" and kinds[0] == "p" and word == "with"
     if named or kinds[0] == "V" or (kinds[0] in "Gg" and pair.kind in ("with", "picture")):
         return sentence_end
+    if acts and kinds[0] == "p" and kinds[1] != "n":
+        return phrase_end  # "a stage | for the dining and cooking area"
+    shaped = chunks and caption.words(chunks[0].span) in ("in the shape of", "in the form of")
+    possessed = acts and caption.tags[pair.object[0]] == "PRP$"  # "keeps her eyes | on the ball"
+    idiom = kinds[:2] == "pn" and caption.words((chunks[0].start, chunks[1].stop)) in WORDS.idioms
+    hangs = word in ("for", "to", "from") or (word == "over" and pair.kind == "with") or idiom or shaped or possessed
+    if kinds[:2] == "pn" and pair.kind != "and" and hangs:
+        return after(1)  # "a view | from the window", "trees | in bloom"
     if kinds[:2] == "pn" and pair.kind != "preposition" and _completes(caption, chunks[0], chunks[1], pair.kind):
         return after(1)
     if kinds[:2] == "cn" and kinds[2] not in FINITE:
         return after(1)
-    for other in caption.pairs:
+    for other in caption.told:
         if not chunks or other.predicate[0] != chunks[0].start:
             continue
         scenery = other.kind == "preposition" and caption.lower[other.object[1] - 1] in WORDS.scenery

@@ -43,7 +43,7 @@ def negatable_pairs(caption: Caption, pairs: list[Pair]) -> list[Pair]:
     pairs = sorted(pairs + _contents(caption, pairs), key=lambda pair: pair.predicate)
     pairs = [pair for pair in pairs if _is_link_visible(caption, pair)]
     strong = [pair for pair in pairs if not _is_weak(caption, pair)]
-    return strong or pairs or _state(caption) or _whole(caption)
+    return strong or pairs or _whole(caption)
 
 
 def head_of(caption: Caption, span: Span) -> int:
@@ -63,13 +63,13 @@ def is_visible(caption: Caption, span: Span) -> bool:
     lower, tags = caption.lower, caption.tags
     head, lemma, first, before = lower[at], caption.lemmas[at].lower(), lower[start], lower[max(start, at - 1)]
     second = lower[min(start + 1, stop - 1)]
-    if head in NOUNS.days and before in NOUNS.skies:
+    if (head in NOUNS.days and before in NOUNS.skies) or caption.is_compound(at):
         return True
     if head in NOUNS.seasons and (first in NOUNS.pointing or before in TAGGER_WORDS.calendar or before == "a"):
         return False
     if lemma in NOUNS.turns or head in NOUNS.turns or head in TAGGER_WORDS.calendar or NUMBER.fullmatch(head):
         return False
-    if _is_abstract(lemma) or _is_abstract(head) or tags[at][:2] in ("VB", "RB"):
+    if is_abstract(lemma) or is_abstract(head) or tags[at][:2] in ("VB", "RB"):
         return False
     if tags[at] == "JJ" and first in ("a", "an"):
         return False  # cut off: "after a heavy"
@@ -83,7 +83,8 @@ def is_visible(caption: Caption, span: Span) -> bool:
     return "NN" in kinds or "JJ" in kinds
 
 
-def _is_abstract(noun: str) -> bool:
+def is_abstract(noun: str) -> bool:
+    """Whether a noun is in the list of abstract nouns, or has the ending of one."""
     return noun in NOUNS.abstract or (ABSTRACT_ENDING.fullmatch(noun) is not None and noun not in NOUNS.concrete)
 
 
@@ -93,7 +94,7 @@ def _is_about_nothing(caption: Caption, span: Span) -> bool:
     head, lemma, before = caption.lower[at], caption.lemmas[at].lower(), caption.lower[max(0, at - 1)]
     if before == "still" or (head in NOUNS.days and before in NOUNS.skies):
         return False  # "still life with apples", "a spring day with blossoms"
-    abstract = lemma in NOUNS.turns or _is_abstract(lemma) or _is_abstract(head)
+    abstract = lemma in NOUNS.turns or is_abstract(lemma) or is_abstract(head)
     return abstract and caption.tags[at][:2] == "NN" and lemma not in NOUNS.stand_ins
 
 
@@ -183,7 +184,8 @@ def _contents(caption: Caption, pairs: list[Pair]) -> list[Pair]:
     for start, stop in dict.fromkeys([caption.subject, *(pair.object for pair in pairs)]):
         of = code.find("o", start, stop)
         told = of > start and caption.lemmas[of - 1] in WORDS.containers and code[of + 1] != "D"
-        if told and is_visible(caption, (of + 1, stop)):
+        backdrop = told and caption.lemmas[of - 1] == "background" and start and caption.code[start - 1] == "I"
+        if told and not backdrop and is_visible(caption, (of + 1, stop)):
             found.append(Pair("contents", (of, of + 1), (of + 1, stop), (start, of), "first"))
     return found
 
@@ -242,23 +244,6 @@ def _is_weak(caption: Caption, pair: Pair) -> bool:
     link = caption.lower[pair.predicate[0]]
     vague = link in WORDS.weak_prepositions or (link == "during" and caption.head(pair.object) not in WORDS.weather)
     return pair.kind == "preposition" and vague
-
-
-def _state(caption: Caption) -> list[Pair]:
-    """Return "the water | is | calm" and "a dog | is | running" of a caption that opens with it."""
-    if len(caption.chunks) < 3 or caption.chunks[0].kind != "n" or caption.chunks[1].kind != "b":
-        return []
-    (subject, verb), i = caption.chunks[:2], caption.chunks[1].stop
-    word, after = caption.code[i : i + 1], caption.code[i + 1 : i + 2]
-    lower, lemma, tag = caption.lower[i], caption.lemmas[i], caption.tags[i]
-    passive = word == "v" and tag == "VBN" and lemma not in WORDS.unseen and lemma not in WORDS.telling
-    if passive and is_visible(caption, subject.span):
-        shown = after in ("", ".", "R", "S", "I")
-    elif word == "A":
-        shown = lower not in WORDS.unseen and not lower.endswith(OPINIONS) and after in ("", ".", ",", "S", "I")
-    else:
-        shown = word == "v" and tag == "VBG" and lemma in WORDS.intransitive and after in ("", ".", ",", "S", "I")
-    return [Pair("verb", (verb.start, i), (i, i + 1), subject.span, "first")] if shown else []
 
 
 def _whole(caption: Caption) -> list[Pair]:

@@ -18,7 +18,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from pipeline_lib.captions.tagger.context import Tagged, correct
-from pipeline_lib.captions.tagger.lexicon import AUXILIARIES, WORDS, Tags, candidates
+from pipeline_lib.captions.tagger.lexicon import AUXILIARIES, WORDS, Tags, candidates, lexicon_tags
 from pipeline_lib.formats.word_lists import read_table
 
 POS_OF_TAG = {
@@ -116,3 +116,32 @@ def tag(doc: Doc) -> Doc:
         token.pos_ = POS_OF_WORD.get(word) or POS_OF_TAG[state]
         token.lemma_ = tagged.options[i][state][1]
     return doc
+
+
+@Language.component("caption_conventions", assigns=["token.tag", "token.lemma"])
+def adapt(doc: Doc) -> Doc:
+    """Bring a trained pipeline's tags and lemmas to what the rules expect.
+
+    Such a pipeline tags "the bride and groom stand on the porch" with VB; without *to*, a modal or *do* before it a
+    base form is a VBP. Lemmas are the lexicon's, where it knows the word.
+    """
+    tags = [token.tag_ for token in doc]
+    for i, token in enumerate(doc):
+        if tags[i] == "VB" and i and not _asks_for_base(doc, tags, i):
+            token.tag_ = "VBP"
+        known = lexicon_tags(token.lower_).get(token.tag_)
+        if known:
+            token.lemma_ = known[1]
+    return doc
+
+
+def _asks_for_base(doc: Doc, tags: list[str], i: int) -> bool:
+    """Whether the words before ask for a base form: "to (slowly) open", "can see", "does not wear", "help build"."""
+    j = i - 1
+    while j and tags[j] in ("RB", "CC", "VB"):
+        j -= 1
+    return (
+        tags[j] in ("TO", "MD")
+        or doc[j].lower_ in ("do", "does", "did")
+        or any(token.lower_ in WORDS.helping or token.lower_ in WORDS.letting for token in doc[max(0, i - 5) : i])
+    )

@@ -1,0 +1,181 @@
+"""What the structure of a caption says against it, or against one of its pairs, beyond `visibility`.
+
+People who read negated captions strictly called those bad that are told in the past or of the future, that advise or
+address a reader, that deny an event, a region, an aim or a plan, that deny one half of a list, or that leave words in
+the air which hang on what is denied. Such captions and pairs are left out here; ``scenes.txt`` has the words.
+"""
+
+import re
+from pathlib import Path
+
+from pipeline_lib.captions.rules.chunks import FINITE, VERB_FORMS, WORDS, Caption, Pair, Span
+from pipeline_lib.captions.rules.visibility import head_of
+from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
+from pipeline_lib.formats.word_lists import read_word_lists
+
+SCENES = read_word_lists(Path(__file__).with_name("scenes.txt"))
+LIST = re.compile("(?:,n)*,?cn")
+# Colours and the like may stand for a noun: "a dog on the white".
+NOUN_LETTERS = frozenset("NPACG")
+ACTS = ("verb", "participle")
+# Links between one thing and another, which a list of things may follow.
+HOLDING = ("with", "contents", *ACTS)
+# A third verb, and a caption tells a story.
+MAX_FINITE_VERBS = 2
+
+
+def cut_heading(text: str) -> str:
+    """Return a caption without a heading that names the picture: "photo : a dog" -> "a dog"."""
+    before, mark, after = text.partition(":")
+    return after.strip() if mark and after.strip() and before.strip().lower() in SCENES.headings else text
+
+
+def tells_no_picture(caption: Caption) -> bool:
+    """Whether a caption is told in the past or of the future, advises, addresses a reader or opens with no phrase."""
+    lower, tags = caption.lower, caption.tags
+    if "MD" in tags or not SCENES.addressing.isdisjoint(lower) or lower[0] == "#":
+        return True
+    if re.search("hR*v", caption.code):
+        return True  # "has worn many hats"
+    finite = [chunk.start for chunk in caption.chunks if chunk.kind in FINITE]
+    if len(finite) > MAX_FINITE_VERBS or any(tags[i] == "VBD" for i in finite[:1]):
+        return True
+    if caption.head(caption.subject).lower() in SCENES.headlines:
+        return True
+    first = next((chunk.kind for chunk in caption.chunks if chunk.kind not in ",."), "n")
+    return first in FINITE + "GgBv"
+
+
+def can_be_denied(caption: Caption, pair: Pair) -> bool:
+    """Whether a pair's denial shows, and leaves nothing in the air that hangs on what is denied."""
+    if not _is_thing(caption, pair.object) or _is_as_well_as(caption, pair) or _is_repeated(caption, pair):
+        return False
+    if pair.kind in ACTS:
+        return _is_act_deniable(caption, pair)
+    if caption.is_state((pair.predicate[0], pair.object[1])):
+        return False  # nobody can look for "sale" or "display"
+    if pair.kind == "preposition":
+        return _is_place_deniable(caption, pair)
+    return pair.kind != "and" or caption.head(pair.object).lower() not in SCENES.events | SCENES.regions
+
+
+def whole_list(caption: Caption, pair: Pair) -> Pair | None:
+    """Return the pair with all of a list as its object: "wearing | a hat and gloves"; None where its end is unclear."""
+    kinds, spans = caption.kinds_after(pair.object[1])
+    match = LIST.match(kinds)
+    if match is None or pair.kind == "and":
+        return None if kinds[:4] == ",n,n" and pair.kind in HOLDING else pair
+    following = kinds[match.end() : match.end() + 1]
+    if following and following in FINITE + "W":
+        return pair if pair.kind in ("with", "preposition") and following in FINITE else None
+    members = [pair.object, *(span for kind, span in zip(kinds[: match.end()], spans, strict=False) if kind == "n")]
+    conjunction = next(span[0] for kind, span in zip(kinds, spans, strict=False) if kind == "c")
+    if caption.lower[conjunction] not in ("and", "or", "&"):
+        return None
+    animate = [caption.head(span).lower() in TAGGER_WORDS.animate for span in members]
+    if pair.kind not in HOLDING:
+        alike = len({caption.code[span[0]] in "DC" for span in members}) == 1
+        return pair._replace(object=(pair.object[0], members[-1][1])) if alike and len(members) == 2 else None
+    if animate[0] != animate[-1]:
+        return pair if animate[-1] and len(members) == 2 else None
+    if not _is_thing(caption, members[-1]):
+        return None
+    return pair._replace(object=(pair.object[0], members[-1][1]))
+
+
+def _is_thing(caption: Caption, span: Span) -> bool:
+    """Whether one could look for what a noun phrase names."""
+    start, stop = span
+    last = stop - 1
+    head, lemma = caption.lower[last], caption.lemmas[last].lower()
+    if caption.lower[start - 1] == "to" and stop - start == 1 and caption.tags[start] == "NN":
+        return False  # "goes to meet a monster"
+    if not SCENES.ordinals.isdisjoint(caption.lower[start:stop]) or caption.tags[start] == "JJS":
+        return False  # "the first day", "the same room"
+    if not NOUN_LETTERS.intersection(caption.code[start:stop]) or {head, lemma} & SCENES.unlookable:
+        return False
+    if {head, lemma} & SCENES.labels and caption.code[last - 1] == "N" and last > start:
+        return False  # "a white background illustration"
+    if caption.code[last] == "A" and caption.code[start] != "D":
+        return False  # "isolated on white"
+    return caption.tags[last] not in ("VB", "VBN", "VBD", "RB", "NNP", "NNPS")  # nor could one see a name
+
+
+def _is_repeated(caption: Caption, pair: Pair) -> bool:
+    """Whether the object's noun stands elsewhere too: "riding on a horse , horse and outdoor"."""
+    head = caption.head(pair.object)
+    return sum(lemma == head for lemma in caption.lemmas) > 1
+
+
+def _is_as_well_as(caption: Caption, pair: Pair) -> bool:
+    return "as well as" in caption.words((pair.object[1], len(caption.lower)))
+
+
+def _is_place_deniable(caption: Caption, pair: Pair) -> bool:
+    word, head = caption.lower[pair.predicate[0]], caption.head(pair.object).lower()
+    stop = pair.object[1]
+    if word in ("against", "between") and head in SCENES.opponents | WORDS.people:
+        return False
+    if word in SCENES.goals or (word == "during" and head not in WORDS.weather):
+        return False
+    if caption.is_compound(stop - 1):
+        return True
+    about = caption.lemmas[head_of(caption, pair.object)]
+    if not {head, about, caption.lower[stop - 1]}.isdisjoint(SCENES.events | SCENES.regions):
+        return False
+    if head in TAGGER_WORDS.calendar or re.match("c[GgZBVp]", caption.kinds_after(stop)[0]):
+        return False
+    if head in SCENES.periods and (word in ("in", "at", "on") and not _shows(caption, pair.object)):
+        return False
+    if word in ("in", "at", "on") and (head == "person" or caption.tags[stop - 1] == "NNP"):
+        return False
+    owner = caption.head(pair.owner).lower()
+    return not (owner in ("view", "cityscape", "display", "skyline") and word in ("from", "over", "of", "at"))
+
+
+def _shows(caption: Caption, span: Span) -> bool:
+    """Whether an adjective makes a time of day show: "on a rainy afternoon"."""
+    return any(caption.tags[i] == "JJ" for i in range(*span)) and caption.code[span[0]] == "D"
+
+
+def _is_act_deniable(caption: Caption, pair: Pair) -> bool:
+    start, stop = pair.predicate
+    code, lemmas, tags = caption.code, caption.lemmas, caption.tags
+    acts = [i for i in range(start, stop) if code[i] in VERB_FORMS and lemmas[i] not in ("be", "have", "do")]
+    if code[start - 1 : start] == "E":
+        return True  # "there is | a dog"
+    if code[start] == "b" and not acts:
+        picture = code[stop - 1] == "o"  # "is a photo of | a ring"
+        link = code[stop - 1] in "Ii" and code[start + 1 : stop].strip("RrIi") == ""
+        place = pair._replace(kind="preposition", predicate=(stop - 1, stop))
+        return picture or (link and _is_place_deniable(caption, place))
+    if any(lemmas[i] in SCENES.unacted for i in acts) or code[start:stop].count("T"):
+        return False
+    first = acts[0] if acts else start
+    if (
+        pair.kind == "participle"
+        and tags[first] in ("VBN", "VBD")
+        and (lemmas[first] in TAGGER_WORDS.finite_past or code[stop - 1] not in "Ii")
+    ):
+        return False  # "an actor not stayed", "soldiers not set up barbed wire"
+    if "always" in caption.lower[max(0, start - 1) : stop]:
+        return False
+    if code[stop - 1] in "Ii":
+        heads = {caption.head(pair.object).lower(), caption.lemmas[head_of(caption, pair.object)]}
+        head = caption.head(pair.object).lower()
+        unseen = not heads.isdisjoint(SCENES.events | SCENES.periods) and not _shows(caption, pair.object)
+        unseen = unseen or (caption.lower[stop - 1] == "during" and head not in WORDS.weather)
+        if unseen or (tags[first] == "VBN" and caption.lower[stop - 1] == "for"):
+            return False  # "arrives at a premiere", "designed for a pocket"
+    if lemmas[first] in ("look", "feel", "seem") and "A" in code[first:stop]:
+        return False  # "looked handsome in a suit"
+    return not _leaves_tail(caption, pair)
+
+
+def _leaves_tail(caption: Caption, pair: Pair) -> bool:
+    """Whether words follow that hang on a denied act: ", giving ...", "to do a project", "and holding a book"."""
+    kinds, _ = caption.kinds_after(pair.object[1])
+    if kinds[:2] in (",G", ",g", ",T") or kinds[:1] == "T" or re.match("cp", kinds) or re.search("cR?[ZGgBV]", kinds):
+        return True
+    clause = re.search(r"[c,]n[RM]?[bhdMZ]", kinds)
+    return clause is not None  # a second sentence
