@@ -51,7 +51,7 @@ class Quality(NamedTuple):
         for step in range(STEPS, -1, -1):
             count = self.counts["quality", step]
             rows, good = rows + count, good + count * step / STEPS
-            if rows and step % 5 == 0 and count + self.counts["quality", step + 1]:
+            if step % 5 == 0 and rows > (found[-1][1] if found else 0):
                 found.append((step / STEPS, rows, good / rows))
         return found
 

@@ -1,6 +1,7 @@
 """How many cores this process may use."""
 
 import os
+import sys
 
 
 def usable_cores() -> int:
@@ -8,3 +9,10 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def put_own_programs_first() -> None:
+    """Put the folder of this interpreter first on PATH, so that `python` is this one where it is not activated."""
+    own, path = os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)
+    if path.split(os.pathsep)[0] != own:
+        os.environ["PATH"] = os.pathsep.join([own, path])

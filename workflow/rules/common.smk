@@ -16,11 +16,10 @@ from pipeline_lib.config.inputs import PoolJob, missing_data, pool_jobs
 from pipeline_lib.config.repeated import check_repeated
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.jobs.code_version import code_version
-from pipeline_lib.jobs.cores import usable_cores
+from pipeline_lib.jobs.cores import put_own_programs_first, usable_cores
 
 # Rules run `python` and `torchrun`: those of the environment that runs Snakemake, also where it is not activated.
-if os.environ.get("PATH", "").split(os.pathsep)[0] != (beside := os.path.dirname(sys.executable)):
-    os.environ["PATH"] = os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])
+put_own_programs_first()
 
 try:
     check_repeated(map(os.path.relpath, workflow.configfiles), sys.argv[1:])
