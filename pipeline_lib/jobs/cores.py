@@ -1,4 +1,4 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and which programs it finds first."""
 
 import os
 import sys
