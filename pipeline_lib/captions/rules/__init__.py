@@ -12,8 +12,8 @@
 
 To change the rules:
 
-- A word. ``words.txt``, ``abstract.txt`` and ``scenes.txt`` here, and ``words.txt`` and ``function-words.txt`` of `tagger`, are lists
-  with a comment each. Put the word on a line of its own under its ``[list]``; no code changes.
+- A word. ``words.txt``, ``abstract.txt`` and ``scenes.txt`` here, and ``words.txt`` and ``function-words.txt`` of
+  `tagger`, are lists with a comment each. Put the word on a line of its own under its ``[list]``; no code changes.
 - A negation word. Add it to `formats.negation.NEGATION_WORDS`, give it a weight in ``captions.word_weights`` of
   ``config/config.yaml`` and of its schema, and write at least one form that uses it. The list ``[negations]`` of
   ``words.txt`` has to have it, so that captions with the word are refused and a negated caption has it only once.
