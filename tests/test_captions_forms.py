@@ -81,6 +81,13 @@ def test_faithfulness(negated, left, problem):
     assert found is None if problem is None else problem in found
 
 
+@pytest.mark.parametrize("heading", ["photo : ", "Image may contain : "])
+def test_a_heading_that_names_the_picture_is_cut_off(heading):
+    (row,) = BACKEND.negate(rows_of([f"{heading}a dog on a mat"]))
+    assert row["negated_caption"] in ("a dog not on a mat", "a dog that is not on a mat")
+    assert (row["caption"], row["exclusion_caption"]) == (f"{heading}a dog on a mat", "a dog")
+
+
 def test_a_choice_between_words_follows_the_weights():
     for favourite in ("no", "without"):
         weights = {word: 9.0 if word == favourite else 1.0 for word in WEIGHTS}

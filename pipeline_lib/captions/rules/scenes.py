@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline_lib.captions.rules.chunks import FINITE, VERB_FORMS, WORDS, Caption, Pair, Span
 from pipeline_lib.captions.rules.visibility import head_of
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
+from pipeline_lib.captions.tagger.lexicon import in_lexicon
 from pipeline_lib.formats.word_lists import read_word_lists
 
 SCENES = read_word_lists(Path(__file__).with_name("scenes.txt"))
@@ -127,8 +128,8 @@ def _is_place_deniable(caption: Caption, pair: Pair) -> bool:
         return False
     if head in SCENES.periods and (word in ("in", "at", "on") and not _shows(caption, pair.object)):
         return False
-    if word in ("in", "at", "on") and (head == "person" or caption.tags[stop - 1] == "NNP"):
-        return False
+    if word in ("in", "at", "on") and (head == "person" or not in_lexicon(caption.lower[stop - 1])):
+        return False  # nor does a name show
     owner = caption.head(pair.owner).lower()
     return not (owner in ("view", "cityscape", "display", "skyline") and word in ("from", "over", "of", "at"))
 
