@@ -27,7 +27,7 @@ TIMED = ("s", "cpu_time", "max_rss")  # columns of a job's times
 def code_and_machine() -> list[tuple[str, str]]:
     """Return when, with which code and on what the page was made."""
     state = checked_out()
-    commit = state.commit or "unknown: this folder is no git checkout"
+    commit = state.commit or "unknown: git finds no checkout in this folder"
     return [
         ("made", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("commit", commit + (", with changes that are not committed" if state.dirty else "")),
