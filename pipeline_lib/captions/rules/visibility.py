@@ -27,7 +27,6 @@ FINITE_VERB = re.compile(f"[{FINITE}]")
 ANY_VERB = re.compile(f"[{VERB_FORMS}]")
 MAKERS = TAGGER_WORDS.animate | WORDS.makers
 ACTS = WORDS.companioned | WORDS.intransitive
-OPINIONS = tuple(WORDS.opinions)
 # A sentence behind a headline describes the picture if it is short and no turn of speech: "bright idea : he put ...".
 MAX_HEADLINE = 18
 # After a dash so few words are a label: "a dog on a sofa - stock photo".
