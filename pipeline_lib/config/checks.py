@@ -157,7 +157,7 @@ def read_experiments(config: dict) -> list[dict]:
         if row["experiment"] in seen:
             problems.append(f"{where}: experiment {row['experiment']!r} is in line {seen[row['experiment']]} already")
         seen.setdefault(row["experiment"], line)
-    _raise(problems)
+    _raise(path, problems)
     for row in experiments:
         row["seeds"] = [int(seed) for seed in row["seeds"].split(",")]
         row["benchmarks"] = None if row["benchmarks"] == "all" else row["benchmarks"].split(",")
@@ -170,7 +170,8 @@ def check_experiments(experiments: list[dict], config: dict) -> None:
 
     Raises `ValueError` with one line per problem.
     """
-    _raise([f"{row['experiment']}: {problem}" for row in experiments for problem in _row_problems(row, config)])
+    problems = [f"{row['experiment']}: {problem}" for row in experiments for problem in _row_problems(row, config)]
+    _raise(config["finetune"]["experiments"], problems)
 
 
 def _row_problems(row: dict, config: dict) -> list[str]:
@@ -199,9 +200,9 @@ def _row_problems(row: dict, config: dict) -> list[str]:
     return [problem for problem, is_so in wrong.items() if is_so]
 
 
-def _raise(problems: list[str]) -> None:
+def _raise(path: str, problems: list[str]) -> None:
     if problems:
-        raise ValueError("the sheet of experiments has mistakes:\n" + "\n".join(problems))
+        raise ValueError(f"the sheet of experiments {path} has mistakes:\n" + "\n".join(problems))
 
 
 def evaluated_models(config: dict, experiments: list[dict]) -> dict[str, list[str]]:
