@@ -23,6 +23,7 @@ PLAN = {
     "finetune": 7 * SEEDS,
     "evaluate_ccneg": 5 + 7 * SEEDS,
     "evaluate_blind": 2,
+    "evaluate_blind_benchmark": 5,  # SugarCREPE, SugarCrepe++, VALSE, NegBench's two sets of questions
     "evaluate_zeroshot": 3 + 7 * SEEDS,
     # SugarCREPE of all of them; the later benchmarks of CLIP and CoN-CLIP, not of the rows of the ablation.
     "evaluate_benchmark": 3 + 7 * SEEDS + LATER * (3 + 3 * SEEDS),

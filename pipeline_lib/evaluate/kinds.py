@@ -238,7 +238,7 @@ def blind_benchmarks(benchmarks: dict[str, dict]) -> dict[str, list[str]]:
     return {"blind-rule": ["ccneg"], "blind-words": ["ccneg", *chosen]}
 
 
-def measured(kind: Kind, model: str) -> Kind:
+def kind_for(kind: Kind, model: str) -> Kind:
     """Return what of a kind a model is measured on."""
     return kind.without_image if model in BLIND else kind
 
