@@ -49,6 +49,7 @@ Variable = text("^[A-Z_][A-Z0-9_]*$", "the NAME of an environment variable in ca
 
 Config = section(
     run=name_except("tables", "figures"),  # results/<run>/ lies beside results/tables/
+    container=Line | None,
     miniature=section(
         seed=Seed,
         captions=Count,
