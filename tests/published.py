@@ -55,10 +55,14 @@ def published_loss(
     l1 = contrastive(image, caption, negated, scale)
     l2 = contrastive(caption, image, distractor, scale)
     l3 = contrastive(distractor, negated, caption, scale)
-    return {"l1": l1, "l2": l2, "l1+l2": (l1 + l2) / 2, "conclip": (l1 + l2 + l3) / 3}[name]
+    c2i = contrastive(caption, image, image[:0], scale)
+    return {
+        "l1": l1, "l2": l2, "l1+l2": (l1 + l2) / 2, "conclip": (l1 + l2 + l3) / 3,
+        "l1+c2i": (l1 + c2i) / 2, "l1+l2+c2i": (l1 + l2 + c2i) / 3,
+    }[name]  # fmt: skip
 
 
-LOSSES = ("l1", "l2", "l1+l2", "conclip")
+LOSSES = ("l1", "l2", "l1+l2", "conclip", "l1+c2i", "l1+l2+c2i")
 
 
 def in_float64(model: CLIP) -> CLIP:

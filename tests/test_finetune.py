@@ -46,11 +46,14 @@ def test_each_loss_is_its_equation_of_what_it_needs():
     l1 = slow_cross_entropy(image, caption, negated, scale)
     l2 = slow_cross_entropy(caption, image, distractor, scale)
     l3 = slow_cross_entropy(distractor, negated, caption, scale)
+    c2i = slow_cross_entropy(caption, image, [], scale)
     expected = {
         "l1": (l1, {"image", "caption", "negated"}),
         "l2": (l2, {"image", "caption", "distractor"}),
         "l1+l2": ((l1 + l2) / 2, {"image", "caption", "negated", "distractor"}),
         "conclip": ((l1 + l2 + l3) / 3, {"image", "caption", "negated", "distractor"}),
+        "l1+c2i": ((l1 + c2i) / 2, {"image", "caption", "negated"}),
+        "l1+l2+c2i": ((l1 + l2 + c2i) / 3, {"image", "caption", "negated", "distractor"}),
     }
     assert LOSSES.keys() == expected.keys()
     for loss, (value, needed) in expected.items():
