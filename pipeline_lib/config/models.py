@@ -10,7 +10,6 @@ from pydantic import Field
 
 from pipeline_lib.config.entries import (
     Benchmark,
-    Count,
     FilePath,
     LabelledSet,
     Line,
@@ -21,20 +20,18 @@ from pipeline_lib.config.entries import (
     Positive,
     Precision,
     Prompts,
-    Seconds,
     Seed,
     Share,
     Steps,
     Transformer,
-    Wait,
     Weight,
     name_except,
-    number,
     section,
-    text,
 )
 from pipeline_lib.evaluate.kinds import BLIND
+from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.finetune.terms import LOSSES
+from pipeline_lib.jobs.options import Count, Seconds, Wait, number, text
 
 BAD_ANSWERS = (
     *("dead", "gone", "forbidden", "busy-once", "failing", "mislabelled", "truncated", "corrupt", "noai", "disallowed"),
@@ -66,24 +63,7 @@ Config = section(
         captions=FilePath,
         rows=Count | None,
         parts=Parts,
-        image_size=number(int, ge=16, le=10_000) | None,
-        user_agent=text("^[!-~]([ -~]*[!-~])?$", "a line of ASCII text"),  # an HTTP header
-        respect_robots=bool,
-        timeout_s=Seconds,
-        deadline_s=Seconds,
-        max_bytes=Count,
-        max_pixels=Count,
-        max_redirects=number(int, ge=0, le=100),
-        attempts=Count,
-        backoff_s=Wait,
-        connections=Count,
-        connections_per_host=Count,
-        requests_per_second_per_host=number(float, gt=0, le=10**6) | None,
-        max_crawl_delay_s=Wait,
-        breaker_failures=Count,
-        connect_to=dict[
-            text(r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", "a host name"), text(r"^[0-9A-Fa-f.:\[\]]+:[0-9]+$", "ADDRESS:PORT")
-        ],
+        **{name: (field.annotation, field) for name, field in FetchSettings.model_fields.items() if name != "threads"},
     ),
     captions=section(
         backend=Literal["rules", "chat"],
