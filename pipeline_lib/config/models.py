@@ -55,6 +55,7 @@ Config = section(
         zeroshot=Count,
         sugarcrepe=Count,
         crepe=number(int, ge=9, le=10**9),  # one in each of CREPE-Negate's files
+        negation=number(int, ge=1000, le=10**9),  # of which retrieval with a negation finds its queries
         hosts=Count,
         answers=dict[Literal[BAD_ANSWERS], Share],
     )

@@ -17,7 +17,7 @@ at least as high: a tie counts against the model (torch's ``topk`` in the publis
 scores it keeps).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations, product
 from pathlib import Path
 from pkgutil import resolve_name
@@ -109,6 +109,54 @@ def score_retrieval(kind: Kind, rows: list[Choice], images_of: Encode, captions_
     to_text["score"], to_text["rank"] = best_ranks(images, texts, each, owner)
     items = pd.concat([to_image, to_text], ignore_index=True)
     return items.assign(correct=items["rank"] == 1)
+
+
+def score_truth_table(kind: Kind, rows: list[Choice], images_of: Encode, captions_of: Encode) -> pd.DataFrame:
+    """Return the items of truth tables: two rows per pair of images, by ``truth`` (of the concept in the row's image).
+
+    Columns beside the rows' and the four scores: ``key`` (of the row's image), ``caption`` and ``image`` (whether the
+    row's two questions are answered right), and of the pair ``correct`` (all four) and the three effects of
+    `pipeline_lib.evaluate.presence`, in thousandths.
+    """
+    pairs = score_choices(kind, rows, images_of, captions_of)
+    with_affirmed, with_denied, without_affirmed, without_denied = pairs[list(kind.scores)].to_numpy(float).T
+    pairs = pairs.assign(
+        text_effect=500 * (with_denied + without_denied - with_affirmed - without_affirmed),
+        image_effect=500 * (with_affirmed + with_denied - without_affirmed - without_denied),
+        interaction=500 * (with_affirmed + without_denied - with_denied - without_affirmed),
+    )
+    present, absent = (
+        pairs.assign(
+            truth=truth,
+            key=[row.images[side] for row in rows],
+            caption=kind.prefers(right, other_caption),
+            image=kind.prefers(right, other_image),
+        )
+        for truth, side, right, other_caption, other_image in (
+            ("present", 0, with_affirmed, with_denied, without_affirmed),
+            ("absent", 1, without_denied, without_affirmed, with_denied),
+        )
+    )
+    return pd.concat([present, absent], ignore_index=True)
+
+
+def score_ranking(kind: Kind, rows: list[Choice], images_of: Encode, captions_of: Encode) -> pd.DataFrame:
+    """Return the items of a ranking of images: the rows' columns and ``average_precision``, from 0 to 1."""
+    keys = sorted({key for row in rows for key in row.images})
+    place = {key: number for number, key in enumerate(keys)}
+    scores = (captions_of([caption for row in rows for caption in row.captions]) @ images_of(keys).T).numpy()
+    found = [
+        average_precision(own[[place[key] for key in row.images]], row.right)
+        for row, own in zip(rows, scores, strict=True)
+    ]
+    return pd.DataFrame([row.columns for row in rows]).assign(average_precision=found)
+
+
+def average_precision(scores: np.ndarray, right: Sequence[int]) -> float:
+    """Return the mean, over the right ones of n scores, of the share of right ones among those at least as high."""
+    own = np.sort(scores[list(right)])
+    at_least = len(scores) - np.searchsorted(np.sort(scores), own)  # each of shape (number of right ones,)
+    return float(np.mean((len(own) - np.searchsorted(own, own)) / at_least))
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline_lib.evaluate import presence
 from pipeline_lib.evaluate.declaration import Choice, Kind, Metric
 from pipeline_lib.formats import annotations as published
 from pipeline_lib.formats.annotations import image_key, texts
@@ -219,6 +220,8 @@ _ALL = (
             )
         ),
     ),
+    presence.TRUTH_TABLE,
+    presence.NEGATED_RETRIEVAL,
 )
 
 #: The kinds of config ``evaluate.benchmarks``, and those with a command of their own.

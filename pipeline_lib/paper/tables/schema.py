@@ -25,7 +25,9 @@ COLUMNS = {
         pa.string(),
         False,
         "accuracy, recall@1, recall@5, top1 or mean_per_class in percent; gain (over the CLIP of the same backbone) or "
-        "delta (plain - negated) in points; cosine (mean, from -1 to 1) or dimensions of text embeddings",
+        "delta (plain - negated) in points; cosine (mean, from -1 to 1) or dimensions of text embeddings; of truth "
+        "tables caption, image and all_four in percent, text_effect, image_effect and interaction in thousandths of "
+        "the cosine; average_precision in percent",
     ),
     "value": (pa.float64(), False, "The number"),
     "n": (pa.int64(), False, "Items behind the value; for a mean over datasets, the items of all of them"),
