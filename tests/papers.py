@@ -106,8 +106,9 @@ def mcq_of(model: str, n: int = 60) -> pd.DataFrame:
     return scored(frame, random_of(model, "mcq").random(n) < 0.4, "score_0", "score_1")
 
 
-def valse_of(model: str, n: int = 505) -> pd.DataFrame:
+def valse_of(model: str, n: int = 534) -> pd.DataFrame:
     frame = pd.DataFrame({"item": [f"existence_{row}" for row in range(n)], "key": [f"v7w_{row}" for row in range(n)]})
+    frame["votes"] = np.resize([3, 2, 3, 0, 3, 1], n)
     return scored(frame, random_of(model, "valse").random(n) < 0.7, "score_caption", "score_foil")
 
 
