@@ -235,12 +235,14 @@ def command(module: str, *arguments: object) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-def make_tables(folder: Path, metrics: list[str], ccneg: str = "generated") -> subprocess.CompletedProcess:
+def make_tables(
+    folder: Path, metrics: list[str], ccneg: str = "generated", precision: str = "fp32"
+) -> subprocess.CompletedProcess:
     """Build the tables in this process; the answer is that of a command."""
     said = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said[0]), contextlib.redirect_stderr(said[1]):
         mistake = call(
-            tables_command.main, "--run", "test", "--ccneg", ccneg, "--published", PUBLISHED, "--kinds",
+            tables_command.main, "--run", "test", "--ccneg", ccneg, "--precision", precision, "--published", PUBLISHED, "--kinds",
             *(f"{name}={kind}" for name, kind in KIND_OF.items()), "--metrics", *metrics,
             "--output", folder / "tables.parquet", "--folder", folder / "tables",
         )  # fmt: skip

@@ -19,16 +19,19 @@ from pipeline_lib.paper.tables.tidy import build_tables
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\tmany\tpaper", "line 2: expected value to be a number"),
-        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\tnan\tpaper", "line 2: expected value to be a number"),
-        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\tguessed", "line 2: expected provenance"),
-        ("zeroshot\tCLIP\tViT-B/32\tcifar-10\tfoto\ttop1\t1\tpaper", "line 2: expected prompt .* found 'foto'"),
-        ("a\tb\tc\td\t\tf\t1\tpaper\na\tb\tc\td\t\tf\t2\tpaper", "line 3: .* already in the file"),
+        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\tmany\tpaper\t\t", "line 2: expected value to be a number"),
+        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\tnan\tpaper\t\t", "line 2: expected value to be a number"),
+        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\tguessed\t\t", "line 2: expected provenance"),
+        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\tpaper\t\tfp8", "line 2: expected computed .* found 'fp8'"),
+        ("zeroshot\tCLIP\tViT-B/32\tcifar-10\tfoto\ttop1\t1\tpaper\t\t", "line 2: expected prompt .* found 'foto'"),
+        ("a\tb\tc\td\t\tf\t1\tpaper\tx\t\na\tb\tc\td\t\tf\t2\tpaper\tx\t", "line 3: .* already in the file"),
     ],
 )
 def test_broken_published_numbers_are_refused(tmp_path, line, message):
     path = tmp_path / "published.tsv"
-    path.write_text("table\tmodel\tbackbone\tdataset\tprompt\tmetric\tvalue\tprovenance\n" + line + "\n")
+    path.write_text(
+        "table\tmodel\tbackbone\tdataset\tprompt\tmetric\tvalue\tprovenance\tsource\tcomputed\n" + line + "\n"
+    )
     with pytest.raises(ValueError, match=message):
         read_published(path)
 
@@ -122,9 +125,7 @@ def test_missing_and_repeated_files_are_refused(tmp_path):
         read(without="/mini-rn/")
     with pytest.raises(FileNotFoundError, match=r"absent\.json"):
         read(more=[str(tmp_path / "absent.json")])
-    with pytest.raises(
-        ValueError, match=r"negbench-mcq-coco\.json: of which kind is benchmark negbench-mcq-coco\? Expected"
-    ):
+    with pytest.raises(ValueError, match=r"benchmark negbench-mcq-coco: of which kind is it\? Expected"):
         read(kinds={})
 
 

@@ -33,6 +33,7 @@ from pipeline_lib.config.entries import (
     section,
     text,
 )
+from pipeline_lib.evaluate.declaration import EVALUATION_PRECISIONS
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.finetune.terms import LOSSES
 
@@ -150,6 +151,7 @@ Config = section(
         zeroshot=section(datasets=Annotated[dict[Name, LabelledSet], Field(min_length=1)], prompts=Prompts),
         benchmarks=dict[name_except("ccneg", "zeroshot", "embeddings"), Benchmark],  # these have rules of their own
         transformers=dict[name_except(*BLIND), Transformer],
+        precision=Literal[EVALUATION_PRECISIONS],
     ),
     paper=section(published=FilePath, gallery=section(seed=Seed, examples=Count)),
 )

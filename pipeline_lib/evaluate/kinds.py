@@ -31,6 +31,7 @@ CCNEG = Kind(
     table="ccneg",
     item=("key",),
     tie_counts=True,
+    clip_load=True,
     metrics=(
         Metric("cc-neg"),
         Metric("cc-neg/word={negation_word}", table="ccneg-by-word"),
@@ -187,10 +188,11 @@ _ALL = (
             Metric("{benchmark}/valid", where={"votes": VALID}),  # acc_r of VALSE's own evaluation: 505 of the 534
         ),
     ),
-    Kind("negrefcocog", read=_read_negrefcocog, metrics=(Metric("{benchmark}"),)),
+    Kind("negrefcocog", read=_read_negrefcocog, clip_load=True, metrics=(Metric("{benchmark}"),)),
     Kind(
         "sugarcrepe",
         table="sugarcrepe",
+        clip_load=True,
         read=_read_sugarcrepe,
         parts=SUGARCREPE_PARTS,
         item=("part", "item", "key"),
