@@ -16,8 +16,10 @@ from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, SUGARCREPE_PARTS
 from pipeline_lib.evaluate.result import entry, measure
 from pipeline_lib.jobs.files import write_json, write_parquet
 from pipeline_lib.paper.tables import __main__ as tables_command
+from pipeline_lib.paper.tables.published import COLUMNS
 
 PUBLISHED = ROOT / "config" / "published.tsv"
+PUBLISHED_HEADER = "\t".join(COLUMNS) + "\n"
 DATASETS = ("kinds", "colours", "counts")
 PROMPTS = ("plain", "negated", "bare")
 PARTS = tuple(SUGARCREPE_PARTS)
@@ -242,9 +244,9 @@ def make_tables(
     said = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said[0]), contextlib.redirect_stderr(said[1]):
         mistake = call(
-            tables_command.main, "--run", "test", "--ccneg", ccneg, "--precision", precision, "--published", PUBLISHED, "--kinds",
-            *(f"{name}={kind}" for name, kind in KIND_OF.items()), "--metrics", *metrics,
-            "--output", folder / "tables.parquet", "--folder", folder / "tables",
+            tables_command.main, "--run", "test", "--ccneg", ccneg, "--precision", precision,
+            "--published", PUBLISHED, "--kinds", *(f"{name}={kind}" for name, kind in KIND_OF.items()),
+            "--metrics", *metrics, "--output", folder / "tables.parquet", "--folder", folder / "tables",
         )  # fmt: skip
     out, err = (text.getvalue() for text in said)
     return subprocess.CompletedProcess("tables", int(bool(mistake)), out, f"{mistake}\n" if mistake else err)

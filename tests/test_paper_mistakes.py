@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from papers import BLIND, KIND_OF, MODELS, command, make_tables, measured, write_metrics
+from papers import BLIND, KIND_OF, MODELS, PUBLISHED_HEADER, command, make_tables, measured, write_metrics
 
 from pipeline_lib.jobs.files import write_parquet
 from pipeline_lib.paper.tables.metrics import read_metrics
@@ -29,9 +29,7 @@ from pipeline_lib.paper.tables.tidy import build_tables
 )
 def test_broken_published_numbers_are_refused(tmp_path, line, message):
     path = tmp_path / "published.tsv"
-    path.write_text(
-        "table\tmodel\tbackbone\tdataset\tprompt\tmetric\tvalue\tprovenance\tsource\tcomputed\n" + line + "\n"
-    )
+    path.write_text(PUBLISHED_HEADER + line + "\n")
     with pytest.raises(ValueError, match=message):
         read_published(path)
 

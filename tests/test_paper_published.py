@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
-from papers import PROMPTS, make_tables, write_metrics
+from papers import PROMPTS, PUBLISHED_HEADER, make_tables, write_metrics
 
 from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS, published_cell, read_published
 from pipeline_lib.paper.tables.schema import read_tables
@@ -73,8 +73,7 @@ def test_published_means_stand_beside_means_over_the_same_datasets_only(tmp_path
 def test_published_prefers_the_paper_and_never_compares_recalled_numbers(tmp_path):
     path = tmp_path / "published.tsv"
     path.write_text(
-        "table\tmodel\tbackbone\tdataset\tprompt\tmetric\tvalue\tprovenance\tsource\tcomputed\n"
-        "ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\trecalled\t\t\n"
+        PUBLISHED_HEADER + "ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\trecalled\t\t\n"
         "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t2\treplication\t\t\n"
         "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t3\tpaper\t\t\n"
         "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t4\tquoted\t\t\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from papers import DATASETS, MODELS, PROMPTS, make_tables, write_metrics
+from papers import DATASETS, MODELS, PROMPTS, PUBLISHED_HEADER, make_tables, write_metrics
 
 from pipeline_lib.paper.outputs import REASONS, TABLES, VERDICTS
 from pipeline_lib.paper.tables import claims
@@ -80,14 +80,8 @@ def test_what_is_not_comparable_says_why_and_recalled_numbers_are_not_shown():
 
 def test_rounding_is_half_of_the_last_printed_digit(tmp_path):
     path = tmp_path / "published.tsv"
-    lines = [
-        f"ccneg\tCLIP\tViT-B/32\tcc-neg/word={text}\t\taccuracy\t{text}\tpaper\t\t" for text in ("99.70", "63.3", "4")
-    ]
-    path.write_text(
-        "table\tmodel\tbackbone\tdataset\tprompt\tmetric\tvalue\tprovenance\tsource\tcomputed\n"
-        + "\n".join(lines)
-        + "\n"
-    )
+    line = "ccneg\tCLIP\tViT-B/32\tcc-neg/word={0}\t\taccuracy\t{0}\tpaper\t\t\n"
+    path.write_text(PUBLISHED_HEADER + "".join(line.format(text) for text in ("99.70", "63.3", "4")))
     assert [number.rounding for number in read_published(path).values()] == pytest.approx([0.005, 0.05, 0.5])
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Formatter
 from typing import NamedTuple
 
-#: Of config ``evaluate.precision``: ``paper`` is fp16 for a CLIP that was not fine-tuned, where `Kind.clip_load` says so.
+#: Config ``evaluate.precision``. With ``paper`` a CLIP that was not fine-tuned computes in fp16 where `Kind.clip_load`.
 EVALUATION_PRECISIONS = ("fp32", "paper")
 
 
