@@ -23,7 +23,16 @@ from pipeline_lib.miniature.make import parse_shares
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
 
-COUNTS = {"captions": 60, "pretrain": 5, "pool": 5, "zeroshot": 12, "sugarcrepe": 10, "crepe": 11, "negation": 300, "hosts": 4}
+COUNTS = {
+    "captions": 60,
+    "pretrain": 5,
+    "pool": 5,
+    "zeroshot": 12,
+    "sugarcrepe": 10,
+    "crepe": 11,
+    "negation": 300,
+    "hosts": 4,
+}
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def query(made):
         if name == "negbench-mcq-coco":
             return items[items.template == part if part else slice(None)].set_index("key").correct
         if name == "valse-existence":
-            return items.set_index("key").correct
+            return items[items.votes >= 2 if part else slice(None)].set_index("key").correct
         column = "correct_text" if part.startswith("text-only") else "correct"
         part = part.removeprefix("text-only").strip("/")
         if part in items.part.unique():

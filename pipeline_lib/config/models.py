@@ -28,6 +28,7 @@ from pipeline_lib.config.entries import (
     name_except,
     section,
 )
+from pipeline_lib.evaluate.declaration import EVALUATION_PRECISIONS
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.finetune.terms import LOSSES
@@ -132,6 +133,7 @@ Config = section(
         zeroshot=section(datasets=Annotated[dict[Name, LabelledSet], Field(min_length=1)], prompts=Prompts),
         benchmarks=dict[name_except("ccneg", "zeroshot", "embeddings"), Benchmark],  # these have rules of their own
         transformers=dict[name_except(*BLIND), Transformer],
+        precision=Literal[EVALUATION_PRECISIONS],
     ),
     paper=section(published=FilePath, gallery=section(seed=Seed, examples=Count)),
 )

@@ -44,8 +44,9 @@ COLUMNS = {
     "published_provenance": (
         pa.string(),
         True,
-        "Source of the published number: paper, radar, quoted, replication",
+        "How the published number is known: paper, radar, quoted, replication",
     ),
+    "published_source": (pa.string(), True, "Who published it"),
     "difference": (pa.float64(), True, "value - published"),
     "verdict": (pa.string(), False, "Beside the published number: " + ", ".join(VERDICTS)),
     "reason": (pa.string(), True, "Why it is not comparable: " + "; ".join(REASONS) + ". Null where it is"),
