@@ -6,7 +6,7 @@ with these models, `pipeline_lib.config.reference` lists them.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline_lib.config.entries import (
     Benchmark,
@@ -32,6 +32,7 @@ from pipeline_lib.config.entries import (
     number,
     section,
     text,
+    without_repetition,
 )
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.finetune.terms import LOSSES
@@ -150,6 +151,7 @@ Config = section(
         zeroshot=section(datasets=Annotated[dict[Name, LabelledSet], Field(min_length=1)], prompts=Prompts),
         benchmarks=dict[name_except("ccneg", "zeroshot", "embeddings"), Benchmark],  # these have rules of their own
         transformers=dict[name_except(*BLIND), Transformer],
+        subtract=section(weight=Positive, models=Annotated[list[Name], AfterValidator(without_repetition)]),
     ),
     paper=section(published=FilePath, gallery=section(seed=Seed, examples=Count)),
 )

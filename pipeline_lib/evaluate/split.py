@@ -9,14 +9,14 @@
 1. Other ways to deny are rewritten with one of `NEGATION_WORDS`: "lacks" and "is missing a" as *without*, "isn't" and
    "absent" as *not*, "nobody" and "neither" as *no*.
 2. Each such word denies a span of its clause, its scope. *No* and *without* deny the noun phrase that follows, *not*
-   what follows up to the end of the first noun phrase. A relative clause goes with its noun, as does all that has a
-   pronoun ("with nobody on it"). Said of its own subject ("a couch is not visible", "no couch is shown"), a denial takes
-   the subject.
+   what follows up to the end of the first noun phrase. A relative clause goes with its noun, as does all up to a
+   pronoun ("with nobody on it"). Said of its own subject ("a couch is not visible", "no couch is shown"), a denial
+   takes the subject.
 3. What is about the picture, or connects nothing any more, is left out at the ends. Where nothing else is affirmed, it
    is `NOTHING`.
 
-Lists of function words and the ending *-ing* tell where a noun phrase ends; nothing is parsed. "No hat and gloves" denies
-both, "no hat and a bag" the hat alone.
+Lists of function words and the ending *-ing* tell where a noun phrase ends; nothing is parsed. "No hat and gloves"
+denies both, "no hat and a bag" the hat alone.
 """
 
 import re
@@ -38,14 +38,14 @@ class Split(NamedTuple):
 REWRITTEN = [
     (re.compile(pattern), words)
     for pattern, words in {
-        r"[\"“”()*]": " ",
+        r"[\"“”*]": " ",
         r"[’`]": "'",
         r" ' (?=[st] )": "'",
         r"\bwho's (?=\w+ (?:is|are)\b)": "whose ",
         r"\bcan(?:not|'t)\b": "can not",
         r"\bwon't\b": "will not",
         r"n't\b": " not",
-        r"\bthere's\b": "there is",
+        r"\b(there|what)'s\b": r"\1 is",
         r"\bno[- ]one\b|\bnobody\b": "no person",
         r"\bnothing\b": "no thing",
         r"\bno longer\b|\bnever\b|\bnot yet\b": "not",
@@ -53,9 +53,10 @@ REWRITTEN = [
         r"\bnor\b": "or",
         r"\b(?:(?:is|are|was|were) )?(?:(?:completely|entirely) )?(?:devoid|free) of\b": "without",
         r"\black(?:s|ing)?(?: of)?\b|\bexclud(?:es|ing)\b": "without",
-        r"\b(?:(?:is|are) )?missing (?=(?:an?|the|any|its|his|her|their|both|some)\b)": "without ",
+        r"\b(?:is|are) missing (?=\w)(?!(?:from|in|on|at|under)\b)": "without ",
+        r"\bmissing (?=(?:an?|the|any|its|his|her|their|both|some|one|two|part)\b)": "without ",
         # "absent from this image is a dog", "note the absence of a dog"
-        r"(?:^ *|\bwhat(?:'s| is) |\b(?:notice|not)ably )(?:absent|missing)(?: (?:from|in) (?:this|the) \w+)? (?:is|are) ": "not ",
+        r"(?:^ *|\bwhat is |\bnot(?:ice)?ably )(?:absent|missing)(?: (?:from|in) (?:this|the) \w+)? is\b": "not",
         r"\b(?:(?:a|an|the|notable|noticeable|by|its) )+absence(?: (?:from|in) (?:this|the) \w+)? is\b": "not",
         r"\b(?:(?:with|note|notice|an?|the|notable|noticeable) )+absence of\b": "without",
         r"\b(?:absent|missing|nowhere)\b": "not present",
@@ -75,36 +76,48 @@ def _set(text: str) -> frozenset[str]:
 
 
 CUES = frozenset(NEGATION_WORDS)
-SEPARATORS = _set(", . ; : ! ? – but while whereas although though yet however")
+SEPARATORS = _set(", . ; : ! ? ( ) – but while whilst whereas although though yet however")
 RELATIVES = _set("that which who whose where")
 BE = _set("is are was were be been being")
 AUXILIARIES = BE | _set("do does did has have had can could will would should may might")
 ARTICLES = _set("a an the his her its their my your our this these those another one two three four five several")
 ANY = _set("any either both single")  # after a negation word: no part of what is denied
 PREPOSITIONS = _set(
-    "in on at by with from to into onto over under above below behind beside besides between among amid near inside "
-    "outside against around along across through during before after for as like toward towards beneath upon within "
-    "about past off because"
+    "in on at by with from to into onto over under above below behind beside besides between among amid amongst near "
+    "inside outside against around along across through during before after for as like toward towards beneath upon "
+    "within about past off because"
 )
-PLACED = [[], ["front"], ["the", "background"], ["the", "foreground"], ["the", "distance"], ["sight"], ["view"]]
+#: After a preposition, what makes it one of the noun before: "no cap on", "no stripes on its legs", "no tree in front".
+OWN = re.compile(r"$|(?:is|are|was|were|its|his|her|their|front|(?:the )?(?:background|foreground|distance))\b")
+#: Words on *-ing* that are no participles.
 THINGS = _set(
     "thing things something anything building ring king wing string painting drawing ceiling clothing lighting evening "
     "morning wedding swing spring railing awning topping covering icing frosting filling stuffing seasoning lettering "
-    "writing parking dining swimming opening crossing marking ending swelling earring bedding siding flooring carving"
+    "writing parking dining swimming opening crossing marking ending swelling earring bedding siding flooring "
+    "carving showing"
 )
 PLACES = _set("front next top back side middle center left right close edge")  # "in front of" is one preposition
-ADVERBS = _set("out up down away together back very too so quite yet even really actually directly fully just to")
+#: Of which nothing is the content of a phrase.
+ADVERBS = _set(
+    "out up down away together back very too so quite yet even really actually directly fully entirely mostly just to"
+)
 PRONOUNS = _set("it them him itself themselves")
-PEOPLE = _set("person people man woman men women child children boy girl boys girls passengers players riders cars")
+#: Before a participle without a comma it is what they do: "with no people | sitting there".
+PEOPLE = _set("person people man woman men women child children boy girl boys girls passengers players riders")
+#: What says that something is in the picture at all.
 PICTURE = _set(
-    "image picture photo photograph scene shot view sight frame visible present included shown seen featured depicted "
+    "image picture photo photograph scene shot view sight visible present included shown seen featured depicted "
     "displayed pictured found detected part anywhere here"
 )
 SHOWS = _set(
     "shows show features feature includes include contains contain depicts depict displays "
     "display showing featuring including containing depicting displaying have having see sees"
 )
-LINKS = AUXILIARIES | SEPARATORS | RELATIVES | _set("and or with of in to at from within there noticeably notably clearly")
+#: What connects nothing at the end of a phrase.
+LINKS = (
+    AUXILIARIES | SEPARATORS | RELATIVES | _set("and or with of in to at from within there noticeably notably clearly")
+)
+#: What says no more than that there is a picture.
 FRAME = LINKS | PICTURE | SHOWS | _set("this the a an these what also any")
 
 
@@ -148,7 +161,8 @@ def _split_clause(words: list[str]) -> tuple[list[str], list[str]]:
             continue
         scope = _scope_of_not if cue == "not" else _scope_of_no
         start, stop = scope(cue, kept, words[place:])
-        denied.append(_phrase(kept[start:] + words[place : place + stop]))
+        if phrase := _phrase(kept[start:] + words[place : place + stop]):
+            denied.append(phrase)
         kept = _without_end(kept[:start], LINKS)
         place += stop
     return (kept if not denied else _without_end(kept, LINKS)), denied
@@ -172,7 +186,11 @@ def _scope_of_no(cue: str, kept: list[str], rest: list[str]) -> tuple[int, int]:
     if cue == "without":
         return start, stop
     there = "there" in kept[-3:] and not AUXILIARIES.isdisjoint(kept[-2:])
-    if there or _is_frame(kept) or (stop < len(rest) and rest[stop] in AUXILIARIES and kept[-1] != "with"):
+    if (
+        there
+        or (_is_frame(kept) and kept[-1:] != ["with"])
+        or (stop < len(rest) and rest[stop] in AUXILIARIES and kept[-1] != "with")
+    ):
         return start, len(rest)  # "there are | no | people on the track", "no | couch is included"
     if _is_participle(kept[-1]):
         return start - 1, stop  # "a man wearing | no | hat"
@@ -203,7 +221,8 @@ def _end(words: list[str], needed: int) -> int:
         if content >= needed:
             if word in RELATIVES:
                 return len(words)
-            if word in PREPOSITIONS and (following in AUXILIARIES or words[place + 1 : place + 3] in PLACED):
+            if word == "to" or (word in PREPOSITIONS and OWN.match(" ".join(words[place + 1 :]))):
+                content, needed = 0, 1
                 continue
             new = word in AUXILIARIES | CUES | PREPOSITIONS | ARTICLES or _is_participle(word)
             if new or (word == "and" and (following in ARTICLES | LINKS or _is_participle(following))):
@@ -216,7 +235,11 @@ def _end(words: list[str], needed: int) -> int:
             content = 0
         elif word in PREPOSITIONS | ARTICLES | {"of"}:
             content, needed = 0, 1
-        elif word not in ADVERBS and not (word in PLACES and following in PREPOSITIONS | {"of"}):
+        elif (
+            word not in ADVERBS
+            and not word.endswith("ly")
+            and not (word in PLACES and following in PREPOSITIONS | {"of"})
+        ):
             content += 1
     pronouns = [place for place, word in enumerate(words) if place >= stop and word in PRONOUNS]
     return pronouns[-1] + 1 if pronouns else stop
@@ -234,7 +257,8 @@ def _is_participle(word: str) -> bool:
 def _phrase(words: list[str]) -> str:
     """Return a denied phrase without what is about the picture."""
     start = next((place for place, word in enumerate(words) if word not in ANY | SHOWS), 0)
-    return " ".join(_without_end(words[start:], FRAME) or words).lower()
+    short = _without_end(words[start:], FRAME)
+    return " ".join(words if ADVERBS.issuperset(short) else short).lower()
 
 
 def _without_end(words: list[str], dropped: frozenset[str]) -> list[str]:
