@@ -6,7 +6,7 @@ with these models, `pipeline_lib.config.reference` lists them.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline_lib.config.entries import (
     Benchmark,
@@ -27,6 +27,7 @@ from pipeline_lib.config.entries import (
     Weight,
     name_except,
     section,
+    without_repetition,
 )
 from pipeline_lib.evaluate.declaration import EVALUATION_PRECISIONS
 from pipeline_lib.evaluate.kinds import BLIND
@@ -134,6 +135,7 @@ Config = section(
         benchmarks=dict[name_except("ccneg", "zeroshot", "embeddings"), Benchmark],  # these have rules of their own
         transformers=dict[name_except(*BLIND), Transformer],
         precision=Literal[EVALUATION_PRECISIONS],
+        subtract=section(weight=Positive, models=Annotated[list[Name], AfterValidator(without_repetition)]),
     ),
     paper=section(published=FilePath, gallery=section(seed=Seed, examples=Count)),
 )

@@ -27,10 +27,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.declaration import Choice, Kind
 from pipeline_lib.evaluate.kinds import KINDS, read_annotations
 from pipeline_lib.evaluate.result import evaluation_parser, load_model, measure, read_model, write_result
+from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.formats.annotations import parse_count
 from pipeline_lib.jobs.cli import run
@@ -176,9 +176,11 @@ def main() -> None:
         kind,
         rows,
         lambda keys: pool.rows(keys, str(args.annotations)),
-        lambda captions: encode_captions(model, captions, kind.cut),
+        lambda captions: encode(model, captions, args.subtract, kind.cut),
     )
-    write_result(args, read_model(args.record), args.benchmark, items, measure(kind, items, args.benchmark))
+    write_result(
+        args, read_model(args.record, args.subtract), args.benchmark, items, measure(kind, items, args.benchmark)
+    )
 
 
 if __name__ == "__main__":

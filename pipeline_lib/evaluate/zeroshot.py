@@ -26,22 +26,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline_lib.clip.load import CLIP
-from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.kinds import ZEROSHOT
 from pipeline_lib.evaluate.prompts import prompts_of, read_classes
 from pipeline_lib.evaluate.result import evaluation_parser, load_model, measure, read_model, write_result
+from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.features.store import Features, load_features, tower_id
 from pipeline_lib.jobs.cli import run
 
 
-def classifiers(model: CLIP, wanted: list[tuple[list[str], list[str]]]) -> list[Tensor]:
+def classifiers(model: CLIP, wanted: list[tuple[list[str], list[str]]], subtract: float | None = None) -> list[Tensor]:
     """Return the weights (c × d) of zero-shot classifiers: for each class the normalised mean of its prompts' features.
 
-    `wanted` has for each classifier its c class names and its templates, each with one ``{}`` for the class name.
+    `wanted` has for each classifier its c class names and its templates, each with one ``{}`` for the class name;
+    `subtract` is the weight of `encode`.
     """
     prompts = [text.replace("{}", name) for classes, templates in wanted for name in classes for text in templates]
     sizes = [len(classes) * len(templates) for classes, templates in wanted]
-    parts = zip(encode_captions(model, prompts).split(sizes), wanted, strict=True)
+    parts = zip(encode(model, prompts, subtract).split(sizes), wanted, strict=True)
     return [
         functional.normalize(features.view(len(classes), len(templates), -1).mean(dim=1), dim=-1)
         for features, (classes, templates) in parts
@@ -105,12 +106,12 @@ def main() -> None:
     tower = tower_id(model)
     sets = {name: read_dataset(classes, features, tower) for name, classes, *features in args.dataset}
     wanted = [(name, prompt) for name in sets for prompt in prompts[name]]
-    weights = classifiers(model, [(sets[name][0], prompts[name][prompt]) for name, prompt in wanted])
+    weights = classifiers(model, [(sets[name][0], prompts[name][prompt]) for name, prompt in wanted], args.subtract)
     scored = [
         score_items(name, prompt, sets[name][1], rows) for (name, prompt), rows in zip(wanted, weights, strict=True)
     ]
     items = pd.concat(scored, ignore_index=True)
-    write_result(args, read_model(args.record), "zeroshot", items, measure(ZEROSHOT, items))
+    write_result(args, read_model(args.record, args.subtract), "zeroshot", items, measure(ZEROSHOT, items))
 
 
 if __name__ == "__main__":

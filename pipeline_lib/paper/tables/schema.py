@@ -12,7 +12,11 @@ from pipeline_lib.paper.outputs import REASONS, TABLES, VERDICTS
 #: Column -> (Arrow type, may be null, meaning). The meanings travel in the Parquet schema.
 COLUMNS = {
     "table": (pa.string(), False, "Table of the paper: " + ", ".join(TABLES)),
-    "family": (pa.string(), False, "CLIP (not fine-tuned), CoN-CLIP, another method, or text only"),
+    "family": (
+        pa.string(),
+        False,
+        "CLIP (not fine-tuned), CoN-CLIP, another method, text only, or a family scored by subtraction",
+    ),
     "model": (pa.string(), False, "Model; where the row is a mean over seeds, the name without its -sN"),
     "backbone": (pa.string(), False, "CLIP architecture that the model starts from; none for text only"),
     "loss": (pa.string(), True, "Training loss, as in the sheet of experiments; null where not fine-tuned"),
