@@ -10,8 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from conftest import ROOT, call, write_pool
 
+from pipeline_lib.evaluate.benchmark import score_truth_table
+from pipeline_lib.evaluate.declaration import Choice
 from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, SUGARCREPE_PARTS
 from pipeline_lib.evaluate.result import entry, measure
 from pipeline_lib.jobs.files import write_json, write_parquet
@@ -123,6 +126,20 @@ def retrieval_of(model: str) -> pd.DataFrame:
     return frame.assign(rank=rng.integers(1, 9, 30)).assign(correct=lambda items: items["rank"] == 1)
 
 
+def truth_table_of(model: str) -> pd.DataFrame:
+    """Pairs of images in two wordings, with scores from random features."""
+    wordings = (("trained", "with no"), ("unseen", "there is no"))
+    rows = [
+        Choice({"item": item, "concept": "dog", "wording": wording, "form": form}, [f"a{item}", f"b{item}"], ["", ""])
+        for item, (wording, form) in enumerate(wordings * 10)
+    ]
+
+    def features(texts: list[str]) -> torch.Tensor:
+        return torch.from_numpy(random_of(model, *texts).normal(size=(len(texts), 8))) / 8
+
+    return score_truth_table(KINDS["truth-table"], rows, features, features)
+
+
 ITEMS = {
     "ccneg": ccneg_of,
     "zeroshot": zeroshot_of,
@@ -131,6 +148,7 @@ ITEMS = {
     "negbench-mcq-coco": mcq_of,
     "negbench-retrieval": retrieval_of,
     "valse-existence": valse_of,
+    "truth-table": truth_table_of,
 }
 
 

@@ -68,6 +68,16 @@ def query(made):
             return items[items.template == part if part else slice(None)].set_index("key").correct
         if name == "valse-existence":
             return items[items.votes >= 2 if part else slice(None)].set_index("key").correct
+        if name == "truth-table":
+            wording, _, rest = part.partition("/")
+            items = items[items.wording == wording]
+            if rest.startswith("form="):
+                items = items[items.form == rest.removeprefix("form=")]
+            elif rest:
+                items = items[items.truth == rest]
+            elif metric not in ("caption", "image"):
+                items = items[items.truth == "present"]
+            return items.set_index("key")["correct" if metric == "all_four" else metric]
         column = "correct_text" if part.startswith("text-only") else "correct"
         part = part.removeprefix("text-only").strip("/")
         if part in items.part.unique():
@@ -95,7 +105,8 @@ def answer(query, model: str, dataset: str, prompt: str | None, metric: str) -> 
         return answer(query, model, dataset, "plain", "top1")[0] - other, n
     right = query(model, dataset, prompt, metric)
     grouped = right.index.name in ("label", "part")
-    return 100 * (right.groupby(level=0).mean().mean() if grouped else right.mean()), len(right)
+    scale = 1 if metric in ("text_effect", "image_effect", "interaction") else 100
+    return scale * (right.groupby(level=0).mean().mean() if grouped else right.mean()), len(right)
 
 
 def test_every_number_of_the_tables_is_found_again_from_the_items_and_every_measured_one_is_a_row(tables, query):

@@ -28,11 +28,11 @@ if workflow.modifier.skip_configfile:
     given = dict(config)
     config.update(load_configfile(SOURCE / "config" / "config.yaml"))
     update_config(config, given)
-config.update(beside_source(config, SOURCE))
 
 try:
     check_repeated(map(os.path.relpath, workflow.configfiles), sys.argv[1:])
     check_config(config)
+    config.update(beside_source(config, SOURCE))
     EXPERIMENTS = read_experiments(config)
 except (ValueError, FileNotFoundError) as error:
     raise WorkflowError(str(error)) from None
