@@ -88,9 +88,10 @@ def test_shuffled_batches_cover_each_epoch_once_and_drop_the_rest():
 def test_learning_rate_warms_up_and_ends_near_zero():
     rates = [warmup_cosine(step, 100, 10) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
-    assert rates[9] == rates[10] == 1.0
+    assert rates[9:11] == [1.0, 1.1]  # which the paper's code does
     assert all(later < earlier for earlier, later in itertools.pairwise(rates[10:]))
-    assert rates[-1] < 0.001
+    assert 0.999 < rates[11] < 1 and rates[-1] < 0.001
+    assert warmup_cosine(0, 100, 0) == 1.0
 
 
 @pytest.fixture
