@@ -118,7 +118,7 @@ class PublishedLoop:
 
     def step(self, batch: list[Tensor]) -> Tensor:
         """Do one optimiser step; return the loss before it."""
-        if self.done < self.warmup_steps:
+        if self.done <= self.warmup_steps:
             share = (self.done + 1) / self.warmup_steps
         else:
             share = (1 + math.cos(math.pi * (self.done - self.warmup_steps) / (self.steps - self.warmup_steps))) / 2

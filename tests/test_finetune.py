@@ -88,9 +88,10 @@ def test_shuffled_batches_cover_each_epoch_once_and_drop_the_rest():
 def test_learning_rate_warms_up_and_ends_near_zero():
     rates = [warmup_cosine(step, 100, 10) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
-    assert rates[9] == rates[10] == 1.0
+    assert rates[9:11] == [1.0, 1.1]  # which the paper's code does
     assert all(later < earlier for earlier, later in itertools.pairwise(rates[10:]))
-    assert rates[-1] < 0.001
+    assert 0.999 < rates[11] < 1 and rates[-1] < 0.001
+    assert warmup_cosine(0, 100, 0) == 1.0
 
 
 @pytest.fixture
@@ -192,7 +193,7 @@ def test_bf16_trains_nearly_as_fp32_does_and_keeps_its_weights_in_fp32(training_
     assert {value.dtype for value in weights(training_files / "bf16/model.pt").values()} == {torch.float32}
 
 
-def test_mistakes_are_named(training_files, tiny_checkpoint, tiny_clip):
+def test_mistakes_are_named(training_files, tiny_checkpoint, tiny_clip, monkeypatch):
     def mistake(**changes):
         error = fine_tune(training_files, tiny_checkpoint, **changes)
         assert not (training_files / "m-s0/model.pt").exists()
@@ -209,6 +210,14 @@ def test_mistakes_are_named(training_files, tiny_checkpoint, tiny_clip):
     chosen = pd.DataFrame({"key": ["000000001"], "distractor": "000000100"})
     write_parquet(training_files / "distractors.parquet", chosen)
     assert "distractors.parquet: 11 samples have no distractor, such as '000000000'" in mistake()
+    monkeypatch.setitem(LOSSES, "l6", Loss("L6", ("l6",)))
+    monkeypatch.setitem(TERMS, "l6", Term(("image", "caption", "exclusion")))
+    keys = [f"{number:09d}" for number in range(SAMPLES)]
+    triplets = pd.DataFrame({"key": keys, **TEXTS}).assign(exclusion_caption=[None, *TEXTS["exclusion_caption"][1:]])
+    write_parquet(training_files / "train.parquet", triplets)
+    assert "train.parquet: 1 samples, such as '000000000', have no exclusion_caption; the loss needs it" in mistake(
+        loss="l6"
+    )
     processes = Processes()
     processes.count = 3
     samples, recipe = {"caption": torch.zeros(12, 77)}, Recipe("l1", 1, 4, 1e-3, 0.2, 1, "paper", 0, "fp32")
