@@ -93,7 +93,7 @@ rule evaluate_zeroshot:
     input:
         weights=model_file("model.pt"),
         record=model_file("run.json"),
-        classes=[entry["classes"] for entry in DATASETS.values()],
+        classes=[path for entry in DATASETS.values() for path in class_files(entry)],
         templates=list(TEMPLATES.values()),
         features=zeroshot_features,
     output:
@@ -114,6 +114,7 @@ rule evaluate_zeroshot:
         code=code_version("pipeline_lib.evaluate.zeroshot"),
         datasets=datasets,
         prompts=prompts(),
+        prompt_classes=prompt_classes(),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -122,6 +123,7 @@ rule evaluate_zeroshot:
             --record {input.record:q} \
             {params.datasets} \
             {params.prompts} \
+            {params.prompt_classes} \
             --threads 1 \
             --scores {output.scores:q} \
             --metrics {output.metrics:q}
