@@ -199,6 +199,10 @@ LabelledSet = section(
     classes=Annotated[FilePath, Field(description="file of class names, one per line, in the order of the labels")],
     templates=(FilePath, _optional("file of its own templates, one per line")),
     prompts=(Prompts, _optional("its own templates for some of evaluate.zeroshot.prompts")),
+    prompt_classes=(
+        dict[Literal[PROMPTS], FilePath],
+        _optional("files of other class names for some of evaluate.zeroshot.prompts"),
+    ),
 )
 Transformer = section(
     kind=Annotated[Literal["flava", "blip"], Field(description="its architecture")],

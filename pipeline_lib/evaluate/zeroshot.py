@@ -9,7 +9,8 @@
         --threads 1 --scores zeroshot.parquet --metrics zeroshot.json
 
 ``--prompt NAME`` is for every dataset, ``--prompt DATASET:NAME`` for one, and of two for the same the later counts.
-Templates are given one by one, or by ``@FILE`` with one per line.
+Templates are given one by one, or by ``@FILE`` with one per line. ``--prompt-classes DATASET NAME FILE`` gives a dataset
+other class names under one prompt, as many as it has classes.
 
 An image is assigned to the class whose prompt has the highest cosine with it, of equal ones to the first. Where a
 prompt has several templates, their normalised features are averaged and normalised again. Under a negated prompt a
@@ -96,6 +97,8 @@ def main() -> None:
     parser = evaluation_parser(__doc__)
     parser.add_argument("--dataset", nargs="+", action="append", required=True, metavar=("NAME", "CLASSES FEATURES"))
     parser.add_argument("--prompt", nargs="+", action="append", required=True, metavar=("NAME", "TEMPLATE"))
+    named = ("DATASET", "NAME", "CLASSES")
+    parser.add_argument("--prompt-classes", nargs=3, action="append", default=[], metavar=named)
     args = parser.parse_args()
     if any(len(given) < 3 for given in args.dataset):
         parser.error("--dataset needs a name, a file of classes and at least one file of features")
@@ -105,8 +108,14 @@ def main() -> None:
     model = load_model(args)
     tower = tower_id(model)
     sets = {name: read_dataset(classes, features, tower) for name, classes, *features in args.dataset}
+    classes = {(name, prompt): sets[name][0] for name in sets for prompt in prompts[name]}
+    for name, prompt, path in args.prompt_classes:
+        classes[name, prompt] = read_classes(path)
+        if (found := len(classes[name, prompt])) != (expected := len(sets[name][0])):
+            raise ValueError(f"{path}: expected {expected} class names as {name} has, found {found}")
     wanted = [(name, prompt) for name in sets for prompt in prompts[name]]
-    weights = classifiers(model, [(sets[name][0], prompts[name][prompt]) for name, prompt in wanted], args.subtract)
+    chosen = [(classes[name, prompt], prompts[name][prompt]) for name, prompt in wanted]
+    weights = classifiers(model, chosen, args.subtract)
     scored = [
         score_items(name, prompt, sets[name][1], rows) for (name, prompt), rows in zip(wanted, weights, strict=True)
     ]

@@ -96,7 +96,7 @@ rule evaluate_zeroshot:
     input:
         weights=model_file("model.pt"),
         record=model_file("run.json"),
-        classes=[entry["classes"] for entry in DATASETS.values()],
+        classes=[path for entry in DATASETS.values() for path in class_files(entry)],
         templates=list(TEMPLATES.values()),
         features=zeroshot_features,
     output:
@@ -118,6 +118,7 @@ rule evaluate_zeroshot:
         scoring=scoring,
         datasets=datasets,
         prompts=prompts(),
+        prompt_classes=prompt_classes(),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -127,6 +128,7 @@ rule evaluate_zeroshot:
             {params.scoring} \
             {params.datasets} \
             {params.prompts} \
+            {params.prompt_classes} \
             --threads 1 \
             --scores {output.scores:q} \
             --metrics {output.metrics:q}

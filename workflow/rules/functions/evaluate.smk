@@ -1,6 +1,6 @@
 # Functions of the rules in evaluate.smk.
 from pipeline_lib.evaluate.kinds import annotation_files
-from pipeline_lib.evaluate.prompts import prompt_flags
+from pipeline_lib.evaluate.prompts import class_files, prompt_flags
 
 DATASETS = config["evaluate"]["zeroshot"]["datasets"]
 TEMPLATES = {name: entry["templates"] for name, entry in DATASETS.items() if "templates" in entry}
@@ -49,6 +49,15 @@ def datasets(wildcards):
 def prompts():
     """`--prompt NAME TEMPLATE ...` for each prompt, and `--prompt DATASET:NAME ...` where a dataset has another."""
     return " ".join(shlex.join(["--prompt", *flag]) for flag in prompt_flags(config["evaluate"]["zeroshot"], TEMPLATES))
+
+
+def prompt_classes():
+    """`--prompt-classes DATASET NAME FILE` where a dataset has other class names under a prompt."""
+    return " ".join(
+        shlex.join(["--prompt-classes", name, prompt, path])
+        for name, entry in DATASETS.items()
+        for prompt, path in entry.get("prompt_classes", {}).items()
+    )
 
 
 def benchmark_annotations(wildcards):
