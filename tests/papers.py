@@ -10,13 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from conftest import ROOT, call, write_pool
 
-from pipeline_lib.evaluate.benchmark import score_truth_table
-from pipeline_lib.evaluate.declaration import Choice
 from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, SUGARCREPE_PARTS
 from pipeline_lib.evaluate.result import entry, measure
+from pipeline_lib.formats.wordings import TRAINED, UNSEEN
 from pipeline_lib.jobs.files import write_json, write_parquet
 from pipeline_lib.paper.tables import __main__ as tables_command
 from pipeline_lib.paper.tables.published import COLUMNS
@@ -126,18 +124,28 @@ def retrieval_of(model: str) -> pd.DataFrame:
     return frame.assign(rank=rng.integers(1, 9, 30)).assign(correct=lambda items: items["rank"] == 1)
 
 
-def truth_table_of(model: str) -> pd.DataFrame:
-    """Pairs of images in two wordings, with scores from random features."""
-    wordings = (("trained", "with no"), ("unseen", "there is no"))
-    rows = [
-        Choice({"item": item, "concept": "dog", "wording": wording, "form": form}, [f"a{item}", f"b{item}"], ["", ""])
-        for item, (wording, form) in enumerate(wordings * 10)
-    ]
+def truth_table_of(model: str, n: int = 30) -> pd.DataFrame:
+    """Pairs of images of two concepts in five wordings, twice each: by which of the two shows the concept."""
+    forms = [*(("trained", form) for form in TRAINED), *(("unseen", form) for form in UNSEEN)]
+    columns = {"concept": np.resize(["dog", "cat"], n), "item": range(n)}
+    columns |= {
+        name: [forms[row % len(forms)][place] for row in range(n)] for place, name in enumerate(("wording", "form"))
+    }
+    rng = random_of(model, "truth-table")
+    pairs = pd.DataFrame(columns).assign(correct=rng.random(n) < 0.2)
+    pairs = pairs.assign(**{name: rng.normal(size=n) for name in ("text_effect", "image_effect", "interaction")})
+    frame = pd.concat(
+        [pairs.assign(truth=truth, key=[f"{truth}{row}" for row in range(n)]) for truth in ("present", "absent")]
+    )
+    answers = {name: rng.random(2 * n) < 0.6 for name in ("caption", "image")}
+    return frame.reset_index(drop=True).assign(**answers)
 
-    def features(texts: list[str]) -> torch.Tensor:
-        return torch.from_numpy(random_of(model, *texts).normal(size=(len(texts), 8))) / 8
 
-    return score_truth_table(KINDS["truth-table"], rows, features, features)
+def negated_retrieval_of(model: str, n: int = 20) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {"item": range(n), "key": [f"{row:06}" for row in range(n)], "present": "dog", "absent": "cat"}
+    )
+    return frame.assign(average_precision=random_of(model, "negated-retrieval").random(n))
 
 
 ITEMS = {
@@ -149,6 +157,7 @@ ITEMS = {
     "negbench-retrieval": retrieval_of,
     "valse-existence": valse_of,
     "truth-table": truth_table_of,
+    "negated-retrieval": negated_retrieval_of,
 }
 
 

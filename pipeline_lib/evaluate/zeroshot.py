@@ -9,7 +9,7 @@
         --threads 1 --scores zeroshot.parquet --metrics zeroshot.json
 
 ``--prompt NAME`` is for every dataset, ``--prompt DATASET:NAME`` for one, and of two for the same the later counts.
-Templates are given one by one, or by ``@FILE`` with one per line. ``--prompt-classes DATASET NAME FILE`` gives a dataset
+Templates are given one by one, or by ``@FILE`` with one per line. ``--prompt-classes DATASET NAME FILE`` gives a set
 other class names under one prompt, as many as it has classes.
 
 An image is assigned to the class whose prompt has the highest cosine with it, of equal ones to the first. Where a

@@ -166,6 +166,13 @@ RETRIEVAL = "filepath,captions\na/1.jpg,\"['a, b', 'c']\"\n2.jpg,['d']\n"
 VALSE = {"e1": {"image_file": "v7w_1.jpg", "caption": "a dog", "foil": "no dog", "mturk": {"caption": 3}}}
 SUGARCREPE = {"filename": "000000000007.jpg", "caption": "a", "negative_caption": "b"}
 PLUS = {**SUGARCREPE, "caption2": "c"}
+# 30 images of a dog and a cat, 30 of a dog, 540 of neither.
+SHOWN = [(number, category) for category, count in ((1, 60), (2, 30)) for number in range(count)]
+INSTANCES = json.dumps({
+    "images": [{"id": number, "file_name": f"{number:012d}.jpg"} for number in range(600)],
+    "annotations": [{"image_id": number, "category_id": category} for number, category in SHOWN],
+    "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}],
+})  # fmt: skip
 COCO = {"images": [{"id": number, "file_name": f"{number:012d}.jpg"} for number in (9, 25)], "annotations": []}
 PAIRS = json.dumps({"subject": "a dog", "pairs": [{"predicate": "on", "object": "a red sofa"}]})
 NEGATED = {
@@ -195,6 +202,10 @@ INPUTS = {
         files({f"{part}.json": json.dumps([PLUS]) for part in KINDS["sugarcrepe-plus"].parts}),
         partial(read_annotations, "sugarcrepe-plus"),
         "replace_att.json",
+    ),
+    "truth-table": Input(files({"a.json": INSTANCES}), at("a.json", partial(read_annotations, "truth-table"))),
+    "negated-retrieval": Input(
+        files({"a.json": INSTANCES}), at("a.json", partial(read_annotations, "negated-retrieval"))
     ),
     "coco-captions": Input(files({"a.json": json.dumps(COCO)}), at("a.json", coco_image_keys)),
     "cc3m": Input(files({"a.tsv": ROWS}), at("a.tsv", read_captions)),

@@ -31,7 +31,7 @@ SECTIONS = {
     "negated-prompt": ("negated-prompt",),
     "sugarcrepe": (),
     "negation": (),
-    "truth-table": (),
+    "truth-table": ("truth-table",),
     "ablation": ("ablation", "training-curves"),
     "embeddings": ("embeddings",),
     "data": ("data-statistics",),
