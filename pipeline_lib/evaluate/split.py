@@ -215,16 +215,17 @@ def _end(words: list[str], needed: int) -> int:
 
     A noun phrase needs one, a predicate two: "wearing glasses", but "wearing a hat".
     """
-    content, stop = 0, len(words)
+    content, stop, noun = 0, len(words), needed == 1
     for place, word in enumerate(words):
         following = words[place + 1] if place + 1 < len(words) else ""
         if content >= needed:
             if word in RELATIVES:
                 return len(words)
-            if word == "to" or (word in PREPOSITIONS and OWN.match(" ".join(words[place + 1 :]))):
+            if (word == "to" and not noun) or (word in PREPOSITIONS and OWN.match(" ".join(words[place + 1 :]))):
                 content, needed = 0, 1
                 continue
-            new = word in AUXILIARIES | CUES | PREPOSITIONS | ARTICLES or _is_participle(word)
+            new = noun and word in PLACES and following == "to"
+            new = new or word in AUXILIARIES | CUES | PREPOSITIONS | ARTICLES or _is_participle(word)
             if new or (word == "and" and (following in ARTICLES | LINKS or _is_participle(following))):
                 stop = place
                 break
