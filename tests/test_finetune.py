@@ -215,8 +215,8 @@ def test_mistakes_are_named(training_files, tiny_checkpoint, tiny_clip, monkeypa
     keys = [f"{number:09d}" for number in range(SAMPLES)]
     triplets = pd.DataFrame({"key": keys, **TEXTS}).assign(exclusion_caption=[None, *TEXTS["exclusion_caption"][1:]])
     write_parquet(training_files / "train.parquet", triplets)
-    said = "train.parquet: the loss needs exclusion_caption, which 1 samples lack, such as '000000000'"
-    assert said in mistake(loss="l6")
+    lacking = mistake(loss="l6")
+    assert "train.parquet: the loss needs exclusion_caption, which 1 samples lack, such as '000000000'" in lacking
     processes = Processes()
     processes.count = 3
     samples, recipe = {"caption": torch.zeros(12, 77)}, Recipe("l1", 1, 4, 1e-3, 0.2, 1, "paper", 0, "fp32")

@@ -1,6 +1,7 @@
 """What fine-tuning reads, constant image features and tokenized captions in memory, and the order of the batches.
 
-The image tower is frozen and CLIP's preprocess augments nothing, so a sample's images are its cached features.
+The image tower is frozen and CLIP's preprocess augments nothing, so a sample's images are its cached features; but see
+`pipeline_lib.features` on ResNets.
 """
 
 from collections.abc import Collection, Sequence
