@@ -13,6 +13,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline_lib.evaluate import presence
 from pipeline_lib.evaluate.declaration import Choice, Kind, Metric
 from pipeline_lib.formats import annotations as published
 from pipeline_lib.formats.annotations import image_key, texts
@@ -32,6 +33,7 @@ CCNEG = Kind(
     table="ccneg",
     item=("key",),
     tie_counts=True,
+    clip_load=True,
     metrics=(
         Metric("cc-neg"),
         Metric("cc-neg/word={negation_word}", table="ccneg-by-word"),
@@ -88,6 +90,7 @@ def _read_mcq(path: Path) -> list[Choice]:
     """NegBench's CSV; `correct_answer` is the number of the right caption, `correct_answer_template` its template."""
     allowed, rows = {"correct_answer": ANSWERS, "correct_answer_template": TEMPLATES}, []
     for where, row in published.read_rows(path, [*MCQ_FIELDS, *allowed]):
+        row["correct_answer"] = row["correct_answer"].removesuffix(".0")  # as pandas writes a column with an empty cell
         for column, values in allowed.items():
             if row[column] not in values:
                 raise ValueError(f"{where}, {column}: expected one of {', '.join(values)}, found {row[column]!r}")
@@ -103,13 +106,15 @@ def _read_retrieval(path: Path) -> list[Choice]:
     for where, row in published.read_rows(path, ["filepath", "captions"]):
         key = image_key(row["filepath"], where)
         if key in lines:
-            raise ValueError(f"{where}: the image {key} has a row already: {lines[key]}")
+            raise ValueError(
+                f"{where}: the image {key} has a row already: {lines[key]}; give it one row with all captions"
+            )
         lines[key] = where
         rows.append(Choice({"key": key}, [key], published.string_list(row["captions"], where)))
     return rows
 
 
-VOTES = 2  # of three annotators, who took the caption and not the foil for the true one; 505 of existence's 534 items
+VALID = (2, 3)  # votes of three annotators, who took the caption and not the foil for the true one
 
 
 def _read_valse(path: Path) -> list[Choice]:
@@ -121,8 +126,7 @@ def _read_valse(path: Path) -> list[Choice]:
         votes = item["mturk"].get("caption") if isinstance(item.get("mturk"), dict) else None
         if type(votes) is not int:
             raise ValueError(f"{where}: expected the number of votes mturk.caption, found {quoted(votes)}")
-        if votes >= VOTES:
-            rows.append(row)
+        rows.append(row._replace(columns={**row.columns, "votes": votes}))
     return rows
 
 
@@ -184,15 +188,18 @@ _ALL = (
     Kind(
         "valse",
         read=_read_valse,
-        counted="valid items",
         scores=("score_caption", "score_foil"),
         chooses_captions=True,
-        metrics=(Metric("{benchmark}"),),  # acc_r of VALSE's own evaluation
+        metrics=(
+            Metric("{benchmark}"),  # all items, over which later papers give existence: 379 of 534 are 70.97
+            Metric("{benchmark}/valid", where={"votes": VALID}),  # acc_r of VALSE's own evaluation: 505 of the 534
+        ),
     ),
-    Kind("negrefcocog", read=_read_negrefcocog, metrics=(Metric("{benchmark}"),)),
+    Kind("negrefcocog", read=_read_negrefcocog, clip_load=True, metrics=(Metric("{benchmark}"),)),
     Kind(
         "sugarcrepe",
         table="sugarcrepe",
+        clip_load=True,
         read=_read_sugarcrepe,
         parts=SUGARCREPE_PARTS,
         item=("part", "item", "key"),
@@ -224,6 +231,8 @@ _ALL = (
             )
         ),
     ),
+    presence.TRUTH_TABLE,
+    presence.NEGATED_RETRIEVAL,
 )
 
 #: The kinds of config ``evaluate.benchmarks``, and those with a command of their own.
