@@ -17,8 +17,10 @@ from pipeline_lib.evaluate.result import entry, measure
 from pipeline_lib.formats.wordings import TRAINED, UNSEEN
 from pipeline_lib.jobs.files import write_json, write_parquet
 from pipeline_lib.paper.tables import __main__ as tables_command
+from pipeline_lib.paper.tables.published import COLUMNS
 
 PUBLISHED = ROOT / "config" / "published.tsv"
+PUBLISHED_HEADER = "\t".join(COLUMNS) + "\n"
 DATASETS = ("kinds", "colours", "counts")
 PROMPTS = ("plain", "negated", "bare")
 PARTS = tuple(SUGARCREPE_PARTS)
@@ -107,8 +109,9 @@ def mcq_of(model: str, n: int = 60) -> pd.DataFrame:
     return scored(frame, random_of(model, "mcq").random(n) < 0.4, "score_0", "score_1")
 
 
-def valse_of(model: str, n: int = 505) -> pd.DataFrame:
+def valse_of(model: str, n: int = 534) -> pd.DataFrame:
     frame = pd.DataFrame({"item": [f"existence_{row}" for row in range(n)], "key": [f"v7w_{row}" for row in range(n)]})
+    frame["votes"] = np.resize([3, 2, 3, 0, 3, 1], n)
     return scored(frame, random_of(model, "valse").random(n) < 0.7, "score_caption", "score_foil")
 
 
@@ -261,14 +264,16 @@ def command(module: str, *arguments: object) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-def make_tables(folder: Path, metrics: list[str], ccneg: str = "generated") -> subprocess.CompletedProcess:
+def make_tables(
+    folder: Path, metrics: list[str], ccneg: str = "generated", precision: str = "fp32"
+) -> subprocess.CompletedProcess:
     """Build the tables in this process; the answer is that of a command."""
     said = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said[0]), contextlib.redirect_stderr(said[1]):
         mistake = call(
-            tables_command.main, "--run", "test", "--ccneg", ccneg, "--published", PUBLISHED, "--kinds",
-            *(f"{name}={kind}" for name, kind in KIND_OF.items()), "--metrics", *metrics,
-            "--output", folder / "tables.parquet", "--folder", folder / "tables",
+            tables_command.main, "--run", "test", "--ccneg", ccneg, "--precision", precision,
+            "--published", PUBLISHED, "--kinds", *(f"{name}={kind}" for name, kind in KIND_OF.items()),
+            "--metrics", *metrics, "--output", folder / "tables.parquet", "--folder", folder / "tables",
         )  # fmt: skip
     out, err = (text.getvalue() for text in said)
     return subprocess.CompletedProcess("tables", int(bool(mistake)), out, f"{mistake}\n" if mistake else err)

@@ -113,7 +113,7 @@ def _other_benchmarks(data: Path, rng: random.Random) -> None:
     existence = {}
     for number in range(6):
         caption, foil = rng.sample(CAPTIONS, 2)
-        votes = 1 if number == 5 else 3  # too few: this item does not count
+        votes = 1 if number == 5 else 3  # too few: this item is not valid
         item = {"image_file": f"v7w_{number}.jpg", "caption": caption, "foil": foil, "mturk": {"caption": votes}}
         existence[f"existence_visual7w_{number}"] = item
     _write(data / "valse" / "existence.json", existence)

@@ -80,7 +80,7 @@ def query(made):
         if name == "negated-retrieval":
             return items.set_index("key").average_precision
         if name == "valse-existence":
-            return items.set_index("key").correct
+            return items[items.votes >= 2 if part else slice(None)].set_index("key").correct
         column = "correct_text" if part.startswith("text-only") else "correct"
         part = part.removeprefix("text-only").strip("/")
         if part in items.part.unique():

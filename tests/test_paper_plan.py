@@ -21,11 +21,12 @@ PLAN = {
     "features": 5 * PARTS + 3 * (ZEROSHOT + 4) + 3 * (PARTS + 1) + 1,
     "distractors_choose": 1,
     "finetune": 7 * SEEDS,
-    "evaluate_ccneg": 5 + 7 * SEEDS,
+    # Of one CLIP and its CoN-CLIPs captions are also scored by subtraction.
+    "evaluate_ccneg": 5 + 7 * SEEDS + (1 + SEEDS),
     "evaluate_blind": 2,
-    "evaluate_zeroshot": 3 + 7 * SEEDS,
+    "evaluate_zeroshot": 3 + 7 * SEEDS + (1 + SEEDS),
     # SugarCREPE and the truth table of all of them; the other benchmarks of CLIP and CoN-CLIP, not of the ablation.
-    "evaluate_benchmark": 2 * (3 + 7 * SEEDS) + LATER * (3 + 3 * SEEDS),
+    "evaluate_benchmark": 2 * (3 + 7 * SEEDS) + LATER * (3 + 3 * SEEDS) + (2 + LATER) * (1 + SEEDS),
     "paper_tables": 1,
     "paper_figures": 1,
     "paper_report": 1,

@@ -219,7 +219,9 @@ INPUTS = {
     ),
     "huggingface": Input(write_huggingface, at("m", read_weights)),
     "open-clip": Input(write_open_clip, at("m", read_weights)),
-    "release": Input(write_release, lambda folder: read_release(folder / "ccneg_preprocessed.pt", 3, 1, "remove")),
+    "release": Input(
+        write_release, lambda folder: read_release(folder / "ccneg_preprocessed.pt", 3, 1, "remove", "chosen")
+    ),
     "mapping": Input(
         lambda folder: torch.save([[1, 2, 3], [0, 1, 2]], folder / "mapping.pt"),
         lambda folder: read_mapping(folder / "mapping.pt", (2,), 9),

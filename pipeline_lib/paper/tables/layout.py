@@ -285,7 +285,7 @@ _ESCAPES = str.maketrans({
     **{character: "\\" + character for character in "&%$#_{}"}, "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
     "↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "−": "$-$", "≥": r"$\ge$", "≤": r"$\le$",
-    "–": "--", "…": r"\ldots{}", "“": "``", "”": "''",
+    "–": "--", "…": r"\ldots{}", "×": r"$\times$", "“": "``", "”": "''",
 })  # fmt: skip
 
 
