@@ -47,8 +47,8 @@ class PartFetcher:
     async def fetch(self) -> None:
         """Ask all hosts until every row is settled."""
         settings = self._settings
-        self._schedule, self._finished = Schedule(settings), asyncio.Event()
-        self._robots = Robots(self._schedule, settings)
+        self.schedule, self._finished = Schedule(settings), asyncio.Event()
+        self._robots = Robots(self.schedule, settings)
         warm_up(settings.image_size)
         with ThreadPoolExecutor(settings.threads, "decode") as self._pool:
             async with open_session(settings) as self._session, asyncio.TaskGroup() as group:
@@ -58,16 +58,6 @@ class PartFetcher:
                 await self._finished.wait()
                 for task in tasks:
                     task.cancel()
-
-    @property
-    def hosts_asked(self) -> int:
-        """How many hosts were asked."""
-        return self._schedule.hosts_asked
-
-    @property
-    def answered(self) -> bool:
-        """Whether any of them sent anything."""
-        return self._schedule.answered
 
     def _open_rows(self) -> None:
         """Open further rows, until there are `WINDOW` of them or none is left to open."""
@@ -108,7 +98,7 @@ class PartFetcher:
     async def _work(self) -> None:
         """Do one job after the other; a job is done when its image is decoded, so few are ever in memory."""
         while True:
-            job = await self._schedule.take()
+            job = await self.schedule.take()
             try:
                 answer = await self._ask(job)
                 if answer.location is not None:
@@ -135,8 +125,8 @@ class PartFetcher:
             seconds = time.monotonic() - start
             job.attempt_s += seconds
             job.asked_s += seconds
-            for waiting in self._schedule.done(job, failed):
-                self._settle(waiting, self._schedule.spared(waiting))
+            for waiting in self.schedule.done(job, failed):
+                self._settle(waiting, self.schedule.spared(waiting))
 
     def _follow(self, job: Job, answer: Answer) -> None:
         """Go on to where a redirect leads."""

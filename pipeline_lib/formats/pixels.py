@@ -38,6 +38,13 @@ def open_image(encoded: bytes) -> Image.Image:
     return Image.open(io.BytesIO(encoded), formats=FORMATS)
 
 
+def encoded(image: Image.Image, form: str, **options: int) -> bytes:
+    """Return an image as the bytes of a file of a format."""
+    content = io.BytesIO()
+    image.save(content, form, **options)
+    return content.getvalue()
+
+
 def as_read(image: Image.Image) -> Image.Image:
     """Return an image in RGB as Pillow's ``convert("RGB")`` makes it (see the module)."""
     if image.mode.startswith("I"):
