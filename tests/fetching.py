@@ -32,6 +32,13 @@ def encoded(image: Image.Image, form="JPEG", **save) -> bytes:
     return content.getvalue()
 
 
+def turned(orientation: int) -> Image.Exif:
+    """EXIF data that say how an image is to be turned."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
 class Site:
     """Answers each request with an image, unless `answer` has something else for it, and keeps it in `log`."""
 

