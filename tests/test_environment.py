@@ -31,3 +31,8 @@ def test_the_licence_of_every_locked_package_is_listed():
     listed = {f"{row[1].strip()}=={row[2].strip().removesuffix('+cpu')}".lower() for row in rows}
     locked = {line.lower() for line in (ROOT / "requirements.lock").read_text().splitlines() if line[0] != "#"}
     assert listed == locked, "`make licences` lists them anew"
+
+
+def test_the_changelog_begins_with_this_version():
+    newest = re.search(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest[1] == PROJECT["version"]
