@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import NoReturn
 
 from tqdm import tqdm
@@ -51,7 +52,7 @@ class PartFetcher:
         self._robots = Robots(self.schedule, settings)
         warm_up(settings.image_size)
         with ThreadPoolExecutor(settings.threads, "decode") as self._pool:
-            async with open_session(settings) as self._session, asyncio.TaskGroup() as group:
+            async with aclosing(open_session(settings)) as self._session, asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._work()) for _ in range(settings.connections)]
                 tasks.append(group.create_task(self._tally.show()))
                 self._open_rows()
