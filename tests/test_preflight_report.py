@@ -14,7 +14,7 @@ from workflows import REGISTRY, configuration, merged
 from pipeline_lib.config.checks import check_config, check_experiments, read_experiments
 from pipeline_lib.config.inputs import external_files
 from pipeline_lib.preflight.check import braces, duration, free_bytes, gpus, main, write_override
-from pipeline_lib.preflight.estimate import SIZES, costs
+from pipeline_lib.preflight.estimate import SIZES, Estimate
 from pipeline_lib.preflight.requirements import Requirements, leave_out, targets
 
 
@@ -136,7 +136,8 @@ def test_costs_are_counts_times_rates(paper):
     config, rows = paper
     few = [row for row in rows if row["experiment"] == "conclip-b32"]
     images = dict.fromkeys(config["features"]["pools"], 0) | {"distractors": 1000}
-    by_stage = {cost.stage: cost for cost in costs(config, Requirements(config, few), 10_000, images)}
+    costs = Estimate(config, Requirements(config, few), 10_000, images).by_stage()
+    by_stage = {cost.stage: cost for cost in costs}
     samples = round(10_000 * 0.65 * 0.41)
     trained = round(samples * 0.825)
     assert by_stage["CC-Neg"].basis == f"{samples:,} samples, {trained:,} to train on"

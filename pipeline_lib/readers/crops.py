@@ -32,10 +32,6 @@ def _decoded(source: str | Path, file: File) -> Image.Image:
     return sample.decode(sample.read())
 
 
-def _crepe_files(captions: str, *images: str) -> list[str]:
-    return [*captions_files(captions), *images]
-
-
 def _read_crepe(captions: str, image_folder: str, *more_images: str) -> Iterator[Sample]:
     files = images_by_name((image_folder, *more_images))
     for region in read_crepe(captions):
@@ -61,7 +57,7 @@ def _cut_region(file: File, region: Region) -> bytes:
 CREPE = Reader(
     _read_crepe,
     "CREPE-Negate's folder of CSV files, prod_hard_negatives/negate, then folders or zips of Visual Genome's images",
-    _crepe_files,
+    lambda captions, *images: [*captions_files(captions), *images],
 )
 
 
@@ -96,10 +92,6 @@ def _box(box: object, where: str) -> Box:
     return tuple(map(float, box))
 
 
-def _negrefcocog_files(annotations: str, images: str) -> list[str]:
-    return [annotations, *zip_or_folder(images)]
-
-
 def _read_negrefcocog(annotations: str, images: str) -> Iterator[Sample]:
     (folder,) = zip_or_folder(images)
     files = images_by_name([folder])
@@ -130,5 +122,5 @@ def _cut_box(file: File, box: Box, where: str) -> bytes:
 NEGREFCOCOG = Reader(
     _read_negrefcocog,
     "NegRefCOCOg's annotations, and COCO's train2014.zip as distributed or the folder in it",
-    _negrefcocog_files,
+    lambda annotations, images: [annotations, *zip_or_folder(images)],
 )
