@@ -77,12 +77,6 @@ def test_a_tar_that_tar_itself_made_of_a_folder_is_read(tmp_path):
     assert listed("tar", tmp_path / "a.tar") == [(f"00{number}", number, picture(number)) for number in (1, 2, 3)]
 
 
-def test_members_of_a_sample_need_not_follow_each_other(tmp_path):
-    files = [("a.json", b'{"label": 4}'), ("b.png", picture(2)), ("a.jpg", picture(1)), ("b.cls", b"0")]
-    path = archive(tmp_path / "a.tar", *files)
-    assert listed("tar", path) == [("a", 4, picture(1)), ("b", 0, picture(2))]
-
-
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"])
 def test_a_sample_may_have_an_image_of_any_format(tmp_path, form):
     content = io.BytesIO()
