@@ -138,10 +138,12 @@ def parent_of(tree, path):
     return tree
 
 
-def mistake(config, path, change):
-    """The message for a configuration in which `change` was done to the parent of a key; None if it is legal."""
+def mistake(config, path, entries):
+    """The message for a configuration in which `entries` stand in the place of a key; None if it is legal."""
     config = copy.deepcopy(config)
-    change(parent_of(config, path))
+    parent = parent_of(config, path)
+    del parent[path[-1]]
+    parent.update(entries)
     try:
         check_config(config)
     except ValueError as error:
@@ -167,11 +169,10 @@ def test_every_key_is_checked_for_its_type_its_range_its_presence_and_its_spelli
     for path in sorted(where):
         place, key, parent = "/".join(path), path[-1], "/".join(path[:-1]) or "the top level"
         value = parent_of(config, path)[key]
+        legal = [17.5] if isinstance(value, float) or key in FREE else [True] if value is True else []
         kinds = [wrong for wrong in WRONG if not isinstance(wrong, type(value)) or isinstance(value, str | int)]
-        number_like = isinstance(value, float) or key in FREE
-        wrong = [w for w in kinds if not (number_like and w == 17.5) and not (value is True and w is True)]
-        for one in wrong:
-            message = mistake(config, path, lambda parent, key=key, one=one: parent.update({key: one}))
+        for one in [wrong for wrong in kinds if wrong not in legal]:
+            message = mistake(config, path, {key: one})
             assert message is not None, f"{place}: {one!r} passes"
             if key == "vision_layers" and "vision_patch_size: expected" in message:
                 continue  # the other of two keys that do not go together
@@ -184,19 +185,19 @@ def test_every_key_is_checked_for_its_type_its_range_its_presence_and_its_spelli
             elif not isinstance(one, dict | list):
                 assert "found" in line and (repr(one) in line or str(one).lower() in line), line
 
-        message = mistake(config, path, lambda parent, key=key: parent.update({key: None}))
+        message = mistake(config, path, {key: None})
         entry = is_entry(path)
         # In a named entry null removes a key, so it is missing then.
         if not (entry or is_entry(path[:-1]) or "count" in path or key in (*NULLABLE, "vision_patch_size")):
             assert message is not None and place in message and ("found null" in message or "chat" in place), place
 
         typo = key[:1] + "z" + key[1:]
-        message = mistake(config, path, lambda parent, key=key, typo=typo: parent.update({typo: parent.pop(key)}))
+        message = mistake(config, path, {typo: value})
         named = entry or key == "source" or path[-2:-1] == ("connect_to",)
         named |= "count" in path and f"{parent}: expected " in message and f"did you mean {key!r}?" in message
         assert named or f"{parent}: unknown key {typo!r}; did you mean {key!r}? Allowed: " in message, message
 
-        message = mistake(config, path, lambda parent, key=key: parent.pop(key))
+        message = mistake(config, path, {})
         if message is None:
             own = entry or "answers" in path or path[-2] == "connect_to" or ("datasets" in path and "prompts" in path)
             assert key in OPTIONAL or own, place

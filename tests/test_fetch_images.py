@@ -7,11 +7,12 @@ from collections import Counter
 import numpy as np
 import pytest
 import simplejpeg
-from fetching import encoded, jpeg, turned
+from fetching import jpeg, turned
 from PIL import Image, ImageOps
 
 from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch.images import decode, own_pixel_limit, prepare
+from pipeline_lib.formats.pixels import encoded
 
 SIZE = (40, 20)
 

@@ -11,6 +11,7 @@ from hostile import member, tarred
 from layouts import listed, picture
 from PIL import Image
 
+from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.formats.tars import list_members
 
 TWO = [("001", None, picture(1)), ("002", None, picture(2))]
@@ -79,10 +80,9 @@ def test_a_tar_that_tar_itself_made_of_a_folder_is_read(tmp_path):
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"])
 def test_a_sample_may_have_an_image_of_any_format(tmp_path, form):
-    content = io.BytesIO()
-    Image.new("RGB", (20, 18), (0, 200, 0)).save(content, form)
-    path = archive(tmp_path / "a.tar", (f"a.{form.lower()}", content.getvalue()), ("a.txt", b"a caption"))
-    assert listed("tar", path) == listed("folder", path) == [("a", None, content.getvalue())]
+    content = encoded(Image.new("RGB", (20, 18), (0, 200, 0)), form)
+    path = archive(tmp_path / "a.tar", (f"a.{form.lower()}", content), ("a.txt", b"a caption"))
+    assert listed("tar", path) == listed("folder", path) == [("a", None, content)]
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ import io
 
 import numpy as np
 import pytest
-from fetching import encoded, turned
+from fetching import turned
 from PIL import Image
 
 from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.fetch.images import prepare
 from pipeline_lib.formats.images import read_images, read_tars
-from pipeline_lib.formats.pixels import FORMATS, as_read, as_shown, open_image
+from pipeline_lib.formats.pixels import FORMATS, as_read, as_shown, encoded, open_image
 from pipeline_lib.formats.tars import sealed, write_samples
 from pipeline_lib.paper.report.examples import thumbnail
 from pipeline_lib.score import read_image

@@ -1,6 +1,5 @@
 """What a kind of input is, and the kinds that hold images: archives and folders in every layout that has a reader."""
 
-import io
 import json
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +14,7 @@ from PIL import Image
 from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch.images import prepare
 from pipeline_lib.formats.crepe import captions_files
+from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.readers.crops import read_boxes
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
@@ -76,9 +76,8 @@ def imagenet_packed(folder: Path) -> None:
 def images(folder: Path) -> None:
     layouts.write(folder / "images" / "a.jpg", JPEG)
     for number, form in enumerate(("PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF")):
-        content = io.BytesIO()
-        Image.new("RGBA", (9, 7), (1, 2, 3, 4)).save(content, form)
-        layouts.write(folder / "images" / f"{number}.{form.lower()}", content.getvalue())
+        content = encoded(Image.new("RGBA", (9, 7), (1, 2, 3, 4)), form)
+        layouts.write(folder / "images" / f"{number}.{form.lower()}", content)
 
 
 def read_fetched(folder: Path) -> None:
