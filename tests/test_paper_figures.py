@@ -264,14 +264,10 @@ def test_margins_say_the_accuracy_and_take_all_seeds(scores):
 
 def test_examples_are_drawn_without_a_look_at_their_scores(made, scores):
     assert len(scores.examples) == ccneg.EXAMPLES
-    images = {
-        key: np.asarray(Image.open(io.BytesIO(parts["jpg"]))) for key, parts in read_samples(made / "eval-00000.tar")
-    }
+    stored = read_samples(made / "eval-00000.tar")
+    images = {np.asarray(Image.open(io.BytesIO(parts["jpg"]))).tobytes(): key for key, parts in stored}
     clip = ccneg_of("mini-rn").set_index("key").score_true
-    keys = [
-        next(key for key, image in images.items() if np.array_equal(image, example.image))
-        for example in scores.examples
-    ]
+    keys = [images[example.image.tobytes()] for example in scores.examples]
     assert len(set(keys)) == ccneg.EXAMPLES and keys != sorted(keys)
     for key, example in zip(keys, scores.examples, strict=True):
         assert list(example.scores.index) == ["CLIP", "CoN-CLIP"]
@@ -293,9 +289,8 @@ def test_scores_of_strangers_and_scores_without_the_examples_are_named(made, tab
 def test_the_data_are_counted(tmp_path, released):
     write_ccneg(tmp_path, released=released)
     found = composition(tmp_path, () if released else ("captions.parquet",))
-    assert found.words.to_dict() == {
-        split: dict.fromkeys(("no", "not", "without"), n) for split, n in {"train": 80, "eval": 40}.items()
-    }
+    words = ("no", "not", "without")
+    assert found.words.to_dict() == {"train": dict.fromkeys(words, 80), "eval": dict.fromkeys(words, 40)}
     assert found.pairs["eval"].to_dict() == {1: 60, 2: 40, 5: 20}  # 10 pairs count as 5
     assert found.lengths["caption"].sum() == found.lengths["negated_caption"].sum() == 360
     assert list(found.lengths["caption"][6:8]) == [41, 41]  # "a small dog on a sofa"; "a very small dog ..."
