@@ -26,7 +26,7 @@ from PIL import Image
 
 from pipeline_lib.formats.tars import read_samples
 from pipeline_lib.jobs.files import read_json, write_json, write_parquet
-from pipeline_lib.paper.figures import ccneg, dataset, losses, style, zeroshot
+from pipeline_lib.paper.figures import ccneg, dataset, losses, style, truth_table, zeroshot
 from pipeline_lib.paper.figures.__main__ import main
 from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURES
 from pipeline_lib.paper.tables.layout import compared, displayed
@@ -41,6 +41,7 @@ FROM_ROWS = {
     "zeroshot-radar": zeroshot.zeroshot_radar,
     "ccneg-by-word": lambda rows: ccneg.accuracy_by_part(rows, "ccneg-by-word"),
     "ccneg-by-pairs": lambda rows: ccneg.accuracy_by_part(rows, "ccneg-by-pairs"),
+    "truth-table": truth_table.truth_table,
     "ablation": losses.ablation,
     "embeddings": losses.embeddings,
 }
@@ -203,6 +204,27 @@ def test_no_text_is_cut_off_with_the_papers_backbones_and_models_that_others_rel
     assert cut_off(drawn(FROM_ROWS[name], pd.concat([papers_rows, *released], ignore_index=True))) == []
 
 
+def test_the_truth_table_draws_four_means_whose_effects_are_those_of_the_table(rows):
+    expected = rows[(rows.table == "truth-table") & (rows.dataset == "truth-table/trained")]
+    figure = drawn(truth_table.truth_table, rows)
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    models = expected.drop_duplicates("model")
+    assert len(figure.axes) == len(panels) == 3 + len(models) > 5
+    for model in models.itertuples():
+        with_it, without, _ = (line.get_ydata() for line in panels[f"{model.label}\n{model.backbone}"].lines)
+        found = {
+            "text_effect": ((with_it[1] - with_it[0]) + (without[1] - without[0])) / 2,
+            "image_effect": ((with_it[0] - without[0]) + (with_it[1] - without[1])) / 2,
+            "interaction": ((with_it[0] - with_it[1]) - (without[0] - without[1])) / 2,
+        }
+        own = expected[expected.model == model.model].set_index("metric").value
+        assert found == pytest.approx(own[list(found)].to_dict())
+        assert sum(with_it) + sum(without) == pytest.approx(0, abs=1e-9)
+    understands = panels["understands"].lines
+    assert understands[0].get_ydata()[0] > understands[0].get_ydata()[1] < understands[1].get_ydata()[1]
+    assert not drawn(truth_table.truth_table, rows[rows.table != "truth-table"]).axes
+
+
 @pytest.mark.parametrize("name", FROM_ROWS)
 def test_numbers_without_an_interval_are_drawn_all_the_same(rows, name):
     assert drawn(FROM_ROWS[name], rows.assign(low=np.nan, high=np.nan)).axes
@@ -242,14 +264,10 @@ def test_margins_say_the_accuracy_and_take_all_seeds(scores):
 
 def test_examples_are_drawn_without_a_look_at_their_scores(made, scores):
     assert len(scores.examples) == ccneg.EXAMPLES
-    images = {
-        key: np.asarray(Image.open(io.BytesIO(parts["jpg"]))) for key, parts in read_samples(made / "eval-00000.tar")
-    }
+    stored = read_samples(made / "eval-00000.tar")
+    images = {np.asarray(Image.open(io.BytesIO(parts["jpg"]))).tobytes(): key for key, parts in stored}
     clip = ccneg_of("mini-rn").set_index("key").score_true
-    keys = [
-        next(key for key, image in images.items() if np.array_equal(image, example.image))
-        for example in scores.examples
-    ]
+    keys = [images[example.image.tobytes()] for example in scores.examples]
     assert len(set(keys)) == ccneg.EXAMPLES and keys != sorted(keys)
     for key, example in zip(keys, scores.examples, strict=True):
         assert list(example.scores.index) == ["CLIP", "CoN-CLIP"]
@@ -271,9 +289,8 @@ def test_scores_of_strangers_and_scores_without_the_examples_are_named(made, tab
 def test_the_data_are_counted(tmp_path, released):
     write_ccneg(tmp_path, released=released)
     found = composition(tmp_path, () if released else ("captions.parquet",))
-    assert found.words.to_dict() == {
-        split: dict.fromkeys(("no", "not", "without"), n) for split, n in {"train": 80, "eval": 40}.items()
-    }
+    words = ("no", "not", "without")
+    assert found.words.to_dict() == {"train": dict.fromkeys(words, 80), "eval": dict.fromkeys(words, 40)}
     assert found.pairs["eval"].to_dict() == {1: 60, 2: 40, 5: 20}  # 10 pairs count as 5
     assert found.lengths["caption"].sum() == found.lengths["negated_caption"].sum() == 360
     assert list(found.lengths["caption"][6:8]) == [41, 41]  # "a small dog on a sofa"; "a very small dog ..."

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BLIND = ("blind-rule", "blind-words")  # models that see no image (`pipeline_lib.evaluate.blind`)
+TEXT_ONLY = "text only"  # their family
 MOST_PAIRS = 5  # CC-Neg as released counts 1 to 5 pairs; captions with more are counted with 5
 
 CCNEG = Kind(
@@ -241,6 +242,11 @@ def blind_benchmarks(benchmarks: dict[str, dict]) -> dict[str, list[str]]:
     """Return what each model of `BLIND` is scored on, of CC-Neg and config ``evaluate.benchmarks``."""
     chosen = [name for name, entry in benchmarks.items() if KINDS[entry["kind"]].chooses_captions]
     return {"blind-rule": ["ccneg"], "blind-words": ["ccneg", *chosen]}
+
+
+def measured(kind: Kind, model: str) -> Kind:
+    """Return what of a kind a model is measured on."""
+    return kind.without_image if model in BLIND else kind
 
 
 def annotation_files(kind: str, annotations: str) -> list[str]:

@@ -45,6 +45,13 @@ def eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
+def encoded(image: Image.Image, form: str, **options: int) -> bytes:
+    """Return an image as the bytes of a file of a format."""
+    content = io.BytesIO()
+    image.save(content, form, **options)
+    return content.getvalue()
+
+
 def as_read(image: Image.Image) -> Image.Image:
     """Return an image in RGB as Pillow's ``convert("RGB")`` makes it (see the module)."""
     return eight_bits(image).convert("RGB")
