@@ -25,7 +25,7 @@ def find_tables(run: Path) -> pd.DataFrame:
 
 
 def numbers(tables: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Return the rows of the tidy table that a model's card shows, with their `words`: the main ones, then later ones."""
+    """Return the rows of the tidy table that a model's card shows, with their `words`: main ones, then later ones."""
     own = tables[tables.model == model]
     prompts = own.prompt.astype(object).where(own.prompt.notna(), None)
     cells = pd.Series(list(zip(own.table, own.dataset, prompts, own.metric, strict=True)), own.index, dtype=object)
@@ -36,7 +36,7 @@ def numbers(tables: pd.DataFrame, model: str) -> pd.DataFrame:
 
 
 def numbers_table(tables: pd.DataFrame, columns: dict[str, str]) -> str:
-    """Return a Markdown table of `numbers` of several models: heading -> model. A number without a value is left out."""
+    """Return a Markdown table of `numbers` of several models, given as heading -> model."""
     found = {heading: numbers(tables, model).set_index("words") for heading, model in columns.items()}
     words = dict.fromkeys(name for rows in found.values() for name in rows.index)
     rows = [[name, *(_shown(rows, name) for rows in found.values())] for name in words]

@@ -3,7 +3,7 @@
 ::
 
     python -m pipeline_lib.share.dataset --run results/paper --output cc-neg
-    python -m pipeline_lib.share.dataset --run results/paper --output cc-neg --image-licence "own photographs, CC BY 4.0"
+    python -m pipeline_lib.share.dataset --run results/paper --output cc-neg --image-licence "own photos, CC BY 4.0"
 
 ======================================  ================================================================================
 ``data/train.parquet, eval.parquet``    a row per sample: ``key``, ``link``, ``caption``, ``negated_caption``,
@@ -12,8 +12,8 @@
 ``README.md``                           the card: counts, quality, what a model without eyes gets, provenance, licences
 ======================================  ================================================================================
 
-Images belong to their owners. They are left out unless the caller says by ``--image-licence`` under which terms they are
-given on; the text stands on the card.
+Images belong to their owners. They are left out unless the caller says by ``--image-licence`` under which terms they
+are given on; the text stands on the card.
 """
 
 import argparse
@@ -61,14 +61,14 @@ def _joined(run_folder: Path, stage: str, columns: list[str]) -> pd.DataFrame:
     paths = sorted((run_folder / stage).glob("[0-9]*.parquet"))
     if not paths:
         raise FileNotFoundError(
-            f"{run_folder / stage}: no table of the stage {stage}. The authors' own CC-Neg is theirs to share; of a run "
-            "that makes CC-Neg, `snakemake --cores 8` makes the tables"
+            f"{run_folder / stage}: no table of the stage {stage}; `snakemake --cores 8` makes it. The authors' own "
+            "CC-Neg, of which a run has no links, is theirs to share"
         )
     return pd.concat([read_parquet(path, columns) for path in paths], ignore_index=True)
 
 
 def share(run_folder: Path, output: Path, image_licence: str | None) -> None:
-    """Write the folder; `image_licence` states under which terms images are given on, None leaves them out."""
+    """Write the folder; `image_licence` states the terms under which images are given on, None leaves them out."""
     frames = {split: samples(run_folder, split) for split in SPLITS}
     for split, frame in frames.items():
         write_parquet(output / "data" / f"{split}.parquet", frame)
@@ -98,7 +98,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished run, such as results/miniature")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    parser.add_argument("--image-licence", help="the terms under which you give the images on; without it they stay out")
+    parser.add_argument(
+        "--image-licence", help="the terms under which you give the images on; without it they stay out"
+    )
     args = parser.parse_args()
     share(args.run, args.output, args.image_licence)
     print(f"{args.output}: ready. To upload it: hf upload --repo-type dataset YOUR-NAME/cc-neg {args.output}")

@@ -4,9 +4,9 @@
 
     python -m pipeline_lib.share.model --run results/paper --model conclip-b32-s0 --output conclip-b32
 
-The folder has what `pipeline_lib.backbones.export` writes for both libraries (a ResNet for open_clip alone: `transformers`
-has none), ``model.pt`` as the pipeline has it, and ``README.md``, the model's card: recipe, data, the run's numbers with
-their intervals beside those of the CLIP that it started from, what a model without eyes gets, and limits.
+The folder has what `pipeline_lib.backbones.export` writes for both libraries (a ResNet for open_clip alone, since
+`transformers` has none), ``model.pt`` as the pipeline has it, and ``README.md``, the model's card: recipe, data, the
+run's numbers with their intervals beside those of its CLIP, what a model without eyes gets, and limits.
 """
 
 import argparse
