@@ -4,7 +4,7 @@ Every epoch opens both images of every sample, runs CLIP's preprocess, encodes t
 the caption and the negated caption over all 77 positions, and takes one step of AdamW (paper, section 4). Nothing is
 remembered, shared, shortened or reordered. On a GPU under fp16 autocast with a gradient scaler, as the paper; on a CPU
 in the precision of the model's weights: fp32, or float64 after `in_float64`. One thing is not as published: a ResNet's
-BatchNorm is in evaluation mode, since `pipeline_lib.features` has it so. A ViT, all that the paper fine-tunes, has none.
+BatchNorm is in evaluation mode, as in `pipeline_lib.features`. A ViT, all that the paper fine-tunes, has none.
 
 `tests/test_proofs.py` compares the numbers, `bench` the time. Axes: b batch, d embedding.
 """
