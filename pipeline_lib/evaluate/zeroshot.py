@@ -9,8 +9,8 @@
         --threads 1 --scores zeroshot.parquet --metrics zeroshot.json
 
 ``--prompt NAME`` is for every dataset, ``--prompt DATASET:NAME`` for one, and of two for the same the later counts.
-Templates are given one by one, or by ``@FILE`` with one per line. ``--prompt-classes DATASET NAME FILE`` gives a dataset
-other class names under one prompt, as many as it has classes.
+Templates are given one by one, or by ``@FILE`` with one per line. ``--prompt-classes DATASET NAME FILE`` gives a
+dataset other class names under one prompt, as many as it has classes.
 
 An image is assigned to the class whose prompt has the highest cosine with it, of equal ones to the first. Where a
 prompt has several templates, their normalised features are averaged and normalised again. Under a negated prompt a
@@ -30,7 +30,14 @@ from pipeline_lib.clip.load import CLIP
 from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.kinds import ZEROSHOT
 from pipeline_lib.evaluate.prompts import prompts_of, read_classes
-from pipeline_lib.evaluate.result import evaluation_parser, load_model, measure, read_model, write_result
+from pipeline_lib.evaluate.result import (
+    evaluation_parser,
+    load_model,
+    measure,
+    output_options,
+    read_model,
+    write_result,
+)
 from pipeline_lib.features.store import Features, load_features, tower_id
 from pipeline_lib.jobs.cli import run
 
@@ -94,6 +101,7 @@ def score_items(dataset: str, prompt: str, pool: Features, weights: Tensor) -> p
 def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
+    output_options(parser)
     parser.add_argument("--dataset", nargs="+", action="append", required=True, metavar=("NAME", "CLASSES FEATURES"))
     parser.add_argument("--prompt", nargs="+", action="append", required=True, metavar=("NAME", "TEMPLATE"))
     named = ("DATASET", "NAME", "CLASSES")
