@@ -268,4 +268,7 @@ rule evaluate_activations:
         mem_mb=100,
         runtime=5,
     shell:
-        "awk 'NR == 1 || FNR > 1' {input:q} >{output:q} 2>{log:q}"
+        r"""
+        exec &> >(tee {log:q})
+        awk 'NR == 1 || FNR > 1' {input:q} >{output:q}
+        """
