@@ -14,6 +14,7 @@ from conftest import ROOT, call, write_pool
 
 from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, SUGARCREPE_PARTS
 from pipeline_lib.evaluate.result import entry, measure
+from pipeline_lib.formats.wordings import TRAINED, UNSEEN
 from pipeline_lib.jobs.files import write_json, write_parquet
 from pipeline_lib.paper.tables import __main__ as tables_command
 from pipeline_lib.paper.tables.published import COLUMNS
@@ -123,6 +124,30 @@ def retrieval_of(model: str) -> pd.DataFrame:
     return frame.assign(rank=rng.integers(1, 9, 30)).assign(correct=lambda items: items["rank"] == 1)
 
 
+def truth_table_of(model: str, n: int = 30) -> pd.DataFrame:
+    """Pairs of images of two concepts in five wordings, twice each: by which of the two shows the concept."""
+    forms = [*(("trained", form) for form in TRAINED), *(("unseen", form) for form in UNSEEN)]
+    columns = {"concept": np.resize(["dog", "cat"], n), "item": range(n)}
+    columns |= {
+        name: [forms[row % len(forms)][place] for row in range(n)] for place, name in enumerate(("wording", "form"))
+    }
+    rng = random_of(model, "truth-table")
+    pairs = pd.DataFrame(columns).assign(correct=rng.random(n) < 0.2)
+    pairs = pairs.assign(**{name: rng.normal(size=n) for name in ("text_effect", "image_effect", "interaction")})
+    frame = pd.concat(
+        [pairs.assign(truth=truth, key=[f"{truth}{row}" for row in range(n)]) for truth in ("present", "absent")]
+    )
+    answers = {name: rng.random(2 * n) < 0.6 for name in ("caption", "image")}
+    return frame.reset_index(drop=True).assign(**answers)
+
+
+def negated_retrieval_of(model: str, n: int = 20) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {"item": range(n), "key": [f"{row:06}" for row in range(n)], "present": "dog", "absent": "cat"}
+    )
+    return frame.assign(average_precision=random_of(model, "negated-retrieval").random(n))
+
+
 ITEMS = {
     "ccneg": ccneg_of,
     "zeroshot": zeroshot_of,
@@ -131,6 +156,8 @@ ITEMS = {
     "negbench-mcq-coco": mcq_of,
     "negbench-retrieval": retrieval_of,
     "valse-existence": valse_of,
+    "truth-table": truth_table_of,
+    "negated-retrieval": negated_retrieval_of,
 }
 
 

@@ -182,7 +182,8 @@ WRONG = [{"x": 1}, 17.5, float("nan"), float("inf"), -1, 1e300, 10**30, "", "a\n
 FREE = {"requests_per_second_per_host": 17.5}
 OPTIONAL = ("reader", "parts", "count", "benchmarks", "templates", "prompts", "photo", "ensemble", "image_tower")
 OPTIONAL += ("prompt_classes",)
-NULLABLE = ("miniature", "rows", "image_size", "requests_per_second_per_host", "released", "api_key_variable", "count")
+NULLABLE = ("container", "miniature", "rows", "image_size", "requests_per_second_per_host", "released", "count")
+NULLABLE += ("api_key_variable",)
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

@@ -24,7 +24,7 @@ def copy(small_run, tmp_path):
 
 def planned(folder, **asked):
     """Return the jobs that Snakemake would do, each as its rule and the values of its wildcards."""
-    jobs = plan(folder, configfiles=["small.yaml"], **asked)
+    jobs = plan(folder, configfiles=["config/small.yaml"], **asked)
     return {f"{job.rule} {','.join(job.wildcards.values())}".strip() for job in jobs}
 
 
@@ -44,7 +44,7 @@ def append(folder, name, text):
 
 def configure(folder, **changes):
     """Change the configuration."""
-    path = folder / "small.yaml"
+    path = folder / "config/small.yaml"
     path.write_text(yaml.safe_dump(merged(changes, yaml.safe_load(path.read_text())), sort_keys=False))
 
 
@@ -69,15 +69,21 @@ def edit_the_loss(folder):
 
 
 def add_an_experiment(folder):
-    append(folder, "small.tsv", "l2-rn\tCoN-CLIP\tmini-rn\tl2\tccneg\t0\tccneg\n")
+    append(folder, "config/small.tsv", "l2-rn\tCoN-CLIP\tmini-rn\tl2\tccneg\t0\tccneg\n")
 
 
 def change_a_loss(folder):
-    replace(folder, "small.tsv", "conclip\tccneg", "l1+l2\tccneg")
+    replace(folder, "config/small.tsv", "conclip\tccneg", "l1+l2\tccneg")
+
+
+def give_a_row_its_own_learning_rate(folder):
+    path = folder / "small.tsv"
+    header, first, *others = path.read_text().splitlines()
+    path.write_text("\n".join([f"{header}\tlr", f"{first}\t1e-4", *(f"{row}\t" for row in others)]) + "\n")
 
 
 def add_a_seed(folder):
-    replace(folder, "small.tsv", "conclip\tccneg\t0\tall", "conclip\tccneg\t0,1\tall")
+    replace(folder, "config/small.tsv", "conclip\tccneg\t0\tall", "conclip\tccneg\t0,1\tall")
 
 
 def change_a_prompt(folder):
@@ -131,6 +137,9 @@ def edit_comments_docstrings_and_layout(folder):
         (edit_the_loss, TUNING | TUNED | END),
         (add_an_experiment, {"finetune l2-rn-s0", "evaluate_ccneg l2-rn-s0"} | END),
         (change_a_loss, {"finetune conclip-rn-s0"} | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END),
+        (give_a_row_its_own_learning_rate, {
+            "finetune conclip-rn-s0",
+        } | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END),
         (add_a_seed, {
             "finetune conclip-rn-s1", "evaluate_ccneg conclip-rn-s1", "evaluate_zeroshot conclip-rn-s1",
             "evaluate_benchmark conclip-rn-s1,sugarcrepe",

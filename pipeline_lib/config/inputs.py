@@ -8,6 +8,8 @@ from pipeline_lib.evaluate.prompts import class_files
 from pipeline_lib.formats.crepe import captions_files
 from pipeline_lib.readers.reader import find_reader, present
 
+SHIPPED = Path(__file__).parents[2] / "config"
+
 
 class PoolJob(NamedTuple):
     """What one job encodes of a pool: part `part` of `parts` of what `reader` finds at the paths `images`."""
@@ -16,6 +18,21 @@ class PoolJob(NamedTuple):
     images: list[str]
     part: int = 0
     parts: int = 1
+
+
+def beside_source(value: object, source: Path) -> object:
+    """Return a part of the configuration in which files ``config/...`` that are not here are those of `source`.
+
+    So a run in another folder has the sheets and lists of names of this repository, unless it has its own.
+    """
+    if isinstance(value, dict):
+        return {key: beside_source(part, source) for key, part in value.items()}
+    if isinstance(value, list):
+        return [beside_source(part, source) for part in value]
+    if isinstance(value, str) and value.startswith("config/") and not Path(value).exists():
+        shipped = source / value
+        return str(shipped) if shipped.exists() else value
+    return value
 
 
 def pool_paths(pool: dict) -> list[str]:
@@ -79,7 +96,8 @@ def _model(folder: str) -> list[str]:
 
 def _is_here(path: str) -> bool:
     """Whether the run makes a file itself, or this repository has it."""
-    return path.startswith("<") or (path.startswith("config/") and Path(path).exists())
+    shipped = path.startswith("config/") or Path(path).resolve().is_relative_to(SHIPPED)
+    return path.startswith("<") or (shipped and Path(path).exists())
 
 
 def fetched_weights(config: dict) -> dict[str, list[str]]:

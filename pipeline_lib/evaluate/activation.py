@@ -19,6 +19,7 @@ errs systematically may gain by errors. Retrieval cannot: it says how well the t
 ``looks_like`` names the other activation where R@1 is higher with it by more than `MARGIN` points.
 """
 
+import argparse
 from pathlib import Path
 
 import pandas as pd
@@ -30,7 +31,7 @@ from pipeline_lib.clip.variants import vary
 from pipeline_lib.evaluate.benchmark import best_ranks, score_choices
 from pipeline_lib.evaluate.ccneg import caption_scores
 from pipeline_lib.evaluate.kinds import CCNEG, KINDS, ccneg_items, read_annotations
-from pipeline_lib.evaluate.result import evaluation_parser, load_model, measure, read_model
+from pipeline_lib.evaluate.result import load_model, measure, read_model
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.formats.annotations import parse_count
 from pipeline_lib.jobs.cli import run
@@ -83,7 +84,10 @@ def compare(mine: pd.DataFrame, theirs: pd.DataFrame, declared: str, other: str)
 
 def main() -> None:
     """Compare the activations of the model that the command line names."""
-    parser = evaluation_parser(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--record", type=Path, required=True, help="the run.json beside the weights")
+    parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--triplets", type=Path, required=True)
     for name, activation in (("features", "the declared activation"), ("other", "the other one")):
         what = f"of a pool, by {activation}"

@@ -29,7 +29,6 @@ import torch
 from torch import Tensor
 
 from pipeline_lib.clip.load import CLIP
-from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.clip.variants import cosines
 from pipeline_lib.evaluate.kinds import CCNEG, EMBEDDINGS, ccneg_items
 from pipeline_lib.evaluate.result import (
@@ -37,12 +36,12 @@ from pipeline_lib.evaluate.result import (
     evaluation_parser,
     load_model,
     measure,
-    output_options,
     precision_option,
     read_model,
     write_metrics,
     write_result,
 )
+from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
@@ -94,7 +93,6 @@ def caption_scores(model: CLIP, images: Tensor, captions: Tensor) -> Tensor:
 def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
-    output_options(parser)
     parser.add_argument("--triplets", type=Path, required=True)
     parser.add_argument("--features", type=Path, nargs="+", required=True)
     precision_option(parser)
@@ -103,9 +101,9 @@ def main() -> None:
     model = load_model(args, args.precision)
     triplets = read_parquet(args.triplets)
     images = load_features(args.features, tower_id(model)).rows(triplets["key"].tolist(), str(args.triplets))
-    captions, negated = encode_captions(model, [*triplets["caption"], *triplets["negated_caption"]]).chunk(2)
+    captions, negated = encode(model, [*triplets["caption"], *triplets["negated_caption"]], args.subtract).chunk(2)
     items = ccneg_items(triplets, *(caption_scores(model, images, side).numpy() for side in (captions, negated)))
-    described = read_model(args.record)
+    described = read_model(args.record, args.subtract)
     write_result(args, described, "ccneg", items, measure(CCNEG, items))
     write_metrics(args.embeddings, described, "embeddings", embedding_metrics(captions, negated))
 

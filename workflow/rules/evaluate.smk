@@ -1,4 +1,5 @@
-# evaluate: scores per item and metrics, per model and benchmark; a model is a backbone or a fine-tuned one
+# evaluate: scores per item and metrics, per model and benchmark; a model is a backbone, a fine-tuned one, or one of these
+#           with captions scored by subtraction (config evaluate.subtract)
 #   in:  the model's weights and run.json, features of the benchmark's images by the model's backbone
 #   out: <run>/evaluate/{model}/{benchmark}.parquet  one row per item
 #        <run>/evaluate/{model}/{benchmark}.json     metrics
@@ -33,12 +34,14 @@ rule evaluate_ccneg:
     params:
         code=code_version("pipeline_lib.evaluate.ccneg"),
         precision=ccneg_precision,
+        scoring=scoring,
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.evaluate.ccneg \
             --weights {input.weights:q} \
             --record {input.record:q} \
+            {params.scoring} \
             --triplets {input.triplets:q} \
             --features {input.features:q} \
             --precision {params.precision} \
@@ -115,6 +118,7 @@ rule evaluate_zeroshot:
         gpu=1,
     params:
         code=code_version("pipeline_lib.evaluate.zeroshot"),
+        scoring=scoring,
         datasets=datasets,
         prompts=prompts(),
         prompt_classes=prompt_classes(),
@@ -124,6 +128,7 @@ rule evaluate_zeroshot:
         python -m pipeline_lib.evaluate.zeroshot \
             --weights {input.weights:q} \
             --record {input.record:q} \
+            {params.scoring} \
             {params.datasets} \
             {params.prompts} \
             {params.prompt_classes} \
@@ -156,6 +161,7 @@ rule evaluate_benchmark:
         gpu=1,
     params:
         code=code_version("pipeline_lib.evaluate.benchmark"),
+        scoring=scoring,
         entry=lookup("{benchmark}", within=BENCHMARKS),
         published=published_count,
         precision=benchmark_precision,
@@ -166,6 +172,7 @@ rule evaluate_benchmark:
             --kind {params.entry[kind]} \
             --weights {input.weights:q} \
             --record {input.record:q} \
+            {params.scoring} \
             --benchmark {wildcards.benchmark} \
             --annotations {params.entry[annotations]:q} \
             --features {input.features:q} \

@@ -11,14 +11,20 @@ def model_file(name):
     """A function that finds a file beside a model's weights."""
 
     def path(wildcards):
-        stage = "backbones" if wildcards.model in BACKBONES else "finetune"
-        return f"{RUN}/{stage}/{wildcards.model}/{name}"
+        model = SUBTRACTED.get(wildcards.model, wildcards.model)
+        return f"{RUN}/{'backbones' if model in BACKBONES else 'finetune'}/{model}/{name}"
 
     return path
 
 
+def scoring(wildcards):
+    """The flag that makes a model score captions by subtraction, of those that do."""
+    return flags({"subtract": config["evaluate"]["subtract"]["weight"]}) if wildcards.model in SUBTRACTED else ""
+
+
 def model_features(model, pool, variant=""):
     """The features of a pool for a model, which are its backbone's."""
+    model = SUBTRACTED.get(model, model)
     return feature_files(model if model in BACKBONES else MODELS[model]["backbone"], pool, variant)
 
 
@@ -133,4 +139,5 @@ def activation_benchmarks(wildcards):
 def activation_tables(wildcards):
     """The check of each model that is evaluated on CC-Neg and has an activation."""
     evaluated = evaluated_models(config, EXPERIMENTS)
-    return [f"{RUN}/evaluate/{model}/activation.tsv" for model, names in evaluated.items() if "ccneg" in names]
+    checked = [model for model, names in evaluated.items() if "ccneg" in names and model not in SUBTRACTED]
+    return [f"{RUN}/evaluate/{model}/activation.tsv" for model in checked]

@@ -25,7 +25,7 @@ def reported(folder, items, formats):
     for name, item in items.items():
         stem = f"{RUN}/{folder}/{name}"
         texts = {
-            "caption": f"../../{stem}.{CAPTION_FORMAT}",
+            "caption": os.path.abspath(f"{stem}.{CAPTION_FORMAT}"),
             "category": folder.capitalize(),
             "subcategory": item.title,
         }
