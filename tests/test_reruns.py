@@ -70,6 +70,12 @@ def change_a_published_number(folder):
     path.write_text(path.read_text().replace("65.7", "65.8", 1))
 
 
+def give_a_row_its_own_learning_rate(folder):
+    path = folder / "config/small.tsv"
+    header, first, *others = path.read_text().splitlines()
+    path.write_text("\n".join([f"{header}\tlr", f"{first}\t1e-4", *(f"{row}\t" for row in others)]) + "\n")
+
+
 def add_a_benchmark(folder):
     (folder / "questions.csv").touch()
     own = {"kind": "mcq", "annotations": "questions.csv", "pool": "sugarcrepe", "count": None}
@@ -99,6 +105,10 @@ CHANGES = {  # what is changed, how, and the jobs that rerun
     ),
     "another loss": (
         partial(replace, name="config/small.tsv", old="conclip\tccneg", new="l1+l2\tccneg"),
+        {"finetune conclip-rn-s0"} | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END,
+    ),
+    "a learning rate of its own": (
+        give_a_row_its_own_learning_rate,
         {"finetune conclip-rn-s0"} | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END,
     ),
     "one more seed": (

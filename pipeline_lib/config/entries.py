@@ -39,7 +39,8 @@ def name_except(*reserved: str) -> type:
     return Annotated[Name, AfterValidator(check)]
 
 
-def _without_repetition(values: list[str]) -> list[str]:
+def without_repetition(values: list[str]) -> list[str]:
+    """Return a list as it is; refuse one that has a value twice."""
     if len(set(values)) < len(values):
         raise ValueError("expected a list without repetition")
     return values
@@ -63,8 +64,8 @@ Share = number(float, ge=0, le=1)
 Positive = number(float, gt=0, le=1000)
 Weight = number(float, ge=0, le=1000)
 Precision = Literal["fp32", "bf16", "fp16"]
-Names = Annotated[list[Name], Field(min_length=1), AfterValidator(_without_repetition)]
-FilePaths = Annotated[list[FilePath], Field(min_length=1), AfterValidator(_without_repetition)]
+Names = Annotated[list[Name], Field(min_length=1), AfterValidator(without_repetition)]
+FilePaths = Annotated[list[FilePath], Field(min_length=1), AfterValidator(without_repetition)]
 Template = text(r"^[^{}]*\{\}[^{}]*$", "a text with one {}")
 Prompts = dict[Literal[PROMPTS], Annotated[list[Template], Field(min_length=1)] | Literal[OWN]]
 BENCHMARKS = "benchmarks that it is evaluated on, such as [ccneg]; default all"
@@ -196,6 +197,10 @@ LabelledSet = section(
     classes=Annotated[FilePath, Field(description="file of class names, one per line, in the order of the labels")],
     templates=(FilePath, _optional("file of its own templates, one per line")),
     prompts=(Prompts, _optional("its own templates for some of evaluate.zeroshot.prompts")),
+    prompt_classes=(
+        dict[Literal[PROMPTS], FilePath],
+        _optional("files of other class names for some of evaluate.zeroshot.prompts"),
+    ),
 )
 Transformer = section(
     kind=Annotated[Literal["flava", "blip"], Field(description="its architecture")],

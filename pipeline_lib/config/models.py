@@ -6,7 +6,7 @@ with these models, `pipeline_lib.config.reference` lists them.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline_lib.config.entries import (
     Benchmark,
@@ -27,7 +27,9 @@ from pipeline_lib.config.entries import (
     Weight,
     name_except,
     section,
+    without_repetition,
 )
+from pipeline_lib.evaluate.declaration import EVALUATION_PRECISIONS
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.finetune.terms import LOSSES
@@ -46,6 +48,7 @@ Variable = text("^[A-Z_][A-Z0-9_]*$", "the NAME of an environment variable in ca
 
 Config = section(
     run=name_except("tables", "figures"),  # results/<run>/ lies beside results/tables/
+    container=Line | None,
     miniature=section(
         seed=Seed,
         captions=Count,
@@ -54,6 +57,7 @@ Config = section(
         zeroshot=Count,
         sugarcrepe=Count,
         crepe=number(int, ge=9, le=10**9),  # one in each of CREPE-Negate's files
+        negation=number(int, ge=1000, le=10**9),  # of which retrieval with a negation finds its queries
         hosts=Count,
         answers=dict[Literal[BAD_ANSWERS], Share],
     )
@@ -130,11 +134,13 @@ Config = section(
         zeroshot=section(datasets=Annotated[dict[Name, LabelledSet], Field(min_length=1)], prompts=Prompts),
         benchmarks=dict[name_except("ccneg", "zeroshot", "embeddings"), Benchmark],  # these have rules of their own
         transformers=dict[name_except(*BLIND), Transformer],
+        precision=Literal[EVALUATION_PRECISIONS],
+        subtract=section(weight=Positive, models=Annotated[list[Name], AfterValidator(without_repetition)]),
     ),
     paper=section(published=FilePath, gallery=section(seed=Seed, examples=Count)),
 )
 
-#: A row of the sheet of experiments, whose cells are texts.
+#: A row of the sheet of experiments: texts, and numbers that stand for an option of `finetune`, which it may lack.
 Experiment = section(
     experiment=Name,
     family=Line,
@@ -143,4 +149,7 @@ Experiment = section(
     negatives=Literal["ccneg", "crepe"],
     seeds=text("^[0-9]+(,[0-9]+)*$", "numbers with commas between them"),
     benchmarks=text("^(all|[a-z0-9-]+(,[a-z0-9-]+)*)$", "all, or names with commas between them"),
+    epochs=(Count, None),
+    lr=(Positive, None),
+    batch_size=(Count, None),
 )

@@ -174,6 +174,13 @@ RETRIEVAL = "filepath,captions\na/1.jpg,\"['a, b', 'c']\"\n2.jpg,['d']\n"
 VALSE = {"e1": {"image_file": "v7w_1.jpg", "caption": "a dog", "foil": "no dog", "mturk": {"caption": 3}}}
 SUGARCREPE = {"filename": "000000000007.jpg", "caption": "a", "negative_caption": "b"}
 PLUS = {**SUGARCREPE, "caption2": "c"}
+# 30 images of a dog and a cat, 30 of a dog, 540 of neither.
+SHOWN = [(number, category) for category, count in ((1, 60), (2, 30)) for number in range(count)]
+INSTANCES = json.dumps({
+    "images": [{"id": number, "file_name": f"{number:012d}.jpg"} for number in range(600)],
+    "annotations": [{"image_id": number, "category_id": category} for number, category in SHOWN],
+    "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}],
+})  # fmt: skip
 COCO = {"images": [{"id": number, "file_name": f"{number:012d}.jpg"} for number in (9, 25)], "annotations": []}
 PAIRS = json.dumps({"subject": "a dog", "pairs": [{"predicate": "on", "object": "a red sofa"}]})
 NEGATED = {"negated_caption": "a dog that is not on a red sofa next to a lamp", "object": "a red sofa"}
@@ -201,6 +208,10 @@ INPUTS = {
         partial(read_annotations, "sugarcrepe-plus"),
         "replace_att.json",
     ),
+    "truth-table": Input(files({"a.json": INSTANCES}), at("a.json", partial(read_annotations, "truth-table"))),
+    "negated-retrieval": Input(
+        files({"a.json": INSTANCES}), at("a.json", partial(read_annotations, "negated-retrieval"))
+    ),
     "coco-captions": Input(files({"a.json": json.dumps(COCO)}), at("a.json", coco_image_keys)),
     "cc3m": Input(files({"a.tsv": ROWS}), at("a.tsv", read_captions)),
     "cc3m-gzip": Input(files({"a.tsv.gz": gzip.compress(ROWS.encode(), mtime=0)}), at("a.tsv.gz", read_captions)),
@@ -210,7 +221,9 @@ INPUTS = {
     "checkpoint-own": Input(write_own_checkpoint, at("model.pt", load_clip)),
     "huggingface": Input(write_huggingface, at("m", read_weights)),
     "open-clip": Input(write_open_clip, at("m", read_weights)),
-    "release": Input(write_release, lambda folder: read_release(folder / "ccneg_preprocessed.pt", 3, 1, "remove")),
+    "release": Input(
+        write_release, lambda folder: read_release(folder / "ccneg_preprocessed.pt", 3, 1, "remove", "chosen")
+    ),
     "mapping": Input(write_mapping, lambda folder: read_mapping(folder / "mapping.pt", (2,), 9)),
     "features": Input(write_features, lambda folder: load_features([folder / "a.safetensors"], "tower")),
     "parquet": Input(write_table, lambda folder: read_parquet(folder / "a.parquet", ["key", "release_index"])),
