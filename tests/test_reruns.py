@@ -71,7 +71,7 @@ def change_a_published_number(folder):
 
 
 def give_a_row_its_own_learning_rate(folder):
-    path = folder / "config" / "config/small.tsv"
+    path = folder / "config/small.tsv"
     header, first, *others = path.read_text().splitlines()
     path.write_text("\n".join([f"{header}\tlr", f"{first}\t1e-4", *(f"{row}\t" for row in others)]) + "\n")
 
@@ -107,7 +107,7 @@ CHANGES = {  # what is changed, how, and the jobs that rerun
         partial(replace, name="config/small.tsv", old="conclip\tccneg", new="l1+l2\tccneg"),
         {"finetune conclip-rn-s0"} | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END,
     ),
-    "a learning rate of a row": (
+    "a learning rate of its own": (
         give_a_row_its_own_learning_rate,
         {"finetune conclip-rn-s0"} | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END,
     ),

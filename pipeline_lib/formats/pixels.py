@@ -38,18 +38,18 @@ def open_image(encoded: bytes) -> Image.Image:
     return Image.open(io.BytesIO(encoded), formats=FORMATS)
 
 
-def eight_bits(image: Image.Image) -> Image.Image:
-    """Return an image of 16 bits of grey as one of 8, and any other as it is."""
-    if image.mode.startswith("I"):
-        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    return image
-
-
 def encoded(image: Image.Image, form: str, **options: int) -> bytes:
     """Return an image as the bytes of a file of a format."""
     content = io.BytesIO()
     image.save(content, form, **options)
     return content.getvalue()
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """Return an image of 16 bits of grey as one of 8, and any other as it is."""
+    if image.mode.startswith("I"):
+        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    return image
 
 
 def as_read(image: Image.Image) -> Image.Image:
