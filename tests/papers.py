@@ -239,13 +239,8 @@ def write_fetch_summary(path: Path) -> Path:
             for label, failure, permanent, rows in failures
         ],
         "hosts": [
-            {
-                "host": f"host-{number}.test",
-                "rows": 90,
-                "failed": 9,
-                "failures": {"http 404": 9 - number, "timeout": number},
-            }
-            for number in range(6)
+            {"host": f"host-{n}.test", "rows": 90, "failed": 9, "failures": {"http 404": 9 - n, "timeout": n}}
+            for n in range(6)
         ],
         "duplicates": {"images": 2, "rows": 7, "placeholder_images": 1, "placeholder_rows": 5, "top": []},
     }

@@ -109,10 +109,7 @@ GOOD = {"image_file": "v7w_1.jpg", "caption": "a dog", "foil": "no dog", "mturk"
         ({"e1": {**GOOD, "foil": ""}}, "item e1: expected the texts image_file, caption, foil"),
         ({"e1": {**GOOD, "mturk": 3}}, "item e1: expected the number of votes mturk.caption, found None"),
         ({"e1": {**GOOD, "mturk": {"caption": "3"}}}, "found '3'"),
-        (
-            f'{{"e1": {json.dumps(GOOD)}, "e1": {json.dumps(GOOD)}}}',
-            r"existence\.json: .*the key 'e1' stands twice in one JSON object",
-        ),
+        ('{"e1": {}, "e1": {}}', r"existence\.json: .*the key 'e1' stands twice in one JSON object"),
     ],
 )
 def test_a_bad_valse_file_is_named(tmp_path, content, message):
