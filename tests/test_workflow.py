@@ -113,6 +113,7 @@ for name in {names}:
 def test_every_stage_is_planned(miniature):
     jobs = Counter(job.rule.name for job in miniature[1])
     assert jobs["finetune"] == 6 and jobs["backbones_pretrain"] == jobs["evaluate_blind"] == 2
+    assert jobs["evaluate_blind_benchmark"] == 2  # SugarCREPE and the questions
     assert jobs["fetch"] == jobs["captions_negate"] == jobs["shards_build"] == 2
     # 8 models, and 2 whose captions are scored by subtraction too; of the ablation's 4 not all benchmarks.
     assert jobs["evaluate_ccneg"] == jobs["evaluate_zeroshot"] == 10 and jobs["evaluate_benchmark"] == 6 * 4 + 4 * 2
