@@ -201,12 +201,8 @@ def test_every_key_is_checked_for_its_type_its_range_its_presence_and_its_spelli
 
         message = mistake(config, path, {})
         if message is None:
-            own = (
-                entry
-                or "answers" in path
-                or path[-2] == "connect_to"
-                or ("datasets" in path and {"prompts", "prompt_classes"} & set(path))
-            )
+            of_a_prompt = "datasets" in path and {"prompts", "prompt_classes"} & set(path)
+            own = entry or "answers" in path or path[-2] == "connect_to" or of_a_prompt
             assert key in OPTIONAL or own, place
         elif f"{parent}: missing {key}" in message:
             assert f"{parent}: missing {key}; expected " in message
