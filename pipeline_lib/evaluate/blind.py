@@ -7,7 +7,8 @@
 
 ``blind-rule``: a caption with a negation word (`NEGATION_WORDS`) is the wrong one. ``blind-words``: the bag of words of
 `pipeline_lib.blind.words`, fitted on the captions and negated captions of the training triplets; for benchmarks without
-a training split see `pipeline_lib.evaluate.blind_benchmark`.
+a training split see `pipeline_lib.evaluate.blind_benchmark`. A comma is a word too: the published set deletes it from
+the negated captions alone.
 
 Items and metrics are those of `pipeline_lib.evaluate.ccneg`, with the scores above in place of cosines. As there, a tie
 counts as correct; for the rule that is every sample of which both captions have a negation word, or neither. How many
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline_lib.blind.words import fit, scores, words
-from pipeline_lib.evaluate.kinds import BLIND, CCNEG, ccneg_items
+from pipeline_lib.evaluate.kinds import BLIND, CCNEG, TEXT_ONLY, ccneg_items
 from pipeline_lib.evaluate.result import measure, output_options, write_result
 from pipeline_lib.formats.negation import NEGATION_WORDS
 from pipeline_lib.jobs.cli import run
@@ -30,7 +31,7 @@ from pipeline_lib.jobs.files import read_parquet
 
 def described(model: str) -> dict:
     """Return the `MODEL_FIELDS` of a model that sees no image."""
-    return {"model": model, "family": "text only", "backbone": "none", "loss": None, "negatives": None, "seed": None}
+    return {"model": model, "family": TEXT_ONLY, "backbone": "none", "loss": None, "negatives": None, "seed": None}
 
 
 def rule_scores(captions: Iterable[str]) -> np.ndarray:

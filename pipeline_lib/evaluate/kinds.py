@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BLIND = ("blind-rule", "blind-words")  # models that see no image (`pipeline_lib.evaluate.blind`)
+TEXT_ONLY = "text only"  # their family
 MOST_PAIRS = 5  # CC-Neg as released counts 1 to 5 pairs; captions with more are counted with 5
 
 CCNEG = Kind(
@@ -89,6 +90,7 @@ def _read_mcq(path: Path) -> list[Choice]:
     """NegBench's CSV; `correct_answer` is the number of the right caption, `correct_answer_template` its template."""
     allowed, rows = {"correct_answer": ANSWERS, "correct_answer_template": TEMPLATES}, []
     for where, row in published.read_rows(path, [*MCQ_FIELDS, *allowed]):
+        row["correct_answer"] = row["correct_answer"].removesuffix(".0")  # as pandas writes a column with an empty cell
         for column, values in allowed.items():
             if row[column] not in values:
                 raise ValueError(f"{where}, {column}: expected one of {', '.join(values)}, found {row[column]!r}")
@@ -104,7 +106,7 @@ def _read_retrieval(path: Path) -> list[Choice]:
     for where, row in published.read_rows(path, ["filepath", "captions"]):
         key = image_key(row["filepath"], where)
         if key in lines:
-            raise ValueError(f"{where}: the image {key} has a row already: {lines[key]}")
+            raise ValueError(f"{where}: the image {key} has a row already: {lines[key]}; join their captions")
         lines[key] = where
         rows.append(Choice({"key": key}, [key], published.string_list(row["captions"], where)))
     return rows
@@ -241,6 +243,11 @@ def blind_benchmarks(benchmarks: dict[str, dict]) -> dict[str, list[str]]:
     """Return what each model of `BLIND` is scored on, of CC-Neg and config ``evaluate.benchmarks``."""
     chosen = [name for name, entry in benchmarks.items() if KINDS[entry["kind"]].chooses_captions]
     return {"blind-rule": ["ccneg"], "blind-words": ["ccneg", *chosen]}
+
+
+def kind_for(kind: Kind, model: str) -> Kind:
+    """Return what of a kind a model is measured on."""
+    return kind.without_image if model in BLIND else kind
 
 
 def annotation_files(kind: str, annotations: str) -> list[str]:
