@@ -3,12 +3,19 @@
 # A rule is called STAGE_VERB, as the module pipeline_lib.STAGE.VERB that it runs; its logs and benchmarks lie in folders
 # of that name. It is called STAGE alone where stage and verb are the same word, or where the stage has one rule.
 # `show_...` copies the results of the active run, `all`, `retry_failed` and `preflight` are what to ask for.
+import os
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.12")
 
 
-configfile: "config/config.yaml"
+# Beside this file, and not in the working folder, lie the defaults, the sheets and the library.
+SOURCE = Path(os.path.relpath(workflow.current_basedir.get_path_or_uri(secret_free=True)))
+
+
+configfile: str(SOURCE / "config" / "config.yaml")
 
 
 include: "workflow/rules/common.smk"
@@ -18,6 +25,11 @@ pathvars:
     run=RUN,
     logs="<run>/logs",
     benchmarks="<run>/benchmarks",
+
+
+if config["container"] is not None:
+
+    container: config["container"]
 
 
 # The drawn world; a run on real data names its own files instead.

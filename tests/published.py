@@ -3,7 +3,8 @@
 Every epoch opens both images of every sample, runs CLIP's preprocess, encodes them with the frozen image tower, encodes
 the caption and the negated caption over all 77 positions, and takes one step of AdamW (paper, section 4). Nothing is
 remembered, shared, shortened or reordered. On a GPU under fp16 autocast with a gradient scaler, as the paper; on a CPU
-in the precision of the model's weights: fp32, or float64 after `in_float64`.
+in the precision of the model's weights: fp32, or float64 after `in_float64`. One thing is not as published: a ResNet's
+BatchNorm is in evaluation mode, since `pipeline_lib.features` has it so. A ViT has none, and the paper fine-tunes ViTs.
 
 `tests/test_proofs.py` compares the numbers, `bench` the time. Axes: b batch, d embedding.
 """
@@ -55,10 +56,14 @@ def published_loss(
     l1 = contrastive(image, caption, negated, scale)
     l2 = contrastive(caption, image, distractor, scale)
     l3 = contrastive(distractor, negated, caption, scale)
-    return {"l1": l1, "l2": l2, "l1+l2": (l1 + l2) / 2, "conclip": (l1 + l2 + l3) / 3}[name]
+    c2i = contrastive(caption, image, image[:0], scale)
+    return {
+        "l1": l1, "l2": l2, "l1+l2": (l1 + l2) / 2, "conclip": (l1 + l2 + l3) / 3,
+        "l1+c2i": (l1 + c2i) / 2, "l1+l2+c2i": (l1 + l2 + c2i) / 3,
+    }[name]  # fmt: skip
 
 
-LOSSES = ("l1", "l2", "l1+l2", "conclip")
+LOSSES = ("l1", "l2", "l1+l2", "conclip", "l1+c2i", "l1+l2+c2i")
 
 
 def in_float64(model: CLIP) -> CLIP:
@@ -114,7 +119,7 @@ class PublishedLoop:
 
     def step(self, batch: list[Tensor]) -> Tensor:
         """Do one optimiser step; return the loss before it."""
-        if self.done < self.warmup_steps:
+        if self.done <= self.warmup_steps:
             share = (self.done + 1) / self.warmup_steps
         else:
             share = (1 + math.cos(math.pi * (self.done - self.warmup_steps) / (self.steps - self.warmup_steps))) / 2

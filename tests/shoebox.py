@@ -4,7 +4,6 @@ Files have the real names and layouts; images are a few pixels wide, CLIPs have 
 writes what a configuration must say differently (`shoebox.yaml`).
 """
 
-import io
 import json
 import random
 from itertools import product
@@ -21,6 +20,7 @@ from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import save_checkpoint
 from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.formats.crepe import captions_files
+from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.formats.tars import write_samples
 
 SUFFIX = "shoebox.test"
@@ -40,10 +40,8 @@ VAL2017 = [f"{number + 1:012d}" for number in range(9)]
 
 def picture(number: int, size: tuple[int, int] = (40, 36)) -> bytes:
     """A JPEG of noise, the same for the same number."""
-    content = io.BytesIO()
     pixels = random.Random(number).randbytes(size[0] * size[1] * 3)
-    Image.frombytes("RGB", size, pixels).save(content, "JPEG")
-    return content.getvalue()
+    return encoded(Image.frombytes("RGB", size, pixels), "JPEG")
 
 
 def _write(path: Path, content: str | list | dict) -> None:
@@ -71,6 +69,15 @@ def _images(data: Path) -> None:
         layouts.write(folder / f"{number}.jpg", picture(number))
     for number in range(6):
         layouts.write(data / "visual7w" / "images" / f"v7w_{number}.jpg", picture(500 + number))
+
+
+def _instances(path: Path) -> None:
+    """What val2017's images show: a dog on every second one, a cat on the first, an orange on none."""
+    images = [{"id": number, "file_name": f"{key}.jpg"} for number, key in enumerate(VAL2017, 1)]
+    categories = [{"id": number, "name": name} for number, name in ((18, "dog"), (17, "cat"), (55, "orange"))]
+    shown = [(image["id"], 18) for image in images[::2]] + [(1, 17)]
+    annotations = [{"id": n, "image_id": image, "category_id": shows} for n, (image, shows) in enumerate(shown)]
+    _write(path, {"images": images, "annotations": annotations, "categories": categories})
 
 
 def _sugarcrepe(data: Path, rng: random.Random) -> None:
@@ -104,7 +111,7 @@ def _other_benchmarks(data: Path, rng: random.Random) -> None:
     existence = {}
     for number in range(6):
         caption, foil = rng.sample(CAPTIONS, 2)
-        votes = 1 if number == 5 else 3  # too few: this item does not count
+        votes = 1 if number == 5 else 3  # too few: this item is not valid
         item = {"image_file": f"v7w_{number}.jpg", "caption": caption, "foil": foil, "mturk": {"caption": votes}}
         existence[f"existence_visual7w_{number}"] = item
     _write(data / "valse" / "existence.json", existence)
@@ -155,6 +162,7 @@ def pack(root: Path, port: int) -> None:
     changes = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
     _cc3m(root / paper["fetch"]["captions"])
     _images(data)
+    _instances(data / "coco" / "annotations" / "instances_val2017.json")
     _sugarcrepe(data, rng)
     _negbench(data / "negbench" / "images", rng)
     _other_benchmarks(data, rng)
@@ -169,6 +177,8 @@ def pack(root: Path, port: int) -> None:
     changes["features"]["pools"] = pools
     changes["evaluate"] = {
         "zeroshot": {"datasets": {"imagenet-1k": {"templates": "data/templates.txt"}}},
-        "benchmarks": {name: {"count": items[name]} for name in paper["evaluate"]["benchmarks"]},
+        "benchmarks": {
+            name: {"count": items[name]} if name in items else None for name in paper["evaluate"]["benchmarks"]
+        },
     }
     _write(root / "shoebox.yaml", yaml.safe_dump(changes))

@@ -13,11 +13,14 @@ import yaml
 from benchmarks import TEXTS, random_rows, write_csv, write_features
 from conftest import ROOT, jpeg_bytes
 from papers import KIND_OF, MODELS, write_metrics
-from workflows import load, snakemake
+from workflows import load, plan, snakemake
 
 from pipeline_lib.clip.load import save_checkpoint
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.paper.tables.schema import read_tables
+
+#: As the rule of the tables names the benchmarks of the miniature.
+BENCHMARKS = {f"{name}={entry['kind']}" for name, entry in load("config.yaml")["evaluate"]["benchmarks"].items()}
 
 
 def jobs_of(folder, *arguments):
@@ -53,16 +56,32 @@ def test_a_row_and_a_seed(empty_copy, before):
     assert "--model l2-slim-s1" in said and "evaluate/l2-slim-s1/zeroshot" not in said
 
 
+def test_a_row_with_a_recipe_of_its_own(empty_copy):
+    sheet = empty_copy / "config" / "experiments.tsv"
+    header, *rows = sheet.read_text().splitlines()
+    own = [f"{row}\t" + ("13\t1e-4" if row.startswith("l1-rn") else "\t") for row in rows]
+    sheet.write_text("\n".join([f"{header}\tepochs\tlr", *own]) + "\n")
+    recipes = {
+        job.wildcards["model"]: re.findall(r"--(?:epochs|batch-size|lr) (\S+)", job.command)
+        for job in plan(empty_copy)
+        if job.rule == "finetune"
+    }
+    common = load("config.yaml")["finetune"]
+    size = str(common["batch_size"])
+    assert recipes.pop("l1-rn-s0") == ["13", size, "0.0001"]
+    assert set(map(tuple, recipes.values())) == {(str(common["epochs"]), size, str(common["lr"]))}
+
+
 def test_a_backbone(empty_copy, before):
     new = {"mini-new": load("config.yaml")["backbones"]["models"]["mini-rn"]}
     (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"backbones": {"models": new}}))
     add_row(empty_copy, "conclip-new", "CoN-CLIP", "mini-new", "conclip", "ccneg", "0", "all")
     jobs, _ = jobs_of(empty_copy, "--configfile", "mine.yaml")
-    slim = len(load("config.yaml")["features"]["pools"].keys() - {"crepe"})
+    slim, benchmarks = len(load("config.yaml")["features"]["pools"].keys() - {"crepe"}), len(BENCHMARKS)
     assert more(jobs, before) == {
         "backbones_pretrain": 1, "finetune": 1, "features": slim + 2 * load("config.yaml")["fetch"]["parts"],
-        "evaluate_ccneg": 2, "evaluate_zeroshot": 2, "evaluate_benchmark": 2,
-        "total": 8 + slim + 2 * load("config.yaml")["fetch"]["parts"],
+        "evaluate_ccneg": 2, "evaluate_zeroshot": 2, "evaluate_benchmark": 2 * benchmarks,
+        "total": 6 + slim + 2 * benchmarks + 2 * load("config.yaml")["fetch"]["parts"],
     }  # fmt: skip
 
 
@@ -182,16 +201,20 @@ def test_a_benchmark_is_an_entry_and_a_kind_a_module(empty_copy):
     for name in ("q.csv", "1.csv", "2.csv"):
         (empty_copy / "data" / name).touch()
     arguments = ("--dry-run", "--cores", "2", "--printshellcmds", "--configfile", "mine.yaml")
+    before = jobs_of(empty_copy)[0]
     done = snakemake(*arguments, "--", "results/tables.parquet", folder=empty_copy)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
-    assert int(jobs["evaluate_benchmark"]) == 3 * int(jobs["evaluate_ccneg"])
+    of_all = sum("\tall" in line for line in (empty_copy / "config" / "experiments.tsv").read_text().splitlines())
+    subtracted = load("config.yaml")["evaluate"]["subtract"]["models"]
+    models = of_all + len(load("config.yaml")["backbones"]["models"]) + len(subtracted)
+    assert int(jobs["evaluate_benchmark"]) == before["evaluate_benchmark"] + 2 * models
     assert re.search(r"--kind mcq .*--benchmark questions .*--annotations data/q\.csv .*--count 12 ", said, re.DOTALL)
     assert re.search(r"--kind own-kind .*--annotations data .*--count one=3,two=4 ", said, re.DOTALL)
     assert re.search(r"input: .*mini-rn/model\.pt.* data/1\.csv, data/2\.csv, ", said)
     (kinds,) = re.findall(r"--kinds (.*?) \\\n", said)
-    assert set(kinds.split()) == {"sugarcrepe=sugarcrepe", "questions=mcq", "own=own-kind"}
+    assert set(kinds.split()) == {*BENCHMARKS, "questions=mcq", "own=own-kind"}
 
 
 def test_a_kind_in_a_module_of_its_own_is_scored_and_stands_in_the_tables(empty_copy, tiny_clip):
@@ -228,7 +251,8 @@ def test_a_kind_in_a_module_of_its_own_is_scored_and_stands_in_the_tables(empty_
         metrics.append(folder / "own.json")
     kinds = [f"{name}={kind}" for name, kind in {**KIND_OF, "own": "own-kind"}.items()]
     in_copy(
-        empty_copy, "paper.tables", "--run", "test", "--ccneg", "generated", "--published", "config/published.tsv",
+        empty_copy, "paper.tables", "--run", "test", "--ccneg", "generated", "--precision", "fp32",
+        "--published", "config/published.tsv",
         "--kinds", *kinds, "--metrics", *metrics, "--output", "tables.parquet", "--folder", "tables",
     )  # fmt: skip
     tables = read_tables(empty_copy / "tables.parquet")[0].set_index(["model", "dataset", "metric"])

@@ -26,13 +26,14 @@ def test_quotes_line_breaks_a_byte_order_mark_and_further_columns(tmp_path):
         tmp_path,
         '0,"A dog, not a cat","He said ""no""","two\nlines",d,negative,images/val2017/000000000007.jpg,1',
         "",
-        "0,a,b,c,d,hybrid,C:\\\\images\\\\000007.jpg,2",
+        "3.0,a,b,c,d,hybrid,C:\\\\images\\\\000007.jpg,2",
         header="\ufeff" + MCQ + ",Unnamed: 0",
     )
     first, second = read_mcq(path, 2)
     assert first.captions == ["A dog, not a cat", 'He said "no"', "two\nlines", "d"]
     assert first.columns == {"item": 0, "key": "000000000007", "template": "negative", "correct_answer": 0}
     assert second.columns["key"] == "000007" and second.columns["item"] == 1
+    assert second.right == (3,) and second.columns["correct_answer"] == 3  # as pandas writes whole numbers beside a gap
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_quotes_line_breaks_a_byte_order_mark_and_further_columns(tmp_path):
         ("0,a,b,c,d,negative,a.jpg,more", "line 3: expected 7 cells as in the header, found 8"),
         ("0,a,b,,d,negative,a.jpg", "line 3: expected the texts image_path, caption_0, .*caption_3, found"),
         ("4,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected one of 0, 1, 2, 3, found '4'"),
-        ("0.0,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected one of 0, 1, 2, 3, found '0.0'"),
+        ("0.5,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected one of 0, 1, 2, 3, found '0.5'"),
         ("0,a,b,c,d,Negative,a.jpg", "line 3, correct_answer_template: expected one of positive, negative, hybrid"),
         ("0,a,b,c,d,negative,", "line 3: expected the texts image_path, caption_0"),
         ("0,a,b,c,d,negative,a/..", "line 3: expected an image's file name"),
@@ -92,7 +93,7 @@ def test_retrieval_rows(tmp_path):
     path.write_text("filepath,captions\na/1.jpg,\"['a, b', 'c']\"\n2.jpg,['d']\n")
     assert [(row.images, row.captions) for row in read_retrieval(path, 2)] == [(["1"], ["a, b", "c"]), (["2"], ["d"])]
     path.write_text(path.read_text() + "b/1.jpg,['e']\n")
-    with pytest.raises(ValueError, match=r"line 4: the image 1 has a row already: .*retrieval\.csv, line 2"):
+    with pytest.raises(ValueError, match=r"line 4: the image 1 has a row already: .*\.csv, line 2; join their"):
         read_retrieval(path)
 
 
@@ -108,10 +109,7 @@ GOOD = {"image_file": "v7w_1.jpg", "caption": "a dog", "foil": "no dog", "mturk"
         ({"e1": {**GOOD, "foil": ""}}, "item e1: expected the texts image_file, caption, foil"),
         ({"e1": {**GOOD, "mturk": 3}}, "item e1: expected the number of votes mturk.caption, found None"),
         ({"e1": {**GOOD, "mturk": {"caption": "3"}}}, "found '3'"),
-        (
-            f'{{"e1": {json.dumps(GOOD)}, "e1": {json.dumps(GOOD)}}}',
-            r"existence\.json: .*the key 'e1' stands twice in one JSON object",
-        ),
+        ('{"e1": {}, "e1": {}}', r"existence\.json: .*the key 'e1' stands twice in one JSON object"),
     ],
 )
 def test_a_bad_valse_file_is_named(tmp_path, content, message):

@@ -46,11 +46,14 @@ def test_each_loss_is_its_equation_of_what_it_needs():
     l1 = slow_cross_entropy(image, caption, negated, scale)
     l2 = slow_cross_entropy(caption, image, distractor, scale)
     l3 = slow_cross_entropy(distractor, negated, caption, scale)
+    c2i = slow_cross_entropy(caption, image, [], scale)
     expected = {
         "l1": (l1, {"image", "caption", "negated"}),
         "l2": (l2, {"image", "caption", "distractor"}),
         "l1+l2": ((l1 + l2) / 2, {"image", "caption", "negated", "distractor"}),
         "conclip": ((l1 + l2 + l3) / 3, {"image", "caption", "negated", "distractor"}),
+        "l1+c2i": ((l1 + c2i) / 2, {"image", "caption", "negated"}),
+        "l1+l2+c2i": ((l1 + l2 + c2i) / 3, {"image", "caption", "negated", "distractor"}),
     }
     assert LOSSES.keys() == expected.keys()
     for loss, (value, needed) in expected.items():
@@ -85,9 +88,10 @@ def test_shuffled_batches_cover_each_epoch_once_and_drop_the_rest():
 def test_learning_rate_warms_up_and_ends_near_zero():
     rates = [warmup_cosine(step, 100, 10) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
-    assert rates[9] == rates[10] == 1.0
+    assert rates[9:11] == [1.0, 1.1]  # which the paper's code does
     assert all(later < earlier for earlier, later in itertools.pairwise(rates[10:]))
-    assert rates[-1] < 0.001
+    assert 0.999 < rates[11] < 1 and rates[-1] < 0.001
+    assert warmup_cosine(0, 100, 0) == 1.0
 
 
 @pytest.fixture
@@ -189,7 +193,7 @@ def test_bf16_trains_nearly_as_fp32_does_and_keeps_its_weights_in_fp32(training_
     assert {value.dtype for value in weights(training_files / "bf16/model.pt").values()} == {torch.float32}
 
 
-def test_mistakes_are_named(training_files, tiny_checkpoint, tiny_clip):
+def test_mistakes_are_named(training_files, tiny_checkpoint, tiny_clip, monkeypatch):
     def mistake(**changes):
         error = fine_tune(training_files, tiny_checkpoint, **changes)
         assert not (training_files / "m-s0/model.pt").exists()
@@ -206,6 +210,13 @@ def test_mistakes_are_named(training_files, tiny_checkpoint, tiny_clip):
     chosen = pd.DataFrame({"key": ["000000001"], "distractor": "000000100"})
     write_parquet(training_files / "distractors.parquet", chosen)
     assert "distractors.parquet: 11 samples have no distractor, such as '000000000'" in mistake()
+    monkeypatch.setitem(LOSSES, "l6", Loss("L6", ("l6",)))
+    monkeypatch.setitem(TERMS, "l6", Term(("image", "caption", "exclusion")))
+    keys = [f"{number:09d}" for number in range(SAMPLES)]
+    triplets = pd.DataFrame({"key": keys, **TEXTS}).assign(exclusion_caption=[None, *TEXTS["exclusion_caption"][1:]])
+    write_parquet(training_files / "train.parquet", triplets)
+    lacking = mistake(loss="l6")
+    assert "train.parquet: the loss needs exclusion_caption, which 1 samples lack, such as '000000000'" in lacking
     processes = Processes()
     processes.count = 3
     samples, recipe = {"caption": torch.zeros(12, 77)}, Recipe("l1", 1, 4, 1e-3, 0.2, 1, "paper", 0, "fp32")

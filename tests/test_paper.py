@@ -71,31 +71,61 @@ def test_ablation_covers_the_ablated_backbone_alone(tables):
     assert labels == ["CLIP", "L1", "L2", "L_conclip (2 seeds)", "L1 on CREPE-Negate"]
 
 
-def test_text_only_models_stand_in_the_ccneg_tables_alone(tables):
-    for model in ("blind-rule", "blind-words"):
+def test_models_that_see_no_image_stand_beside_the_others_where_captions_are_chosen(tables):
+    ccneg = {"ccneg", "ccneg-by-word", "ccneg-by-pairs"}
+    for model, expected in (("blind-rule", ccneg), ("blind-words", {*ccneg, "sugarcrepe", "negation"})):
         rows = tables[tables.model == model]
-        assert set(rows.table) == {"ccneg", "ccneg-by-word", "ccneg-by-pairs"}
-        assert (rows.value == [value(model, row.dataset, None, "accuracy") for row in rows.itertuples()]).all()
-    assert layout(tables, "ccneg").values.index.tolist()[-2:] == [("none", "blind-rule"), ("none", "blind-words")]
+        assert set(rows.table) == expected
+        own = rows[rows.dataset != "sugarcrepe/mean"]
+        assert (own.value == [value(model, row.dataset, None, "accuracy") for row in own.itertuples()]).all()
+        assert rows.p.isna().all() and rows.low.notna().all()
+    last = [("none", f"{model} (sees no image)") for model in ("blind-rule", "blind-words")]
+    assert layout(tables, "ccneg").values.index.tolist()[-2:] == last
+    negation = layout(tables, "negation").values.loc[last[1]]
+    retrieval = ["negated-retrieval AP", "negbench-retrieval R@1", "negbench-retrieval R@5"]
+    assert negation[negation.isna()].index.tolist() == retrieval
+    assert layout(tables, "sugarcrepe").values.loc[last[1]].notna().all()
+    assert "text-only" not in "".join(tables.dataset[tables.model == "blind-words"])
+    for name in ("ccneg", "negation", "sugarcrepe"):
+        assert not layout(tables, name).best.loc["none"].to_numpy().any()
     assert "none" not in headline(tables).values.index.get_level_values("backbone")
 
 
 def test_benchmarks_without_a_table_of_their_own_share_one(tables):
     arranged = layout(tables, "negation")
     columns = [
-        "negbench-mcq-coco", "negbench-retrieval R@1", "negbench-retrieval R@5", "sugarcrepe-plus", "valse-existence",
+        "negated-retrieval AP", "negbench-mcq-coco", "negbench-retrieval R@1", "negbench-retrieval R@5",
+        "sugarcrepe-plus", "valse-existence",
     ]  # fmt: skip
     assert arranged.headings() == ["backbone", "model", *columns]
     expected = [
         value("mini-rn", dataset, None, metric)
         for dataset, metric in (
-            ("negbench-mcq-coco", "accuracy"), ("negbench-retrieval", "recall@1"), ("negbench-retrieval", "recall@5"),
+            ("negated-retrieval", "average_precision"), ("negbench-mcq-coco", "accuracy"),
+            ("negbench-retrieval", "recall@1"), ("negbench-retrieval", "recall@5"),
             ("sugarcrepe-plus", "accuracy"), ("valse-existence", "accuracy"),
         )
     ]  # fmt: skip
     assert arranged.values.loc[("mini-rn", "CLIP")].tolist() == expected
     parts = value("mini-rn", "negbench-retrieval/image-to-text", None, "recall@5")
     assert cell(tables, "negation", "mini-rn", "negbench-retrieval/image-to-text", "recall@5") == parts
+
+
+def test_the_truth_table_has_a_row_for_each_wording_of_every_model_and_of_the_variants_too(tables):
+    arranged = layout(tables, "truth-table")
+    numbers = ["caption", "… if shown", "… if not", "image", "… affirmed", "… denied", "all four", "text effect",
+               "image effect", "interaction"]  # fmt: skip
+    assert arranged.headings() == ["backbone", "model", "benchmark", *numbers]
+    own = arranged.values.loc[("mini-vit", "L1", "truth-table unseen")]
+    cells = [("", "caption"), ("/present", "caption"), ("/absent", "caption"), ("", "image"), ("/present", "image"),
+             ("/absent", "image"), ("", "all_four"), *(("", metric) for metric in ("text_effect", "image_effect",
+             "interaction"))]  # fmt: skip
+    assert own.tolist() == [value("l1-vit-s0", f"truth-table/unseen{part}", None, metric) for part, metric in cells]
+    models = arranged.values.index.get_level_values("model")
+    assert list(dict.fromkeys(models)) == ["CLIP", "CoN-CLIP", "L1", "L2", "CoN-CLIP (2 seeds)", "L1 on CREPE-Negate"]
+    effects = arranged.values[["text effect", "image effect"]].columns
+    assert not arranged.best[effects].to_numpy().any()  # neither a high nor a low one is wanted
+    assert cell(tables, "truth-table", "mini-rn", "truth-table/unseen/form=is-not-in", "caption") >= 0
 
 
 def test_a_run_without_the_later_benchmarks_has_an_empty_table_and_no_sugarcrepe_is_needed(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY_RESNET, call, jpeg_bytes
-from PIL import ExifTags, Image
+from PIL import Image
 from torch.nn import functional
 
 from pipeline_lib import score
@@ -58,9 +58,8 @@ def test_numbers_are_those_of_clip_itself(results, capsys):
         with torch.no_grad(), Image.open(results / "dog.jpg") as image:
             pixels = preprocess(model.visual.input_resolution)(image)[None]
             logits, _ = model(pixels, clip.tokenize(CAPTIONS))
-            cosines = functional.cosine_similarity(
-                model.encode_image(pixels), model.encode_text(clip.tokenize(CAPTIONS))
-            )
+            texts = model.encode_text(clip.tokenize(CAPTIONS))
+            cosines = functional.cosine_similarity(model.encode_image(pixels), texts)
         assert one["cosines"] == pytest.approx(cosines.tolist(), abs=1e-5)
         assert one["shares"] == pytest.approx(logits.softmax(dim=1)[0].tolist(), abs=1e-4)
         assert one["prefers"] == int(cosines.argmax()) + 1
@@ -108,20 +107,6 @@ def test_equal_captions_are_a_tie(results, capsys):
     assert json.loads(capsys.readouterr().out)["models"][0]["prefers"] is None
 
 
-def test_an_image_is_read_upright_with_transparency_on_white(tmp_path):
-    left_red = np.zeros((20, 30, 3), np.uint8)
-    left_red[:, :15, 0] = 255
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6  # to be turned clockwise: the left side becomes the upper one
-    Image.fromarray(left_red).save(tmp_path / "turned.jpg", exif=exif, quality=95)
-    turned = score.read_image(tmp_path / "turned.jpg")
-    assert turned.size == (20, 30)
-    assert turned.getpixel((10, 3))[0] > 200 and turned.getpixel((10, 27))[0] < 50
-    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
-    clear = score.read_image(tmp_path / "clear.png")
-    assert (clear.mode, clear.getpixel((4, 4))) == ("RGB", (255, 255, 255))
-
-
 def test_mistakes_are_named(results, tmp_path):
     assert "no model 'conclip'; this run has other, tiny, conclip-s0, " in ask(results, "--model", "conclip", "a dog")
     assert "no such run; " in ask(results, "--run", "paper", "--model", "tiny", "a dog")
@@ -157,3 +142,17 @@ def test_what_is_no_image_is_named(tmp_path, monkeypatch):
     path.write_bytes(jpeg_bytes())
     with pytest.raises(ValueError, match=r"dog\.jpg: expected at most 1,000 pixels"):
         score.read_image(path)
+
+
+def test_by_subtraction_each_model_scores_twice_and_the_split_is_said(results, capsys):
+    assert ask(results, "--json", "--model", "tiny", "--subtract", 0.5, *CAPTIONS) is None
+    plain, by_subtraction = json.loads(capsys.readouterr().out)["models"]
+    assert (by_subtraction["model"], by_subtraction["family"]) == ("tiny-subtract", "CLIP, subtraction")
+    assert by_subtraction["cosines"][0] == pytest.approx(plain["cosines"][0], abs=1e-6)
+    assert by_subtraction["cosines"][1] != pytest.approx(plain["cosines"][1], abs=1e-3)
+    assert ask(results, "--model", "tiny", "--subtract", 0.5, *CAPTIONS) is None
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2:] == [
+        "subtraction: 2 affirms 'a photo', denies ['a photo of a dog']",
+        "subtraction: 3 affirms 'a photo', denies ['dog']",
+    ]

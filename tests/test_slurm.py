@@ -56,7 +56,7 @@ def node(tmp_path_factory):
 def smaller_world(folder):
     """Make a copy of the repository with a part of the small run: 19 jobs of seconds for its tables."""
     unpack(folder)
-    sheet, config = folder / "small.tsv", yaml.safe_load((folder / "small.yaml").read_text())
+    sheet, config = folder / "config/small.tsv", yaml.safe_load((folder / "config/small.yaml").read_text())
     sheet.write_text("".join(sheet.read_text().splitlines(keepends=True)[:2]))  # one experiment
     unused = load("config.yaml")["features"]["pools"].keys() - {"distractors", "kinds"}
     changes = {
@@ -66,7 +66,7 @@ def smaller_world(folder):
         "finetune": {"epochs": 20, "warmup_steps": 2},
         "evaluate": {"benchmarks": {"sugarcrepe": None}},
     }
-    (folder / "small.yaml").write_text(yaml.safe_dump(merged(changes, config)))
+    (folder / "config/small.yaml").write_text(yaml.safe_dump(merged(changes, config)))
 
 
 class Run:
@@ -76,7 +76,7 @@ class Run:
         smaller_world(folder)
         self.folder = folder
         target = "results/tables.parquet"
-        command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", "small.yaml", "--", target]
+        command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", "config/small.yaml", "--", target]
         environment = os.environ | {"PATH": PATH, "PYTHONPATH": str(folder)}
         with open(folder / "said.log", "w") as log:
             self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
@@ -108,9 +108,8 @@ def jobs(rule):
     """The number, the state and the GPUs of each job of a rule that the scheduler has seen, in order."""
     lines = said("squeue", "--states=all", "--noheader", "--Format=JobID:20,State:20,tres-per-job:20,Comment:99")
     fields = sorted((int(line.split()[0]), *line.split()[1:]) for line in lines.splitlines())
-    return [
-        (job, state, gpus) for job, state, gpus, what in fields if re.fullmatch(rf"rule_{rule}(_wildcards_.*)?", what)
-    ]
+    named = re.compile(rf"rule_{rule}(_wildcards_.*)?")
+    return [(job, state, gpus) for job, state, gpus, what in fields if named.fullmatch(what)]
 
 
 def states(rule):

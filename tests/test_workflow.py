@@ -43,7 +43,7 @@ def modules(rule):
 
 
 def test_a_rule_is_named_after_its_module_as_its_logs_and_benchmarks_are(rules):
-    assert len(rules) == 29 + len(SHOWN)
+    assert len(rules) == 32 + len(SHOWN)
     for name, (rule, _) in rules.items():
         assert re.fullmatch(r"[A-Z].+\.", rule.docstring), name
         if name in TARGETS:
@@ -70,9 +70,9 @@ def test_a_rule_is_given_the_version_of_the_code_that_it_runs(rules):
 
 def test_rules_say_what_they_need(rules, miniature):
     local = {name for name, (rule, workflow) in rules.items() if rule.name in workflow._localrules}
-    assert local == {"shards_crepe", "paper_figures", "preflight", "retry_failed"} | SHOWN
+    assert local == {"shards_crepe", "paper_figures", "preflight", "retry_failed", "evaluate_activations"} | SHOWN
     gpu = {name for name, (rule, _) in rules.items() if "gpu" in rule.resources}
-    scored = {f"evaluate_{name}" for name in ("ccneg", "ccneg_transformers", "zeroshot", "benchmark")}
+    scored = {f"evaluate_{name}" for name in ("ccneg", "ccneg_transformers", "zeroshot", "benchmark", "activation")}
     assert gpu == {"features", "distractors_choose", "finetune"} | scored
     job = {job.rule.name: job for job in miniature[1]}
 
@@ -96,7 +96,8 @@ for name in {names}:
     print(name, *(module.__file__ for loaded, module in sys.modules.items() if loaded.split(".")[0] == "pipeline_lib"))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    hashed = set(sources("pipeline_lib.backbones.inspect"))  # no rule runs it
+    by_hand = ("backbones.inspect", "share.dataset", "share.model")  # no rule runs them
+    hashed = {path for name in by_hand for path in sources(f"pipeline_lib.{name}")}
     for line in done.stdout.splitlines():
         name, *files = line.split()
         known = sources(f"pipeline_lib.{name}")
@@ -113,7 +114,8 @@ def test_every_stage_is_planned(miniature):
     jobs = Counter(job.rule.name for job in miniature[1])
     assert jobs["finetune"] == 6 and jobs["backbones_pretrain"] == jobs["evaluate_blind"] == 2
     assert jobs["fetch"] == jobs["captions_negate"] == jobs["shards_build"] == 2
-    assert all(jobs[f"evaluate_{benchmark}"] == 8 for benchmark in ("ccneg", "zeroshot", "benchmark"))
+    # 8 models, and 2 whose captions are scored by subtraction too; of the ablation's 4 not all benchmarks.
+    assert jobs["evaluate_ccneg"] == jobs["evaluate_zeroshot"] == 10 and jobs["evaluate_benchmark"] == 6 * 4 + 4 * 2
 
 
 def test_two_runs_do_not_touch_each_other(miniature):
@@ -138,8 +140,8 @@ def test_released_models_and_models_of_few_benchmarks_are_planned(empty_copy):
     sheet.write_text("".join(line for line in sheet.read_text().splitlines(True) if "slim" not in line))
     jobs = plan(empty_copy, "results/tables.parquet", config=config)
     made = "\n".join(path for job in jobs for path in job.output)
-    evaluated = set(re.findall(r"/evaluate/([\w-]+)/(\w+)\.json", made))
-    everything = {"ccneg", "embeddings", "zeroshot", "sugarcrepe"}
+    evaluated = set(re.findall(r"/evaluate/([\w-]+)/([\w-]+)\.json", made))
+    everything = {"ccneg", "embeddings", "zeroshot", *load("config.yaml")["evaluate"]["benchmarks"]}
     for model, expected in {
         **{"mini-rn": everything, "released": everything, "conclip-rn-s0": everything},
         **{"mini-slim": {"ccneg", "embeddings"}, "neg": {"ccneg", "embeddings", "sugarcrepe"}},
@@ -154,6 +156,41 @@ def test_released_models_and_models_of_few_benchmarks_are_planned(empty_copy):
         "--activation quickgelu --family 'CoN-CLIP (released)' --backbone mini-rn --image-tower backbone "
         "--backbone-weights results/miniature/backbones/mini-rn/model.pt" in command
     )
+
+
+def test_the_precision_paper_encodes_for_clip_itself_once_more_and_for_published_benchmarks_alone(empty_copy):
+    jobs = plan(empty_copy, "results/tables.parquet", config={"evaluate": {"precision": "paper"}})
+    in_fp16 = [job for job in jobs if "_fp16/" in " ".join(job.output)]
+    assert {job.wildcards["pool"] for job in in_fp16} == {"ccneg-eval", "sugarcrepe"}
+    assert all("--precision fp32" in job.command and "--variant fp16" in job.command for job in in_fp16)
+    scored = {"evaluate_ccneg", "evaluate_benchmark", "evaluate_zeroshot"}
+    for job in (job for job in jobs if job.rule in scored):
+        published = job.rule == "evaluate_ccneg" or job.wildcards.get("benchmark") == "sugarcrepe"
+        expected = published and job.wildcards["model"] in ("mini-rn", "mini-slim", "mini-rn-subtract")
+        assert ("--precision fp16" in job.command) == expected
+        assert any("_fp16/" in path for path in job.input) == expected
+    assert not any("fp16" in job.command for job in plan(empty_copy, "results/tables.parquet") if job.rule in scored)
+
+
+def test_the_other_activation_is_scored_where_it_is_asked_for(empty_copy):
+    (empty_copy / "mcq.csv").touch()
+    mcq = {"kind": "mcq", "annotations": "mcq.csv", "pool": "sugarcrepe", "count": None}
+    config = {"evaluate": {"benchmarks": {"my-mcq": mcq}}}
+    jobs = plan(empty_copy, "results/miniature/activation.tsv", config=config)
+    checked = [job for job in jobs if job.rule == "evaluate_activation"]
+    checks = {job.wildcards["model"]: " ".join(job.command.split()) for job in checked}
+    assert {"mini-rn", "mini-slim", "conclip-rn-s0"} < set(checks)
+    features = "results/miniature/features/mini-rn"
+    for words in (
+        f"--features sugarcrepe {features}/sugarcrepe/00000.safetensors",
+        f"--other sugarcrepe {features}_other-activation/sugarcrepe/00000.safetensors",
+        "--mcq my-mcq mcq.csv sugarcrepe none",
+    ):
+        assert words in checks["conclip-rn-s0"]
+    encoded = [job for job in jobs if "_other-activation/" in " ".join(job.output)]
+    assert len(encoded) == 8 and all("--variant other-activation" in job.command for job in encoded)
+    made = {job.rule for job in plan(empty_copy, "results/tables.parquet", config=config)}
+    assert not made & {"evaluate_activation", "evaluate_activations"}
 
 
 def test_pools_as_distributed_and_of_several_tars_are_encoded_by_several_jobs(empty_copy):

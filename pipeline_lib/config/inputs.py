@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline_lib.evaluate.kinds import annotation_files
+from pipeline_lib.evaluate.prompts import class_files
 from pipeline_lib.formats.crepe import captions_files
 from pipeline_lib.readers.reader import find_reader, present
+
+SHIPPED = Path(__file__).parents[2] / "config"
 
 
 class PoolJob(NamedTuple):
@@ -15,6 +18,21 @@ class PoolJob(NamedTuple):
     images: list[str]
     part: int = 0
     parts: int = 1
+
+
+def beside_source(value: object, source: Path) -> object:
+    """Return a part of the configuration in which files ``config/...`` that are not here are those of `source`.
+
+    So a run in another folder has the sheets and lists of names of this repository, unless it has its own.
+    """
+    if isinstance(value, dict):
+        return {key: beside_source(part, source) for key, part in value.items()}
+    if isinstance(value, list):
+        return [beside_source(part, source) for part in value]
+    if isinstance(value, str) and value.startswith("config/") and not Path(value).exists():
+        shipped = source / value
+        return str(shipped) if shipped.exists() else value
+    return value
 
 
 def pool_paths(pool: dict) -> list[str]:
@@ -38,22 +56,20 @@ def external_files(config: dict) -> dict[str, list[str]]:
     weights where they are downloaded on first use.
     """
     models, evaluate = config["backbones"]["models"], config["evaluate"]
+    pretrained = any(model["source"] == "pretrain" for model in models.values())
     release, mapping = config["shards"]["released"], config["distractors"]["released"] or {}
     named = {
         "fetch/captions": [config["fetch"]["captions"]] if release is None else [],
         **{f"shards/released/{key}": [release[key]] for key in ("annotations", "images") if release},
         **{f"distractors/released/{key}": [path] for key, path in mapping.items()},
-        "backbones/pretrain/images": [
-            config["backbones"]["pretrain"]["images"]
-            for _ in [model for model in models.values() if model["source"] == "pretrain"][:1]
-        ],
+        "backbones/pretrain/images": [config["backbones"]["pretrain"]["images"]] if pretrained else [],
         "finetune/crepe_captions": captions_files(config["finetune"]["crepe_captions"]),
         **{f"backbones/models/{name}": [model["path"]] for name, model in models.items() if "path" in model},
         **{
-            f"evaluate/zeroshot/datasets/{name}/{key}": [entry[key]]
+            f"evaluate/zeroshot/datasets/{name}/{key}": paths
             for name, entry in evaluate["zeroshot"]["datasets"].items()
-            for key in ("classes", "templates")
-            if key in entry
+            for key, paths in (("classes", class_files(entry)), ("templates", [entry.get("templates")]))
+            if None not in paths
         },
         **{
             f"evaluate/benchmarks/{name}": annotation_files(entry["kind"], entry["annotations"])
@@ -78,7 +94,8 @@ def _model(folder: str) -> list[str]:
 
 def _is_here(path: str) -> bool:
     """Whether the run makes a file itself, or this repository has it."""
-    return path.startswith("<") or (path.startswith("config/") and Path(path).exists())
+    shipped = path.startswith("config/") or Path(path).resolve().is_relative_to(SHIPPED)
+    return path.startswith("<") or (shipped and Path(path).exists())
 
 
 def fetched_weights(config: dict) -> dict[str, list[str]]:

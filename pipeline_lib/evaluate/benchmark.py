@@ -17,7 +17,7 @@ at least as high: a tie counts against the model (torch's ``topk`` in the publis
 scores it keeps).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations, product
 from pathlib import Path
 from pkgutil import resolve_name
@@ -27,49 +27,49 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pipeline_lib.clip.text_tower import encode_captions
+from pipeline_lib.clip.variants import cosines
 from pipeline_lib.evaluate.declaration import Choice, Kind
 from pipeline_lib.evaluate.kinds import KINDS, read_annotations
-from pipeline_lib.evaluate.result import evaluation_parser, load_model, measure, read_model, write_result
+from pipeline_lib.evaluate.result import (
+    choice_items,
+    evaluation_parser,
+    load_model,
+    measure,
+    precision_option,
+    read_model,
+    write_result,
+)
+from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.formats.annotations import parse_count
 from pipeline_lib.jobs.cli import run
 
 ROWS_PER_BLOCK = 256  # of the similarity matrix, which is never held whole: 25,000 captions and 5,000 images
 
-Encode = Callable[[list[str]], Tensor]  # m keys of images, or captions -> normalised features of shape (m, d)
+# m keys of images, or captions -> normalised features of shape (m, d), in the precision of the model
+Encode = Callable[[list[str]], Tensor]
 
 
 def score_choices(kind: Kind, rows: list[Choice], images_of: Encode, captions_of: Encode) -> pd.DataFrame:
-    """Return the items of a benchmark with right candidates: the rows' columns, the scores, ``correct``."""
+    """Return the items of `choice_items` by cosines; ``correct_text`` too where captions are compared with captions."""
     images = images_of([key for row in rows for key in row.images])
     captions = captions_of([text for row in rows for text in row.captions])
-    pairs, ends = [], []
+    pairs = []
     image, caption = 0, 0
     for row in rows:
         own = range(image, image + len(row.images)), range(caption, caption + len(row.captions))
         pairs += product(*own)
-        ends.append(len(pairs))
         image, caption = (side.stop for side in own)
     image_rows, caption_rows = torch.tensor(pairs).T
-    scores = np.split((images[image_rows] * captions[caption_rows]).sum(dim=1).numpy(), ends[:-1])
-    right = np.array([own[list(row.right)].min() for own, row in zip(scores, rows, strict=True)])
-    other = np.array([np.delete(own, row.right).max() for own, row in zip(scores, rows, strict=True)])
-
-    items = pd.DataFrame([row.columns for row in rows])
-    if kind.scores:
-        items[list(kind.scores)] = np.stack(scores)
-    else:
-        items = items.assign(score_right=right.astype(float), score_other=other.astype(float))
-    outcomes = {"correct": kind.prefers(right, other)}
-    if kind.text_scores:
-        sides = captions.view(len(rows), -1, captions.shape[1]).unbind(dim=1)  # the rows' first captions, second, ...
-        same, different = [], []
-        for column, (one, two) in zip(kind.text_scores, combinations(range(len(sides)), 2), strict=True):
-            items[column] = (sides[one] * sides[two]).sum(dim=1).numpy()
-            (same if {one, two} <= set(rows[0].right) else different).append(column)
-        outcomes["correct_text"] = kind.prefers(items[same].min(axis=1), items[different].max(axis=1))
-    return items.assign(**outcomes)
+    items = choice_items(kind, rows, cosines(images[image_rows], captions[caption_rows]).numpy())
+    if not kind.text_scores:
+        return items
+    sides = captions.view(len(rows), -1, captions.shape[1]).unbind(dim=1)  # the rows' first captions, second, ...
+    same, different = [], []
+    for column, (one, two) in zip(kind.text_scores, combinations(range(len(sides)), 2), strict=True):
+        items[column] = cosines(sides[one], sides[two]).numpy()
+        (same if {one, two} <= set(rows[0].right) else different).append(column)
+    return items.assign(correct_text=kind.prefers(items[same].min(axis=1), items[different].max(axis=1)))
 
 
 def best_ranks(queries: Tensor, targets: Tensor, owner: Tensor, owned: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -111,6 +111,54 @@ def score_retrieval(kind: Kind, rows: list[Choice], images_of: Encode, captions_
     return items.assign(correct=items["rank"] == 1)
 
 
+def score_truth_table(kind: Kind, rows: list[Choice], images_of: Encode, captions_of: Encode) -> pd.DataFrame:
+    """Return the items of truth tables: two rows per pair of images, by ``truth`` (of the concept in the row's image).
+
+    Columns beside the rows' and the four scores: ``key`` (of the row's image), ``caption`` and ``image`` (whether the
+    row's two questions are answered right), and of the pair ``correct`` (all four) and the three effects of
+    `pipeline_lib.evaluate.presence`, in thousandths.
+    """
+    pairs = score_choices(kind, rows, images_of, captions_of)
+    with_affirmed, with_denied, without_affirmed, without_denied = pairs[list(kind.scores)].to_numpy(float).T
+    pairs = pairs.assign(
+        text_effect=500 * (with_denied + without_denied - with_affirmed - without_affirmed),
+        image_effect=500 * (with_affirmed + with_denied - without_affirmed - without_denied),
+        interaction=500 * (with_affirmed + without_denied - with_denied - without_affirmed),
+    )
+    present, absent = (
+        pairs.assign(
+            truth=truth,
+            key=[row.images[side] for row in rows],
+            caption=kind.prefers(right, other_caption),
+            image=kind.prefers(right, other_image),
+        )
+        for truth, side, right, other_caption, other_image in (
+            ("present", 0, with_affirmed, with_denied, without_affirmed),
+            ("absent", 1, without_denied, without_affirmed, with_denied),
+        )
+    )
+    return pd.concat([present, absent], ignore_index=True)
+
+
+def score_ranking(kind: Kind, rows: list[Choice], images_of: Encode, captions_of: Encode) -> pd.DataFrame:
+    """Return the items of a ranking of images: the rows' columns and ``average_precision``, from 0 to 1."""
+    keys = sorted({key for row in rows for key in row.images})
+    place = {key: number for number, key in enumerate(keys)}
+    scores = (captions_of([caption for row in rows for caption in row.captions]) @ images_of(keys).T).numpy()
+    found = [
+        average_precision(own[[place[key] for key in row.images]], row.right)
+        for row, own in zip(rows, scores, strict=True)
+    ]
+    return pd.DataFrame([row.columns for row in rows]).assign(average_precision=found)
+
+
+def average_precision(scores: np.ndarray, right: Sequence[int]) -> float:
+    """Return the mean, over the right ones of n scores, of the share of right ones among those at least as high."""
+    own = np.sort(scores[list(right)])
+    at_least = len(scores) - np.searchsorted(np.sort(scores), own)  # each of shape (number of right ones,)
+    return float(np.mean((len(own) - np.searchsorted(own, own)) / at_least))
+
+
 def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
@@ -119,18 +167,23 @@ def main() -> None:
     parser.add_argument("--annotations", type=Path, required=True, help="file or folder, as published")
     parser.add_argument("--features", type=Path, nargs="+", required=True, help="of the pool that has its images")
     parser.add_argument("--count", type=parse_count, required=True, help="published items; none: unchecked")
+    precision_option(parser)
     args = parser.parse_args()
     kind = KINDS[args.kind]
+    if args.precision == "fp16" and not kind.clip_load:
+        parser.error(f"--precision fp16: published numbers of the kind {kind.name} are in fp32")
     rows = read_annotations(args.kind, args.annotations, args.count)
-    model = load_model(args)
+    model = load_model(args, args.precision)
     pool = load_features(args.features, tower_id(model))
     items = resolve_name(kind.scorer)(
         kind,
         rows,
-        lambda keys: pool.rows(keys, str(args.annotations)),
-        lambda captions: encode_captions(model, captions, kind.cut),
+        lambda keys: pool.rows(keys, str(args.annotations)).to(model.dtype),
+        lambda captions: encode(model, captions, args.subtract, kind.cut),
     )
-    write_result(args, read_model(args.record), args.benchmark, items, measure(kind, items, args.benchmark))
+    write_result(
+        args, read_model(args.record, args.subtract), args.benchmark, items, measure(kind, items, args.benchmark)
+    )
 
 
 if __name__ == "__main__":

@@ -5,10 +5,13 @@ against them, and draw intervals and tests from them (`pipeline_lib.evaluate.res
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from string import Formatter
 from typing import NamedTuple
+
+#: Config ``evaluate.precision``. With ``paper`` a CLIP that was not fine-tuned computes in fp16 where `Kind.clip_load`.
+EVALUATION_PRECISIONS = ("fp32", "paper")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Kind:
     item: tuple[str, ...] = ("item", "key")  # columns that together name an item
     varies: tuple[str, ...] = ()  # columns that differ between models, besides scores (floats) and outcomes
     tie_counts: bool = False  # an item is right where the right candidate and another score the same
+    clip_load: bool = False  # published numbers of CLIP are of one as `clip.load` gives it on a GPU: in fp16
     # Of the kinds of config evaluate.benchmarks:
     read: Callable[[Path], list[Choice]] | None = None  # one file of annotations
     parts: Mapping[str, str] = field(default_factory=dict)  # column `part` -> file in a folder; none: a single file
@@ -67,11 +71,18 @@ class Kind:
     scores: tuple[str, ...] = ()  # a column per candidate; none: score_right (the lowest), score_other (the highest)
     text_scores: tuple[str, ...] = ()  # a column per pair of captions, where these are compared without the image too
     cut: bool = False  # captions that are too long for CLIP are cut; else they are an error
+    chooses_captions: bool = False  # each item offers captions of one image: a model that sees no image is scored too
 
     @property
     def outcomes(self) -> set[str]:
         """Columns of the items from which the metrics come; none where they are of all texts together."""
         return {metric.outcome for metric in self.metrics if metric.outcome}
+
+    @property
+    def without_image(self) -> "Kind":
+        """What of it a model that sees no image can be measured on: the choice of captions."""
+        chosen = tuple(metric for metric in self.metrics if metric.outcome == "correct")
+        return replace(self, metrics=chosen, text_scores=())
 
     def prefers(self, right: object, other: object) -> object:
         """Return where the right candidate's score wins against the other's, of two arrays, by the rule for ties."""

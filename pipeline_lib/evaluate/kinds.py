@@ -13,6 +13,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline_lib.evaluate import presence
 from pipeline_lib.evaluate.declaration import Choice, Kind, Metric
 from pipeline_lib.formats import annotations as published
 from pipeline_lib.formats.annotations import image_key, texts
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-BLIND = ("blind-rule", "blind-words")  # models of CC-Neg that see no image (`pipeline_lib.evaluate.blind`)
+BLIND = ("blind-rule", "blind-words")  # models that see no image (`pipeline_lib.evaluate.blind`)
+TEXT_ONLY = "text only"  # their family
 MOST_PAIRS = 5  # CC-Neg as released counts 1 to 5 pairs; captions with more are counted with 5
 
 CCNEG = Kind(
@@ -31,6 +33,7 @@ CCNEG = Kind(
     table="ccneg",
     item=("key",),
     tie_counts=True,
+    clip_load=True,
     metrics=(
         Metric("cc-neg"),
         Metric("cc-neg/word={negation_word}", table="ccneg-by-word"),
@@ -87,6 +90,7 @@ def _read_mcq(path: Path) -> list[Choice]:
     """NegBench's CSV; `correct_answer` is the number of the right caption, `correct_answer_template` its template."""
     allowed, rows = {"correct_answer": ANSWERS, "correct_answer_template": TEMPLATES}, []
     for where, row in published.read_rows(path, [*MCQ_FIELDS, *allowed]):
+        row["correct_answer"] = row["correct_answer"].removesuffix(".0")  # as pandas writes a column with an empty cell
         for column, values in allowed.items():
             if row[column] not in values:
                 raise ValueError(f"{where}, {column}: expected one of {', '.join(values)}, found {row[column]!r}")
@@ -102,13 +106,13 @@ def _read_retrieval(path: Path) -> list[Choice]:
     for where, row in published.read_rows(path, ["filepath", "captions"]):
         key = image_key(row["filepath"], where)
         if key in lines:
-            raise ValueError(f"{where}: the image {key} has a row already: {lines[key]}")
+            raise ValueError(f"{where}: the image {key} has a row already: {lines[key]}; join their captions")
         lines[key] = where
         rows.append(Choice({"key": key}, [key], published.string_list(row["captions"], where)))
     return rows
 
 
-VOTES = 2  # of three annotators, who took the caption and not the foil for the true one; 505 of existence's 534 items
+VALID = (2, 3)  # votes of three annotators, who took the caption and not the foil for the true one
 
 
 def _read_valse(path: Path) -> list[Choice]:
@@ -120,8 +124,7 @@ def _read_valse(path: Path) -> list[Choice]:
         votes = item["mturk"].get("caption") if isinstance(item.get("mturk"), dict) else None
         if type(votes) is not int:
             raise ValueError(f"{where}: expected the number of votes mturk.caption, found {quoted(votes)}")
-        if votes >= VOTES:
-            rows.append(row)
+        rows.append(row._replace(columns={**row.columns, "votes": votes}))
     return rows
 
 
@@ -161,6 +164,7 @@ _ALL = (
         read=_read_mcq,
         scores=("score_0", "score_1", "score_2", "score_3"),
         cut=True,  # as the published code does, here and in retrieval
+        chooses_captions=True,
         metrics=(Metric("{benchmark}"), Metric("{benchmark}/{template}")),
     ),
     Kind(
@@ -182,18 +186,23 @@ _ALL = (
     Kind(
         "valse",
         read=_read_valse,
-        counted="valid items",
         scores=("score_caption", "score_foil"),
-        metrics=(Metric("{benchmark}"),),  # acc_r of VALSE's own evaluation
+        chooses_captions=True,
+        metrics=(
+            Metric("{benchmark}"),  # all items, over which later papers give existence: 379 of 534 are 70.97
+            Metric("{benchmark}/valid", where={"votes": VALID}),  # acc_r of VALSE's own evaluation: 505 of the 534
+        ),
     ),
-    Kind("negrefcocog", read=_read_negrefcocog, metrics=(Metric("{benchmark}"),)),
+    Kind("negrefcocog", read=_read_negrefcocog, clip_load=True, metrics=(Metric("{benchmark}"),)),
     Kind(
         "sugarcrepe",
         table="sugarcrepe",
+        clip_load=True,
         read=_read_sugarcrepe,
         parts=SUGARCREPE_PARTS,
         item=("part", "item", "key"),
         scores=("score_positive", "score_negative"),
+        chooses_captions=True,
         metrics=tuple(
             metric
             for group, parts in SUGARCREPE_GROUPS.items()
@@ -210,6 +219,7 @@ _ALL = (
         item=("part", "item", "key"),
         scores=("score_caption", "score_caption2", "score_negative"),
         text_scores=("text_captions", "text_caption", "text_caption2"),
+        chooses_captions=True,
         metrics=tuple(
             metric
             for dataset, outcome in (("{benchmark}", "correct"), ("{benchmark}/text-only", "correct_text"))
@@ -219,12 +229,25 @@ _ALL = (
             )
         ),
     ),
+    presence.TRUTH_TABLE,
+    presence.NEGATED_RETRIEVAL,
 )
 
 #: The kinds of config ``evaluate.benchmarks``, and those with a command of their own.
 KINDS = {kind.name: kind for kind in _ALL}
 OWN_COMMAND = {kind.name: kind for kind in (CCNEG, ZEROSHOT, EMBEDDINGS)}
 WITHOUT_ITEMS = tuple(name for name, kind in OWN_COMMAND.items() if not kind.outcomes)
+
+
+def blind_benchmarks(benchmarks: dict[str, dict]) -> dict[str, list[str]]:
+    """Return what each model of `BLIND` is scored on, of CC-Neg and config ``evaluate.benchmarks``."""
+    chosen = [name for name, entry in benchmarks.items() if KINDS[entry["kind"]].chooses_captions]
+    return {"blind-rule": ["ccneg"], "blind-words": ["ccneg", *chosen]}
+
+
+def kind_for(kind: Kind, model: str) -> Kind:
+    """Return what of a kind a model is measured on."""
+    return kind.without_image if model in BLIND else kind
 
 
 def annotation_files(kind: str, annotations: str) -> list[str]:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline_lib.evaluate.declaration import Kind, Metric
+from pipeline_lib.evaluate.declaration import Choice, Kind, Metric
 from pipeline_lib.jobs.files import read_json, write_json, write_parquet
-from pipeline_lib.jobs.run_record import MODEL_FIELDS
+from pipeline_lib.jobs.run_record import MODEL_FIELDS, subtracted
 
 if TYPE_CHECKING:  # torch is loaded with a model: the text-only baselines and the tables do without
     from pipeline_lib.clip.load import CLIP
@@ -75,6 +75,23 @@ def _groups(metric: Metric, items: pd.DataFrame) -> Iterator[tuple[dict, np.ndar
         yield dict(zip(metric.columns, values, strict=True)), rows[group.index]
 
 
+def choice_items(kind: Kind, rows: list[Choice], scores: np.ndarray) -> pd.DataFrame:
+    """Return the items of a benchmark with right candidates: the rows' columns, the scores, ``correct``.
+
+    `scores` has, row after row, those of the candidates: every image with every caption.
+    """
+    ends = np.cumsum([len(row.images) * len(row.captions) for row in rows])
+    found = np.split(scores, ends[:-1])
+    right = np.array([own[list(row.right)].min() for own, row in zip(found, rows, strict=True)])
+    other = np.array([np.delete(own, row.right).max() for own, row in zip(found, rows, strict=True)])
+    items = pd.DataFrame([row.columns for row in rows])
+    if kind.scores:
+        items[list(kind.scores)] = np.stack(found)
+    else:
+        items = items.assign(score_right=right.astype(float), score_other=other.astype(float))
+    return items.assign(correct=kind.prefers(right, other))
+
+
 def measure(kind: Kind, items: pd.DataFrame, benchmark: str | None = None) -> list[dict]:
     """Return the metrics of a benchmark, by default of the kind's name; refuse a number without an item."""
     found = []
@@ -97,6 +114,8 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--record", type=Path, required=True, help="the run.json beside the weights")
     parser.add_argument("--threads", type=int, required=True)
+    help_ = "score captions by subtraction with this weight (pipeline_lib.evaluate.subtract)"
+    parser.add_argument("--subtract", type=float, metavar="WEIGHT", help=help_)
     output_options(parser)
     return parser
 
@@ -107,23 +126,35 @@ def output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metrics", type=Path, required=True, help="output: metrics")
 
 
-def load_model(args: argparse.Namespace) -> "CLIP":
+def precision_option(parser: argparse.ArgumentParser) -> None:
+    """Add the precision to the parser of a benchmark whose published numbers are in fp16 (`Kind.clip_load`)."""
+    parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="fp16: as clip.load on a GPU")
+
+
+def load_model(args: argparse.Namespace, precision: str = "fp32") -> "CLIP":
     """Return the model to evaluate, on the GPU where there is one."""
     from pipeline_lib.clip.load import load_clip
     from pipeline_lib.clip.training import pick_device, use_threads
+    from pipeline_lib.clip.variants import vary
 
     use_threads(args.threads)
-    return load_clip(args.weights).to(pick_device())
+    model = load_clip(args.weights)
+    if precision == "fp16":
+        vary(model, "fp16")
+    return model.to(pick_device())
 
 
-def read_model(record: Path) -> dict:
-    """Return the `MODEL_FIELDS` of the model that a ``run.json`` describes; refuse one that lacks a field."""
+def read_model(record: Path, subtract: float | None = None) -> dict:
+    """Return the `MODEL_FIELDS` of the model that a ``run.json`` describes; refuse one that lacks a field.
 
+    With the weight `subtract`, those of the same model with captions scored by subtraction.
+    """
     content = read_json(record)
     missing = [field for field in MODEL_FIELDS if not isinstance(content, dict) or field not in content]
     if missing:
         raise ValueError(f"{record}: expected the fields {', '.join(MODEL_FIELDS)}; {', '.join(missing)} missing")
-    return {field: content[field] for field in MODEL_FIELDS}
+    model = {field: content[field] for field in MODEL_FIELDS}
+    return model if subtract is None else subtracted(**model)
 
 
 def write_result(args: argparse.Namespace, model: dict, benchmark: str, items: pd.DataFrame, metrics: list) -> None:

@@ -6,8 +6,12 @@ s = exp(logit_scale), [x;y] the rows of x above those of y, and CE the cross-ent
     L1 = CE(s I [c;c']^T)      an image belongs to its caption, not to any other or to any negated one
     L2 = CE(s c [I;I']^T)      a caption belongs to its image, not to any other or to any distractor
     L3 = CE(s I' [c';c]^T)     a distractor belongs to its negated caption, not to the caption
+    C2I = CE(s c I^T)          a caption belongs to its image, not to any other: L2 without distractors, as in CLIP
 
     L_conclip = (L1 + L2 + L3) / 3
+
+The paper does not have C2I, the authors' code does: their loss without distractors is (L1 + C2I) / 2, and an earlier
+version's with distractors (L1 + L2 + C2I) / 3.
 
 A new term is an entry of `TERMS`, a new loss one of `LOSSES`: its name is then a value of the column ``loss`` in the
 sheet of experiments. Training reads and encodes what the terms of its loss need, and nothing else.
@@ -27,16 +31,16 @@ TEXTS = {"caption": "caption", "negated": "negated_caption", "exclusion": "exclu
 FROZEN = {f"frozen_{text}": text for text in TEXTS}  # the same texts by the backbone's text tower, before training
 
 
-def contrast(queries: "Tensor", matches: "Tensor", others: "Tensor", scale: "Tensor") -> "Tensor":
-    """Return CE(s q [m;o]^T): row i of the queries belongs to row i of the matches, and to none of the others."""
+def contrast(queries: "Tensor", *answers: "Tensor", scale: "Tensor") -> "Tensor":
+    """Return CE(s q [m;o]^T): row i of the queries belongs to row i of the first answers, and to no other of all."""
     import torch
 
-    logits = scale * queries @ torch.cat([matches, others]).T  # (b, 2b)
+    logits = scale * queries @ torch.cat(answers).T  # (b, b for each of the answers)
     return torch.nn.functional.cross_entropy(logits, torch.arange(len(queries), device=logits.device))
 
 
 class Term(NamedTuple):
-    """The tensors that a term needs, keys of `IMAGES`, `TEXTS`, `FROZEN`, and ``compute(*needs, scale)`` -> scalar."""
+    """The tensors that a term needs, keys of `IMAGES`, `TEXTS`, `FROZEN`, and ``compute(*needs, scale=)`` -> scalar."""
 
     needs: tuple[str, ...]
     compute: Callable[..., "Tensor"] = contrast
@@ -49,15 +53,18 @@ class Loss(NamedTuple):
     terms: tuple[str, ...]
 
 
-TERMS = {  # query, right answers, wrong answers
+TERMS = {  # query, right answers, further wrong answers
     "l1": Term(("image", "caption", "negated")),
     "l2": Term(("caption", "image", "distractor")),
     "l3": Term(("distractor", "negated", "caption")),
+    "c2i": Term(("caption", "image")),
 }
 LOSSES = {
     "l1": Loss("L1", ("l1",)),
+    "l1+c2i": Loss("L1+C2I", ("l1", "c2i")),
     "l2": Loss("L2", ("l2",)),
     "l1+l2": Loss("L1+L2", ("l1", "l2")),
+    "l1+l2+c2i": Loss("L1+L2+C2I", ("l1", "l2", "c2i")),
     "conclip": Loss("L_conclip", ("l1", "l2", "l3")),
 }
 LOSS_LABELS = {name: loss.label for name, loss in LOSSES.items()}
@@ -82,4 +89,4 @@ def loss_value(loss: str, tensors: Mapping[str, "Tensor"], scale: "Tensor") -> "
     import torch
 
     terms = [TERMS[name] for name in LOSSES[loss].terms]
-    return torch.stack([term.compute(*(tensors[name] for name in term.needs), scale) for term in terms]).mean()
+    return torch.stack([term.compute(*(tensors[name] for name in term.needs), scale=scale) for term in terms]).mean()

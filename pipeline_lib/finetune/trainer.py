@@ -3,7 +3,7 @@
 `model.visual` is frozen; text transformer, embeddings, final norm, projection and logit scale train with AdamW, weight
 decay on all of them, linear warm-up then cosine to 0, the last partial batch of an epoch dropped, the logit scale
 clamped after each step. Weights, features, losses and sums are fp32; `precision` is that of the text tower's matrix
-products, fp16 with a gradient scaler as in the published loop.
+products. fp16 is the published loop's: with a gradient scaler, and for the logits too; in bf16 they would be coarse.
 
 A run's state is what its next step depends on: weights, optimiser, scaler, random numbers and the number of the step,
 from which the order of samples and the learning rate follow. Written and read back between two steps, it changes
@@ -13,6 +13,7 @@ nothing: on a CPU the resumed run ends with the same bits.
 import hashlib
 import json
 import os
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from socket import if_nameindex
 
@@ -122,6 +123,7 @@ class Trainer:
             )
         self.recipe, self.device = recipe, device
         self.autocast = autocast(recipe.precision, device)
+        self.autocast_of_logits = self.autocast if recipe.precision == "fp16" else nullcontext()
         self.model = model.to(device)
         needed = needs(recipe.loss)
         self.texts = {name: samples[name] for name in TEXTS if name in needed}
@@ -147,7 +149,8 @@ class Trainer:
         tensors = {name: self.processes.gather(part) for name, part in parts}  # (b, d) each
         rows = rows.to(self.device)
         tensors |= {name: features[rows] for name, features in self.constant.items()}
-        return loss_value(self.recipe.loss, tensors, scale)
+        with self.autocast_of_logits:
+            return loss_value(self.recipe.loss, tensors, scale)
 
     def step(self) -> None:
         """Do the next step of the plan."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 
 def usable_cores() -> int:
@@ -11,8 +12,16 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def put_own_programs_first() -> None:
-    """Put the folder of this interpreter first on PATH, so that `python` is this one where it is not activated."""
-    own, path = os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)
-    if path.split(os.pathsep)[0] != own:
-        os.environ["PATH"] = os.pathsep.join([own, path])
+def put_own_programs_first(source: Path) -> None:
+    """Let jobs run the `python` of this process, also where it is not activated, and find our library.
+
+    The library lies in the folder `source`. It need not be installed, and jobs may run in another folder.
+    """
+    _put_first("PATH", os.path.dirname(sys.executable), os.defpath)
+    _put_first("PYTHONPATH", os.path.abspath(source), "")
+
+
+def _put_first(variable: str, folder: str, default: str) -> None:
+    folders = os.environ.get(variable, default).split(os.pathsep)
+    if folders[0] != folder:
+        os.environ[variable] = os.pathsep.join([folder, *filter(None, folders)])

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_lib.jobs.code_version import checked_out
-from pipeline_lib.jobs.files import write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +24,16 @@ PACKAGES = ("numpy", "openai-clip", "pillow", "pyarrow", "safetensors")  # that 
 def baseline(model: str, family: str = "CLIP", backbone: str | None = None) -> dict:
     """Return the `MODEL_FIELDS` of a model that is not fine-tuned here; a CLIP is its own `backbone`."""
     return {**dict.fromkeys(MODEL_FIELDS), "model": model, "family": family, "backbone": backbone or model}
+
+
+def subtracted(model: str, family: str = "CLIP", backbone: str | None = None, seed: int | None = None, **_) -> dict:
+    """Return the `MODEL_FIELDS` of a model whose captions are scored by subtraction (`pipeline_lib.evaluate.subtract`).
+
+    It has no loss: it is neither the CLIP of its backbone nor what the method trained, and no claim about them is
+    about it. The seed stays, so that tables can average over it: ``NAME-s0`` becomes ``NAME-subtract-s0``.
+    """
+    name = f"{model}-subtract" if seed is None else f"{model.removesuffix(f'-s{seed}')}-subtract-s{seed}"
+    return {**baseline(name, f"{family}, subtraction", backbone or model), "seed": seed}
 
 
 class RunRecord:
@@ -89,4 +98,6 @@ class History:
 
 def write_history(path: str | Path, history: list[dict]) -> None:
     """Write the entries of a `History` as JSON, one per line."""
+    from pipeline_lib.jobs.files import write_text  # needs pandas, which the check of a configuration does not load
+
     write_text(path, "".join(json.dumps(entry) + "\n" for entry in history))

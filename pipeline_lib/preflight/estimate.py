@@ -54,12 +54,9 @@ class Cost(NamedTuple):
     basis: str
 
 
-def costs(config: dict, needs: Requirements, links: int, images: dict[str, int]) -> list[Cost]:
-    """Estimate room and time by stage, from the rows of the captions file and the images of each pool, 0 if unknown."""
-    return _Estimate(config, needs, links, images).by_stage()
+class Estimate:
+    """Room and time by stage, from the rows of the captions file and the images of each pool, 0 if unknown."""
 
-
-class _Estimate:
     def __init__(self, config: dict, needs: Requirements, links: int, images: dict[str, int]) -> None:
         self.config, self.needs, self.images = config, needs, images
         self.sizes = {name: self._size(name) for name in needs.backbones}
@@ -78,6 +75,7 @@ class _Estimate:
         return SMALL if entry["source"] == "pretrain" else SIZES[entry.get("released", "ViT-B/32")]
 
     def by_stage(self) -> list[Cost]:
+        """Return what each stage takes."""
         pixels = self.config["fetch"]["image_size"]
         image_bytes = ROW_BYTES + (IMAGE_BYTES[None] if pixels is None else IMAGE_BYTES[256] * pixels**2 // 256**2)
         samples = f"{self.samples:,} samples, {self.trained:,} to train on"
@@ -131,11 +129,14 @@ class _Estimate:
         """A checkpoint per model, and one state to resume from: weights, gradients and AdamW's two moments."""
         rows = list(self.needs.finetuned.values())
         samples = {"ccneg": self.trained, "crepe": self.images.get("crepe", 0)}
-        epochs = self.config["finetune"]["epochs"]
-        step_ms = sum(samples[row["negatives"]] * epochs * self.sizes[row["backbone"]].sample_ms for row in rows)
+        epochs = [row["epochs"] or self.config["finetune"]["epochs"] for row in rows]
+        step_ms = sum(
+            samples[row["negatives"]] * times * self.sizes[row["backbone"]].sample_ms
+            for row, times in zip(rows, epochs, strict=True)
+        )
         state = max((self.sizes[row["backbone"]].trained * 12 for row in rows), default=0)
         room = sum(self.sizes[row["backbone"]].parameters * 4 for row in rows) + state
-        return Cost("fine-tuning", room, step_ms / 3.6e6, f"{len(rows)} models, {epochs} epochs")
+        return Cost("fine-tuning", room, step_ms / 3.6e6, f"{len(rows)} models, {sum(epochs)} epochs in all")
 
     def _evaluation(self) -> Cost:
         """Two texts per item; the prompts of a labelled set are few beside them."""

@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from conftest import copy_repository
 
 from pipeline_lib.jobs.files import read_parquet
 
-HERE = Path(__file__).parent
 # Measurements, and the page that shows them: times, speeds, memory. Of the outcomes of links it is one column.
 MEASURED = ("/logs/", "/benchmarks/", "/run.json", "report.html")
 OUTCOMES = re.compile(r"/fetch/\d{5}\.parquet$")
@@ -23,17 +21,14 @@ TEMPORARY = ("*.tmp", "*.tmp.*", "*.journal", "*resume*", ".snakemake/incomplete
 
 
 def unpack(folder: Path) -> Path:
-    """Make `folder` a copy of the repository with the small world's configuration."""
+    """Make `folder` a copy of the repository, which has the small world's configuration."""
     folder.mkdir(parents=True, exist_ok=True)
-    copy_repository(folder)
-    for name in ("small.yaml", "small.tsv"):
-        shutil.copy(HERE / name, folder / name)
-    return folder
+    return copy_repository(folder)
 
 
 def start(folder: Path, *arguments: str, log: Path | None = None) -> subprocess.Popen:
     """Start the engine on the small world, in a process group of its own; what it says goes to a file or a pipe."""
-    command = [sys.executable, "-m", "snakemake", "--configfile", "small.yaml", "--cores", "2"]
+    command = [sys.executable, "-m", "snakemake", "--configfile", "config/small.yaml", "--cores", "2"]
     command += ["--scheduler", "greedy", "--rerun-incomplete", "--nocolor", *arguments]
     # Byte code is kept, wherever the tests are run: it halves the time that each job takes to start.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

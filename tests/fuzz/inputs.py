@@ -60,6 +60,10 @@ def write_checkpoint(folder: Path, legacy: bool = False) -> None:
     torch.save(content, folder / "a.pt", _use_new_zipfile_serialization=not legacy)
 
 
+def write_own_checkpoint(folder: Path) -> None:
+    save_checkpoint(folder / "model.pt", build_clip(tiny_weights()))
+
+
 def write_huggingface(folder: Path) -> None:
     weights = tiny_weights()
     write_json(folder / "m" / "config.json", huggingface_config(build_clip(weights)))
@@ -77,6 +81,10 @@ def write_release(folder: Path) -> None:
     paths = [f"/d/{key(index)}.jpg" for index in range(3)]
     content = {"image_paths": paths, "annotations": [annotation(index) for index in range(3)]}
     torch.save(content, folder / "ccneg_preprocessed.pt", _use_new_zipfile_serialization=False)
+
+
+def write_mapping(folder: Path) -> None:
+    torch.save([[1, 2, 3], [0, 1, 2]], folder / "mapping.pt")
 
 
 def write_features(folder: Path) -> None:
@@ -166,13 +174,17 @@ RETRIEVAL = "filepath,captions\na/1.jpg,\"['a, b', 'c']\"\n2.jpg,['d']\n"
 VALSE = {"e1": {"image_file": "v7w_1.jpg", "caption": "a dog", "foil": "no dog", "mturk": {"caption": 3}}}
 SUGARCREPE = {"filename": "000000000007.jpg", "caption": "a", "negative_caption": "b"}
 PLUS = {**SUGARCREPE, "caption2": "c"}
+# 30 images of a dog and a cat, 30 of a dog, 540 of neither.
+SHOWN = [(number, category) for category, count in ((1, 60), (2, 30)) for number in range(count)]
+INSTANCES = json.dumps({
+    "images": [{"id": number, "file_name": f"{number:012d}.jpg"} for number in range(600)],
+    "annotations": [{"image_id": number, "category_id": category} for number, category in SHOWN],
+    "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}],
+})  # fmt: skip
 COCO = {"images": [{"id": number, "file_name": f"{number:012d}.jpg"} for number in (9, 25)], "annotations": []}
 PAIRS = json.dumps({"subject": "a dog", "pairs": [{"predicate": "on", "object": "a red sofa"}]})
-NEGATED = {
-    "negated_caption": "a dog that is not on a red sofa next to a lamp",
-    "exclusion_caption": "a dog next to a lamp",
-    "object": "a red sofa",
-}
+NEGATED = {"negated_caption": "a dog that is not on a red sofa next to a lamp", "object": "a red sofa"}
+NEGATED = json.dumps(NEGATED | {"exclusion_caption": "a dog next to a lamp"})
 RECORD = json.dumps(dict.fromkeys(("model", "family", "backbone", "loss", "negatives", "seed")))
 
 
@@ -196,23 +208,23 @@ INPUTS = {
         partial(read_annotations, "sugarcrepe-plus"),
         "replace_att.json",
     ),
+    "truth-table": Input(files({"a.json": INSTANCES}), at("a.json", partial(read_annotations, "truth-table"))),
+    "negated-retrieval": Input(
+        files({"a.json": INSTANCES}), at("a.json", partial(read_annotations, "negated-retrieval"))
+    ),
     "coco-captions": Input(files({"a.json": json.dumps(COCO)}), at("a.json", coco_image_keys)),
     "cc3m": Input(files({"a.tsv": ROWS}), at("a.tsv", read_captions)),
     "cc3m-gzip": Input(files({"a.tsv.gz": gzip.compress(ROWS.encode(), mtime=0)}), at("a.tsv.gz", read_captions)),
     "classes": Input(files({"a.txt": "dog\ncat\n"}), at("a.txt", prompts.read_classes)),
     "checkpoint": Input(write_checkpoint, at("a.pt", read_weights)),
     "checkpoint-legacy": Input(lambda folder: write_checkpoint(folder, legacy=True), at("a.pt", read_weights)),
-    "checkpoint-own": Input(
-        lambda folder: save_checkpoint(folder / "model.pt", build_clip(tiny_weights())),
-        at("model.pt", load_clip),
-    ),
+    "checkpoint-own": Input(write_own_checkpoint, at("model.pt", load_clip)),
     "huggingface": Input(write_huggingface, at("m", read_weights)),
     "open-clip": Input(write_open_clip, at("m", read_weights)),
-    "release": Input(write_release, lambda folder: read_release(folder / "ccneg_preprocessed.pt", 3, 1, "remove")),
-    "mapping": Input(
-        lambda folder: torch.save([[1, 2, 3], [0, 1, 2]], folder / "mapping.pt"),
-        lambda folder: read_mapping(folder / "mapping.pt", (2,), 9),
+    "release": Input(
+        write_release, lambda folder: read_release(folder / "ccneg_preprocessed.pt", 3, 1, "remove", "chosen")
     ),
+    "mapping": Input(write_mapping, lambda folder: read_mapping(folder / "mapping.pt", (2,), 9)),
     "features": Input(write_features, lambda folder: load_features([folder / "a.safetensors"], "tower")),
     "parquet": Input(write_table, lambda folder: read_parquet(folder / "a.parquet", ["key", "release_index"])),
     "outcomes": Input(write_outcomes, lambda folder: list(outcomes.read_outcomes(folder / "a.parquet")[1])),
@@ -220,7 +232,7 @@ INPUTS = {
     "chat-cache": Input(write_cache, read_cache),
     "chat-pairs": Input(files({"a.json": PAIRS}), at("a.json", read_pairs), refusals=(chat_answers.Unusable,)),
     "chat-sentences": Input(
-        files({"a.json": json.dumps(NEGATED)}), at("a.json", read_sentences), refusals=(chat_answers.Unusable,)
+        files({"a.json": NEGATED}), at("a.json", read_sentences), refusals=(chat_answers.Unusable,)
     ),
     "config": shipped("config.yaml", read_config),
     "experiments": shipped("experiments.tsv", read_sheet),

@@ -8,22 +8,31 @@ import shlex
 import sys
 from pathlib import Path
 
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.utils import update_config
 
-from pipeline_lib.config.checks import check_config, read_experiments
-from pipeline_lib.config.inputs import PoolJob, missing_data, pool_jobs
+from pipeline_lib.config.checks import check_config, read_experiments, subtracted_models
+from pipeline_lib.config.inputs import PoolJob, beside_source, missing_data, pool_jobs
 from pipeline_lib.config.repeated import check_repeated
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.jobs.code_version import code_version
 from pipeline_lib.jobs.cores import put_own_programs_first, usable_cores
 
 # Rules run `python` and `torchrun`: those of the environment that runs Snakemake, also where it is not activated.
-put_own_programs_first()
+put_own_programs_first(SOURCE)
+
+if workflow.modifier.skip_configfile:
+    # Another workflow uses this one as a module and gives a `config:`, which goes on top of the defaults too.
+    given = dict(config)
+    config.update(load_configfile(SOURCE / "config" / "config.yaml"))
+    update_config(config, given)
 
 try:
     check_repeated(map(os.path.relpath, workflow.configfiles), sys.argv[1:])
     check_config(config)
+    config.update(beside_source(config, SOURCE))
     EXPERIMENTS = read_experiments(config)
 except (ValueError, FileNotFoundError) as error:
     raise WorkflowError(str(error)) from None
@@ -54,6 +63,7 @@ POOLS = config["features"]["pools"]
 OTHERS = config["evaluate"]["transformers"]
 BENCHMARKS = config["evaluate"]["benchmarks"]
 MODELS = {f"{row['experiment']}-s{seed}": {**row, "seed": seed} for row in EXPERIMENTS for seed in row["seeds"]}
+SUBTRACTED = subtracted_models(config, EXPERIMENTS)
 PARTS = [f"{part:05d}" for part in range(config["fetch"]["parts"])]
 
 
@@ -61,8 +71,9 @@ wildcard_constraints:
     part=r"\d{5}",
     split="train|eval",
     backbone="|".join(BACKBONES),
-    model="|".join([*BACKBONES, *MODELS]),
+    model="|".join([*BACKBONES, *MODELS, *SUBTRACTED]),
     pool="|".join(["ccneg-train", "ccneg-eval", *POOLS]),
+    variant="|_fp16|_other-activation",
     benchmark="|".join(BENCHMARKS) or "(?!)",
     blind="|".join(BLIND),
 
@@ -112,8 +123,11 @@ def pool_parts(pool):
     return {part: PoolJob("tar", [f"{RUN}/shards/{pool.removeprefix('ccneg-')}-{part}.tar"]) for part in PARTS}
 
 
-def feature_files(backbone, pool):
-    """The features of a pool by a backbone's image tower, a file per part; two models share those of a shared tower."""
+def feature_files(backbone, pool, variant=""):
+    """The features of a pool by a backbone's image tower, a file per part; two models share those of a shared tower.
+
+    `variant` is empty, or `_` and a way in which the tower computes otherwise: no name of a backbone has a `_`.
+    """
     entry = BACKBONES[backbone]
     tower = entry["backbone"] if entry.get("image_tower") == "backbone" else backbone
-    return [f"{RUN}/features/{tower}/{pool}/{part}.safetensors" for part in pool_parts(pool)]
+    return [f"{RUN}/features/{tower}{variant}/{pool}/{part}.safetensors" for part in pool_parts(pool)]

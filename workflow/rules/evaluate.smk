@@ -1,9 +1,12 @@
-# evaluate: scores per item and metrics, per model and benchmark; a model is a backbone or a fine-tuned one
+# evaluate: scores per item and metrics, per model and benchmark; a model is a backbone, a fine-tuned one, or one of these
+#           with captions scored by subtraction (config evaluate.subtract)
 #   in:  the model's weights and run.json, features of the benchmark's images by the model's backbone
 #   out: <run>/evaluate/{model}/{benchmark}.parquet  one row per item
 #        <run>/evaluate/{model}/{benchmark}.json     metrics
-#        with benchmark ccneg, zeroshot or a name of config evaluate.benchmarks; a model that sees no image has ccneg alone
+#        with benchmark ccneg, zeroshot or a name of config evaluate.benchmarks; a model that sees no image has ccneg and
+#        the benchmarks whose items offer captions of one image
 #        <run>/evaluate/{model}/embeddings.json      how far apart a CLIP's embeddings of CC-Neg's texts lie
+#        <run>/activation.tsv                        CC-Neg and `mcq` benchmarks with the other activation; if asked for
 include: "functions/evaluate.smk"
 
 
@@ -31,14 +34,18 @@ rule evaluate_ccneg:
         gpu=1,
     params:
         code=code_version("pipeline_lib.evaluate.ccneg"),
+        precision=ccneg_precision,
+        scoring=scoring,
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.evaluate.ccneg \
             --weights {input.weights:q} \
             --record {input.record:q} \
+            {params.scoring} \
             --triplets {input.triplets:q} \
             --features {input.features:q} \
+            --precision {params.precision} \
             --threads 1 \
             --scores {output.scores:q} \
             --metrics {output.metrics:q} \
@@ -93,7 +100,7 @@ rule evaluate_zeroshot:
     input:
         weights=model_file("model.pt"),
         record=model_file("run.json"),
-        classes=[entry["classes"] for entry in DATASETS.values()],
+        classes=[path for entry in DATASETS.values() for path in class_files(entry)],
         templates=list(TEMPLATES.values()),
         features=zeroshot_features,
     output:
@@ -112,16 +119,20 @@ rule evaluate_zeroshot:
         gpu=1,
     params:
         code=code_version("pipeline_lib.evaluate.zeroshot"),
+        scoring=scoring,
         datasets=datasets,
         prompts=prompts(),
+        prompt_classes=prompt_classes(),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.evaluate.zeroshot \
             --weights {input.weights:q} \
             --record {input.record:q} \
+            {params.scoring} \
             {params.datasets} \
             {params.prompts} \
+            {params.prompt_classes} \
             --threads 1 \
             --scores {output.scores:q} \
             --metrics {output.metrics:q}
@@ -151,8 +162,10 @@ rule evaluate_benchmark:
         gpu=1,
     params:
         code=code_version("pipeline_lib.evaluate.benchmark"),
+        scoring=scoring,
         entry=lookup("{benchmark}", within=BENCHMARKS),
         published=published_count,
+        precision=benchmark_precision,
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -160,10 +173,12 @@ rule evaluate_benchmark:
             --kind {params.entry[kind]} \
             --weights {input.weights:q} \
             --record {input.record:q} \
+            {params.scoring} \
             --benchmark {wildcards.benchmark} \
             --annotations {params.entry[annotations]:q} \
             --features {input.features:q} \
             --count {params.published} \
+            --precision {params.precision} \
             --threads 1 \
             --scores {output.scores:q} \
             --metrics {output.metrics:q}
@@ -199,4 +214,103 @@ rule evaluate_blind:
             --triplets {input.triplets:q} \
             --scores {output.scores:q} \
             --metrics {output.metrics:q}
+        """
+
+
+rule evaluate_blind_benchmark:
+    """Score a benchmark of config evaluate.benchmarks by the words of its captions alone."""
+    input:
+        annotations=benchmark_annotations,
+    output:
+        scores="<run>/evaluate/blind-words/{benchmark}.parquet",
+        metrics="<run>/evaluate/blind-words/{benchmark}.json",
+    log:
+        "<logs>/evaluate_blind_benchmark/{benchmark}.log",
+    benchmark:
+        "<benchmarks>/evaluate_blind_benchmark/{benchmark}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: cores(1)
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(30),
+    params:
+        code=code_version("pipeline_lib.evaluate.blind_benchmark"),
+        entry=lookup("{benchmark}", within=BENCHMARKS),
+        published=published_count,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.evaluate.blind_benchmark \
+            --kind {params.entry[kind]} \
+            --benchmark {wildcards.benchmark} \
+            --annotations {params.entry[annotations]:q} \
+            --count {params.published} \
+            --scores {output.scores:q} \
+            --metrics {output.metrics:q}
+        """
+
+
+rule evaluate_activation:
+    """Score a model with the activation that it does not declare."""
+    input:
+        weights=model_file("model.pt"),
+        record=model_file("run.json"),
+        triplets="<run>/shards/eval.parquet",
+        annotations=[BENCHMARKS[name]["annotations"] for name in MCQ],
+        features=activation_features(""),
+        other=activation_features("_other-activation"),
+    output:
+        "<run>/evaluate/{model}/activation.tsv",
+    log:
+        "<logs>/evaluate_activation/{model}.log",
+    benchmark:
+        "<benchmarks>/evaluate_activation/{model}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: cores(1)
+    resources:
+        mem_mb=grows(8000),
+        runtime=grows(60),
+        gpu=1,
+    params:
+        code=code_version("pipeline_lib.evaluate.activation"),
+        features=activation_pools("features", ""),
+        other=activation_pools("other", "_other-activation"),
+        mcq=activation_benchmarks,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.evaluate.activation \
+            --weights {input.weights:q} \
+            --record {input.record:q} \
+            --triplets {input.triplets:q} \
+            {params.features} \
+            {params.other} \
+            {params.mcq} \
+            --threads 1 \
+            --output {output:q}
+        """
+
+
+rule evaluate_activations:
+    """Put the activations of all models in one table; it has to be asked for."""
+    input:
+        activation_tables,
+    output:
+        "<run>/activation.tsv",
+    log:
+        "<logs>/evaluate_activations.log",
+    benchmark:
+        "<benchmarks>/evaluate_activations.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=100,
+        runtime=5,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        awk 'NR == 1 || FNR > 1' {input:q} >{output:q}
         """

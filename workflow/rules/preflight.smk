@@ -5,7 +5,7 @@
 rule preflight:
     """Report which data are here and what can run."""
     input:
-        datasets="config/datasets.tsv",
+        datasets=SOURCE / "config" / "datasets.tsv",
     log:
         "<logs>/preflight.log",
     localrule: True

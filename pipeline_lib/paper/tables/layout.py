@@ -11,21 +11,36 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from tabulate import tabulate
 
-from pipeline_lib.evaluate.kinds import CCNEG
+from pipeline_lib.evaluate.kinds import CCNEG, TEXT_ONLY
 from pipeline_lib.finetune.terms import LOSS_LABELS
 from pipeline_lib.paper.outputs import HEADLINE, TABLES, Exhibit
+from pipeline_lib.paper.tables.latex import EMPTY, latex_table
 from pipeline_lib.paper.tables.tidy import CATEGORIES_MEAN, is_ablation, stem
 
 NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
 ROW_HEADINGS = ["backbone", "model"]
 SIGNED_ROWS = ("gain", "delta")
-WITH_VARIANTS = ("ablation", "embeddings")  # tables that show the variants of the method too
+WITH_VARIANTS = ("ablation", "embeddings", "truth-table")  # tables that show the variants of the method too
 DECIMALS = {"embeddings": 2}  # of tables whose numbers are not percentages
 LOW_IS_GOOD = "negated"  # row in which the wanted number is low; a column's heading says so with an arrow
+#: Column of the truth table by the third word of the dataset's name and the metric.
+TRUTH_TABLE = {
+    ("", "caption"): "caption",
+    ("present", "caption"): "… if shown",
+    ("absent", "caption"): "… if not",
+    ("", "image"): "image",
+    ("present", "image"): "… affirmed",
+    ("absent", "image"): "… denied",
+    ("", "all_four"): "all four",
+    ("", "text_effect"): "text effect",
+    ("", "image_effect"): "image effect",
+    ("", "interaction"): "interaction",
+}
+NEITHER_IS_GOOD = ("text effect", "image effect")  # columns of which neither a high nor a low number is wanted
 MOST_WITH_INTERVALS = 3  # columns of numbers, beside which Markdown has room for intervals
-EMPTY = "This run has no model for this table."
 BOLD = "In bold: better than the other models of the backbone by more than its interval."
 INTERVALS = "In square brackets: the 95 % bootstrap interval over items."
+SUBTRACTION = "Subtraction: the same weights; a caption is scored as what it affirms minus what it denies."
 SOURCES = {
     "paper": "printed in the paper",
     "radar": "read off the paper's radar plot, ±0.5",
@@ -118,7 +133,7 @@ def displayed(tables: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that tables and figures show: the mean over seeds where there is one, and no single seed of it.
 
     Adds the column `label`: the model's family, or its loss where it is a variant of the method; the model's name where
-    that would be ambiguous.
+    that would be ambiguous, and of a model that sees no image with these words.
     """
     stems = pd.Series(
         [stem(name, seed) for name, seed in zip(tables.model, tables.seed, strict=True)], index=tables.index
@@ -132,6 +147,7 @@ def displayed(tables: pd.DataFrame) -> pd.DataFrame:
     ]
     shared = rows.groupby(["table", "backbone", "label"]).model.transform("nunique") > 1
     rows.loc[shared, "label"] = rows.model[shared]
+    rows.loc[rows.family == TEXT_ONLY, "label"] = rows.model + " (sees no image)"
     return rows
 
 
@@ -160,8 +176,17 @@ def layout(tables: pd.DataFrame, name: str) -> Layout:
         headings = [*ROW_HEADINGS, "row"]
     elif name == "negation":
         rows = rows[~rows.dataset.str.contains("/")]  # whole benchmarks; parts stand in the tidy table alone
-        suffix = rows.metric.map({"accuracy": ""}).fillna(" " + rows.metric.str.replace("recall", "R"))
+        suffix = rows.metric.map({"accuracy": "", "average_precision": " AP"}).fillna(
+            " " + rows.metric.str.replace("recall", "R")
+        )
         rows = rows.assign(dataset=rows.dataset + suffix)
+    elif name == "truth-table":
+        rows = rows[~rows.dataset.str.contains("=")]  # each wording alone stands in the tidy table
+        parts = rows.dataset.str.split("/")
+        cells = pd.Series(list(zip(parts.str[2].fillna(""), rows.metric, strict=True)), rows.index)
+        rows = rows.assign(benchmark=parts.str[:2].str.join(" "), dataset=cells.map(TRUTH_TABLE))
+        rows = rows.sort_values("dataset", key=lambda names: names.map(list(TRUTH_TABLE.values()).index), kind="stable")
+        headings = [*ROW_HEADINGS, "benchmark"]
     elif name == "embeddings":
         rows = rows.assign(dataset=rows.dataset.str.removeprefix("cc-neg/").str.replace("-", " ") + " " + rows.metric)
     arranged = _pivot(name, TABLES[name], rows, headings, COLUMN_LABELS.get(name, lambda dataset: dataset))
@@ -216,7 +241,8 @@ def _pivot(
     )
     said = wide["verdict"].where(wide["published"].notna(), None)
     verdict = said.unstack("column").reindex(index=index, columns=columns)
-    notes = (*_item_counts(rows), *_sources(rows))
+    notes = (*_item_counts(rows), *([SUBTRACTION] if rows.family.str.endswith(", subtraction").any() else []))
+    notes += (*_sources(rows),)
     arranged = Layout(item, name, values, low, high, published, verdict, _best(values, low, high), notes)
     return replace(arranged, notes=(*notes, INTERVALS)) if arranged.shows_intervals else arranged
 
@@ -229,6 +255,8 @@ def _best(values: pd.DataFrame, low: pd.DataFrame, high: pd.DataFrame) -> pd.Dat
         if values.index.get_level_values("backbone")[places[0]] == "none":  # text-only models have nothing in common
             continue
         for number, column in enumerate(values.columns):
+            if column in NEITHER_IS_GOOD:
+                continue
             down = column.endswith("↓") or LOW_IS_GOOD in key
             value, nearer = (-values, -high) if down else (values, low)
             order = value.iloc[places, number].reset_index(drop=True).dropna().sort_values(ascending=False)
@@ -253,48 +281,3 @@ def _item_counts(rows: pd.DataFrame) -> list[str]:
 def _sources(rows: pd.DataFrame) -> list[str]:
     listed = "; ".join(meaning for source, meaning in SOURCES.items() if (rows.published_provenance == source).any())
     return [f"In round brackets: the published number ({listed})."] if listed else []
-
-
-#: What LaTeX would take for a command, and what is not ASCII in the tables.
-_ESCAPES = str.maketrans({
-    **{character: "\\" + character for character in "&%$#_{}"}, "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
-    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "−": "$-$", "≥": r"$\ge$", "≤": r"$\le$",
-    "–": "--", "…": r"\ldots{}", "“": "``", "”": "''",
-})  # fmt: skip
-
-
-def _escaped(text: str) -> str:
-    return text.translate(_ESCAPES)
-
-
-def latex_table(
-    name: str, caption: str, headings: list[str], rows: list[list[str]], texts: int, bold: list[list[bool]]
-) -> str:
-    """Return a floating LaTeX table, labelled ``tab:NAME``, with space between its first column's groups.
-
-    It is read in by ``\\input`` where the preamble has ``\\usepackage{booktabs}``. The first `texts` columns hold text,
-    the others numbers; `bold` says for each row which of the numbers are set in bold.
-    """
-    lines = []
-    for place, (row, strong) in enumerate(zip(rows, bold, strict=True)):
-        if place and row[0] != rows[place - 1][0]:
-            lines.append(r"\addlinespace")
-        numbers = [_escaped(cell.replace("-", "−")) for cell in row[texts:]]
-        numbers = [rf"\textbf{{{cell}}}" if mark else cell for cell, mark in zip(numbers, strong, strict=True)]
-        lines.append(" & ".join([*map(_escaped, row[:texts]), *numbers]) + r" \\")
-    body = "\n".join(lines) or rf"\multicolumn{{{len(headings)}}}{{l}}{{{EMPTY}}} \\"
-    columns = "l" * texts + "r" * (len(headings) - texts)
-    return rf"""\begin{{table}}
-\centering
-\caption{{{_escaped(caption)}}}
-\label{{tab:{name}}}
-\begin{{tabular}}{{{columns}}}
-\toprule
-{" & ".join(map(_escaped, headings))} \\
-\midrule
-{body}
-\bottomrule
-\end{{tabular}}
-\end{{table}}
-"""

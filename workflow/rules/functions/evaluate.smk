@@ -1,6 +1,7 @@
 # Functions of the rules in evaluate.smk.
-from pipeline_lib.evaluate.kinds import annotation_files
-from pipeline_lib.evaluate.prompts import prompt_flags
+from pipeline_lib.config.checks import clip_backbones, evaluated_models
+from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, annotation_files
+from pipeline_lib.evaluate.prompts import class_files, prompt_flags
 
 DATASETS = config["evaluate"]["zeroshot"]["datasets"]
 TEMPLATES = {name: entry["templates"] for name, entry in DATASETS.items() if "templates" in entry}
@@ -10,20 +11,42 @@ def model_file(name):
     """A function that finds a file beside a model's weights."""
 
     def path(wildcards):
-        stage = "backbones" if wildcards.model in BACKBONES else "finetune"
-        return f"{RUN}/{stage}/{wildcards.model}/{name}"
+        model = SUBTRACTED.get(wildcards.model, wildcards.model)
+        return f"{RUN}/{'backbones' if model in BACKBONES else 'finetune'}/{model}/{name}"
 
     return path
 
 
-def model_features(model, pool):
+def scoring(wildcards):
+    """The flag that makes a model score captions by subtraction, of those that do."""
+    return flags({"subtract": config["evaluate"]["subtract"]["weight"]}) if wildcards.model in SUBTRACTED else ""
+
+
+def model_features(model, pool, variant=""):
     """The features of a pool for a model, which are its backbone's."""
-    return feature_files(model if model in BACKBONES else MODELS[model]["backbone"], pool)
+    model = SUBTRACTED.get(model, model)
+    return feature_files(model if model in BACKBONES else MODELS[model]["backbone"], pool, variant)
+
+
+def precision_of(model, kind):
+    """The precision of a model on a kind of benchmark: fp16 where published scripts have CLIP itself in it."""
+    as_published = config["evaluate"]["precision"] == "paper" and (KINDS | OWN_COMMAND)[kind].clip_load
+    return "fp16" if as_published and SUBTRACTED.get(model, model) in clip_backbones(config) else "fp32"
+
+
+def features_in(model, pool, kind):
+    """The features of a pool for a model on a kind of benchmark, in its precision."""
+    return model_features(model, pool, "_fp16" if precision_of(model, kind) == "fp16" else "")
 
 
 def ccneg_features(wildcards):
     """The features of CC-Neg's evaluation split."""
-    return model_features(wildcards.model, "ccneg-eval")
+    return features_in(wildcards.model, "ccneg-eval", "ccneg")
+
+
+def ccneg_precision(wildcards):
+    """The precision of a model on CC-Neg."""
+    return precision_of(wildcards.model, "ccneg")
 
 
 def zeroshot_features(wildcards):
@@ -45,6 +68,15 @@ def prompts():
     return " ".join(shlex.join(["--prompt", *flag]) for flag in prompt_flags(config["evaluate"]["zeroshot"], TEMPLATES))
 
 
+def prompt_classes():
+    """`--prompt-classes DATASET NAME FILE` where a dataset has other class names under a prompt."""
+    return " ".join(
+        shlex.join(["--prompt-classes", name, prompt, path])
+        for name, entry in DATASETS.items()
+        for prompt, path in entry.get("prompt_classes", {}).items()
+    )
+
+
 def benchmark_annotations(wildcards):
     """The files of a benchmark's annotations."""
     entry = BENCHMARKS[wildcards.benchmark]
@@ -53,12 +85,59 @@ def benchmark_annotations(wildcards):
 
 def benchmark_features(wildcards):
     """The features of the pool that has a benchmark's images."""
-    return model_features(wildcards.model, BENCHMARKS[wildcards.benchmark]["pool"])
+    entry = BENCHMARKS[wildcards.benchmark]
+    return features_in(wildcards.model, entry["pool"], entry["kind"])
+
+
+def benchmark_precision(wildcards):
+    """The precision of a model on a benchmark."""
+    return precision_of(wildcards.model, BENCHMARKS[wildcards.benchmark]["kind"])
 
 
 def published_count(wildcards):
     """How many items a benchmark has, as `--count` takes it."""
-    count = BENCHMARKS[wildcards.benchmark]["count"]
+    return count_of(wildcards.benchmark)
+
+
+def count_of(benchmark):
+    """How many items a benchmark has, as commands take it."""
+    count = BENCHMARKS[benchmark]["count"]
     if isinstance(count, dict):
         return ",".join(f"{part}={number}" for part, number in count.items())
     return "none" if count is None else count
+
+
+MCQ = [name for name, entry in BENCHMARKS.items() if entry["kind"] == "mcq"]
+ACTIVATION_POOLS = ["ccneg-eval", *dict.fromkeys(BENCHMARKS[name]["pool"] for name in MCQ)]
+
+
+def activation_features(variant):
+    """A function that gives the features of all pools of the check of activations."""
+
+    def paths(wildcards):
+        return [path for pool in ACTIVATION_POOLS for path in model_features(wildcards.model, pool, variant)]
+
+    return paths
+
+
+def activation_pools(flag, variant):
+    """A function that gives `--FLAG POOL FEATURES ...` for each pool of the check of activations."""
+
+    def options(wildcards):
+        words = [[f"--{flag}", pool, *model_features(wildcards.model, pool, variant)] for pool in ACTIVATION_POOLS]
+        return " ".join(map(shlex.join, words))
+
+    return options
+
+
+def activation_benchmarks(wildcards):
+    """`--mcq NAME ANNOTATIONS POOL COUNT` for each benchmark of that kind."""
+    entries = [["--mcq", name, *(BENCHMARKS[name][key] for key in ("annotations", "pool"))] for name in MCQ]
+    return " ".join(shlex.join([*words, str(count_of(words[1]))]) for words in entries)
+
+
+def activation_tables(wildcards):
+    """The check of each model that is evaluated on CC-Neg and has an activation."""
+    evaluated = evaluated_models(config, EXPERIMENTS)
+    checked = [model for model, names in evaluated.items() if "ccneg" in names and model not in SUBTRACTED]
+    return [f"{RUN}/evaluate/{model}/activation.tsv" for model in checked]
