@@ -55,10 +55,14 @@ def published_loss(
     l1 = contrastive(image, caption, negated, scale)
     l2 = contrastive(caption, image, distractor, scale)
     l3 = contrastive(distractor, negated, caption, scale)
-    return {"l1": l1, "l2": l2, "l1+l2": (l1 + l2) / 2, "conclip": (l1 + l2 + l3) / 3}[name]
+    c2i = contrastive(caption, image, image[:0], scale)
+    return {
+        "l1": l1, "l2": l2, "l1+l2": (l1 + l2) / 2, "conclip": (l1 + l2 + l3) / 3,
+        "l1+c2i": (l1 + c2i) / 2, "l1+l2+c2i": (l1 + l2 + c2i) / 3,
+    }[name]  # fmt: skip
 
 
-LOSSES = ("l1", "l2", "l1+l2", "conclip")
+LOSSES = ("l1", "l2", "l1+l2", "conclip", "l1+c2i", "l1+l2+c2i")
 
 
 def in_float64(model: CLIP) -> CLIP:
@@ -114,7 +118,7 @@ class PublishedLoop:
 
     def step(self, batch: list[Tensor]) -> Tensor:
         """Do one optimiser step; return the loss before it."""
-        if self.done < self.warmup_steps:
+        if self.done <= self.warmup_steps:
             share = (self.done + 1) / self.warmup_steps
         else:
             share = (1 + math.cos(math.pi * (self.done - self.warmup_steps) / (self.steps - self.warmup_steps))) / 2

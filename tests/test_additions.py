@@ -13,7 +13,7 @@ import yaml
 from benchmarks import TEXTS, random_rows, write_csv, write_features
 from conftest import ROOT, jpeg_bytes
 from papers import KIND_OF, MODELS, write_metrics
-from workflows import load, snakemake
+from workflows import load, plan, snakemake
 
 from pipeline_lib.clip.load import save_checkpoint
 from pipeline_lib.jobs.files import write_json
@@ -51,6 +51,22 @@ def test_a_row_and_a_seed(empty_copy, before):
     # mini-slim has all the features that it takes but those of the pool of distractors, which conclip-slim needs too.
     assert more(jobs, before) == {"finetune": 2, "evaluate_ccneg": 2, "evaluate_benchmark": 2, "total": 6}
     assert "--model l2-slim-s1" in said and "evaluate/l2-slim-s1/zeroshot" not in said
+
+
+def test_a_row_with_a_recipe_of_its_own(empty_copy):
+    sheet = empty_copy / "config" / "experiments.tsv"
+    header, *rows = sheet.read_text().splitlines()
+    own = [f"{row}\t" + ("13\t1e-4" if row.startswith("l1-rn") else "\t") for row in rows]
+    sheet.write_text("\n".join([f"{header}\tepochs\tlr", *own]) + "\n")
+    recipes = {
+        job.wildcards["model"]: re.findall(r"--(?:epochs|batch-size|lr) (\S+)", job.command)
+        for job in plan(empty_copy)
+        if job.rule == "finetune"
+    }
+    common = load("config.yaml")["finetune"]
+    size = str(common["batch_size"])
+    assert recipes.pop("l1-rn-s0") == ["13", size, "0.0001"]
+    assert set(map(tuple, recipes.values())) == {(str(common["epochs"]), size, str(common["lr"]))}
 
 
 def test_a_backbone(empty_copy, before):

@@ -10,7 +10,8 @@ from pipeline_lib.config.checks import check_experiments, read_experiments
 
 NEG = {"source": "checkpoint", "path": "n.pth", "activation": "gelu", "family": "Neg-CLIP", "backbone": "mini-rn"}
 ROW = {"experiment": "a", "family": "CoN-CLIP", "backbone": "mini-rn", "loss": "conclip", "negatives": "ccneg"}
-ROW |= {"seeds": [0, 1], "benchmarks": None}
+ROW |= {"seeds": [0, 1], "benchmarks": None, "epochs": None, "lr": None, "batch_size": None}
+SHEET = ["experiment\tfamily\tbackbone\tloss\tnegatives\tseeds\tbenchmarks", "a\tCoN-CLIP\tmini-rn\tl1\tccneg\t0\tall"]
 
 
 @pytest.fixture
@@ -28,6 +29,45 @@ def refused(tmp_path):
     return message
 
 
+def with_column(name, *cells):
+    """A sheet with a further column, a row per cell."""
+    row = SHEET[1].removeprefix("a")
+    return [f"{SHEET[0]}\t{name}", *(f"{letter}{row}\t{cell}" for letter, cell in zip("abcdef", cells, strict=False))]
+
+
+def test_a_row_may_have_epochs_a_learning_rate_and_a_batch_size_of_its_own(tmp_path):
+    config = configuration()
+    config["finetune"]["experiments"] = str(tmp_path / "sheet.tsv")
+
+    def read(lines):
+        (tmp_path / "sheet.tsv").write_text("\n".join(lines) + "\n")
+        return [(row["epochs"], row["lr"], row["batch_size"]) for row in read_experiments(config)]
+
+    assert read(SHEET) == [(None, None, None)]
+    assert read(with_column("lr", "", "1e-6", "2.5e-3", "1")) == [(None, x, None) for x in (None, 1e-6, 2.5e-3, 1)]
+    lines = with_column("epochs\tbatch_size", "13\t200", "\t64")
+    assert read(lines) == [(13, None, 200), (None, None, 64)]
+    # Columns may stand in any order.
+    assert read(["\t".join(reversed(line.split("\t"))) for line in lines]) == [(13, None, 200), (None, None, 64)]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "message"),
+    [
+        ("epochs", "0", "epochs: expected a whole number at least 1 and at most 1,000,000,000, found 0"),
+        ("epochs", "2.5", "epochs: expected a whole number at least 1 and at most 1,000,000,000, found 2.5"),
+        ("epochs", "five", "epochs: expected a whole number at least 1 and at most 1,000,000,000, found 'five'"),
+        ("epochs", " ", "epochs: expected a whole number at least 1 and at most 1,000,000,000, found ' '"),
+        ("batch_size", "-1", "batch_size: expected a whole number at least 1 and at most 1,000,000,000, found -1"),
+        ("lr", "-1e-6", "lr: expected a number more than 0 and at most 1,000, found -1e-06"),
+        ("lr", "nan", "lr: expected a number more than 0 and at most 1,000, found nan"),
+        ("lr", "5 epochs", "lr: expected a number more than 0 and at most 1,000, found '5 epochs'"),
+    ],
+)
+def test_an_illegal_number_is_named_with_its_line_and_column(refused, column, cell, message):
+    assert refused(with_column(column, "", cell)).endswith(f"sheet.tsv, line 3, {message}")
+
+
 @pytest.mark.parametrize(("sheet", "names"), [("experiments.tsv", ()), ("paper-experiments.tsv", ("paper.yaml",))])
 def test_every_cell_and_column_is_checked(refused, sheet, names, monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -37,8 +77,10 @@ def test_every_cell_and_column_is_checked(refused, sheet, names, monkeypatch):
         typo = [*header[:place], column[:-1], *header[place + 1 :]]
         said = refused(["\t".join(typo), *lines[1:]], names)
         assert f"'{column[:-1]}' is none; did you mean '{column}'?" in said and "expected the columns" in said
+        if column not in SHEET[0].split("\t"):
+            continue
         without = ["\t".join(cells[:place] + cells[place + 1 :]) for cells in (line.split("\t") for line in lines)]
-        assert f"expected the columns {', '.join(header)}" in refused(without, names)
+        assert f"expected the columns {', '.join(SHEET[0].split())}, and where wanted" in refused(without, names)
         for wrong in ("", "Not This!", "a\x01b"):
             if column == "family" and wrong == "Not This!":
                 continue  # any words name a family
@@ -62,12 +104,14 @@ def test_every_cell_and_column_is_checked(refused, sheet, names, monkeypatch):
         ({"experiment": "flava", "seeds": [1]}, "flava: flava-s1 is the name of another model"),
         ({"benchmarks": ["ccneg", "valse"]}, "zeroshot, sugarcrepe; found ['valse']"),
         ({"benchmarks": ["ccneg", "ccneg"]}, "a: benchmarks: expected each once, found ccneg, ccneg"),
+        ({"batch_size": 9}, "a: batch_size: expected a multiple of finetune/processes, 2, found 9"),
         ({"backbone": "neg"}, "a: backbone: expected a CLIP, mini-rn, mini-slim, mini-s1, found 'neg'"),
     ],
 )
 def test_rows_that_would_fail_hours_later_are_refused_at_once(row, message):
     config = load("config.yaml")
     config["backbones"]["models"] |= {"mini-s1": {"source": "openai", "released": "RN50"}, "neg": NEG}
+    config["finetune"]["processes"] = 2
     config["evaluate"]["transformers"] = {"flava-s1": {"kind": "flava", "path": "data/flava"}}
     check_experiments([ROW], config)
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -66,6 +66,20 @@ def test_published_means_stand_beside_means_over_the_same_datasets_only(tmp_path
     assert pd.isna(published.loc["ablation", "conclip-b32-s0", "zero-shot/mean", "bare", "top1"].published)
 
 
+def test_the_papers_number_on_crepe_negate_is_that_of_the_loss_in_the_authors_files(tmp_path):
+    models = [
+        ("vit-b32", "CLIP", "vit-b32", None, None, None),
+        ("crepe-b32-s0", "CoN-CLIP", "vit-b32", "l1+c2i", "crepe", 0),
+        ("l1-crepe-b32-s0", "CoN-CLIP", "vit-b32", "l1", "crepe", 0),
+    ]
+    assert make_tables(tmp_path, write_metrics(tmp_path, models)).returncode == 0
+    found, _ = read_tables(tmp_path / "tables.parquet")
+    found = found.set_index(["table", "dataset", "model"]).sort_index()
+    cells = found.loc["ablation", "sugarcrepe/add"][["published", "reason"]]
+    assert tuple(cells.loc["crepe-b32-s0"]) == (81.14, None)
+    assert tuple(cells.loc["l1-crepe-b32-s0"]) == (81.14, "other loss")
+
+
 def test_published_prefers_the_paper_and_never_compares_recalled_numbers(tmp_path):
     path = tmp_path / "published.tsv"
     path.write_text(

@@ -61,6 +61,9 @@ def test_what_is_not_comparable_says_why_and_recalled_numbers_are_not_shown():
     cases = {
         "other backbone": judged({CELL: number}, backbone="mini-rn"),
         "other data": judged({CELL: number}, released=False),
+        "other loss": judged(
+            {("ablation", "CREPE-Negate L1", *CELL[2:]): number}, table="ablation", loss="l1", negatives="crepe"
+        ),
         "recalled only": judged({CELL: Number(99.5, "recalled", 0.005)}),
         "nothing published": judged({CELL: number}, dataset="cc-neg/word=no"),
         "other prompt": judged({other_prompt: number}, **ensemble, metric="top1"),
@@ -72,7 +75,7 @@ def test_what_is_not_comparable_says_why_and_recalled_numbers_are_not_shown():
     assert set(cases) == set(REASONS)
     for reason, row in cases.items():
         assert (row.verdict, row.reason) == ("not comparable", reason)
-        shown = reason == "other data"
+        shown = reason in ("other data", "other loss")
         assert pd.notna(row.published) == pd.notna(row.difference) == shown, reason
 
 

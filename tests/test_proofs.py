@@ -187,6 +187,19 @@ def test_50_steps_are_the_published_ones_and_leave_the_image_tower_alone(model, 
     assert changed == {name for name in before if not name.startswith("visual.")}
 
 
+def test_ten_steps_over_the_end_of_warm_up_are_the_published_ones(model, photos, triplets):
+    changes = {"epochs": 5, "lr": 1e-4}  # 2 steps an epoch; the warm-up ends at step 5
+    ours, theirs = our_trainer(model, our_samples(model, photos), "conclip", **changes), []
+    losses = run_to_the_end(ours)
+    loop = published_loop(model, triplets, "conclip", **changes)
+    for loss in loop.run():
+        theirs.append((loss, loop.optimiser.param_groups[0]["lr"]))
+    expected, rates = zip(*theirs, strict=True)
+    assert len(rates) == 10 and rates[5] == max(rates) > 1e-4 > rates[6]
+    assert [step["lr"] for step in ours.history.read()] == pytest.approx(rates, rel=1e-12)
+    assert losses == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("model", ["resnet"], indirect=True)
 def test_in_float64_weights_and_losses_agree_after_eight_steps(model, triplets):
     doubled = in_float64(copy.deepcopy(model))

@@ -76,6 +76,12 @@ def change_a_loss(folder):
     replace(folder, "config/small.tsv", "conclip\tccneg", "l1+l2\tccneg")
 
 
+def give_a_row_its_own_learning_rate(folder):
+    path = folder / "small.tsv"
+    header, first, *others = path.read_text().splitlines()
+    path.write_text("\n".join([f"{header}\tlr", f"{first}\t1e-4", *(f"{row}\t" for row in others)]) + "\n")
+
+
 def add_a_seed(folder):
     replace(folder, "config/small.tsv", "conclip\tccneg\t0\tall", "conclip\tccneg\t0,1\tall")
 
@@ -131,6 +137,9 @@ def edit_comments_docstrings_and_layout(folder):
         (edit_the_loss, TUNING | TUNED | END),
         (add_an_experiment, {"finetune l2-rn-s0", "evaluate_ccneg l2-rn-s0"} | END),
         (change_a_loss, {"finetune conclip-rn-s0"} | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END),
+        (give_a_row_its_own_learning_rate, {
+            "finetune conclip-rn-s0",
+        } | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END),
         (add_a_seed, {
             "finetune conclip-rn-s1", "evaluate_ccneg conclip-rn-s1", "evaluate_zeroshot conclip-rn-s1",
             "evaluate_benchmark conclip-rn-s1,sugarcrepe",

@@ -44,9 +44,10 @@ def adamw(parameters: Iterable[Parameter], lr: float, weight_decay: float) -> to
 def warmup_cosine(step: int, steps: int, warmup_steps: int) -> float:
     """Return the learning rate of step 0 .. `steps` - 1 as a share of its peak: linear warm-up, then cosine to 0.
 
-    ``(step + 1) / warmup_steps`` during warm-up, then ``(1 + cos(pi * progress)) / 2``.
+    ``(step + 1) / warmup_steps`` up to and with step `warmup_steps`, then ``(1 + cos(pi * progress)) / 2``. So one step
+    exceeds the peak, by 1 in `warmup_steps`, as in the paper's code.
     """
-    if step < warmup_steps:
+    if warmup_steps and step <= warmup_steps:
         return (step + 1) / warmup_steps
     return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1, steps - warmup_steps)))
 

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Collection
+from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 
@@ -118,14 +119,13 @@ def clip_backbones(config: dict) -> list[str]:
 def read_experiments(config: dict) -> list[dict]:
     """Read and check the sheet of models to fine-tune that a checked configuration names.
 
-    Returns a dictionary per row, with ``seeds`` a list of int and ``benchmarks`` a list of str, or None for all. An
-    illegal cell is a `ValueError` that names file, line and column.
+    Returns a dictionary per row, with ``seeds`` a list of int, ``benchmarks`` a list of str, or None for all, and
+    numbers or None for the columns that a sheet may lack. An illegal cell is a `ValueError` that names file, line and
+    column.
     """
-    path, columns, models = (
-        config["finetune"]["experiments"],
-        list(Experiment.model_fields),
-        config["backbones"]["models"],
-    )
+    path, models, fields = config["finetune"]["experiments"], config["backbones"]["models"], Experiment.model_fields
+    columns = [name for name, field in fields.items() if field.is_required()]
+    optional = [name for name in fields if name not in columns]
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such sheet of experiments (config key finetune/experiments)")
     try:
@@ -134,22 +134,24 @@ def read_experiments(config: dict) -> list[dict]:
             (_, header), *rows = [(reader.line_num, cells) for cells in reader if cells] or [(1, [])]
     except csv.Error as error:
         raise ValueError(f"{path}: expected a table with tabs between its columns ({error})") from error
-    if sorted(header) != sorted(columns):
-        hints = [f"; {name!r:.50} is none{nearest(name, columns)}" for name in header if name not in columns]
+    if len({*header}) < len(header) or not {*columns} <= {*header} <= {*fields}:
+        hints = [f"; {name!r:.50} is none{nearest(name, [*fields])}" for name in header if name not in fields]
         raise ValueError(
-            f"{path}, line 1: expected the columns {', '.join(columns)}, each once, found "
-            f"{', '.join(header):.300}{''.join(hints):.300}"
+            f"{path}, line 1: expected the columns {', '.join(columns)}, and where wanted {', '.join(optional)}, each "
+            f"once, found {', '.join(header):.300}{''.join(hints):.300}"
         )
     if not rows:
         raise ValueError(f"{path}: expected at least one experiment, found none")
     problems, seen, experiments = [], {}, []
     for line, cells in rows:
         where = f"{path}, line {line}"
-        if len(cells) != len(columns):
-            problems.append(f"{where}: expected {len(columns)} cells as in the header, found {len(cells)}")
+        if len(cells) != len(header):
+            problems.append(f"{where}: expected {len(header)} cells as in the header, found {len(cells)}")
             continue
         row = dict(zip(header, cells, strict=True))
-        experiments.append(row)
+        numbers = {name: _number(row.pop(name, "")) for name in optional}
+        experiments.append(row | numbers)
+        row |= {name: value for name, value in numbers.items() if value is not None}
         problems += [f"{where}, {mistake}" for mistake in mistakes(row, Experiment)]
         if row["backbone"] not in models:
             near = nearest(row["backbone"], models)
@@ -163,6 +165,14 @@ def read_experiments(config: dict) -> list[dict]:
         row["benchmarks"] = None if row["benchmarks"] == "all" else row["benchmarks"].split(",")
     check_experiments(experiments, config)
     return experiments
+
+
+def _number(cell: str) -> int | float | str | None:
+    """Return the number in a cell, None for an empty cell, or the cell where it holds no number."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(cell)
+    return cell or None
 
 
 def check_experiments(experiments: list[dict], config: dict) -> None:
@@ -181,7 +191,8 @@ def _row_problems(row: dict, config: dict) -> list[str]:
     unknown = [name for name in named if name not in legal]
     numbered = [f"{row['experiment']}-s{seed}" for seed in seeds]
     taken = [name for name in numbered if name in models or name in config["evaluate"]["transformers"]]
-    paper = config["finetune"]["order"] == "paper"
+    paper, processes = config["finetune"]["order"] == "paper", config["finetune"]["processes"]
+    batch = row["batch_size"] or config["finetune"]["batch_size"]
     wrong = {
         f"benchmarks: expected all, or some of those of {backbone}, {', '.join(legal)}; found {unknown}": unknown,
         f"benchmarks: expected each once, found {', '.join(named)}": len({*named}) < len(named),
@@ -196,6 +207,7 @@ def _row_problems(row: dict, config: dict) -> list[str]:
         f"expected different seeds, found {seeds}": len({*seeds}) < len(seeds),
         f"with finetune/order paper nothing depends on the seed; expected one, found {seeds}": paper and len(seeds) > 1,
         f"{', '.join(taken)} is the name of another model": taken,
+        f"batch_size: expected a multiple of finetune/processes, {processes}, found {batch}": batch % processes,
     }
     return [problem for problem, is_so in wrong.items() if is_so]
 

@@ -5,6 +5,7 @@ secret is marked ``writeOnly`` and never repeated.
 """
 
 import difflib
+import re
 from functools import cache, reduce
 from typing import NamedTuple
 
@@ -169,6 +170,6 @@ def said(value: object) -> str:
 def _hint(value: object) -> str:
     if isinstance(value, bool):
         return " (YAML reads no, yes, on and off as true or false: put the word in quotes)"
-    if isinstance(value, str) and value[:1].isdigit() and "e" in value.lower():
+    if isinstance(value, str) and re.fullmatch(r"[0-9.]+e[-+]?[0-9]+", value.lower()):
         return " (YAML reads 1e-6 as a text: write 1.0e-6)"
     return ""

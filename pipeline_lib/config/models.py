@@ -154,7 +154,7 @@ Config = section(
     paper=section(published=FilePath, gallery=section(seed=Seed, examples=Count)),
 )
 
-#: A row of the sheet of experiments, whose cells are texts.
+#: A row of the sheet of experiments: texts, and numbers that stand for an option of `finetune`, which it may lack.
 Experiment = section(
     experiment=Name,
     family=Line,
@@ -163,4 +163,7 @@ Experiment = section(
     negatives=Literal["ccneg", "crepe"],
     seeds=text("^[0-9]+(,[0-9]+)*$", "numbers with commas between them"),
     benchmarks=text("^(all|[a-z0-9-]+(,[a-z0-9-]+)*)$", "all, or names with commas between them"),
+    epochs=(Count, None),
+    lr=(Positive, None),
+    batch_size=(Count, None),
 )

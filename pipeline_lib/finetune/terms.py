@@ -6,8 +6,12 @@ s = exp(logit_scale), [x;y] the rows of x above those of y, and CE the cross-ent
     L1 = CE(s I [c;c']^T)      an image belongs to its caption, not to any other or to any negated one
     L2 = CE(s c [I;I']^T)      a caption belongs to its image, not to any other or to any distractor
     L3 = CE(s I' [c';c]^T)     a distractor belongs to its negated caption, not to the caption
+    C2I = CE(s c I^T)          a caption belongs to its image, not to any other: L2 without distractors, as in CLIP
 
     L_conclip = (L1 + L2 + L3) / 3
+
+The paper does not have C2I, the authors' code does: their loss without distractors is (L1 + C2I) / 2, and an earlier
+version's with distractors (L1 + L2 + C2I) / 3.
 
 Two more terms, ours, learn from truth tables (`pipeline_lib.finetune.facts`): a table t of a batch has two statements,
 T_t0 and T_t1, and y_it in {0, 1} says which of them is true of image i, where that is known. With the mean over tables,
@@ -39,34 +43,35 @@ TABLES = ("statement", "truth")
 BALANCED, CONTROL = FACTS = ("balanced", "absent-only")  # what the tables are like
 
 
-def contrast(queries: "Tensor", matches: "Tensor", others: "Tensor", scale: "Tensor") -> "Tensor":
-    """Return CE(s q [m;o]^T): row i of the queries belongs to row i of the matches, and to none of the others."""
+def contrast(queries: "Tensor", *answers: "Tensor", scale: "Tensor") -> "Tensor":
+    """Return CE(s q [m;o]^T): row i of the queries belongs to row i of the first answers, and to no other of all."""
     import torch
 
-    logits = scale * queries @ torch.cat([matches, others]).T  # (b, 2b)
+    logits = scale * queries @ torch.cat(answers).T  # (b, b for each of the answers)
     return torch.nn.functional.cross_entropy(logits, torch.arange(len(queries), device=logits.device))
 
 
 def _sides(image: "Tensor", statement: "Tensor", truth: "Tensor", scale: "Tensor") -> tuple["Tensor", ...]:
-    """Return logits, where a statement is true, where it is false, and each logit's share in the mean: (b, b / 2, 2).
+    """Return logits, where a statement is false of an image, and each logit's share in the mean: (b, b / 2, 2) each.
 
-    A statement that is true of no image has no share, nor has a table without one that is.
+    The logits of true statements have a share. A statement that is true of no image leaves the other one all of its
+    table's, and a table without truth leaves its own to the others.
     """
     import torch
 
     logits = (scale * image @ statement.T).unflatten(1, (-1, 2))
     true = truth[..., None] == torch.arange(2, device=truth.device)
     false = (truth[..., None] >= 0) & ~true
-    of_side = true / true.sum(dim=0).clamp(min=1)
-    of_table = of_side / true.any(dim=0).sum(dim=-1).clamp(min=1)[:, None]
-    return logits, true, false, of_table / true.flatten(1).any(dim=1).sum().clamp(min=1)
+    held = true.any(dim=0)  # (b / 2, 2)
+    sides, tables = held.sum(dim=1, keepdim=True).clamp(min=1), held.any(dim=1).sum().clamp(min=1)
+    return logits, false, true / true.sum(dim=0).clamp(min=1) / sides / tables
 
 
 def right_statement(image: "Tensor", statement: "Tensor", truth: "Tensor", scale: "Tensor") -> "Tensor":
     """Return L4."""
     from torch.nn import functional
 
-    logits, *_, share = _sides(image, statement, truth, scale)
+    logits, _, share = _sides(image, statement, truth, scale)
     return (share * functional.softplus(logits.flip(-1) - logits)).sum()
 
 
@@ -75,13 +80,13 @@ def right_image(image: "Tensor", statement: "Tensor", truth: "Tensor", scale: "T
     import torch
     from torch.nn import functional
 
-    logits, _, false, share = _sides(image, statement, truth, scale)
+    logits, false, share = _sides(image, statement, truth, scale)
     others = logits.masked_fill(~false, -torch.inf).logsumexp(dim=0)
     return (share * functional.softplus(others - logits)).sum()
 
 
 class Term(NamedTuple):
-    """What a term needs, of `IMAGES`, `TEXTS`, `FROZEN` and `TABLES`, and ``compute(*needs, scale)`` -> scalar."""
+    """What a term needs, of `IMAGES`, `TEXTS`, `FROZEN` and `TABLES`, and ``compute(*needs, scale=)`` -> scalar."""
 
     needs: tuple[str, ...]
     compute: Callable[..., "Tensor"] = contrast
@@ -94,17 +99,20 @@ class Loss(NamedTuple):
     terms: tuple[str, ...]
 
 
-TERMS = {  # query, right answers, wrong answers
+TERMS = {  # query, right answers, further wrong answers
     "l1": Term(("image", "caption", "negated")),
     "l2": Term(("caption", "image", "distractor")),
     "l3": Term(("distractor", "negated", "caption")),
+    "c2i": Term(("caption", "image")),
     "l4": Term(("image", *TABLES), right_statement),
     "l5": Term(("image", *TABLES), right_image),
 }
 LOSSES = {
     "l1": Loss("L1", ("l1",)),
+    "l1+c2i": Loss("L1+C2I", ("l1", "c2i")),
     "l2": Loss("L2", ("l2",)),
     "l1+l2": Loss("L1+L2", ("l1", "l2")),
+    "l1+l2+c2i": Loss("L1+L2+C2I", ("l1", "l2", "c2i")),
     "conclip": Loss("L_conclip", ("l1", "l2", "l3")),
     "conclip+": Loss("L_conclip+", ("l1", "l2", "l3", "l4", "l5")),
 }
@@ -136,4 +144,4 @@ def loss_value(loss: str, tensors: Mapping[str, "Tensor"], scale: "Tensor") -> "
     import torch
 
     terms = [TERMS[name] for name in LOSSES[loss].terms]
-    return torch.stack([term.compute(*(tensors[name] for name in term.needs), scale) for term in terms]).mean()
+    return torch.stack([term.compute(*(tensors[name] for name in term.needs), scale=scale) for term in terms]).mean()

@@ -38,6 +38,7 @@ VERDICTS = ("reproduced", "not reproduced", "not comparable")
 REASONS = {
     "other backbone": "the paper does not have this backbone",
     "other data": "CC-Neg made here is another than the authors' 40,000 items",
+    "other loss": "the authors trained this row of the paper with L1+C2I, not with L1 alone",
     "other datasets": "the paper's mean is over its own eight datasets",
     "other prompt": "published under another prompt only",
     "backbone not named": "published without saying of which backbone",

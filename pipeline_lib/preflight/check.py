@@ -96,7 +96,8 @@ def write_override(override: Override, experiments: list[dict], folder: Path) ->
             {**row, "seeds": ",".join(map(str, row["seeds"])), "benchmarks": ",".join(row["benchmarks"] or ["all"])}
             for row in override.experiments
         ]
-        write_text(sheet, "".join("\t".join(cells) + "\n" for cells in (rows[0], *(row.values() for row in rows))))
+        cells = [list(rows[0]), *(["" if cell is None else str(cell) for cell in row.values()] for row in rows)]
+        write_text(sheet, "".join("\t".join(line) + "\n" for line in cells))
         changes = {**changes, "finetune": {"experiments": str(sheet)}}
     write_text(file, "# Made by preflight: leaves out what is missing.\n" + yaml.safe_dump(changes, sort_keys=False))
     return file

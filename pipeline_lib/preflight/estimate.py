@@ -131,11 +131,14 @@ class _Estimate:
         """A checkpoint per model, and one state to resume from: weights, gradients and AdamW's two moments."""
         rows = list(self.needs.finetuned.values())
         samples = {"ccneg": self.trained, "crepe": self.images.get("crepe", 0)}
-        epochs = self.config["finetune"]["epochs"]
-        step_ms = sum(samples[row["negatives"]] * epochs * self.sizes[row["backbone"]].sample_ms for row in rows)
+        epochs = [row["epochs"] or self.config["finetune"]["epochs"] for row in rows]
+        step_ms = sum(
+            samples[row["negatives"]] * times * self.sizes[row["backbone"]].sample_ms
+            for row, times in zip(rows, epochs, strict=True)
+        )
         state = max((self.sizes[row["backbone"]].trained * 12 for row in rows), default=0)
         room = sum(self.sizes[row["backbone"]].parameters * 4 for row in rows) + state
-        return Cost("fine-tuning", room, step_ms / 3.6e6, f"{len(rows)} models, {epochs} epochs")
+        return Cost("fine-tuning", room, step_ms / 3.6e6, f"{len(rows)} models, {sum(epochs)} epochs in all")
 
     def _evaluation(self) -> Cost:
         """Two texts per item; the prompts of a labelled set are few beside them."""

@@ -36,9 +36,7 @@ rule finetune:
         launcher=launcher,
         row=experiment,
         distractors=distractor_options,
-        recipe=settings(
-            config["finetune"], "epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "order", "precision"
-        ),
+        recipe=recipe,
     shell:
         r"""
         exec &> >(tee {log:q})

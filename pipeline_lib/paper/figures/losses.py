@@ -32,6 +32,7 @@ LOSS_LOOKS = {  # colour, line
     "L2": (style.GREEN, (0, (1, 1))),
     "L1+L2": (style.ORANGE, (0, (4, 1, 1, 1))),
     "L1 on CREPE-Negate": (style.PURPLE, (0, (6, 2))),
+    "L1+C2I on CREPE-Negate": (style.PURPLE, (0, (3, 1))),
 }
 
 

@@ -15,7 +15,7 @@ COLUMNS = {
     "family": (pa.string(), False, "CLIP (not fine-tuned), CoN-CLIP, another method, or text only"),
     "model": (pa.string(), False, "Model; where the row is a mean over seeds, the name without its -sN"),
     "backbone": (pa.string(), False, "CLIP architecture that the model starts from; none for text only"),
-    "loss": (pa.string(), True, "Training loss: l1, l2, l1+l2 or conclip; null where not fine-tuned"),
+    "loss": (pa.string(), True, "Training loss, as in the sheet of experiments; null where not fine-tuned"),
     "negatives": (pa.string(), True, "Source of the negated captions: ccneg or crepe; null where not fine-tuned"),
     "seed": (pa.int64(), True, "Seed of the run; null where not fine-tuned and in means over seeds"),
     "seeds": (pa.int64(), False, "Number of runs that the value averages"),

@@ -29,8 +29,17 @@ def distractor_options(wildcards):
 
 
 def experiment(wildcards):
-    """The cells of a model's row that its training depends on."""
+    """The cells of a model's row that say what it is."""
     return settings(MODELS[wildcards.model], "family", "backbone", "loss", "negatives", "seed")
+
+
+def recipe(wildcards):
+    """The options of config `finetune` that a model's training depends on; a cell of its row goes before one."""
+    row = MODELS[wildcards.model]
+    options = settings(
+        config["finetune"], "epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "order", "precision"
+    )
+    return {key: row.get(key) or value for key, value in options.items()}
 
 
 def launcher(wildcards):
