@@ -42,6 +42,7 @@ ARTICLES = ("a", "an", "the")
 LEAST = 3  # triplets with a phrase
 LONGEST = 4  # words of a phrase, without its article
 SHARE_OF_TWO = 0.5  # of the tables that are about two phrases
+PAIRS = 20_000  # of a true and a false statement, to see what words alone tell
 TRIES = 20  # at a table of which both statements are true of some image
 
 BASES = ("a photo", "a picture", "an image", "a view")
@@ -101,12 +102,15 @@ class Facts:
         return statements, torch.from_numpy(np.stack([table.truth for table in tables], axis=1))
 
     def pairs(self, plan: Sequence[Tensor]) -> tuple[list[str], list[str], list[int]]:
-        """Return true statements of the steps of `plan`, the false ones beside them, and the samples that they are of.
+        """Return true statements of a run, the false ones beside them, and the samples that they are of.
 
         Each statement of a table is taken once, with one of the images of which it is true, as the losses weigh them.
+        `plan` has the rows of each step; some `PAIRS` are taken from the first ones.
         """
         rng, found = Random(f"{self.seed}/pairs"), []
         for step, rows in enumerate(plan):
+            if len(found) >= PAIRS:
+                break
             for (first, second), truth in self.tables(step, rows.tolist()):
                 for side, (right, wrong) in enumerate(((first, second), (second, first))):
                     if len(places := np.flatnonzero(truth == side)):
@@ -221,4 +225,4 @@ def _runs(words: list[str]) -> Iterator[str]:
 
 def labels_of(captions: Path, keys: set[str]) -> dict[str, list[str]]:
     """Return the labels of the rows `keys` of a captions file, in lower case."""
-    return {row.key: row.labels.lower().split(",") for row in Part(captions) if row.key in keys and row.labels}
+    return {row.key: [label.lower() for label in row.labels] for row in Part(captions, links=False) if row.key in keys}

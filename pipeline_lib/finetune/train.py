@@ -80,12 +80,11 @@ def train(trainer: Trainer, state: Path, identity: str, checkpoint_every: int, w
 
 
 def gate(trainer: Trainer) -> float:
-    """Return in percent how often words alone tell the true statements of the first epoch from the false ones.
+    """Return in percent how often words alone tell the true statements of the run from the false ones.
 
     Chance is 50. A `ValueError` above `MOST_BLIND`, unless the facts are those of a control.
     """
-    epoch = trainer.plan[: len(trainer.plan) // trainer.recipe.epochs]
-    accuracy = round(blind_accuracy(*trainer.facts.pairs(epoch)), 2)
+    accuracy = round(blind_accuracy(*trainer.facts.pairs(trainer.plan)), 2)
     print(f"words alone tell {accuracy} % of the true statements from the false ones (chance 50)", flush=True)
     if accuracy > MOST_BLIND and trainer.recipe.facts == BALANCED:
         raise ValueError(

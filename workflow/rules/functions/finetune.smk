@@ -1,6 +1,6 @@
 # Functions of the rules in finetune.smk.
 from pipeline_lib.finetune import launch_command
-from pipeline_lib.finetune.terms import needs_distractors
+from pipeline_lib.finetune.terms import BALANCED, needs_distractors, needs_facts
 
 TRIPLETS = {"ccneg": ("<run>/shards/train.parquet", "ccneg-train"), "crepe": ("<run>/shards/crepe.parquet", "crepe")}
 
@@ -17,6 +17,8 @@ def finetune_inputs(wildcards):
     if needs_distractors(row["loss"]):
         files["distractors"] = f"{RUN}/distractors/train.parquet"
         files["pool_features"] = feature_files(row["backbone"], "distractors")
+    if needs_facts(row["loss"]) and config["finetune"]["facts"] == "labels":
+        files["labels"] = config["fetch"]["captions"]
     return files
 
 
@@ -26,6 +28,15 @@ def distractor_options(wildcards):
     if "distractors" not in files:
         return ""
     return shlex.join(["--distractors", files["distractors"], "--pool-features", *files["pool_features"]])
+
+
+def fact_options(wildcards):
+    """The flags that say which facts a loss learns from, and where labels are."""
+    row = MODELS[wildcards.model]
+    if not needs_facts(row["loss"]):
+        return ""
+    labels = ["--labels", config["fetch"]["captions"]] if config["finetune"]["facts"] == "labels" else []
+    return shlex.join(["--facts", row.get("facts") or BALANCED, *labels])
 
 
 def experiment(wildcards):
