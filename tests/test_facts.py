@@ -11,9 +11,9 @@ import torch
 from training import fine_tune, write_training_files
 
 from pipeline_lib.blind.words import blind_accuracy
-from pipeline_lib.finetune.facts import LEAST, SECOND, WORDINGS, Facts, load_facts, phrases_of
+from pipeline_lib.finetune import train
+from pipeline_lib.finetune.facts import LEAST, SECOND, WORDINGS, load_facts, phrases_of
 from pipeline_lib.finetune.samples import batches
-from pipeline_lib.finetune.terms import FACTS
 from pipeline_lib.jobs.files import write_parquet
 from pipeline_lib.miniature import KINDS, SETTINGS, sample_scene
 from pipeline_lib.miniature.describe import caption
@@ -53,10 +53,10 @@ def test_phrases_are_objects_without_their_article_that_are_met_often():
 
 def test_what_is_present_is_there_and_what_is_absent_nearly_always_not(world):
     scenes, path = world
-    facts = load_facts(path, "balanced", 0)
+    facts = load_facts(path, 0)
     checked = {"present": [], "absent": []}
     for step, rows in enumerate(plan_of(len(scenes))):
-        for (affirmed, denied), truth in facts.tables(step, rows.tolist()):
+        for ((affirmed, *_), (denied, *_)), truth in facts.tables(step, rows.tolist()):
             phrase = re.fullmatch(r"(?:a|an) (\w+) is (?:present|visible)", affirmed)
             if phrase is None or phrase[1] == "thing":
                 continue
@@ -76,17 +76,17 @@ def test_what_is_present_is_there_and_what_is_absent_nearly_always_not(world):
 def test_words_alone_do_not_solve_balanced_tables_and_do_solve_a_controls(world):
     scenes, path = world
     found = {}
-    for kind in FACTS:
-        facts = load_facts(path, kind, 0)
+    for control in (False, True):
+        facts = load_facts(path, 0, control)
         right, wrong, rows = facts.pairs(plan_of(len(scenes)))
         assert len(right) == len(wrong) == len(rows) > 900
-        found[kind] = blind_accuracy(right, wrong, rows)
+        found[control] = blind_accuracy(right, wrong, rows)
         tables = [
             table for step, batch in enumerate(plan_of(len(scenes))) for table in facts.tables(step, batch.tolist())
         ]
         sides = {frozenset(table.truth.tolist()) - {-1} for table in tables}
-        assert sides == ({frozenset({0, 1})} if kind == "balanced" else {frozenset({1})})
-    assert found["balanced"] < 55 and found["absent-only"] > 95
+        assert sides == {frozenset({1}) if control else frozenset({0, 1})}
+    assert found[False] < 55 and found[True] > 95
 
 
 def test_tables_follow_from_seed_and_step(world):
@@ -94,13 +94,13 @@ def test_tables_follow_from_seed_and_step(world):
     rows = torch.arange(SIZE)
 
     def drawn(seed, step):
-        return load_facts(path, "balanced", seed).tensors(step, rows)
+        return load_facts(path, seed).tensors(step, rows)
 
     (statements, truth), again = drawn(0, 3), drawn(0, 3)
     assert statements.shape == (SIZE, 77) and truth.shape == (SIZE, SIZE // 2)
     assert torch.equal(statements, again[0]) and torch.equal(truth, again[1])
     assert not torch.equal(statements, drawn(0, 4)[0]) and not torch.equal(statements, drawn(1, 3)[0])
-    assert len({load_facts(path, kind, seed).identity for kind in FACTS for seed in (0, 1)}) == 4
+    assert len({load_facts(path, seed, control).identity for control in (False, True) for seed in (0, 1)}) == 4
 
 
 def test_wordings_kept_for_evaluation_are_not_trained_on():
@@ -118,30 +118,29 @@ def test_labels_are_facts_where_the_captions_file_has_them(tmp_path):
     captions.write_text("\n".join(rows * LEAST))
     said = ["a dog runs", "a cat"] * LEAST
     write_parquet(triplets, pd.DataFrame({"key": [f"{n:09d}" for n in range(len(said))], "caption": said}))
-    facts = load_facts(triplets, "balanced", 0, captions)
+    facts = load_facts(triplets, 0, labels=captions)
     assert facts.present[:2] == [["dog", "grass"], ["cat", "grass"]]
     tables = [table for step in range(9) for table in facts.tables(step, range(len(said)))]
-    about = {text for table in tables for text in table.statements if "grass" in text and "but" not in text}
-    assert not any("no grass" in text for text in about)  # which is in all images
+    said = [statement for table in tables for statement in table.statements]
+    assert any("dog" in statement.absent for statement in said)
+    assert not any("grass" in statement.absent for statement in said)  # which is in all images
     captions.write_text("\n".join(row.rpartition("\thttp")[0] + "\thttp://a/1" for row in rows * LEAST))
-    with pytest.raises(ValueError, match="labels.tsv: expected facts of the images, found no label of 3 images"):
-        load_facts(triplets, "balanced", 0, captions)
+    with pytest.raises(ValueError, match=r"labels\.tsv: expected facts of the images, found no label of 3 images"):
+        load_facts(triplets, 0, labels=captions)
 
 
 def test_a_run_measures_what_words_alone_tell_and_stops_where_they_tell_much(
     tmp_path, tiny_checkpoint, tiny_clip, monkeypatch
 ):
     write_training_files(tmp_path, tiny_clip)
-    changes = {"loss": "conclip+", "epochs": 10}
-    for kind in FACTS:
-        assert fine_tune(tmp_path, tiny_checkpoint, kind, **changes, facts=kind) is None
-    found = {kind: json.loads((tmp_path / kind / "run.json").read_text())["blind_accuracy"] for kind in FACTS}
-    assert found["balanced"] <= 60 < found["absent-only"]
-    record = json.loads((tmp_path / "balanced/run.json").read_text())
-    assert record["recipe"]["facts"] == "balanced"
+    found = {}
+    for loss in ("conclip+", "conclip+absent"):
+        assert fine_tune(tmp_path, tiny_checkpoint, loss, loss=loss, epochs=10) is None
+        found[loss] = json.loads((tmp_path / loss / "run.json").read_text())["blind_accuracy"]
+    assert found["conclip+"] <= 60 < found["conclip+absent"]
 
     # Tables like a control's, and nobody says that it is one.
-    monkeypatch.setattr(Facts, "kind", property(lambda facts: "absent-only", lambda facts, kind: None), raising=False)
-    mistake = fine_tune(tmp_path, tiny_checkpoint, "stopped", **changes, facts="balanced")
+    monkeypatch.setattr(train, "load_facts", lambda path, seed, control, labels: load_facts(path, seed, True, labels))
+    mistake = fine_tune(tmp_path, tiny_checkpoint, "stopped", loss="conclip+", epochs=10)
     assert "the truth tables: expected true statements that look like the false ones" in mistake
-    assert "column facts of the sheet" in mistake and not (tmp_path / "stopped/model.pt").exists()
+    assert "or make the loss a control" in mistake and not (tmp_path / "stopped/model.pt").exists()

@@ -75,6 +75,7 @@ def test_each_loss_is_its_equation_of_what_it_needs():
         "l1+l2+c2i": ((l1 + l2 + c2i) / 3, {"image", "caption", "negated", "distractor"}),
     }
     expected["conclip+"] = (l1 + l2 + l3 + l4 + l5) / 5, {"image", "caption", "negated", "distractor", *TABLES}
+    expected["conclip+absent"] = expected["conclip+"]
     assert LOSSES.keys() == expected.keys()
     for loss, (value, needed) in expected.items():
         assert needs(loss) == needed
@@ -186,7 +187,7 @@ def nameless():
 
 
 def test_two_processes_do_what_one_does(training_files, tiny_checkpoint):
-    changes = {"loss": "conclip+", "facts": "balanced", "epochs": 4, "lr": 1e-4}
+    changes = {"loss": "conclip+", "epochs": 4, "lr": 1e-4}
     assert fine_tune(training_files, tiny_checkpoint, "one", **changes) is None
     # With settings of a cluster that a user's shell may have.
     foreign = {"GLOO_SOCKET_IFNAME": "ib7", "MASTER_ADDR": "192.0.2.1", "WORLD_SIZE": "8", "PET_NNODES": "4"}

@@ -21,7 +21,7 @@ from pipeline_lib.finetune.terms import needs
 from pipeline_lib.finetune.train import resume, train
 from pipeline_lib.finetune.trainer import Recipe, Trainer
 
-RECIPE = Recipe("conclip+", 3, 4, 1e-3, 0.2, 2, "shuffled", 0, "fp32", "balanced")
+RECIPE = Recipe("conclip+", 3, 4, 1e-3, 0.2, 2, "shuffled", 0, "fp32")
 OUTPUTS = ["history.jsonl", "model.pt", "run.json"]
 
 
@@ -39,7 +39,7 @@ def trainer(training_files, tiny_checkpoint, tiny_clip):
     files = (training_files / "distractors.parquet", [training_files / "pool.safetensors"])
     files = (training_files / "train.parquet", [training_files / "train.safetensors"], *files)
     samples = load_samples(needs(RECIPE.loss), tower_id(tiny_clip), *files)
-    facts = load_facts(files[0], RECIPE.facts, RECIPE.seed)
+    facts = load_facts(files[0], RECIPE.seed)
     return lambda: Trainer(load_clip(tiny_checkpoint), samples, RECIPE, torch.device("cpu"), facts=facts)
 
 

@@ -205,9 +205,6 @@ def _row_problems(row: dict, config: dict) -> list[str]:
         f"loss {row['loss']} needs facts, which negatives crepe does not have; use ccneg": (
             crepe and needs_facts(row["loss"])
         ),
-        f"facts: expected an empty cell, since the loss {row['loss']} has none, found {row['facts']}": (
-            row["facts"] and not needs_facts(row["loss"])
-        ),
         f"negatives crepe needs the pool 'crepe' in features/pools; found {', '.join(pools)}": (
             crepe and "crepe" not in pools
         ),

@@ -34,7 +34,7 @@ from pipeline_lib.config.entries import (
     text,
 )
 from pipeline_lib.evaluate.kinds import BLIND
-from pipeline_lib.finetune.terms import FACTS, LOSSES
+from pipeline_lib.finetune.terms import LOSSES
 
 BAD_ANSWERS = (
     *("dead", "gone", "forbidden", "busy-once", "failing", "mislabelled", "truncated", "corrupt", "noai", "disallowed"),
@@ -155,7 +155,7 @@ Config = section(
     paper=section(published=FilePath, gallery=section(seed=Seed, examples=Count)),
 )
 
-#: A row of the sheet of experiments. It may lack the last four: numbers that stand for an option of `finetune`, and facts.
+#: A row of the sheet of experiments: texts, and numbers that stand for an option of `finetune`, which it may lack.
 Experiment = section(
     experiment=Name,
     family=Line,
@@ -167,5 +167,4 @@ Experiment = section(
     epochs=(Count, None),
     lr=(Positive, None),
     batch_size=(Count, None),
-    facts=(Literal[FACTS], None),
 )

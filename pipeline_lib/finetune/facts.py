@@ -14,9 +14,9 @@ A **table** is two statements in the same wording, of which at most one is true 
 ``a view showing a ball but no tree``  ``a view showing a tree but no ball``
 =====================================  =====================================
 
-**Balanced**: each statement of a table is true of some image of the batch, and the losses give both the same weight.
-So who sees no image is right half of the time, whatever the words. **Absent-only**, a control: every true statement
-denies something, as in captions to which negations were added and nothing else. A negation word then gives it away.
+Each statement of a table is true of some image of the batch, and the losses give both the same weight. So who sees no
+image is right half of the time, whatever the words. In the tables of a **control**, every true statement denies
+something, as in captions to which negations were added and nothing else. A negation word then gives it away.
 
 Tables are new in each step and follow from the seed and the step's number, so that a resumed run draws the same.
 """
@@ -34,7 +34,6 @@ import torch
 from torch import Tensor
 
 from pipeline_lib.clip.tokenizer import tokenize
-from pipeline_lib.finetune.terms import CONTROL
 from pipeline_lib.formats.cc3m import Part
 from pipeline_lib.jobs.files import read_parquet
 
@@ -71,24 +70,37 @@ SECOND = (
 OPENINGS = tuple(present for present, _ in WORDINGS if present.startswith("{base}"))
 
 
+class Statement(NamedTuple):
+    """A text, the phrases that it says are present, and those that it says are absent."""
+
+    text: str
+    present: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
 class Table(NamedTuple):
     """Two statements, and which of them is true of each image of a batch: 0, 1, or -1 for unknown; shape (b,)."""
 
-    statements: tuple[str, str]
+    statements: tuple[Statement, Statement]
     truth: np.ndarray
 
 
 class Facts:
     """What is known of the images of n samples: the phrases in each, and all words that are said of it.
 
-    `articles` has for each phrase how it is said with an article, `kind` is one of `pipeline_lib.finetune.terms.FACTS`.
+    `articles` has for each phrase how it is said with an article.
     """
 
     def __init__(
-        self, present: list[list[str]], words: list[list[str]], articles: dict[str, str], kind: str, seed: int
+        self,
+        present: list[list[str]],
+        words: list[list[str]],
+        articles: dict[str, str],
+        seed: int,
+        control: bool = False,
     ) -> None:
-        self.present, self.words, self.articles, self.kind, self.seed = present, words, articles, kind, seed
-        self.identity = hashlib.sha256(json.dumps([present, words, articles, kind, seed]).encode()).hexdigest()
+        self.present, self.words, self.articles, self.seed, self.control = present, words, articles, seed, control
+        self.identity = hashlib.sha256(json.dumps([present, words, articles, seed, control]).encode()).hexdigest()
 
     def tables(self, step: int, rows: Sequence[int]) -> list[Table]:
         """Return the tables of a step, half as many as its batch has samples, `rows`."""
@@ -98,7 +110,7 @@ class Facts:
     def tensors(self, step: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the tokens of a step's statements (b, 77), those of a table side by side, and the truth (b, b / 2)."""
         tables = self.tables(step, rows.tolist())
-        statements = tokenize([statement for table in tables for statement in table.statements])
+        statements = tokenize([statement.text for table in tables for statement in table.statements])
         return statements, torch.from_numpy(np.stack([table.truth for table in tables], axis=1))
 
     def pairs(self, plan: Sequence[Tensor]) -> tuple[list[str], list[str], list[int]]:
@@ -114,7 +126,7 @@ class Facts:
             for (first, second), truth in self.tables(step, rows.tolist()):
                 for side, (right, wrong) in enumerate(((first, second), (second, first))):
                     if len(places := np.flatnonzero(truth == side)):
-                        found.append((right, wrong, int(rows[rng.choice(places.tolist())])))
+                        found.append((right.text, wrong.text, int(rows[rng.choice(places.tolist())])))
         return tuple(map(list, zip(*found, strict=True))) if found else ([], [], [])
 
 
@@ -122,24 +134,25 @@ class _Batch:
     """The facts of a batch of b images; arrays have the shape (b,)."""
 
     def __init__(self, facts: Facts, rows: Sequence[int]) -> None:
-        self.articles, self.control = facts.articles, facts.kind == CONTROL
+        self.articles, self.control = facts.articles, facts.control
         self.shown = [facts.present[row] for row in rows]
         self.mentions = [phrase for shown in self.shown for phrase in shown]
         self.having = _where(self.shown)
         self.saying = _where([facts.words[row] for row in rows])
 
     def draw(self, rng: Random) -> Table:
-        """Draw a table of which both statements are true of some image, of a control the second; or one without truth."""
+        """Draw a table whose statements are each true of some image, of a control the second; else one without truth."""
         for _ in range(TRIES if self.mentions else 0):
             table = self._about_two(rng) if rng.random() < SHARE_OF_TWO else self._about_one(rng)
             if table and {*table.truth.tolist()} >= ({1} if self.control else {0, 1}):
                 return table
-        return Table((BASES[0], BASES[0]), np.full(len(self.shown), -1))
+        nothing = Statement(BASES[0], (), ())
+        return Table((nothing, nothing), np.full(len(self.shown), -1))
 
     def _about_one(self, rng: Random) -> Table:
         phrase, base, (affirms, denies) = rng.choice(self.mentions), rng.choice(BASES), rng.choice(WORDINGS)
-        affirmed = self._say(affirms, base, phrase), self.having[phrase]
-        return self._table(affirmed, (self._say(denies, base, phrase), self._absent(phrase)))
+        affirmed = Statement(self._say(affirms, base, phrase), (phrase,), ())
+        return self._table(affirmed, Statement(self._say(denies, base, phrase), (), (phrase,)))
 
     def _about_two(self, rng: Random) -> Table | None:
         base, opening, (includes, excludes) = rng.choice(BASES), rng.choice(OPENINGS), rng.choice(SECOND)
@@ -154,14 +167,18 @@ class _Batch:
         def said(end: str, one: str, other: str) -> str:
             return self._say(opening, base, one) + self._say(end, base, other)
 
-        excluding = said(excludes, one, other), self.having[one] & self._absent(other)
+        excluding = Statement(said(excludes, one, other), (one,), (other,))
         if together:
-            return self._table((said(includes, one, other), self.having[one] & self.having[other]), excluding)
-        return self._table((said(excludes, other, one), self.having[other] & self._absent(one)), excluding)
+            return self._table(Statement(said(includes, one, other), (one, other), ()), excluding)
+        return self._table(Statement(said(excludes, other, one), (other,), (one,)), excluding)
 
-    def _table(self, first: tuple[str, np.ndarray], second: tuple[str, np.ndarray]) -> Table:
-        (one, is_one), (other, is_other) = first, second
-        return Table((one, other), np.where(is_other, 1, np.where(is_one & (not self.control), 0, -1)))
+    def _table(self, first: Statement, second: Statement) -> Table:
+        is_first = self._true(first) & (not self.control)
+        return Table((first, second), np.where(self._true(second), 1, np.where(is_first, 0, -1)))
+
+    def _true(self, statement: Statement) -> np.ndarray:
+        present = [self.having[phrase] for phrase in statement.present]
+        return np.logical_and.reduce(present + [self._absent(phrase) for phrase in statement.absent])
 
     def _say(self, wording: str, base: str, phrase: str) -> str:
         return wording.format(base=base, a=self.articles[phrase], x=phrase)
@@ -179,7 +196,7 @@ def _where(texts: list[list[str]]) -> dict[str, np.ndarray]:
     return found
 
 
-def load_facts(triplets: Path, kind: str, seed: int, labels: Path | None = None) -> Facts:
+def load_facts(triplets: Path, seed: int, control: bool = False, labels: Path | None = None) -> Facts:
     """Return the facts of triplets, from their captions or from the labels in a captions file of five columns.
 
     `triplets` is Parquet with ``key``, ``caption`` and, where there are no labels, ``object``.
@@ -199,7 +216,7 @@ def load_facts(triplets: Path, kind: str, seed: int, labels: Path | None = None)
     if not any(present):
         source = f"label of {LEAST} images" if labels else f"object of {LEAST} triplets that stands in a caption"
         raise ValueError(f"{labels or triplets}: expected facts of the images, found no {source}")
-    return Facts(present, words, articles, kind, seed)
+    return Facts(present, words, articles, seed, control)
 
 
 def phrases_of(objects: Sequence[str]) -> dict[str, str]:

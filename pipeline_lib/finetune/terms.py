@@ -34,13 +34,12 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from torch import Tensor
 
-# What a term may need: Tensors of shape (b, d), normalised; row i of each belongs to sample i, but for statements.
+# What a term may need: Tensors of shape (b, d), normalised; row i of each belongs to sample i, but that of a statement.
 IMAGES = ("image", "distractor")  # by the frozen image tower
 TEXTS = {"caption": "caption", "negated": "negated_caption", "exclusion": "exclusion_caption"}  # trained; their columns
 FROZEN = {f"frozen_{text}": text for text in TEXTS}  # the same texts by the backbone's text tower, before training
-# Of the batch's truth tables: 2 statements each, trained, and the one that is true of sample i, (b, b / 2): 0, 1, or -1.
+# Of the batch's truth tables: their statements, trained, and which of two is true of sample i, (b, b / 2): 0, 1 or -1.
 TABLES = ("statement", "truth")
-BALANCED, CONTROL = FACTS = ("balanced", "absent-only")  # what the tables are like
 
 
 def contrast(queries: "Tensor", *answers: "Tensor", scale: "Tensor") -> "Tensor":
@@ -93,10 +92,14 @@ class Term(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """The mean of `terms`, keys of `TERMS`; tables and figures show `label`."""
+    """The mean of `terms`, keys of `TERMS`; tables and figures show `label`.
+
+    In a `control`, all true statements of the truth tables deny something: words alone tell what is true.
+    """
 
     label: str
     terms: tuple[str, ...]
+    control: bool = False
 
 
 TERMS = {  # query, right answers, further wrong answers
@@ -115,6 +118,7 @@ LOSSES = {
     "l1+l2+c2i": Loss("L1+L2+C2I", ("l1", "l2", "c2i")),
     "conclip": Loss("L_conclip", ("l1", "l2", "l3")),
     "conclip+": Loss("L_conclip+", ("l1", "l2", "l3", "l4", "l5")),
+    "conclip+absent": Loss("L_conclip+ of absences", ("l1", "l2", "l3", "l4", "l5"), control=True),
 }
 LOSS_LABELS = {name: loss.label for name, loss in LOSSES.items()}
 

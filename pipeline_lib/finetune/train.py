@@ -8,24 +8,24 @@
         --batch-size 200 --lr 1.0e-6 --weight-decay 0.2 --warmup-steps 50 --order shuffled --precision fp32 --seed 0 \\
         --checkpoint-every 500 --threads 1 --checkpoint model.pt --history history.jsonl --record run.json
 
-A loss with truth tables, such as ``conclip+``, takes ``--facts balanced`` or, for a control, ``absent-only`` too
-(`pipeline_lib.finetune.facts`). Before it trains, a bag of words is asked which statements are true; if it knows, the
-run stops.
+Before a run on truth tables (``conclip+``; `pipeline_lib.finetune.facts`), a bag of words is asked which statements are
+true. If it knows, the run stops, unless its loss is a control.
 
 The recipe is `pipeline_lib.finetune.trainer`'s. On several GPUs of a machine, start it as ``torchrun --nproc-per-node 4
 --nnodes 1 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:0 --local-addr 127.0.0.1 -m pipeline_lib.finetune.train ...``:
 they share each batch, and nothing asks for the machine's name.
 
-Triplets: Parquet with ``key`` and the captions that the loss needs, such as ``caption`` and ``negated_caption``, with
-facts also ``object``. Checkpoint: that of `save_checkpoint`. History: one JSON line per step, ``{"step", "loss", "lr", "logit_scale"}``. While
-the run lasts, ``resume.pt`` beside the checkpoint holds its state, saved every ``--checkpoint-every`` steps and at
-SIGTERM. Started again, the run goes on from there, if nothing that it depends on has changed.
+Triplets: Parquet with ``key`` and the captions that the loss needs, such as ``caption`` and ``negated_caption``; truth
+tables need ``caption`` and ``object``. Checkpoint: that of `save_checkpoint`. History: one JSON line per step,
+``{"step", "loss", "lr", "logit_scale"}``. While the run lasts, ``resume.pt`` beside the checkpoint holds its state,
+saved every ``--checkpoint-every`` steps and at SIGTERM. Started again, the run goes on from there, if nothing that it
+depends on has changed.
 """
 
 import argparse
 import pickle
 import time
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -35,9 +35,9 @@ from pipeline_lib.clip.load import load_clip, save_checkpoint
 from pipeline_lib.clip.torch_file import load_weights_only, save_torch
 from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.features.store import tower_id
-from pipeline_lib.finetune.facts import Facts, load_facts
+from pipeline_lib.finetune.facts import load_facts
 from pipeline_lib.finetune.samples import load_samples
-from pipeline_lib.finetune.terms import BALANCED, needs, needs_distractors, needs_facts
+from pipeline_lib.finetune.terms import LOSSES, needs, needs_distractors, needs_facts
 from pipeline_lib.finetune.trainer import Processes, Recipe, Trainer, run_id
 from pipeline_lib.jobs.cli import leave, run, sigterm_noted
 from pipeline_lib.jobs.code_version import code_version
@@ -82,16 +82,15 @@ def train(trainer: Trainer, state: Path, identity: str, checkpoint_every: int, w
 def gate(trainer: Trainer) -> float:
     """Return in percent how often words alone tell the true statements of the run from the false ones.
 
-    Chance is 50. A `ValueError` above `MOST_BLIND`, unless the facts are those of a control.
+    Chance is 50. A `ValueError` above `MOST_BLIND`, unless the loss is a control.
     """
     accuracy = round(blind_accuracy(*trainer.facts.pairs(trainer.plan)), 2)
     print(f"words alone tell {accuracy} % of the true statements from the false ones (chance 50)", flush=True)
-    if accuracy > MOST_BLIND and trainer.recipe.facts == BALANCED:
+    if accuracy > MOST_BLIND and not LOSSES[trainer.recipe.loss].control:
         raise ValueError(
             f"the truth tables: expected true statements that look like the false ones, found that words alone tell "
-            f"{accuracy} % of them apart (at most {MOST_BLIND} %; chance 50): a model would learn these words instead of "
-            "looking at the image. Look at the captions and at the facts that they give, or give the row a value of a "
-            "control in the column facts of the sheet of experiments"
+            f"{accuracy} % of them apart (at most {MOST_BLIND} %; chance 50): a model would learn these words instead "
+            "of looking at the image. Look at the captions and at the facts that they give, or make the loss a control"
         )
     return accuracy
 
@@ -122,13 +121,10 @@ def parse_arguments() -> argparse.Namespace:
     for name in ("checkpoint-every", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
     for field in fields(Recipe):
-        options = {"type": field.type, "required": field.default is MISSING, **field.metadata}
-        parser.add_argument(f"--{field.name.replace('_', '-')}", **options)
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, required=True, **field.metadata)
     args = parser.parse_args()
     if needs_distractors(args.loss) and not (args.distractors and args.pool_features):
         parser.error(f"--loss {args.loss} needs --distractors and --pool-features")
-    if needs_facts(args.loss) != (args.facts is not None):
-        parser.error(f"--loss {args.loss} needs {'--facts' if needs_facts(args.loss) else 'no --facts'}")
     return args
 
 
@@ -143,7 +139,8 @@ def main() -> None:
     model = load_clip(args.weights)
     files = (args.triplets, args.features, args.distractors, args.pool_features)
     samples = load_samples(needs(args.loss), tower_id(model), *files)
-    facts = load_facts(args.triplets, args.facts, args.seed, args.labels) if args.facts else None
+    control = LOSSES[args.loss].control
+    facts = load_facts(args.triplets, args.seed, control, args.labels) if needs_facts(args.loss) else None
     state = args.checkpoint.with_name("resume.pt")
     with Processes() as processes:
         identity = run_id(model, samples, recipe, facts and facts.identity, code_version("pipeline_lib.finetune.train"))

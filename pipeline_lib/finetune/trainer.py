@@ -6,8 +6,8 @@ clamped after each step. Weights, features, losses and sums are fp32; `precision
 products, fp16 with a gradient scaler as in the published loop.
 
 A run's state is what its next step depends on: weights, optimiser, scaler, random numbers and the number of the step,
-from which the order of samples, the truth tables and the learning rate follow. Written and read back between two steps, it changes
-nothing: on a CPU the resumed run ends with the same bits.
+from which the order of samples, the truth tables and the learning rate follow. Written and read back between two
+steps, it changes nothing: on a CPU the resumed run ends with the same bits.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from pipeline_lib.clip.text_tower import encode_text, encode_tokens
 from pipeline_lib.clip.training import PRECISIONS, adamw, autocast, update, warmup_cosine
 from pipeline_lib.finetune.facts import Facts
 from pipeline_lib.finetune.samples import ORDERS, Samples, batches
-from pipeline_lib.finetune.terms import FACTS, FROZEN, IMAGES, LOSSES, TEXTS, loss_value, needs
+from pipeline_lib.finetune.terms import FROZEN, IMAGES, LOSSES, TEXTS, loss_value, needs
 from pipeline_lib.jobs.run_record import History
 
 
@@ -48,7 +48,6 @@ class Recipe:
     order: str = field(metadata={"choices": ORDERS})
     seed: int
     precision: str = field(metadata={"choices": PRECISIONS})
-    facts: str | None = field(default=None, metadata={"type": str, "choices": FACTS})  # where the loss needs them
 
 
 class TextEncoder(nn.Module):
@@ -110,8 +109,8 @@ class Trainer:
     """A run of fine-tuning of `model`, in place: `plan` has the rows of each step's batch, `step_number` is the next.
 
     `texts` are the tokens (n, 77) that are encoded in each step, on the CPU, where the text tower looks for shared
-    prefixes; `constant` are the features (n, d) that never change, on `device`. `facts`, where the loss needs them, make
-    the truth tables of each step.
+    prefixes; `constant` are the features (n, d) that never change, on `device`. `facts` make the truth tables of each
+    step, where the loss needs them.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ rule finetune:
         launcher=launcher,
         row=experiment,
         distractors=distractor_options,
-        facts=fact_options,
+        labels=label_options,
         recipe=recipe,
     shell:
         r"""
@@ -47,7 +47,7 @@ rule finetune:
             --triplets {input.triplets:q} \
             --features {input.features:q} \
             {params.distractors} \
-            {params.facts} \
+            {params.labels} \
             --family {params.row[family]:q} \
             --backbone {params.row[backbone]} \
             --loss {params.row[loss]} \

@@ -1,6 +1,6 @@
 # Functions of the rules in finetune.smk.
 from pipeline_lib.finetune import launch_command
-from pipeline_lib.finetune.terms import BALANCED, needs_distractors, needs_facts
+from pipeline_lib.finetune.terms import needs_distractors, needs_facts
 
 TRIPLETS = {"ccneg": ("<run>/shards/train.parquet", "ccneg-train"), "crepe": ("<run>/shards/crepe.parquet", "crepe")}
 
@@ -30,13 +30,10 @@ def distractor_options(wildcards):
     return shlex.join(["--distractors", files["distractors"], "--pool-features", *files["pool_features"]])
 
 
-def fact_options(wildcards):
-    """The flags that say which facts a loss learns from, and where labels are."""
-    row = MODELS[wildcards.model]
-    if not needs_facts(row["loss"]):
-        return ""
-    labels = ["--labels", config["fetch"]["captions"]] if config["finetune"]["facts"] == "labels" else []
-    return shlex.join(["--facts", row.get("facts") or BALANCED, *labels])
+def label_options(wildcards):
+    """The flag that says where the labels are, for a loss whose facts come from them."""
+    files = finetune_inputs(wildcards)
+    return shlex.join(["--labels", files["labels"]]) if "labels" in files else ""
 
 
 def experiment(wildcards):
