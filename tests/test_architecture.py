@@ -11,9 +11,11 @@ MAY_IMPORT = {
     "jobs": set(),
     "formats": {"jobs"},
     "clip": {"jobs"},
+    "blind": set(),
     **dict.fromkeys(("miniature", "fetch", "captions", "shards", "backbones", "readers"), BASE),
     "features": BASE | {"readers"},
-    **dict.fromkeys(("distractors", "finetune", "evaluate"), READ),
+    "distractors": READ,
+    **dict.fromkeys(("finetune", "evaluate"), READ | {"blind"}),
     "config": BASE | {"readers", "backbones", "evaluate", "finetune", "fetch", "miniature", "shards"},
     **dict.fromkeys(("paper", "score", "preflight"), READ | {"fetch", "evaluate", "finetune", "backbones", "config"}),
 }

@@ -30,7 +30,7 @@ from torch import Tensor
 from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.declaration import Choice, Kind
 from pipeline_lib.evaluate.kinds import KINDS, read_annotations
-from pipeline_lib.evaluate.result import evaluation_parser, load_model, measure, read_model, write_result
+from pipeline_lib.evaluate.result import choice_items, evaluation_parser, load_model, measure, read_model, write_result
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.formats.annotations import parse_count
 from pipeline_lib.jobs.cli import run
@@ -41,35 +41,25 @@ Encode = Callable[[list[str]], Tensor]  # m keys of images, or captions -> norma
 
 
 def score_choices(kind: Kind, rows: list[Choice], images_of: Encode, captions_of: Encode) -> pd.DataFrame:
-    """Return the items of a benchmark with right candidates: the rows' columns, the scores, ``correct``."""
+    """Return the items of `choice_items` by cosines; ``correct_text`` too where captions are compared with captions."""
     images = images_of([key for row in rows for key in row.images])
     captions = captions_of([text for row in rows for text in row.captions])
-    pairs, ends = [], []
+    pairs = []
     image, caption = 0, 0
     for row in rows:
         own = range(image, image + len(row.images)), range(caption, caption + len(row.captions))
         pairs += product(*own)
-        ends.append(len(pairs))
         image, caption = (side.stop for side in own)
     image_rows, caption_rows = torch.tensor(pairs).T
-    scores = np.split((images[image_rows] * captions[caption_rows]).sum(dim=1).numpy(), ends[:-1])
-    right = np.array([own[list(row.right)].min() for own, row in zip(scores, rows, strict=True)])
-    other = np.array([np.delete(own, row.right).max() for own, row in zip(scores, rows, strict=True)])
-
-    items = pd.DataFrame([row.columns for row in rows])
-    if kind.scores:
-        items[list(kind.scores)] = np.stack(scores)
-    else:
-        items = items.assign(score_right=right.astype(float), score_other=other.astype(float))
-    outcomes = {"correct": kind.prefers(right, other)}
-    if kind.text_scores:
-        sides = captions.view(len(rows), -1, captions.shape[1]).unbind(dim=1)  # the rows' first captions, second, ...
-        same, different = [], []
-        for column, (one, two) in zip(kind.text_scores, combinations(range(len(sides)), 2), strict=True):
-            items[column] = (sides[one] * sides[two]).sum(dim=1).numpy()
-            (same if {one, two} <= set(rows[0].right) else different).append(column)
-        outcomes["correct_text"] = kind.prefers(items[same].min(axis=1), items[different].max(axis=1))
-    return items.assign(**outcomes)
+    items = choice_items(kind, rows, (images[image_rows] * captions[caption_rows]).sum(dim=1).numpy())
+    if not kind.text_scores:
+        return items
+    sides = captions.view(len(rows), -1, captions.shape[1]).unbind(dim=1)  # the rows' first captions, second, ...
+    same, different = [], []
+    for column, (one, two) in zip(kind.text_scores, combinations(range(len(sides)), 2), strict=True):
+        items[column] = (sides[one] * sides[two]).sum(dim=1).numpy()
+        (same if {one, two} <= set(rows[0].right) else different).append(column)
+    return items.assign(correct_text=kind.prefers(items[same].min(axis=1), items[different].max(axis=1)))
 
 
 def best_ranks(queries: Tensor, targets: Tensor, owner: Tensor, owned: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ against them, and draw intervals and tests from them (`pipeline_lib.evaluate.res
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from string import Formatter
 from typing import NamedTuple
@@ -67,11 +67,18 @@ class Kind:
     scores: tuple[str, ...] = ()  # a column per candidate; none: score_right (the lowest), score_other (the highest)
     text_scores: tuple[str, ...] = ()  # a column per pair of captions, where these are compared without the image too
     cut: bool = False  # captions that are too long for CLIP are cut; else they are an error
+    chooses_captions: bool = False  # each item offers captions of one image: a model that sees no image is scored too
 
     @property
     def outcomes(self) -> set[str]:
         """Columns of the items from which the metrics come; none where they are of all texts together."""
         return {metric.outcome for metric in self.metrics if metric.outcome}
+
+    @property
+    def without_image(self) -> "Kind":
+        """What of it a model that sees no image can be measured on: the choice of captions."""
+        chosen = tuple(metric for metric in self.metrics if metric.outcome == "correct")
+        return replace(self, metrics=chosen, text_scores=())
 
     def prefers(self, right: object, other: object) -> object:
         """Return where the right candidate's score wins against the other's, of two arrays, by the rule for ties."""

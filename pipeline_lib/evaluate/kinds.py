@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-BLIND = ("blind-rule", "blind-words")  # models of CC-Neg that see no image (`pipeline_lib.evaluate.blind`)
+BLIND = ("blind-rule", "blind-words")  # models that see no image (`pipeline_lib.evaluate.blind`)
+TEXT_ONLY = "text only"  # their family
 MOST_PAIRS = 5  # CC-Neg as released counts 1 to 5 pairs; captions with more are counted with 5
 
 CCNEG = Kind(
@@ -161,6 +162,7 @@ _ALL = (
         read=_read_mcq,
         scores=("score_0", "score_1", "score_2", "score_3"),
         cut=True,  # as the published code does, here and in retrieval
+        chooses_captions=True,
         metrics=(Metric("{benchmark}"), Metric("{benchmark}/{template}")),
     ),
     Kind(
@@ -184,6 +186,7 @@ _ALL = (
         read=_read_valse,
         counted="valid items",
         scores=("score_caption", "score_foil"),
+        chooses_captions=True,
         metrics=(Metric("{benchmark}"),),  # acc_r of VALSE's own evaluation
     ),
     Kind("negrefcocog", read=_read_negrefcocog, metrics=(Metric("{benchmark}"),)),
@@ -194,6 +197,7 @@ _ALL = (
         parts=SUGARCREPE_PARTS,
         item=("part", "item", "key"),
         scores=("score_positive", "score_negative"),
+        chooses_captions=True,
         metrics=tuple(
             metric
             for group, parts in SUGARCREPE_GROUPS.items()
@@ -210,6 +214,7 @@ _ALL = (
         item=("part", "item", "key"),
         scores=("score_caption", "score_caption2", "score_negative"),
         text_scores=("text_captions", "text_caption", "text_caption2"),
+        chooses_captions=True,
         metrics=tuple(
             metric
             for dataset, outcome in (("{benchmark}", "correct"), ("{benchmark}/text-only", "correct_text"))
@@ -225,6 +230,17 @@ _ALL = (
 KINDS = {kind.name: kind for kind in _ALL}
 OWN_COMMAND = {kind.name: kind for kind in (CCNEG, ZEROSHOT, EMBEDDINGS)}
 WITHOUT_ITEMS = tuple(name for name, kind in OWN_COMMAND.items() if not kind.outcomes)
+
+
+def blind_benchmarks(benchmarks: dict[str, dict]) -> dict[str, list[str]]:
+    """Return what each model of `BLIND` is scored on, of CC-Neg and config ``evaluate.benchmarks``."""
+    chosen = [name for name, entry in benchmarks.items() if KINDS[entry["kind"]].chooses_captions]
+    return {"blind-rule": ["ccneg"], "blind-words": ["ccneg", *chosen]}
+
+
+def measured(kind: Kind, model: str) -> Kind:
+    """Return what of a kind a model is measured on."""
+    return kind.without_image if model in BLIND else kind
 
 
 def annotation_files(kind: str, annotations: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline_lib.evaluate.declaration import Kind, Metric
+from pipeline_lib.evaluate.declaration import Choice, Kind, Metric
 from pipeline_lib.jobs.files import read_json, write_json, write_parquet
 from pipeline_lib.jobs.run_record import MODEL_FIELDS
 
@@ -73,6 +73,23 @@ def _groups(metric: Metric, items: pd.DataFrame) -> Iterator[tuple[dict, np.ndar
         split[column] = split[column].clip(upper=largest)
     for values, group in split.groupby(metric.columns, sort=not metric.in_order):
         yield dict(zip(metric.columns, values, strict=True)), rows[group.index]
+
+
+def choice_items(kind: Kind, rows: list[Choice], scores: np.ndarray) -> pd.DataFrame:
+    """Return the items of a benchmark with right candidates: the rows' columns, the scores, ``correct``.
+
+    `scores` has, row after row, those of the candidates: every image with every caption.
+    """
+    ends = np.cumsum([len(row.images) * len(row.captions) for row in rows])
+    found = np.split(scores, ends[:-1])
+    right = np.array([own[list(row.right)].min() for own, row in zip(found, rows, strict=True)])
+    other = np.array([np.delete(own, row.right).max() for own, row in zip(found, rows, strict=True)])
+    items = pd.DataFrame([row.columns for row in rows])
+    if kind.scores:
+        items[list(kind.scores)] = np.stack(found)
+    else:
+        items = items.assign(score_right=right.astype(float), score_other=other.astype(float))
+    return items.assign(correct=kind.prefers(right, other))
 
 
 def measure(kind: Kind, items: pd.DataFrame, benchmark: str | None = None) -> list[dict]:

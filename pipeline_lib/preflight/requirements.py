@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from pipeline_lib.config.checks import evaluated_models
-from pipeline_lib.evaluate.kinds import BLIND
+from pipeline_lib.evaluate.kinds import BLIND, blind_benchmarks
 from pipeline_lib.finetune.terms import needs_distractors
 
 REQUIRED_POOLS = ("distractors",)  # named even where no experiment uses it
@@ -62,8 +62,6 @@ class Requirements:
         """What a model comes from, be it fine-tuned here, a backbone or one of another kind."""
         if name in self.finetuned:
             return self.experiment(self.finetuned[name])
-        if name in BLIND:
-            return self.shards()
         return self.backbone(name) if name in self.backbones else {f"evaluate/transformers/{name}"}
 
     def backbone_of(self, name: str) -> str:
@@ -73,7 +71,15 @@ class Requirements:
     def evaluated(self, benchmark: str) -> list[str]:
         """The models that a benchmark is run on."""
         models = [name for name, names in self._evaluated.items() if benchmark in names]
-        return [*models, *BLIND, *self._config["evaluate"]["transformers"]] if benchmark == "ccneg" else models
+        blind = [name for name, names in blind_benchmarks(self.benchmark_entries).items() if benchmark in names]
+        others = self._config["evaluate"]["transformers"] if benchmark == "ccneg" else []
+        return [*models, *blind, *others]
+
+    def scores(self, name: str, benchmark: str) -> set[str]:
+        """What the scores of a model on a benchmark need; who sees no image needs no pool."""
+        if name not in BLIND:
+            return self.benchmarks()[benchmark] | self.model(name)
+        return self.shards() if benchmark == "ccneg" else {f"evaluate/benchmarks/{benchmark}"}
 
     def labelled_set(self, name: str) -> set[str]:
         """The images, class names and templates of an entry of ``evaluate/zeroshot/datasets``."""
@@ -127,7 +133,7 @@ def targets(config: dict, needs: Requirements, unusable: Collection[str]) -> lis
     ]
     everything: set[str] = set()
     for benchmark, own in needs.benchmarks().items():
-        models = {name: own | needs.model(name) for name in needs.evaluated(benchmark)}
+        models = {name: needs.scores(name, benchmark) for name in needs.evaluated(benchmark)}
         everything |= own.union(*models.values())
         files = {f"{run}/evaluate/{name}/{benchmark}.json": needed for name, needed in models.items()}
         made.append(target(benchmark, files, own, "models"))

@@ -2,7 +2,8 @@
 #   in:  the model's weights and run.json, features of the benchmark's images by the model's backbone
 #   out: <run>/evaluate/{model}/{benchmark}.parquet  one row per item
 #        <run>/evaluate/{model}/{benchmark}.json     metrics
-#        with benchmark ccneg, zeroshot or a name of config evaluate.benchmarks; a model that sees no image has ccneg alone
+#        with benchmark ccneg, zeroshot or a name of config evaluate.benchmarks; a model that sees no image has ccneg and
+#        the benchmarks whose items offer captions of one image
 #        <run>/evaluate/{model}/embeddings.json      how far apart a CLIP's embeddings of CC-Neg's texts lie
 include: "functions/evaluate.smk"
 
@@ -197,6 +198,40 @@ rule evaluate_blind:
             --model {wildcards.blind} \
             --train {input.train:q} \
             --triplets {input.triplets:q} \
+            --scores {output.scores:q} \
+            --metrics {output.metrics:q}
+        """
+
+
+rule evaluate_blind_benchmark:
+    """Score a benchmark of config evaluate.benchmarks by the words of its captions alone."""
+    input:
+        annotations=benchmark_annotations,
+    output:
+        scores="<run>/evaluate/blind-words/{benchmark}.parquet",
+        metrics="<run>/evaluate/blind-words/{benchmark}.json",
+    log:
+        "<logs>/evaluate_blind_benchmark/{benchmark}.log",
+    benchmark:
+        "<benchmarks>/evaluate_blind_benchmark/{benchmark}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: cores(1)
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(30),
+    params:
+        code=code_version("pipeline_lib.evaluate.blind_benchmark"),
+        entry=lookup("{benchmark}", within=BENCHMARKS),
+        published=published_count,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.evaluate.blind_benchmark \
+            --kind {params.entry[kind]} \
+            --benchmark {wildcards.benchmark} \
+            --annotations {params.entry[annotations]:q} \
+            --count {params.published} \
             --scores {output.scores:q} \
             --metrics {output.metrics:q}
         """

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from tabulate import tabulate
 
-from pipeline_lib.evaluate.kinds import CCNEG
+from pipeline_lib.evaluate.kinds import CCNEG, TEXT_ONLY
 from pipeline_lib.finetune.terms import LOSS_LABELS
 from pipeline_lib.paper.outputs import HEADLINE, TABLES, Exhibit
 from pipeline_lib.paper.tables.tidy import CATEGORIES_MEAN, is_ablation, stem
@@ -118,7 +118,7 @@ def displayed(tables: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that tables and figures show: the mean over seeds where there is one, and no single seed of it.
 
     Adds the column `label`: the model's family, or its loss where it is a variant of the method; the model's name where
-    that would be ambiguous.
+    that would be ambiguous, and of a model that sees no image with these words.
     """
     stems = pd.Series(
         [stem(name, seed) for name, seed in zip(tables.model, tables.seed, strict=True)], index=tables.index
@@ -132,6 +132,7 @@ def displayed(tables: pd.DataFrame) -> pd.DataFrame:
     ]
     shared = rows.groupby(["table", "backbone", "label"]).model.transform("nunique") > 1
     rows.loc[shared, "label"] = rows.model[shared]
+    rows.loc[rows.family == TEXT_ONLY, "label"] = rows.model + " (sees no image)"
     return rows
 
 

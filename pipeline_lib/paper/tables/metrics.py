@@ -17,11 +17,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline_lib.evaluate.declaration import Kind
-from pipeline_lib.evaluate.kinds import BLIND, KINDS, OWN_COMMAND
+from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, measured
 from pipeline_lib.evaluate.prompts import NEEDED
 from pipeline_lib.evaluate.result import Selection, selections
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.jobs.files import read_json
+from pipeline_lib.jobs.rule_of_file import made_by
 
 BASELINE = "CLIP"
 CONFIGURATION = ["family", "backbone", "loss", "negatives", "seed"]  # of a model
@@ -61,14 +62,14 @@ class Items:
         self._outcomes: dict[str, dict[str, np.ndarray]] = {}
         described = None
         for model, path in files.items():
-            table = _read_items(path, model, benchmark, kind)
+            table = _read_items(path, model, benchmark, measured(kind, model))
             own, places = _description(table, kind), slice(None)
             if described is None:
                 described, first_path, frame = own, path, own.to_pandas(strings_to_categorical=True)
                 _check_unique(frame, kind, path)
             elif not own.equals(described):
                 places = _places(own, described, kind, path, first_path)
-            self._outcomes[model] = {name: table[name].to_numpy()[places] for name in kind.outcomes}
+            self._outcomes[model] = {name: table[name].to_numpy()[places] for name in measured(kind, model).outcomes}
         self._keys = pd.factorize(frame["key"])[0]
         found = selections(kind, benchmark, frame)
         self.cells = {(chosen.dataset, chosen.prompt, chosen.metric.name): chosen for chosen in found}
@@ -84,8 +85,9 @@ class Items:
     def check_pairs(self, one: Selection, other: Selection) -> None:
         """Refuse two cells whose items are not the same in the same order, by their keys."""
         if not np.array_equal(self._keys[one.rows], self._keys[other.rows]):
-            said = "expected the same items in one order under each prompt; evaluate again"
-            raise ValueError(f"benchmark {self.benchmark}: {said}")
+            raise ValueError(
+                f"benchmark {self.benchmark}: expected the same items in one order under each prompt; evaluate again"
+            )
 
 
 def read_metrics(paths: list[str], kinds: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Items]]:
@@ -152,13 +154,14 @@ def _kind_of(benchmark: str, kinds: dict[str, str], files: dict) -> Kind:
 def _numbers(benchmark: str, kind: Kind, files: dict, items: Items | None) -> list[dict]:
     """Return the rows of a benchmark, each number checked against its items."""
     if items is None:
-        declared = {(metric.dataset, None, metric.name): metric for metric in kind.metrics}
+        cells = {(metric.dataset, None, metric.name): metric for metric in kind.metrics}
     else:
-        declared = {cell: chosen.metric for cell, chosen in items.cells.items()}
+        cells = {cell: chosen.metric for cell, chosen in items.cells.items()}
     if kind.name == "zeroshot":
-        _check_prompts(declared, next(iter(files.values()))[0])
+        _check_prompts(cells, next(iter(files.values()))[0])
     rows, counts = [], {}
     for model, (path, metrics) in files.items():
+        declared = {cell: metric for cell, metric in cells.items() if metric in measured(kind, model).metrics}
         found = {tuple(number[field] for field in CELL): number for number in metrics}
         again = f"delete it and its items, and rule {_rule_of(model, benchmark)} makes them again"
         for cell in [*found, *declared]:
@@ -227,9 +230,7 @@ def _check_baselines(models: pd.DataFrame, contents: dict) -> None:
 
 def _rule_of(model: str, benchmark: str) -> str:
     """Return the name of the rule that scores a model on a benchmark."""
-    if model in BLIND:
-        return "evaluate_blind"
-    return f"evaluate_{benchmark}" if benchmark in ("ccneg", "zeroshot") else "evaluate_benchmark"
+    return made_by(f"results/RUN/evaluate/{model}/{benchmark}.json")
 
 
 def _read_items(path: Path, model: str, benchmark: str, kind: Kind) -> pa.Table:

@@ -1,6 +1,6 @@
 # Functions of the rules in paper.smk.
 from pipeline_lib.config.checks import evaluated_models
-from pipeline_lib.evaluate.kinds import WITHOUT_ITEMS
+from pipeline_lib.evaluate.kinds import WITHOUT_ITEMS, blind_benchmarks
 from pipeline_lib.paper.outputs import CAPTION_FORMAT
 
 EVALUATED = {
@@ -9,7 +9,8 @@ EVALUATED = {
         model: [*names, *(["embeddings"] if "ccneg" in names else [])]
         for model, names in evaluated_models(config, EXPERIMENTS).items()
     },
-    **dict.fromkeys([*OTHERS, *BLIND], ["ccneg"]),
+    **dict.fromkeys(OTHERS, ["ccneg"]),
+    **blind_benchmarks(BENCHMARKS),
 }
 METRICS = [f"{RUN}/evaluate/{model}/{name}.json" for model, names in EVALUATED.items() for name in names]
 SCORES = [path.removesuffix("json") + "parquet" for path in METRICS if Path(path).stem not in WITHOUT_ITEMS]
