@@ -141,7 +141,7 @@ class _Batch:
         self.saying = _where([facts.words[row] for row in rows])
 
     def draw(self, rng: Random) -> Table:
-        """Draw a table whose statements are each true of some image, of a control the second; else one without truth."""
+        """Draw a table whose statements are each true of some image, a control's second one; else one without truth."""
         for _ in range(TRIES if self.mentions else 0):
             table = self._about_two(rng) if rng.random() < SHARE_OF_TWO else self._about_one(rng)
             if table and {*table.truth.tolist()} >= ({1} if self.control else {0, 1}):
