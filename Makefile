@@ -83,16 +83,21 @@ $(ENVIRONMENT): pyproject.toml requirements.lock
 	.venv/bin/python -m compileall -q .venv/lib > /dev/null || true
 	touch $@
 
-lock: $(ENVIRONMENT)
-	{ head -n 1 requirements.lock; pip freeze --exclude-editable | sed 's/+cpu$$//'; } > requirements.lock.new
-	mv requirements.lock.new requirements.lock
-
-# Both tools have an environment of their own: they would bring packages into the one that they look at.
+# They have an environment of their own: they would bring packages into the one that they look at.
 TOOLS := .venv-tools/.complete
 $(TOOLS): Makefile
 	$(PYTHON) -m venv .venv-tools
-	.venv-tools/bin/python -m pip install -qq --disable-pip-version-check pip-audit==2.10.1 pip-licenses==5.5.5
+	.venv-tools/bin/python -m pip install -qq --disable-pip-version-check pip-audit==2.10.1 pip-licenses==5.5.5 uv==0.13.9
 	touch $@
+
+# Chooses versions for what pyproject.toml names: those in requirements.lock, unless FLAGS="--upgrade" or "--upgrade-package X".
+# The conda environment is the same without what only tests need.
+lock: $(TOOLS)
+	.venv-tools/bin/uv pip compile -q --universal --all-extras --no-annotate --custom-compile-command "make lock" $(FLAGS) \
+		--output-file requirements.lock pyproject.toml
+	{ grep -B 99 "pip:$$" environment.yml; .venv-tools/bin/uv pip compile -q --universal --extra slurm --extra transformers \
+		--no-annotate --no-header --constraint requirements.lock pyproject.toml | sed "s/.*/      - \"&\"/"; } > environment.yml.new
+	mv environment.yml.new environment.yml
 
 # Needs the network; a package that the database does not know is an error, not a pass.
 audit: $(TOOLS)

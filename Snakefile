@@ -27,6 +27,11 @@ pathvars:
     benchmarks="<run>/benchmarks",
 
 
+if config["container"] is not None:
+
+    container: config["container"]
+
+
 # The drawn world; a run on real data names its own files instead.
 if config["miniature"] is not None:
 

@@ -14,10 +14,13 @@ from conftest import ROOT, call, write_pool
 
 from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, SUGARCREPE_PARTS
 from pipeline_lib.evaluate.result import entry, measure
+from pipeline_lib.formats.wordings import TRAINED, UNSEEN
 from pipeline_lib.jobs.files import write_json, write_parquet
 from pipeline_lib.paper.tables import __main__ as tables_command
+from pipeline_lib.paper.tables.published import COLUMNS
 
 PUBLISHED = ROOT / "config" / "published.tsv"
+PUBLISHED_HEADER = "\t".join(COLUMNS) + "\n"
 DATASETS = ("kinds", "colours", "counts")
 PROMPTS = ("plain", "negated", "bare")
 PARTS = tuple(SUGARCREPE_PARTS)
@@ -106,8 +109,9 @@ def mcq_of(model: str, n: int = 60) -> pd.DataFrame:
     return scored(frame, random_of(model, "mcq").random(n) < 0.4, "score_0", "score_1")
 
 
-def valse_of(model: str, n: int = 505) -> pd.DataFrame:
+def valse_of(model: str, n: int = 534) -> pd.DataFrame:
     frame = pd.DataFrame({"item": [f"existence_{row}" for row in range(n)], "key": [f"v7w_{row}" for row in range(n)]})
+    frame["votes"] = np.resize([3, 2, 3, 0, 3, 1], n)
     return scored(frame, random_of(model, "valse").random(n) < 0.7, "score_caption", "score_foil")
 
 
@@ -120,6 +124,30 @@ def retrieval_of(model: str) -> pd.DataFrame:
     return frame.assign(rank=rng.integers(1, 9, 30)).assign(correct=lambda items: items["rank"] == 1)
 
 
+def truth_table_of(model: str, n: int = 30) -> pd.DataFrame:
+    """Pairs of images of two concepts in five wordings, twice each: by which of the two shows the concept."""
+    forms = [*(("trained", form) for form in TRAINED), *(("unseen", form) for form in UNSEEN)]
+    columns = {"concept": np.resize(["dog", "cat"], n), "item": range(n)}
+    columns |= {
+        name: [forms[row % len(forms)][place] for row in range(n)] for place, name in enumerate(("wording", "form"))
+    }
+    rng = random_of(model, "truth-table")
+    pairs = pd.DataFrame(columns).assign(correct=rng.random(n) < 0.2)
+    pairs = pairs.assign(**{name: rng.normal(size=n) for name in ("text_effect", "image_effect", "interaction")})
+    frame = pd.concat(
+        [pairs.assign(truth=truth, key=[f"{truth}{row}" for row in range(n)]) for truth in ("present", "absent")]
+    )
+    answers = {name: rng.random(2 * n) < 0.6 for name in ("caption", "image")}
+    return frame.reset_index(drop=True).assign(**answers)
+
+
+def negated_retrieval_of(model: str, n: int = 20) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {"item": range(n), "key": [f"{row:06}" for row in range(n)], "present": "dog", "absent": "cat"}
+    )
+    return frame.assign(average_precision=random_of(model, "negated-retrieval").random(n))
+
+
 ITEMS = {
     "ccneg": ccneg_of,
     "zeroshot": zeroshot_of,
@@ -128,6 +156,8 @@ ITEMS = {
     "negbench-mcq-coco": mcq_of,
     "negbench-retrieval": retrieval_of,
     "valse-existence": valse_of,
+    "truth-table": truth_table_of,
+    "negated-retrieval": negated_retrieval_of,
 }
 
 
@@ -234,14 +264,16 @@ def command(module: str, *arguments: object) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-def make_tables(folder: Path, metrics: list[str], ccneg: str = "generated") -> subprocess.CompletedProcess:
+def make_tables(
+    folder: Path, metrics: list[str], ccneg: str = "generated", precision: str = "fp32"
+) -> subprocess.CompletedProcess:
     """Build the tables in this process; the answer is that of a command."""
     said = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said[0]), contextlib.redirect_stderr(said[1]):
         mistake = call(
-            tables_command.main, "--run", "test", "--ccneg", ccneg, "--published", PUBLISHED, "--kinds",
-            *(f"{name}={kind}" for name, kind in KIND_OF.items()), "--metrics", *metrics,
-            "--output", folder / "tables.parquet", "--folder", folder / "tables",
+            tables_command.main, "--run", "test", "--ccneg", ccneg, "--precision", precision,
+            "--published", PUBLISHED, "--kinds", *(f"{name}={kind}" for name, kind in KIND_OF.items()),
+            "--metrics", *metrics, "--output", folder / "tables.parquet", "--folder", folder / "tables",
         )  # fmt: skip
     out, err = (text.getvalue() for text in said)
     return subprocess.CompletedProcess("tables", int(bool(mistake)), out, f"{mistake}\n" if mistake else err)

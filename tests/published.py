@@ -3,7 +3,8 @@
 Every epoch opens both images of every sample, runs CLIP's preprocess, encodes them with the frozen image tower, encodes
 the caption and the negated caption over all 77 positions, and takes one step of AdamW (paper, section 4). Nothing is
 remembered, shared, shortened or reordered. On a GPU under fp16 autocast with a gradient scaler, as the paper; on a CPU
-in the precision of the model's weights: fp32, or float64 after `in_float64`.
+in the precision of the model's weights: fp32, or float64 after `in_float64`. One thing is not as published: a ResNet's
+BatchNorm is in evaluation mode, since `pipeline_lib.features` has it so. A ViT has none, and the paper fine-tunes ViTs.
 
 `tests/test_proofs.py` compares the numbers, `bench` the time. Axes: b batch, d embedding.
 """

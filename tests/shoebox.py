@@ -73,6 +73,15 @@ def _images(data: Path) -> None:
         layouts.write(data / "visual7w" / "images" / f"v7w_{number}.jpg", picture(500 + number))
 
 
+def _instances(path: Path) -> None:
+    """What val2017's images show: a dog on every second one, a cat on the first, an orange on none."""
+    images = [{"id": number, "file_name": f"{key}.jpg"} for number, key in enumerate(VAL2017, 1)]
+    categories = [{"id": number, "name": name} for number, name in ((18, "dog"), (17, "cat"), (55, "orange"))]
+    shown = [(image["id"], 18) for image in images[::2]] + [(1, 17)]
+    annotations = [{"id": n, "image_id": image, "category_id": shows} for n, (image, shows) in enumerate(shown)]
+    _write(path, {"images": images, "annotations": annotations, "categories": categories})
+
+
 def _sugarcrepe(data: Path, rng: random.Random) -> None:
     """SugarCREPE and SugarCREPE++."""
     for kind in ("sugarcrepe", "sugarcrepe-plus"):
@@ -104,7 +113,7 @@ def _other_benchmarks(data: Path, rng: random.Random) -> None:
     existence = {}
     for number in range(6):
         caption, foil = rng.sample(CAPTIONS, 2)
-        votes = 1 if number == 5 else 3  # too few: this item does not count
+        votes = 1 if number == 5 else 3  # too few: this item is not valid
         item = {"image_file": f"v7w_{number}.jpg", "caption": caption, "foil": foil, "mturk": {"caption": votes}}
         existence[f"existence_visual7w_{number}"] = item
     _write(data / "valse" / "existence.json", existence)
@@ -155,6 +164,7 @@ def pack(root: Path, port: int) -> None:
     changes = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
     _cc3m(root / paper["fetch"]["captions"])
     _images(data)
+    _instances(data / "coco" / "annotations" / "instances_val2017.json")
     _sugarcrepe(data, rng)
     _negbench(data / "negbench" / "images", rng)
     _other_benchmarks(data, rng)
@@ -169,6 +179,8 @@ def pack(root: Path, port: int) -> None:
     changes["features"]["pools"] = pools
     changes["evaluate"] = {
         "zeroshot": {"datasets": {"imagenet-1k": {"templates": "data/templates.txt"}}},
-        "benchmarks": {name: {"count": items[name]} for name in paper["evaluate"]["benchmarks"]},
+        "benchmarks": {
+            name: {"count": items[name]} if name in items else None for name in paper["evaluate"]["benchmarks"]
+        },
     }
     _write(root / "shoebox.yaml", yaml.safe_dump(changes))

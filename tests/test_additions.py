@@ -19,6 +19,9 @@ from pipeline_lib.clip.load import save_checkpoint
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.paper.tables.schema import read_tables
 
+#: As the rule of the tables names the benchmarks of the miniature.
+BENCHMARKS = {f"{name}={entry['kind']}" for name, entry in load("config.yaml")["evaluate"]["benchmarks"].items()}
+
 
 def jobs_of(folder, *arguments):
     """Return the jobs of each rule that a dry run plans, and all that it says."""
@@ -74,11 +77,11 @@ def test_a_backbone(empty_copy, before):
     (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"backbones": {"models": new}}))
     add_row(empty_copy, "conclip-new", "CoN-CLIP", "mini-new", "conclip", "ccneg", "0", "all")
     jobs, _ = jobs_of(empty_copy, "--configfile", "mine.yaml")
-    slim = len(load("config.yaml")["features"]["pools"].keys() - {"crepe"})
+    slim, benchmarks = len(load("config.yaml")["features"]["pools"].keys() - {"crepe"}), len(BENCHMARKS)
     assert more(jobs, before) == {
         "backbones_pretrain": 1, "finetune": 1, "features": slim + 2 * load("config.yaml")["fetch"]["parts"],
-        "evaluate_ccneg": 2, "evaluate_zeroshot": 2, "evaluate_benchmark": 2,
-        "total": 8 + slim + 2 * load("config.yaml")["fetch"]["parts"],
+        "evaluate_ccneg": 2, "evaluate_zeroshot": 2, "evaluate_benchmark": 2 * benchmarks,
+        "total": 6 + slim + 2 * benchmarks + 2 * load("config.yaml")["fetch"]["parts"],
     }  # fmt: skip
 
 
@@ -198,16 +201,19 @@ def test_a_benchmark_is_an_entry_and_a_kind_a_module(empty_copy):
     for name in ("q.csv", "1.csv", "2.csv"):
         (empty_copy / "data" / name).touch()
     arguments = ("--dry-run", "--cores", "2", "--printshellcmds", "--configfile", "mine.yaml")
+    before = jobs_of(empty_copy)[0]
     done = snakemake(*arguments, "--", "results/tables.parquet", folder=empty_copy)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
-    assert int(jobs["evaluate_benchmark"]) == 3 * int(jobs["evaluate_ccneg"])
+    of_all = sum("\tall" in line for line in (empty_copy / "config" / "experiments.tsv").read_text().splitlines())
+    models = of_all + len(load("config.yaml")["backbones"]["models"])
+    assert int(jobs["evaluate_benchmark"]) == before["evaluate_benchmark"] + 2 * models
     assert re.search(r"--kind mcq .*--benchmark questions .*--annotations data/q\.csv .*--count 12 ", said, re.DOTALL)
     assert re.search(r"--kind own-kind .*--annotations data .*--count one=3,two=4 ", said, re.DOTALL)
     assert re.search(r"input: .*mini-rn/model\.pt.* data/1\.csv, data/2\.csv, ", said)
     (kinds,) = re.findall(r"--kinds (.*?) \\\n", said)
-    assert set(kinds.split()) == {"sugarcrepe=sugarcrepe", "questions=mcq", "own=own-kind"}
+    assert set(kinds.split()) == {*BENCHMARKS, "questions=mcq", "own=own-kind"}
 
 
 def test_a_kind_in_a_module_of_its_own_is_scored_and_stands_in_the_tables(empty_copy, tiny_clip):

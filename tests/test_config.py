@@ -181,7 +181,9 @@ WRONG = [{"x": 1}, 17.5, float("nan"), float("inf"), -1, 1e300, 10**30, "", "a\n
 # Keys that take some of these, or may be left out where they are.
 FREE = {"requests_per_second_per_host": 17.5}
 OPTIONAL = ("reader", "parts", "count", "benchmarks", "templates", "prompts", "photo", "ensemble", "image_tower")
-NULLABLE = ("miniature", "rows", "image_size", "requests_per_second_per_host", "released", "api_key_variable", "count")
+OPTIONAL += ("prompt_classes",)
+NULLABLE = ("container", "miniature", "rows", "image_size", "requests_per_second_per_host", "released", "count")
+NULLABLE += ("api_key_variable",)
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -228,7 +230,12 @@ def test_every_key_is_checked_for_its_type_its_range_its_presence_and_its_spelli
 
         message = mistake(config, path, lambda parent, key=key: parent.pop(key))
         if message is None:
-            own = entry or "answers" in path or path[-2] == "connect_to" or ("datasets" in path and "prompts" in path)
+            own = (
+                entry
+                or "answers" in path
+                or path[-2] == "connect_to"
+                or ("datasets" in path and {"prompts", "prompt_classes"} & set(path))
+            )
             assert key in OPTIONAL or own, place
         elif f"{parent}: missing {key}" in message:
             assert f"{parent}: missing {key}; expected " in message

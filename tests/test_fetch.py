@@ -21,7 +21,7 @@ from pipeline_lib.fetch.outcomes import Outcome
 from pipeline_lib.fetch.part import Tally
 from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.formats.tars import read_samples
-from pipeline_lib.jobs.cli import add_options, from_args
+from pipeline_lib.jobs.options import add_options, from_args
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -177,7 +177,7 @@ def test_settings_that_make_no_sense_are_refused(tmp_path, option, value, messag
 def test_settings_are_read_from_the_command_line(tmp_path):
     found = parsed(tmp_path, image_size=None, connect_to="Miniature.test=[::1]:80", respect_robots=False)
     assert (found.image_size, found.respect_robots, found.agent_name) == (None, False, "conclip-test")
-    assert found.connect_to == {"miniature.test": ("::1", 80)}
+    assert found.targets == {"miniature.test": ("::1", 80)}
 
 
 def parsed(folder, connect_to=None, **changes) -> FetchSettings:

@@ -225,7 +225,7 @@ def test_bf16_trains_nearly_as_fp32_does_and_keeps_its_weights_in_fp32(training_
     assert {value.dtype for value in weights(training_files / "bf16/model.pt").values()} == {torch.float32}
 
 
-def test_mistakes_are_named(training_files, tiny_checkpoint, tiny_clip):
+def test_mistakes_are_named(training_files, tiny_checkpoint, tiny_clip, monkeypatch):
     def mistake(**changes):
         error = fine_tune(training_files, tiny_checkpoint, **changes)
         assert not (training_files / "m-s0/model.pt").exists()
@@ -242,6 +242,13 @@ def test_mistakes_are_named(training_files, tiny_checkpoint, tiny_clip):
     chosen = pd.DataFrame({"key": ["000000001"], "distractor": "000000100"})
     write_parquet(training_files / "distractors.parquet", chosen)
     assert "distractors.parquet: 11 samples have no distractor, such as '000000000'" in mistake()
+    monkeypatch.setitem(LOSSES, "l6", Loss("L6", ("l6",)))
+    monkeypatch.setitem(TERMS, "l6", Term(("image", "caption", "exclusion")))
+    keys = [f"{number:09d}" for number in range(SAMPLES)]
+    triplets = pd.DataFrame({"key": keys, **TEXTS}).assign(exclusion_caption=[None, *TEXTS["exclusion_caption"][1:]])
+    write_parquet(training_files / "train.parquet", triplets)
+    lacking = mistake(loss="l6")
+    assert "train.parquet: the loss needs exclusion_caption, which 1 samples lack, such as '000000000'" in lacking
     processes = Processes()
     processes.count = 3
     samples, recipe = {"caption": torch.zeros(12, 77)}, Recipe("l1", 1, 4, 1e-3, 0.2, 1, "paper", 0, "fp32")

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from random import Random
 
 import pytest
@@ -12,6 +13,7 @@ from conftest import ROOT
 
 from pipeline_lib.evaluate.kinds import read_annotations
 from pipeline_lib.evaluate.prompts import read_classes
+from pipeline_lib.formats.annotations import coco_objects
 from pipeline_lib.formats.cc3m import Part
 from pipeline_lib.formats.crepe import read_crepe
 from pipeline_lib.formats.images import read_images
@@ -20,10 +22,20 @@ from pipeline_lib.miniature import COLOURS, CONVERSE, KINDS, PATTERNS, SETTINGS,
 from pipeline_lib.miniature.describe import LABELLED, PARTS, WORDINGS, caption, sugarcrepe_item
 from pipeline_lib.miniature.draw import CANVAS_PX, draw
 from pipeline_lib.miniature.make import parse_shares
+from pipeline_lib.miniature.negation import CONCEPTS
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
 
-COUNTS = {"captions": 60, "pretrain": 5, "pool": 5, "zeroshot": 12, "sugarcrepe": 10, "crepe": 11, "hosts": 4}
+COUNTS = {
+    "captions": 60,
+    "pretrain": 5,
+    "pool": 5,
+    "zeroshot": 12,
+    "sugarcrepe": 10,
+    "crepe": 11,
+    "negation": 300,
+    "hosts": 4,
+}
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +158,42 @@ def test_crepe_rows_negate_one_fact(worlds):
     for region in regions:
         assert all(re.search(r"\b(no|not)\b", text) for text in region.hard_negatives)
         assert not re.search(r"\b(no|not)\b", region.caption)
+
+
+def test_images_and_what_they_show_say_the_same_as_the_scenes(worlds):
+    scenes = read_parquet(worlds[0] / "scenes.parquet").set_index(["pool", "key"])["scene"]
+    keys, shown = coco_objects(worlds[0] / "negation" / "instances.json")
+    assert list(shown) == list(CONCEPTS) and len(keys) == COUNTS["negation"]
+    assert [key for key, _, _ in read_images([worlds[0] / "negation.tar"])] == keys
+    for key in keys:
+        scene = json.loads(scenes["negation", key])
+        words = {scene["setting"], *(thing["kind"] for thing in scene["things"])}
+        words |= {f"{thing[name]} thing" for thing in scene["things"] for name in ("colour", "pattern")}
+        assert {name for name, found in shown.items() if key in found} == words - {"plain thing"}
+
+
+def test_four_questions_share_their_captions_and_each_has_one_true_of_its_image(worlds):
+    rows = read_annotations("mcq", worlds[0] / "negation" / "mcq.csv", 4 * (COUNTS["negation"] // 5))
+    _, shown = coco_objects(worlds[0] / "negation" / "instances.json")
+    for four in (rows[place : place + 4] for place in range(0, len(rows), 4)):
+        assert len({tuple(row.captions) for row in four}) == 1
+        assert [row.right for row in four] == [(0,), (1,), (2,), (3,)]
+        for row in four:
+            said = [re.fullmatch(r"a picture with (.*?)(?: ?(?:but )?\bno (.*))?", text) for text in row.captions]
+            true = [
+                all(
+                    row.columns["key"] in shown[re.sub(r"^an? ", "", name)]
+                    for name in (affirmed or "").split(" and ")
+                    if name
+                )
+                and not (denied and row.columns["key"] in shown[denied])
+                for affirmed, denied in (match.groups() for match in said)
+            ]
+            assert true == [place in row.right for place in range(4)]
+            affirmed, denied = said[row.right[0]].groups()
+            template = "positive" if not denied else "hybrid" if affirmed else "negative"
+            assert template == row.columns["template"]
+    assert set(Counter(row.columns["template"] for row in rows).values()) == {len(rows) // 3}
 
 
 def test_two_drawings_of_a_scene_differ_but_a_seed_repeats():

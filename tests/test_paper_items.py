@@ -17,6 +17,7 @@ from pipeline_lib.paper.tables.intervals import RESAMPLES
 from pipeline_lib.paper.tables.schema import COLUMNS, read_tables
 
 CLIP = {model: backbone for model, _, backbone, loss, *_ in MODELS if loss}
+EFFECTS = ("text_effect", "image_effect", "interaction")
 SEEDS = {"conclip-vit": ["conclip-vit-s0", "conclip-vit-s1"]}
 SUGARCREPE = {
     "replace": ["replace_obj", "replace_att", "replace_rel"],
@@ -66,8 +67,20 @@ def query(made):
             return (items["rank"] <= int(metric[-1])).set_axis(items.key)
         if name == "negbench-mcq-coco":
             return items[items.template == part if part else slice(None)].set_index("key").correct
+        if name == "truth-table":
+            wording, _, shown = part.partition("/")
+            items = items[items.wording == wording]
+            if metric not in ("caption", "image"):  # of a pair
+                items = items[items.truth == "present"]
+                return items.set_index("key")["correct" if metric == "all_four" else metric]
+            if shown:
+                column, _, wanted = shown.rpartition("=")
+                items = items[items[column or "truth"] == wanted]
+            return items.set_index("key")[metric]
+        if name == "negated-retrieval":
+            return items.set_index("key").average_precision
         if name == "valse-existence":
-            return items.set_index("key").correct
+            return items[items.votes >= 2 if part else slice(None)].set_index("key").correct
         column = "correct_text" if part.startswith("text-only") else "correct"
         part = part.removeprefix("text-only").strip("/")
         if part in items.part.unique():
@@ -95,7 +108,8 @@ def answer(query, model: str, dataset: str, prompt: str | None, metric: str) -> 
         return answer(query, model, dataset, "plain", "top1")[0] - other, n
     right = query(model, dataset, prompt, metric)
     grouped = right.index.name in ("label", "part")
-    return 100 * (right.groupby(level=0).mean().mean() if grouped else right.mean()), len(right)
+    scale = 1 if metric in EFFECTS else 100
+    return scale * (right.groupby(level=0).mean().mean() if grouped else right.mean()), len(right)
 
 
 def test_every_number_of_the_tables_is_found_again_from_the_items_and_every_measured_one_is_a_row(tables, query):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
-from papers import PROMPTS, make_tables, write_metrics
+from papers import PROMPTS, PUBLISHED_HEADER, make_tables, write_metrics
 
 from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS, published_cell, read_published
 from pipeline_lib.paper.tables.schema import read_tables
@@ -36,7 +36,11 @@ def test_published_numbers_stand_beside_the_same_backbone_only(tmp_path):
     )
     assert pd.isna(published.loc["ccneg", "l2-b32-s0", "cc-neg", "", "accuracy"].published)
     assert tuple(published.loc["negation", "conclip-b32-s0", "valse-existence", "", "accuracy"]) == (71.72, "quoted")
-    assert pd.isna(published.loc["negation", "conclip-b32-s0", "negbench-retrieval"].published).all()
+    retrieval = published.loc["negation", "conclip-b32-s0", "negbench-retrieval", ""]
+    assert retrieval.published.dropna().to_dict() == {"recall@1": 27.2}
+    mcq = published.loc["negation", "conclip-b32-s0"].xs("accuracy", level="metric").published.droplevel("prompt")
+    assert mcq["negbench-mcq-coco"] == 23.88 and mcq["negbench-mcq-coco/negative"] == 33.53
+    assert pd.isna(mcq["valse-existence/valid"])
     assert "(99.7)" in (tmp_path / "tables" / "headline.md").read_text(encoding="utf-8")
     rows = pd.read_csv(tmp_path / "tables" / "ccneg.csv")
     assert rows["accuracy (published)"].tolist() == [65.75, 99.70]
@@ -83,15 +87,17 @@ def test_the_papers_number_on_crepe_negate_is_that_of_the_loss_in_the_authors_fi
 def test_published_prefers_the_paper_and_never_compares_recalled_numbers(tmp_path):
     path = tmp_path / "published.tsv"
     path.write_text(
-        "table\tmodel\tbackbone\tdataset\tprompt\tmetric\tvalue\tprovenance\n"
-        "ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\trecalled\n"
-        "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t2\treplication\n"
-        "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t3\tpaper\n"
-        "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t4\tquoted\n"
+        PUBLISHED_HEADER + "ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\trecalled\t\t\n"
+        "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t2\treplication\t\t\n"
+        "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t3\tpaper\t\t\n"
+        "ccneg\tCLIP\tViT-B/16\tcc-neg\t\taccuracy\t4\tquoted\t\t\n"
+        "ccneg\tCLIP\tRN50\tcc-neg\t\taccuracy\t5\tquoted\tone\tgelu\n"
+        "ccneg\tCLIP\tRN50\tcc-neg\t\taccuracy\t6\tquoted\tanother\t\n"
     )
     row = {"table": "ccneg", "family": "CLIP", "loss": None, "negatives": None, "dataset": "cc-neg", "prompt": None}
     row["metric"] = "accuracy"
     published = read_published(path)
-    assert published[published_cell(row | {"backbone": "vit-b32"})] == (1.0, "recalled", 0.5)
-    assert published[published_cell(row | {"backbone": "vit-b16"})] == (3.0, "paper", 0.5)
+    assert published[published_cell(row | {"backbone": "vit-b32"})] == (1.0, "recalled", 0.5, "", "")
+    assert published[published_cell(row | {"backbone": "vit-b16"})] == (3.0, "paper", 0.5, "", "")
+    assert published[published_cell(row | {"backbone": "rn50"})] == (5.0, "quoted", 0.5, "one", "gelu")
     assert published_cell(row | {"backbone": "mini-vit"}) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from papers import DATASETS, MODELS, PROMPTS, make_tables, write_metrics
+from papers import DATASETS, MODELS, PROMPTS, PUBLISHED_HEADER, make_tables, write_metrics
 
 from pipeline_lib.paper.outputs import REASONS, TABLES, VERDICTS
 from pipeline_lib.paper.tables import claims
@@ -23,9 +23,9 @@ ROW = {
 CELL = ("ccneg", "CoN-CLIP", "ViT-B/32", "cc-neg", "", "accuracy")
 
 
-def judged(published: dict, released: bool = True, datasets=ZEROSHOT_DATASETS, **changes) -> pd.Series:
+def judged(published: dict, released: bool = True, datasets=ZEROSHOT_DATASETS, in_fp16=(), **changes) -> pd.Series:
     rows = pd.DataFrame([ROW | changes])
-    return with_verdicts(rows, published, set(datasets), released).iloc[0]
+    return with_verdicts(rows, published, set(datasets), released, in_fp16).iloc[0]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,8 @@ def test_what_is_not_comparable_says_why_and_recalled_numbers_are_not_shown():
         "other loss": judged(
             {("ablation", "CREPE-Negate L1", *CELL[2:]): number}, table="ablation", loss="l1", negatives="crepe"
         ),
+        "other precision": judged({CELL: Number(99.5, "quoted", 0.005, "x", "fp16")}),
+        "other activation": judged({CELL: Number(99.5, "quoted", 0.005, "x", "gelu")}),
         "recalled only": judged({CELL: Number(99.5, "recalled", 0.005)}),
         "nothing published": judged({CELL: number}, dataset="cc-neg/word=no"),
         "other prompt": judged({other_prompt: number}, **ensemble, metric="top1"),
@@ -75,15 +77,29 @@ def test_what_is_not_comparable_says_why_and_recalled_numbers_are_not_shown():
     assert set(cases) == set(REASONS)
     for reason, row in cases.items():
         assert (row.verdict, row.reason) == ("not comparable", reason)
-        shown = reason in ("other data", "other loss")
+        shown = reason in ("other data", "other loss", "other precision", "other activation")
         assert pd.notna(row.published) == pd.notna(row.difference) == shown, reason
 
 
 def test_rounding_is_half_of_the_last_printed_digit(tmp_path):
     path = tmp_path / "published.tsv"
-    lines = [f"ccneg\tCLIP\tViT-B/32\tcc-neg/word={text}\t\taccuracy\t{text}\tpaper" for text in ("99.70", "63.3", "4")]
-    path.write_text("table\tmodel\tbackbone\tdataset\tprompt\tmetric\tvalue\tprovenance\n" + "\n".join(lines) + "\n")
+    line = "ccneg\tCLIP\tViT-B/32\tcc-neg/word={0}\t\taccuracy\t{0}\tpaper\t\t\n"
+    path.write_text(PUBLISHED_HEADER + "".join(line.format(text) for text in ("99.70", "63.3", "4")))
     assert [number.rounding for number in read_published(path).values()] == pytest.approx([0.005, 0.05, 0.5])
+
+
+def test_a_clip_in_fp16_is_compared_with_numbers_of_one_in_fp16_alone():
+    clip = ("ccneg", "CLIP", "ViT-B/32", "cc-neg", "", "accuracy")
+    for computed, in_fp16, reason in (
+        ("fp16", ["ccneg"], None),
+        ("fp16", ["sugarcrepe"], "other precision"),
+        ("", ["ccneg"], "other precision"),
+        ("", [], None),
+    ):
+        published = {clip: Number(99.5, "replication", 0.005, "x", computed)}
+        row = judged(published, in_fp16=in_fp16, family="CLIP", loss=None, negatives=None)
+        assert row.reason == reason and row.published_source == "x", (computed, in_fp16)
+    assert judged({CELL: Number(99.5, "paper", 0.005)}, in_fp16=["ccneg"]).reason is None  # checkpoints stay in fp32
 
 
 PAPER = [
@@ -103,7 +119,8 @@ def test_a_whole_table_is_judged(tmp_path):
     tables = found["released"]
     assert set(tables.verdict) == set(VERDICTS)
     assert (tables.reason.isna() == (tables.verdict != "not comparable")).all()
-    assert set(tables.reason.dropna()) == {"nothing published", "other prompt", "backbone not named"}
+    expected = {"nothing published", "other prompt", "backbone not named", "other precision", "other activation"}
+    assert set(tables.reason.dropna()) == expected
     compared = tables[tables.reason.isna()]
     assert compared.published.notna().all() and not (compared.published_provenance == "recalled").any()
     assert (compared.difference - (compared.value - compared.published)).abs().max() < 1e-9

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 from conftest import ROOT
 
+from pipeline_lib.clip.load import load_torchvision
 from pipeline_lib.evaluate.prompts import prompts_of, read_classes, read_templates
 
 CLASSES, TEMPLATES = ROOT / "config" / "classes", ROOT / "config" / "templates"
@@ -54,6 +55,16 @@ def test_orders_that_a_rule_describes():
     assert caltech == sorted(caltech)
     pets = read_classes(CLASSES / "oxford-pets.txt")
     assert pets == sorted(pets, key=str.lower) != sorted(pets)
+
+
+def test_names_that_numbers_were_published_with_are_torchvision_s():
+    names = {path.stem: read_classes(path) for path in (CLASSES / "torchvision").glob("*.txt")}
+    ours = {name: read_classes(CLASSES / f"{name}.txt") for name in names}
+    assert names.pop("flowers-102") == load_torchvision().datasets.Flowers102.classes
+    folders = [RENAMED.get(name, name).replace("_", " ") for name in ours["caltech-101"]]
+    assert names.pop("caltech-101") == folders
+    assert names["cifar-100"] == [name.replace(" ", "_") for name in ours["cifar-100"]]
+    assert sum("_" in name for name in names.pop("cifar-100")) == 9 and not names
 
 
 def test_ensembles_begin_as_clip_lists_them():

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from published import LOSSES, PublishedLoop, Triplets, in_float64, normalised
+from published import LOSSES, PublishedLoop, Triplets, in_float64, normalised, published_loss
 from torch.utils.data import default_collate
 from training import fine_tune
 
@@ -23,6 +23,7 @@ from pipeline_lib.clip.text_tower import encode_captions, encode_text
 from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import save_features
+from pipeline_lib.finetune import trainer
 from pipeline_lib.finetune.trainer import Recipe, Trainer
 from pipeline_lib.formats.images import read_tars
 from pipeline_lib.formats.tars import write_samples
@@ -124,7 +125,7 @@ def our_samples(model, photos):
 
 def our_trainer(model, samples, loss, **changes):
     """Our fine-tuning of a copy of `model`, in the published order."""
-    recipe = Recipe(loss=loss, order="paper", seed=0, precision="fp32", **{**RECIPE, **changes})
+    recipe = Recipe(**{"loss": loss, "order": "paper", "seed": 0, "precision": "fp32", **RECIPE, **changes})
     return Trainer(copy.deepcopy(model), samples, recipe, torch.device("cpu"))
 
 
@@ -133,11 +134,11 @@ def published_loop(model, triplets, loss, **changes):
     return PublishedLoop(copy.deepcopy(model), triplets, loss, **{**RECIPE, **changes})
 
 
-def run_to_the_end(trainer):
+def run_to_the_end(ours):
     """Do every step of a trainer and return the losses."""
-    for _ in trainer.plan:
-        trainer.step()
-    return [entry["loss"] for entry in trainer.history.read()]
+    for _ in ours.plan:
+        ours.step()
+    return [entry["loss"] for entry in ours.history.read()]
 
 
 def test_features_are_the_published_ones(model, photos, triplets):
@@ -198,6 +199,28 @@ def test_ten_steps_over_the_end_of_warm_up_are_the_published_ones(model, photos,
     assert len(rates) == 10 and rates[5] == max(rates) > 1e-4 > rates[6]
     assert [step["lr"] for step in ours.history.read()] == pytest.approx(rates, rel=1e-12)
     assert losses == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("model", ["vit"], indirect=True)
+@pytest.mark.parametrize("scale", [14.0, 100.0])
+def test_logits_are_in_half_precision_where_the_published_ones_are(model, scale, monkeypatch):
+    def on_cpu(precision, device):
+        return torch.autocast(device.type, {"fp16": torch.float16, "bf16": torch.bfloat16}[precision])
+
+    monkeypatch.setattr(trainer, "autocast", on_cpu)  # ours refuses fp16 on a CPU, where it is slow
+    scale, names = torch.tensor(scale), ("image", "distractor", "caption", "negated")
+    features = normalised(torch.randn(4, len(ROWS), 64, generator=torch.Generator().manual_seed(0)))
+    with torch.autocast("cpu", torch.float16):
+        half = published_loss("conclip", *features, scale).item()
+    full = published_loss("conclip", *features, scale).item()
+    found = {}
+    for precision in ("fp16", "bf16"):
+        samples = {**our_tokens(), **dict(zip(names[:2], features[:2], strict=True))}
+        ours = our_trainer(model, samples, "conclip", precision=precision)
+        ours.encoder = lambda tokens: (features[2:].flatten(0, 1), scale)  # the text tower's own rounding set aside
+        found[precision] = ours.loss(torch.tensor(ROWS)).item()
+    assert found == {"fp16": pytest.approx(half, rel=1e-6), "bf16": pytest.approx(full, rel=1e-6)}
+    assert half != pytest.approx(full, rel=1e-6)
 
 
 @pytest.mark.parametrize("model", ["resnet"], indirect=True)

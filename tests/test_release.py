@@ -48,9 +48,9 @@ def save(tmp_path):
     return save
 
 
-def table_of(path, commas="remove"):
+def table_of(path, commas="remove", distractors="chosen"):
     """The table of a saved release."""
-    return read_release(path, COUNT, EVAL_LAST, commas)
+    return read_release(path, COUNT, EVAL_LAST, commas, distractors)
 
 
 def write_images(folder, indices):
@@ -76,11 +76,11 @@ def build_part(folder, images, part="00000", parts=1, missing=0):
     )
 
 
-def build(folder, annotations, images, parts, missing=0):
+def build(folder, annotations, images, parts, missing=0, distractors="chosen"):
     """Run the commands of the rules `shards_release`, `shards_build_released` and `shards_index`."""
     run(
         *(release, "read", "--annotations", annotations, "--count", COUNT, "--eval-last", EVAL_LAST),
-        *("--negated-commas", "remove", "--output", folder / "release.parquet"),
+        *("--negated-commas", "remove", "--distractors", distractors, "--output", folder / "release.parquet"),
     )
     names = [f"{part:05d}" for part in range(parts)]
     for name in names:
@@ -99,8 +99,8 @@ def test_a_row_becomes_a_triplet_with_the_releases_split(save):
     assert frame["key"].tolist() == [key(index) for index in range(COUNT)]
     assert frame["split"].tolist() == ["train"] * 8 + ["eval"] * 4
     assert frame["n_pairs"].tolist() == [1, 2, 3] * 4
-    assert frame["reason"].isna().all()
-    assert frame.drop(columns="reason").iloc[3].to_dict() == {
+    assert frame[["reason", "kept_despite"]].isna().all(axis=None)
+    assert frame.drop(columns=["reason", "kept_despite"]).iloc[3].to_dict() == {
         "release_index": 3,
         "key": key(3),
         "split": "train",
@@ -155,7 +155,38 @@ def test_a_row_that_lacks_a_text_or_is_too_long_is_refused_with_the_reason(save)
     assert frame["reason"].dropna().to_dict() == refused
     assert frame["n_pairs"][5] == 0
     assert frame["split"].tolist() == ["train"] * 8 + ["eval"] * 4
+    assert frame["kept_despite"].isna().all()
     assert table_of(save(content), "keep")["reason"][7] == "too-long"
+
+
+@pytest.mark.parametrize("distractors", ["chosen", "released"])
+def test_rows_without_exclusion_caption_or_object_are_trained_on_where_the_mapping_gives_distractors(
+    save, tmp_path, distractors
+):
+    content = content_of()
+    rows = content["annotations"]
+    rows[1]["sop_data"]["exclusion-prompt"] = ""
+    rows[2]["sop_data"]["exclusion-prompt"] = "far " * 80
+    rows[3]["sop_data"]["sop_chosen_object"] = None
+    rows[4]["sop_data"] |= {"sop_chosen_object": None, "negative-prompt": "not " * 76}
+    rows[5]["sop_data"]["exclusion-prompt"] = None  # and has no image
+    rows[9]["sop_data"]["sop_chosen_object"] = None  # evaluation needs none
+    write_images(tmp_path / "images", [index for index in range(COUNT) if index != 5])
+    build(tmp_path, save(content), tmp_path / "images", parts=2, missing=1, distractors=distractors)
+    counts = read_json(tmp_path / "index.json")["rows"]
+    found = {name: count for name, count in counts.items() if name.startswith(("refused", "kept"))}
+    train = read_parquet(tmp_path / "train.parquet")
+    if distractors == "chosen":
+        assert train["release_index"].tolist() == [0, 6, 7]
+        expected = {"refused_no_object": 2, "refused_too_long": 1, "refused_no_exclusion_caption": 2}
+        assert (found, counts["without_image"]) == (expected, 0)
+    else:  # as the published loop, which stops at a negated caption that is too long
+        assert train["release_index"].tolist() == [0, 1, 2, 3, 6, 7]
+        kept = {"kept_no_exclusion_caption": 1, "kept_too_long": 1, "kept_no_object": 1}
+        assert found == {"refused_too_long": 1, **kept}
+        assert counts["without_image"] == 1
+    assert read_parquet(tmp_path / "eval.parquet")["release_index"].tolist() == [8, 9, 10, 11]
+    assert "kept_despite" not in train
 
 
 @pytest.mark.parametrize(

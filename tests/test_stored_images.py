@@ -1,18 +1,23 @@
 """Whatever fetch stores can be read, and shows the same image whether its bytes are kept or it is resized."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from fetching import encoded
 from PIL import Image
 
-from pipeline_lib.features.encode import encode_pool
+from pipeline_lib.clip.load import preprocess
+from pipeline_lib.features.encode import encode_pool, prepare_ahead
 from pipeline_lib.fetch.images import prepare
 from pipeline_lib.formats.images import read_images, read_tars
 from pipeline_lib.formats.pixels import FORMATS, as_read, as_shown, open_image
 from pipeline_lib.formats.tars import sealed, write_samples
 from pipeline_lib.paper.report.examples import thumbnail
+from pipeline_lib.readers.pool import read_pool
+from pipeline_lib.readers.reader import find_reader
 from pipeline_lib.score import read_image
 
 SIZE = (96, 64)
@@ -105,3 +110,33 @@ def test_images_of_datasets_are_read_as_pillow_converts_them():
                 assert np.array_equal(as_read(open_image(body)), image.convert("RGB")), name
     grey = np.asarray(as_read(open_image(BODIES["16 bits PNG"])))[0, :, 0]  # Pillow's are white from 256 on
     assert np.array_equal(grey, np.asarray(DEEP)[0] // 256)
+
+
+def test_every_mode_becomes_the_pixels_of_clip_s_own_preprocess(tmp_path):
+    """Resized as stored and then made RGB: palettes and alpha channels become other pixels the other way round."""
+    drawn = np.random.default_rng(0).integers(0, 256, (50, 70, 4), dtype=np.uint8)
+    colour, alpha = Image.fromarray(drawn[..., :3]), Image.fromarray(drawn)
+    bodies = {
+        **{f"RGB-{form}": encoded(colour, form) for form in FORMATS},
+        **{f"{mode}-PNG": encoded(colour.convert(mode), "PNG") for mode in ("1", "L", "P")},
+        **{f"{mode}-TIFF": encoded(colour.convert(mode), "TIFF") for mode in ("CMYK", "YCbCr", "LAB", "F")},
+        "CMYK-JPEG": encoded(colour.convert("CMYK"), "JPEG"),
+        "1-BMP": encoded(colour.convert("1"), "BMP"),
+        "LA-PNG": encoded(alpha.convert("LA"), "PNG"),
+        "RGBA-PNG": encoded(alpha, "PNG"),
+        "RGBA-WEBP": encoded(alpha, "WEBP", lossless=True),
+        "transparent-P-PNG": encoded(colour.quantize(8), "PNG", transparency=0),
+        "transparent-P-GIF": encoded(colour.quantize(8), "GIF", transparency=0),
+    }
+    for name, body in bodies.items():
+        (tmp_path / f"{name}.{name.rpartition('-')[2].lower()}").write_bytes(body)
+    samples, transform, other_if_rgb_first = read_pool(find_reader("folder"), [str(tmp_path)]), preprocess(32), set()
+    assert {sample.key for sample in samples} == set(bodies)
+    with ThreadPoolExecutor(2) as workers:
+        batches = list(prepare_ahead(samples, 32, 4, workers, pin=False))
+    for (sample, body), pixels in ((one, row) for batch, rows in batches for one, row in zip(batch, rows, strict=True)):
+        with Image.open(io.BytesIO(body)) as image:
+            assert torch.equal(pixels, transform(image)), sample.key
+            if not torch.allclose(pixels, transform(image.convert("RGB")), atol=0.05):
+                other_if_rgb_first.add(image.mode)
+    assert other_if_rgb_first >= {"1", "P", "LA", "RGBA"}

@@ -11,6 +11,7 @@ from pipeline_lib.config.inputs import pool_paths
 from pipeline_lib.config.models import Config, Experiment
 from pipeline_lib.evaluate.prompts import NEEDED, class_problems, prompt_problems
 from pipeline_lib.finetune.terms import needs_distractors, needs_facts
+from pipeline_lib.jobs.run_record import subtracted
 from pipeline_lib.jobs.text import open_text
 from pipeline_lib.readers.reader import find_reader
 
@@ -166,6 +167,7 @@ def read_experiments(config: dict) -> list[dict]:
         row["seeds"] = [int(seed) for seed in row["seeds"].split(",")]
         row["benchmarks"] = None if row["benchmarks"] == "all" else row["benchmarks"].split(",")
     check_experiments(experiments, config)
+    _check_subtracted(experiments, config)
     return experiments
 
 
@@ -184,6 +186,21 @@ def check_experiments(experiments: list[dict], config: dict) -> None:
     """
     problems = [f"{row['experiment']}: {problem}" for row in experiments for problem in _row_problems(row, config)]
     _raise(config["finetune"]["experiments"], problems)
+
+
+def _check_subtracted(experiments: list[dict], config: dict) -> None:
+    """Check that config ``evaluate.subtract`` names models of the run, and that theirs are names of their own."""
+    rows = {row["experiment"]: row for row in experiments}
+    known = [*config["backbones"]["models"], *rows]
+    for name in config["evaluate"]["subtract"]["models"]:
+        if name not in known:
+            place = "evaluate/subtract/models: expected backbones of the configuration and experiments of"
+            sheet = f"{config['finetune']['experiments']}: {', '.join(known)}"
+            raise ValueError(f"{place} {sheet}; found {name!r}{nearest(name, known)}")
+    trained = [f"{name}-s{seed}" for name, row in rows.items() for seed in row["seeds"]]
+    for name, base in subtracted_models(config, experiments).items():
+        if name in (*known, *trained, *config["evaluate"]["transformers"]):
+            raise ValueError(f"evaluate/subtract/models: {base} by subtraction is {name}, the name of another model")
 
 
 def _row_problems(row: dict, config: dict) -> list[str]:
@@ -225,12 +242,27 @@ def _raise(path: str, problems: list[str]) -> None:
 def evaluated_models(config: dict, experiments: list[dict]) -> dict[str, list[str]]:
     """Return the benchmarks of each model: those that its entry or row names, or all of its backbone.
 
-    Backbones come first, then a model per experiment (as `read_experiments` returns them) and seed.
+    Backbones come first, then a model per experiment (as `read_experiments` returns them) and seed, then those of
+    `subtracted_models`, with the benchmarks of the model whose captions they score otherwise.
     """
     everything = ["ccneg", "zeroshot", *config["evaluate"]["benchmarks"]]
     models = {name: model.get("benchmarks", everything) for name, model in config["backbones"]["models"].items()}
-    return models | {
+    models |= {
         f"{row['experiment']}-s{seed}": row["benchmarks"] or models[row["backbone"]]
         for row in experiments
         for seed in row["seeds"]
     }
+    return models | {name: models[base] for name, base in subtracted_models(config, experiments).items()}
+
+
+def subtracted_models(config: dict, experiments: list[dict]) -> dict[str, str]:
+    """Return name -> model for the models of config ``evaluate.subtract``, of an experiment one per seed."""
+    named = config["evaluate"]["subtract"]["models"]
+    models = [(name, None) for name in config["backbones"]["models"] if name in named]
+    models += [
+        (f"{row['experiment']}-s{seed}", seed)
+        for row in experiments
+        if row["experiment"] in named
+        for seed in row["seeds"]
+    ]
+    return {subtracted(model, seed=seed)["model"]: model for model, seed in models}

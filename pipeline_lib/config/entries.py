@@ -1,8 +1,7 @@
 """The configuration's types, and its entries that users add: models, pools, labelled sets, benchmarks.
 
 Their options are described here, since ``config/config.yaml`` does not show all of them. A validator's message starts
-with the wrong key, or with "expected" where the whole value is wrong. The upper bounds are far above any use: they
-catch typing errors.
+with the wrong key, or with "expected" where the whole value is wrong.
 """
 
 from typing import Annotated, Literal, Self
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model,
 from pipeline_lib.config.errors import nearest
 from pipeline_lib.evaluate.kinds import BLIND, KINDS
 from pipeline_lib.evaluate.prompts import OWN, PROMPTS
+from pipeline_lib.jobs.options import Count, number, text
 from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.readers.catalogue import READER_PLACES
 from pipeline_lib.readers.reader import find_reader
@@ -28,16 +28,6 @@ def section(**fields: type) -> type[Section]:
     return create_model("Section", __base__=Section, **fields)
 
 
-def number(kind: type, **bounds: float) -> type:
-    """Return the numbers within bounds, as pydantic names them."""
-    return Annotated[kind, Field(**bounds)]
-
-
-def text(pattern: str, words: str) -> type:
-    """Return the texts that match a pattern; `words` say which, for messages and the table of options."""
-    return Annotated[str, Field(pattern=pattern, json_schema_extra={"words": words})]
-
-
 def name_except(*reserved: str) -> type:
     """Return the names that are not reserved."""
 
@@ -49,7 +39,8 @@ def name_except(*reserved: str) -> type:
     return Annotated[Name, AfterValidator(check)]
 
 
-def _without_repetition(values: list[str]) -> list[str]:
+def without_repetition(values: list[str]) -> list[str]:
+    """Return a list as it is; refuse one that has a value twice."""
     if len(set(values)) < len(values):
         raise ValueError("expected a list without repetition")
     return values
@@ -64,7 +55,6 @@ Name = text("^[a-z0-9]+(-[a-z0-9]+)*$", "a name of lower-case letters, digits an
 Line = text(r"^[^\x00-\x1f\x7f]+$", "a line of text")
 # Braces are Snakemake's wildcards.
 FilePath = text(r"^[^{}\x00-\x1f\x7f]+$", "a path without braces and control characters")
-Count = number(int, ge=1, le=10**9)
 Steps = number(int, ge=0, le=10**9)
 Size = number(int, ge=1, le=10_000)
 Layers = number(int, ge=1, le=1000)
@@ -73,11 +63,9 @@ Seed = number(int, ge=0, le=2**32 - 1)
 Share = number(float, ge=0, le=1)
 Positive = number(float, gt=0, le=1000)
 Weight = number(float, ge=0, le=1000)
-Wait = number(float, ge=0, le=86_400)
-Seconds = number(float, gt=0, le=86_400)
 Precision = Literal["fp32", "bf16", "fp16"]
-Names = Annotated[list[Name], Field(min_length=1), AfterValidator(_without_repetition)]
-FilePaths = Annotated[list[FilePath], Field(min_length=1), AfterValidator(_without_repetition)]
+Names = Annotated[list[Name], Field(min_length=1), AfterValidator(without_repetition)]
+FilePaths = Annotated[list[FilePath], Field(min_length=1), AfterValidator(without_repetition)]
 Template = text(r"^[^{}]*\{\}[^{}]*$", "a text with one {}")
 Prompts = dict[Literal[PROMPTS], Annotated[list[Template], Field(min_length=1)] | Literal[OWN]]
 BENCHMARKS = "benchmarks that it is evaluated on, such as [ccneg]; default all"
@@ -211,6 +199,10 @@ LabelledSet = section(
     classes=Annotated[FilePath, Field(description="file of class names, one per line, in the order of the labels")],
     templates=(FilePath, _optional("file of its own templates, one per line")),
     prompts=(Prompts, _optional("its own templates for some of evaluate.zeroshot.prompts")),
+    prompt_classes=(
+        dict[Literal[PROMPTS], FilePath],
+        _optional("files of other class names for some of evaluate.zeroshot.prompts"),
+    ),
 )
 Transformer = section(
     kind=Annotated[Literal["flava", "blip"], Field(description="its architecture")],

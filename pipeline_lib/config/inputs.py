@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline_lib.evaluate.kinds import annotation_files
+from pipeline_lib.evaluate.prompts import class_files
 from pipeline_lib.formats.crepe import captions_files
 from pipeline_lib.readers.reader import find_reader, present
 
@@ -67,10 +68,10 @@ def external_files(config: dict) -> dict[str, list[str]]:
         "finetune/crepe_captions": captions_files(config["finetune"]["crepe_captions"]),
         **{f"backbones/models/{name}": [model["path"]] for name, model in models.items() if "path" in model},
         **{
-            f"evaluate/zeroshot/datasets/{name}/{key}": [entry[key]]
+            f"evaluate/zeroshot/datasets/{name}/{key}": paths
             for name, entry in evaluate["zeroshot"]["datasets"].items()
-            for key in ("classes", "templates")
-            if key in entry
+            for key, paths in (("classes", class_files(entry)), ("templates", [entry.get("templates")]))
+            if None not in paths
         },
         **{
             f"evaluate/benchmarks/{name}": annotation_files(entry["kind"], entry["annotations"])

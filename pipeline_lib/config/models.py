@@ -6,11 +6,10 @@ with these models, `pipeline_lib.config.reference` lists them.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline_lib.config.entries import (
     Benchmark,
-    Count,
     FilePath,
     LabelledSet,
     Line,
@@ -21,20 +20,20 @@ from pipeline_lib.config.entries import (
     Positive,
     Precision,
     Prompts,
-    Seconds,
     Seed,
     Share,
     Steps,
     Transformer,
-    Wait,
     Weight,
     name_except,
-    number,
     section,
-    text,
+    without_repetition,
 )
+from pipeline_lib.evaluate.declaration import EVALUATION_PRECISIONS
 from pipeline_lib.evaluate.kinds import BLIND
+from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.finetune.terms import LOSSES
+from pipeline_lib.jobs.options import Count, Seconds, Wait, number, text
 
 BAD_ANSWERS = (
     *("dead", "gone", "forbidden", "busy-once", "failing", "mislabelled", "truncated", "corrupt", "noai", "disallowed"),
@@ -49,6 +48,7 @@ Variable = text("^[A-Z_][A-Z0-9_]*$", "the NAME of an environment variable in ca
 
 Config = section(
     run=name_except("tables", "figures"),  # results/<run>/ lies beside results/tables/
+    container=Line | None,
     miniature=section(
         seed=Seed,
         captions=Count,
@@ -57,6 +57,7 @@ Config = section(
         zeroshot=Count,
         sugarcrepe=Count,
         crepe=number(int, ge=9, le=10**9),  # one in each of CREPE-Negate's files
+        negation=number(int, ge=1000, le=10**9),  # of which retrieval with a negation finds its queries
         hosts=Count,
         answers=dict[Literal[BAD_ANSWERS], Share],
     )
@@ -65,24 +66,7 @@ Config = section(
         captions=FilePath,
         rows=Count | None,
         parts=Parts,
-        image_size=number(int, ge=16, le=10_000) | None,
-        user_agent=text("^[!-~]([ -~]*[!-~])?$", "a line of ASCII text"),  # an HTTP header
-        respect_robots=bool,
-        timeout_s=Seconds,
-        deadline_s=Seconds,
-        max_bytes=Count,
-        max_pixels=Count,
-        max_redirects=number(int, ge=0, le=100),
-        attempts=Count,
-        backoff_s=Wait,
-        connections=Count,
-        connections_per_host=Count,
-        requests_per_second_per_host=number(float, gt=0, le=10**6) | None,
-        max_crawl_delay_s=Wait,
-        breaker_failures=Count,
-        connect_to=dict[
-            text(r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", "a host name"), text(r"^[0-9A-Fa-f.:\[\]]+:[0-9]+$", "ADDRESS:PORT")
-        ],
+        **{name: (field.annotation, field) for name, field in FetchSettings.model_fields.items() if name != "threads"},
     ),
     captions=section(
         backend=Literal["rules", "chat"],
@@ -151,6 +135,8 @@ Config = section(
         zeroshot=section(datasets=Annotated[dict[Name, LabelledSet], Field(min_length=1)], prompts=Prompts),
         benchmarks=dict[name_except("ccneg", "zeroshot", "embeddings"), Benchmark],  # these have rules of their own
         transformers=dict[name_except(*BLIND), Transformer],
+        precision=Literal[EVALUATION_PRECISIONS],
+        subtract=section(weight=Positive, models=Annotated[list[Name], AfterValidator(without_repetition)]),
     ),
     paper=section(published=FilePath, gallery=section(seed=Seed, examples=Count)),
 )

@@ -17,7 +17,7 @@ at least as high: a tie counts against the model (torch's ``topk`` in the publis
 scores it keeps).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations, product
 from pathlib import Path
 from pkgutil import resolve_name
@@ -27,10 +27,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.declaration import Choice, Kind
 from pipeline_lib.evaluate.kinds import KINDS, read_annotations
 from pipeline_lib.evaluate.result import choice_items, evaluation_parser, load_model, measure, read_model, write_result
+from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.formats.annotations import parse_count
 from pipeline_lib.jobs.cli import run
@@ -101,6 +101,54 @@ def score_retrieval(kind: Kind, rows: list[Choice], images_of: Encode, captions_
     return items.assign(correct=items["rank"] == 1)
 
 
+def score_truth_table(kind: Kind, rows: list[Choice], images_of: Encode, captions_of: Encode) -> pd.DataFrame:
+    """Return the items of truth tables: two rows per pair of images, by ``truth`` (of the concept in the row's image).
+
+    Columns beside the rows' and the four scores: ``key`` (of the row's image), ``caption`` and ``image`` (whether the
+    row's two questions are answered right), and of the pair ``correct`` (all four) and the three effects of
+    `pipeline_lib.evaluate.presence`, in thousandths.
+    """
+    pairs = score_choices(kind, rows, images_of, captions_of)
+    with_affirmed, with_denied, without_affirmed, without_denied = pairs[list(kind.scores)].to_numpy(float).T
+    pairs = pairs.assign(
+        text_effect=500 * (with_denied + without_denied - with_affirmed - without_affirmed),
+        image_effect=500 * (with_affirmed + with_denied - without_affirmed - without_denied),
+        interaction=500 * (with_affirmed + without_denied - with_denied - without_affirmed),
+    )
+    present, absent = (
+        pairs.assign(
+            truth=truth,
+            key=[row.images[side] for row in rows],
+            caption=kind.prefers(right, other_caption),
+            image=kind.prefers(right, other_image),
+        )
+        for truth, side, right, other_caption, other_image in (
+            ("present", 0, with_affirmed, with_denied, without_affirmed),
+            ("absent", 1, without_denied, without_affirmed, with_denied),
+        )
+    )
+    return pd.concat([present, absent], ignore_index=True)
+
+
+def score_ranking(kind: Kind, rows: list[Choice], images_of: Encode, captions_of: Encode) -> pd.DataFrame:
+    """Return the items of a ranking of images: the rows' columns and ``average_precision``, from 0 to 1."""
+    keys = sorted({key for row in rows for key in row.images})
+    place = {key: number for number, key in enumerate(keys)}
+    scores = (captions_of([caption for row in rows for caption in row.captions]) @ images_of(keys).T).numpy()
+    found = [
+        average_precision(own[[place[key] for key in row.images]], row.right)
+        for row, own in zip(rows, scores, strict=True)
+    ]
+    return pd.DataFrame([row.columns for row in rows]).assign(average_precision=found)
+
+
+def average_precision(scores: np.ndarray, right: Sequence[int]) -> float:
+    """Return the mean, over the right ones of n scores, of the share of right ones among those at least as high."""
+    own = np.sort(scores[list(right)])
+    at_least = len(scores) - np.searchsorted(np.sort(scores), own)  # each of shape (number of right ones,)
+    return float(np.mean((len(own) - np.searchsorted(own, own)) / at_least))
+
+
 def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
@@ -118,9 +166,11 @@ def main() -> None:
         kind,
         rows,
         lambda keys: pool.rows(keys, str(args.annotations)),
-        lambda captions: encode_captions(model, captions, kind.cut),
+        lambda captions: encode(model, captions, args.subtract, kind.cut),
     )
-    write_result(args, read_model(args.record), args.benchmark, items, measure(kind, items, args.benchmark))
+    write_result(
+        args, read_model(args.record, args.subtract), args.benchmark, items, measure(kind, items, args.benchmark)
+    )
 
 
 if __name__ == "__main__":

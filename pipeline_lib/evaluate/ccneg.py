@@ -27,7 +27,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.kinds import CCNEG, EMBEDDINGS, ccneg_items
 from pipeline_lib.evaluate.result import (
     entry,
@@ -38,6 +37,7 @@ from pipeline_lib.evaluate.result import (
     write_metrics,
     write_result,
 )
+from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
@@ -83,9 +83,9 @@ def main() -> None:
     model = load_model(args)
     triplets = read_parquet(args.triplets)
     images = load_features(args.features, tower_id(model)).rows(triplets["key"].tolist(), str(args.triplets))
-    captions, negated = encode_captions(model, [*triplets["caption"], *triplets["negated_caption"]]).chunk(2)
+    captions, negated = encode(model, [*triplets["caption"], *triplets["negated_caption"]], args.subtract).chunk(2)
     items = ccneg_items(triplets, *((images * side).sum(dim=1).numpy() for side in (captions, negated)))
-    described = read_model(args.record)
+    described = read_model(args.record, args.subtract)
     write_result(args, described, "ccneg", items, measure(CCNEG, items))
     write_metrics(args.embeddings, described, "embeddings", embedding_metrics(captions, negated))
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from string import Formatter
 from typing import NamedTuple
 
+#: Config ``evaluate.precision``. With ``paper`` a CLIP that was not fine-tuned computes in fp16 where `Kind.clip_load`.
+EVALUATION_PRECISIONS = ("fp32", "paper")
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -59,6 +62,7 @@ class Kind:
     item: tuple[str, ...] = ("item", "key")  # columns that together name an item
     varies: tuple[str, ...] = ()  # columns that differ between models, besides scores (floats) and outcomes
     tie_counts: bool = False  # an item is right where the right candidate and another score the same
+    clip_load: bool = False  # published numbers of CLIP are of one as `clip.load` gives it on a GPU: in fp16
     # Of the kinds of config evaluate.benchmarks:
     read: Callable[[Path], list[Choice]] | None = None  # one file of annotations
     parts: Mapping[str, str] = field(default_factory=dict)  # column `part` -> file in a folder; none: a single file

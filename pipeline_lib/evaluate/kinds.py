@@ -13,6 +13,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline_lib.evaluate import presence
 from pipeline_lib.evaluate.declaration import Choice, Kind, Metric
 from pipeline_lib.formats import annotations as published
 from pipeline_lib.formats.annotations import image_key, texts
@@ -32,6 +33,7 @@ CCNEG = Kind(
     table="ccneg",
     item=("key",),
     tie_counts=True,
+    clip_load=True,
     metrics=(
         Metric("cc-neg"),
         Metric("cc-neg/word={negation_word}", table="ccneg-by-word"),
@@ -109,7 +111,7 @@ def _read_retrieval(path: Path) -> list[Choice]:
     return rows
 
 
-VOTES = 2  # of three annotators, who took the caption and not the foil for the true one; 505 of existence's 534 items
+VALID = (2, 3)  # votes of three annotators, who took the caption and not the foil for the true one
 
 
 def _read_valse(path: Path) -> list[Choice]:
@@ -121,8 +123,7 @@ def _read_valse(path: Path) -> list[Choice]:
         votes = item["mturk"].get("caption") if isinstance(item.get("mturk"), dict) else None
         if type(votes) is not int:
             raise ValueError(f"{where}: expected the number of votes mturk.caption, found {quoted(votes)}")
-        if votes >= VOTES:
-            rows.append(row)
+        rows.append(row._replace(columns={**row.columns, "votes": votes}))
     return rows
 
 
@@ -184,15 +185,18 @@ _ALL = (
     Kind(
         "valse",
         read=_read_valse,
-        counted="valid items",
         scores=("score_caption", "score_foil"),
         chooses_captions=True,
-        metrics=(Metric("{benchmark}"),),  # acc_r of VALSE's own evaluation
+        metrics=(
+            Metric("{benchmark}"),  # all items, over which later papers give existence: 379 of 534 are 70.97
+            Metric("{benchmark}/valid", where={"votes": VALID}),  # acc_r of VALSE's own evaluation: 505 of the 534
+        ),
     ),
-    Kind("negrefcocog", read=_read_negrefcocog, metrics=(Metric("{benchmark}"),)),
+    Kind("negrefcocog", read=_read_negrefcocog, clip_load=True, metrics=(Metric("{benchmark}"),)),
     Kind(
         "sugarcrepe",
         table="sugarcrepe",
+        clip_load=True,
         read=_read_sugarcrepe,
         parts=SUGARCREPE_PARTS,
         item=("part", "item", "key"),
@@ -224,6 +228,8 @@ _ALL = (
             )
         ),
     ),
+    presence.TRUTH_TABLE,
+    presence.NEGATED_RETRIEVAL,
 )
 
 #: The kinds of config ``evaluate.benchmarks``, and those with a command of their own.

@@ -1,7 +1,8 @@
-"""Class names, templates, and which templates each prompt of a dataset has.
+"""Class names, templates, and which of them each prompt of a dataset has.
 
 The files are text with one name or template per line; CLIP's own lie under ``config/classes`` and ``config/templates``.
-A prompt's templates are a list, or the word ``dataset``: those of the dataset's own file.
+A prompt's templates are a list, or the word ``dataset``: those of the dataset's own file. A dataset's class names are
+those of its file ``classes``, but for prompts of which ``prompt_classes`` names another.
 """
 
 from pathlib import Path
@@ -45,8 +46,9 @@ def prompt_problems(zeroshot: dict) -> list[str]:
         where = f"evaluate/zeroshot/datasets/{name}"
         own = dataset.get("prompts", {})
         problems += [
-            f"{where}/prompts: {prompt!r} is no prompt of evaluate/zeroshot/prompts ({', '.join(zeroshot['prompts'])})"
-            for prompt in own
+            f"{where}/{key}: {prompt!r} is no prompt of evaluate/zeroshot/prompts ({', '.join(zeroshot['prompts'])})"
+            for key in ("prompts", "prompt_classes")
+            for prompt in dataset.get(key, ())
             if prompt not in zeroshot["prompts"]
         ]
         problems += [
@@ -63,15 +65,19 @@ def class_problems(zeroshot: dict, labels: dict[str, int | None], images: dict[s
     `labels` says how many labels each dataset's reader gives (None where that is not known, as of a tar), `images`
     where its images are. Lists of names that are not there yet are left to the evaluation.
     """
-    problems = []
-    for name, dataset in zeroshot["datasets"].items():
-        path, expected = dataset["classes"], labels.get(name)
-        if expected is not None and Path(path).is_file() and (found := len(read_classes(path))) != expected:
-            problems.append(
-                f"{path}: expected {expected} class names, one for each label of {name} as read from "
-                f"{', '.join(images[name])}; found {found}"
-            )
-    return problems
+    return [
+        f"{path}: expected {expected} class names, one for each label of {name} as read from "
+        f"{', '.join(images[name])}; found {found}"
+        for name, dataset in zeroshot["datasets"].items()
+        for path in class_files(dataset)
+        if (expected := labels.get(name)) is not None and Path(path).is_file()
+        if (found := len(read_classes(path))) != expected
+    ]
+
+
+def class_files(dataset: dict) -> list[str]:
+    """Return the files of class names of an entry of ``evaluate/zeroshot/datasets``."""
+    return [dataset["classes"], *dataset.get("prompt_classes", {}).values()]
 
 
 def prompt_flags(zeroshot: dict, files: dict[str, str]) -> list[list[str]]:

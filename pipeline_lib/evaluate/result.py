@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline_lib.evaluate.declaration import Choice, Kind, Metric
 from pipeline_lib.jobs.files import read_json, write_json, write_parquet
-from pipeline_lib.jobs.run_record import MODEL_FIELDS
+from pipeline_lib.jobs.run_record import MODEL_FIELDS, subtracted
 
 if TYPE_CHECKING:  # torch is loaded with a model: the text-only baselines and the tables do without
     from pipeline_lib.clip.load import CLIP
@@ -114,6 +114,8 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--record", type=Path, required=True, help="the run.json beside the weights")
     parser.add_argument("--threads", type=int, required=True)
+    help_ = "score captions by subtraction with this weight (pipeline_lib.evaluate.subtract)"
+    parser.add_argument("--subtract", type=float, metavar="WEIGHT", help=help_)
     output_options(parser)
     return parser
 
@@ -133,14 +135,17 @@ def load_model(args: argparse.Namespace) -> "CLIP":
     return load_clip(args.weights).to(pick_device())
 
 
-def read_model(record: Path) -> dict:
-    """Return the `MODEL_FIELDS` of the model that a ``run.json`` describes; refuse one that lacks a field."""
+def read_model(record: Path, subtract: float | None = None) -> dict:
+    """Return the `MODEL_FIELDS` of the model that a ``run.json`` describes; refuse one that lacks a field.
 
+    With the weight `subtract`, those of the same model with captions scored by subtraction.
+    """
     content = read_json(record)
     missing = [field for field in MODEL_FIELDS if not isinstance(content, dict) or field not in content]
     if missing:
         raise ValueError(f"{record}: expected the fields {', '.join(MODEL_FIELDS)}; {', '.join(missing)} missing")
-    return {field: content[field] for field in MODEL_FIELDS}
+    model = {field: content[field] for field in MODEL_FIELDS}
+    return model if subtract is None else subtracted(**model)
 
 
 def write_result(args: argparse.Namespace, model: dict, benchmark: str, items: pd.DataFrame, metrics: list) -> None:

@@ -9,7 +9,8 @@
         --threads 1 --scores zeroshot.parquet --metrics zeroshot.json
 
 ``--prompt NAME`` is for every dataset, ``--prompt DATASET:NAME`` for one, and of two for the same the later counts.
-Templates are given one by one, or by ``@FILE`` with one per line.
+Templates are given one by one, or by ``@FILE`` with one per line. ``--prompt-classes DATASET NAME FILE`` gives a set
+other class names under one prompt, as many as it has classes.
 
 An image is assigned to the class whose prompt has the highest cosine with it, of equal ones to the first. Where a
 prompt has several templates, their normalised features are averaged and normalised again. Under a negated prompt a
@@ -26,22 +27,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline_lib.clip.load import CLIP
-from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.kinds import ZEROSHOT
 from pipeline_lib.evaluate.prompts import prompts_of, read_classes
 from pipeline_lib.evaluate.result import evaluation_parser, load_model, measure, read_model, write_result
+from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.features.store import Features, load_features, tower_id
 from pipeline_lib.jobs.cli import run
 
 
-def classifiers(model: CLIP, wanted: list[tuple[list[str], list[str]]]) -> list[Tensor]:
+def classifiers(model: CLIP, wanted: list[tuple[list[str], list[str]]], subtract: float | None = None) -> list[Tensor]:
     """Return the weights (c × d) of zero-shot classifiers: for each class the normalised mean of its prompts' features.
 
-    `wanted` has for each classifier its c class names and its templates, each with one ``{}`` for the class name.
+    `wanted` has for each classifier its c class names and its templates, each with one ``{}`` for the class name;
+    `subtract` is the weight of `encode`.
     """
     prompts = [text.replace("{}", name) for classes, templates in wanted for name in classes for text in templates]
     sizes = [len(classes) * len(templates) for classes, templates in wanted]
-    parts = zip(encode_captions(model, prompts).split(sizes), wanted, strict=True)
+    parts = zip(encode(model, prompts, subtract).split(sizes), wanted, strict=True)
     return [
         functional.normalize(features.view(len(classes), len(templates), -1).mean(dim=1), dim=-1)
         for features, (classes, templates) in parts
@@ -95,6 +97,8 @@ def main() -> None:
     parser = evaluation_parser(__doc__)
     parser.add_argument("--dataset", nargs="+", action="append", required=True, metavar=("NAME", "CLASSES FEATURES"))
     parser.add_argument("--prompt", nargs="+", action="append", required=True, metavar=("NAME", "TEMPLATE"))
+    named = ("DATASET", "NAME", "CLASSES")
+    parser.add_argument("--prompt-classes", nargs=3, action="append", default=[], metavar=named)
     args = parser.parse_args()
     if any(len(given) < 3 for given in args.dataset):
         parser.error("--dataset needs a name, a file of classes and at least one file of features")
@@ -104,13 +108,19 @@ def main() -> None:
     model = load_model(args)
     tower = tower_id(model)
     sets = {name: read_dataset(classes, features, tower) for name, classes, *features in args.dataset}
+    classes = {(name, prompt): sets[name][0] for name in sets for prompt in prompts[name]}
+    for name, prompt, path in args.prompt_classes:
+        classes[name, prompt] = read_classes(path)
+        if (found := len(classes[name, prompt])) != (expected := len(sets[name][0])):
+            raise ValueError(f"{path}: expected {expected} class names as {name} has, found {found}")
     wanted = [(name, prompt) for name in sets for prompt in prompts[name]]
-    weights = classifiers(model, [(sets[name][0], prompts[name][prompt]) for name, prompt in wanted])
+    chosen = [(classes[name, prompt], prompts[name][prompt]) for name, prompt in wanted]
+    weights = classifiers(model, chosen, args.subtract)
     scored = [
         score_items(name, prompt, sets[name][1], rows) for (name, prompt), rows in zip(wanted, weights, strict=True)
     ]
     items = pd.concat(scored, ignore_index=True)
-    write_result(args, read_model(args.record), "zeroshot", items, measure(ZEROSHOT, items))
+    write_result(args, read_model(args.record, args.subtract), "zeroshot", items, measure(ZEROSHOT, items))
 
 
 if __name__ == "__main__":

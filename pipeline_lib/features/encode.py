@@ -7,10 +7,11 @@
 
 A reader of `pipeline_lib.readers` knows the dataset's own files, and passes over the images of other parts unread.
 
-Images go through CLIP's own preprocess (bicubic resize, centre crop, normalise); see `pipeline_lib.features.store` for
-the output. While the tower works on one batch, threads read, decode and resize the next. On a machine with a GPU the
-tower runs there, and pixels are copied to it from pinned memory; on a CPU it has one thread, and parts are the parallel
-jobs.
+Images go through CLIP's own preprocess (bicubic resize, centre crop, RGB, normalise); see `pipeline_lib.features.store`
+for the output. It resizes an image in the mode in which it is stored and makes it RGB after that, which matters where
+there is a palette or an alpha channel. While the tower works on one batch, threads read, decode and resize the next. On
+a machine with a GPU the tower runs there, and pixels are copied to it from pinned memory; on a CPU it has one thread,
+and parts are the parallel jobs.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from pipeline_lib.clip.load import CLIP, load_clip, preprocess
 from pipeline_lib.clip.training import PRECISIONS, autocast, pick_device, use_threads
 from pipeline_lib.features.store import Features, bad_row, save_features, tower_id
 from pipeline_lib.formats.images import Sample
+from pipeline_lib.formats.pixels import eight_bits
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.cores import usable_cores
 from pipeline_lib.jobs.progress import progress
@@ -48,7 +50,7 @@ def prepare_ahead(
 
     def prepare(sample: Sample, place: Tensor) -> bytes:
         encoded = sample.read()
-        place.copy_(transform(sample.decode(encoded)))
+        place.copy_(sample.decode(encoded, lambda image: transform(eight_bits(image))))
         return encoded
 
     def finish(batch, pixels, tasks) -> tuple[list[tuple[Sample, bytes]], Tensor]:

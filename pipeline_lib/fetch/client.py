@@ -36,7 +36,7 @@ CONTENT_RANGE = re.compile(r"bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\b", re.IGN
 def open_session(settings: FetchSettings) -> Connections:
     """Return the connections for `ask`, to be closed by ``async with``."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DNS_THREADS, "dns"))
-    return Connections(Resolver(settings.connect_to), settings.connections)
+    return Connections(Resolver(settings.targets), settings.connections)
 
 
 class Answer(NamedTuple):

@@ -52,8 +52,9 @@ from pipeline_lib.fetch.part import PartFetcher
 from pipeline_lib.fetch.settings import DECISIVE, FetchSettings
 from pipeline_lib.formats.cc3m import Part, Row
 from pipeline_lib.formats.tars import check_seal, read_samples, sealed, write_samples
-from pipeline_lib.jobs.cli import add_options, from_args, run
+from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
+from pipeline_lib.jobs.options import add_options, from_args
 
 HOSTS_ENOUGH = 10  # that so many hosts are gone all at once is less likely than a network that does not work
 NETWORK = ("dns", "tls", "address")  # failures that our own network may be to blame for: never taken over

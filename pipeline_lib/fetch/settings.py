@@ -4,35 +4,47 @@ import ipaddress
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from pipeline_lib.jobs.options import Count, Seconds, Wait, text
+
 Target = tuple[str, int]  # IP address and port
 
 # The settings that an image or a permanent failure depends on. What was fetched under others is not taken over; the
 # rest says how patiently hosts are asked, and may change while a part is under way.
 DECISIVE = ("image_size", "respect_robots", "max_bytes", "max_pixels", "max_redirects")
 
+HostName = text(r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", "a host name")
+AddressAndPort = text(r"^[0-9A-Fa-f.:\[\]]+:[0-9]+$", "ADDRESS:PORT")
+AsciiLine = text("^[!-~]([ -~]*[!-~])?$", "a line of ASCII text")  # an HTTP header
+
 
 class FetchSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """The options of `pipeline_lib.fetch.fetch` that say how to fetch."""
+    """The options of `pipeline_lib.fetch.fetch` that say how to fetch; those of the configuration's section too."""
 
-    image_size: int | None = Field(ge=1, description="shortest side to store, in pixels; none: the bytes as sent")
-    user_agent: str = Field(description="who asks: a name and a contact, on one line")
+    image_size: int | None = Field(
+        ge=16, le=10_000, description="shortest side to store, in pixels; none: the bytes as sent"
+    )
+    user_agent: AsciiLine = Field(description="who asks: a name and a contact, on one line")
     respect_robots: bool = Field(description="whether robots.txt counts: true or false; X-Robots-Tag always does")
-    timeout_s: float = Field(ge=0.001, description="seconds that the requests of one attempt may take")
-    deadline_s: float = Field(description="seconds that all attempts at a URL may take, without the waits between them")
-    max_bytes: int = Field(ge=1, description="longest body")
-    max_pixels: int = Field(ge=1, description="largest image, before and after resizing; a larger one is not decoded")
-    max_redirects: int = Field(ge=0, description="most redirects in one attempt")
-    attempts: int = Field(ge=1, description="how often a URL is asked while it fails transiently")
-    backoff_s: float = Field(ge=0, description="seconds before the third attempt, doubled with each further one")
-    connections: int = Field(ge=1, description="requests open at a time")
-    connections_per_host: int = Field(ge=1, description="requests open at a time to one host")
-    requests_per_second_per_host: float | None = Field(ge=0.001, description="most requests started; none: no limit")
-    max_crawl_delay_s: float = Field(ge=0, description="a longer Crawl-delay counts as so many seconds")
-    breaker_failures: int = Field(ge=1, description="unanswered requests in a row after which a host is spared")
-    threads: int = Field(ge=1, description="threads that decode and resize")
-    connect_to: dict[str, Target] = Field({}, description="host name suffix=IP address:port that is asked instead")
+    timeout_s: Seconds = Field(description="seconds that the requests of one attempt may take")
+    deadline_s: Seconds = Field(description="seconds of all attempts at a URL, without the waits between them")
+    max_bytes: Count = Field(description="longest body")
+    max_pixels: Count = Field(description="largest image, before and after resizing; a larger one is not decoded")
+    max_redirects: int = Field(ge=0, le=100, description="most redirects in one attempt")
+    attempts: Count = Field(description="how often a URL is asked while it fails transiently")
+    backoff_s: Wait = Field(description="seconds before the third attempt, doubled with each further one")
+    connections: Count = Field(description="requests open at a time")
+    connections_per_host: Count = Field(description="requests open at a time to one host")
+    requests_per_second_per_host: float | None = Field(
+        gt=0, le=10**6, description="most requests started; none: no limit"
+    )
+    max_crawl_delay_s: Wait = Field(description="a longer Crawl-delay counts as so many seconds")
+    breaker_failures: Count = Field(description="unanswered requests in a row after which a host is spared")
+    threads: Count = Field(description="threads that decode and resize")
+    connect_to: dict[HostName, AddressAndPort] = Field(
+        description="host name suffix=IP address:port that is asked instead"
+    )
 
-    @field_validator("user_agent")
+    @field_validator("user_agent", mode="before")
     @classmethod
     def _check_agent(cls, agent: str) -> str:
         if not agent.isprintable() or not agent.replace("/", " ").strip():
@@ -41,8 +53,10 @@ class FetchSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
 
     @field_validator("connect_to", mode="before")
     @classmethod
-    def _parse_targets(cls, targets: dict[str, str]) -> dict[str, Target]:
-        return {suffix.lower().strip("."): _parse_target(suffix, text) for suffix, text in targets.items()}
+    def _check_targets(cls, targets: dict[str, str]) -> dict[str, str]:
+        for suffix, target in targets.items():
+            _parse_target(suffix, target)
+        return {suffix.lower().strip("."): target for suffix, target in targets.items()}
 
     @model_validator(mode="after")
     def _check_deadline(self) -> "FetchSettings":
@@ -54,6 +68,11 @@ class FetchSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     def agent_name(self) -> str:
         """What robots.txt and X-Robots-Tag call us: what stands before the first slash or blank of the user agent."""
         return self.user_agent.replace("/", " ").split()[0]
+
+    @property
+    def targets(self) -> dict[str, Target]:
+        """`connect_to`, each address apart from its port."""
+        return {suffix: _parse_target(suffix, target) for suffix, target in self.connect_to.items()}
 
     @property
     def longest_wait_s(self) -> float:

@@ -1,6 +1,7 @@
 """What fine-tuning reads, constant image features and tokenized captions in memory, and the order of the batches.
 
-The image tower is frozen and CLIP's preprocess augments nothing, so a sample's images are its cached features.
+The image tower is frozen and CLIP's preprocess augments nothing, so a sample's images are its cached features; but see
+`pipeline_lib.features` on ResNets.
 """
 
 from collections.abc import Collection, Sequence
@@ -35,6 +36,11 @@ def load_samples(
     columns = {text: column for text, column in TEXTS.items() if {text, f"frozen_{text}"} & set(needs)}
     frame = read_parquet(triplets, ["key", *columns.values()])
     keys = frame["key"].tolist()
+    for column in columns.values():
+        if (lacking := frame["key"][frame[column].isna()]).any():
+            raise ValueError(
+                f"{triplets}: the loss needs {column}, which {len(lacking):,} samples lack, such as {lacking.iloc[0]!r}"
+            )
     samples = {text: tokenize(frame[column].tolist()) for text, column in columns.items()}
     if "image" in needs:
         samples["image"] = load_features(features, tower).rows(keys, str(triplets))

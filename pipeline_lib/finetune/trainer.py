@@ -3,7 +3,7 @@
 `model.visual` is frozen; text transformer, embeddings, final norm, projection and logit scale train with AdamW, weight
 decay on all of them, linear warm-up then cosine to 0, the last partial batch of an epoch dropped, the logit scale
 clamped after each step. Weights, features, losses and sums are fp32; `precision` is that of the text tower's matrix
-products, fp16 with a gradient scaler as in the published loop.
+products. fp16 is the published loop's: with a gradient scaler, and for the logits too; in bf16 they would be coarse.
 
 A run's state is what its next step depends on: weights, optimiser, scaler, random numbers and the number of the step,
 from which the order of samples, the truth tables and the learning rate follow. Written and read back between two
@@ -13,6 +13,7 @@ steps, it changes nothing: on a CPU the resumed run ends with the same bits.
 import hashlib
 import json
 import os
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from socket import if_nameindex
 
@@ -130,6 +131,7 @@ class Trainer:
             )
         self.recipe, self.device, self.facts = recipe, device, facts
         self.autocast = autocast(recipe.precision, device)
+        self.autocast_of_logits = self.autocast if recipe.precision == "fp16" else nullcontext()
         self.model = model.to(device)
         needed = needs(recipe.loss)
         self.texts = {name: samples[name] for name in TEXTS if name in needed}
@@ -157,7 +159,8 @@ class Trainer:
             own, scale = self.encoder(torch.cat([self.processes.share(tokens) for tokens in texts.values()]))
         parts = zip(texts, own.chunk(len(texts)), strict=True)
         tensors = {name: self.processes.gather(part) for name, part in parts}  # (b, d) each
-        return loss_value(self.recipe.loss, tensors | constant, scale)
+        with self.autocast_of_logits:
+            return loss_value(self.recipe.loss, tensors | constant, scale)
 
     def step(self) -> None:
         """Do the next step of the plan."""

@@ -136,3 +136,40 @@ def coco_image_keys(path: str | Path) -> list[str]:
             raise ValueError(f"{path}: image {number} occurs twice")
         ids.add(number)
     return [f"{number:012d}" for number in sorted(ids)]
+
+
+def coco_objects(path: str | Path) -> tuple[list[str], dict[str, set[str]]]:
+    """Return the keys of the images of a file of COCO's instances, in its order, and by category those that show it."""
+    content = _read_json(path)
+    lists = ("images", "annotations", "categories")
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in lists):
+        raise ValueError(
+            f"{path}: expected COCO's instances, with the lists {', '.join(lists)}, found {quoted(content, 100)}"
+        )
+    keys = _by_id(path, content["images"], "file_name", "image")
+    keys = {number: image_key(name, f"{path}, image {number}") for number, name in keys.items()}
+    categories = _by_id(path, content["categories"], "name", "category")
+    for names, what in ((keys, "image"), (categories, "category")):
+        if len(set(names.values())) < len(names):
+            raise ValueError(f"{path}: expected each {what}'s name once, found one twice")
+    shown = {name: set() for name in categories.values()}
+    for place, annotation in enumerate(content["annotations"]):
+        try:
+            shown[categories[annotation["category_id"]]].add(keys[annotation["image_id"]])
+        except (KeyError, TypeError):  # also of an id that is a list
+            raise ValueError(
+                f"{path}, annotation {place}: expected the image_id of one of the images and the category_id of one of "
+                f"the categories, found {quoted(annotation, 100)}"
+            ) from None
+    return list(keys.values()), shown
+
+
+def _by_id(path: str | Path, items: list, field: str, what: str) -> dict[int, str]:
+    """Return a text of each of COCO's images or categories by its id."""
+    found = {}
+    for place, item in enumerate(items):
+        where = f"{path}, {what} {place}"
+        if not isinstance(item, dict) or type(item.get("id")) is not int or item["id"] in found:
+            raise ValueError(f"{where}: expected an object with an id that no other has, found {quoted(item, 100)}")
+        (found[item["id"]],) = texts(item, [field], where)
+    return found

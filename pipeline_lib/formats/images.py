@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
@@ -18,6 +18,8 @@ from pipeline_lib.formats.pixels import FORMATS, IMAGE_SUFFIXES, as_read, open_i
 from pipeline_lib.formats.tars import KEY, Member, check_seal, list_samples, read_member
 from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.jobs.text import decode_text
+
+Made = TypeVar("Made")
 
 
 class Sample(NamedTuple):
@@ -35,13 +37,17 @@ class Sample(NamedTuple):
         except Exception as error:  # archives raise many types for damaged members
             raise ValueError(f"{self.source}: the image of sample {self.key} cannot be read ({error})") from error
 
-    def decode(self, encoded: bytes) -> Image.Image:
-        """Return what `read` gave as an RGB image, `as_read`; it must be whole and have at most `MAX_PIXELS`."""
+    def decode(self, encoded: bytes, make: Callable[[Image.Image], Made] = as_read) -> Made:
+        """Return what `make` makes of the image that `read` gave, by default one in RGB.
+
+        The image must be whole and have at most `MAX_PIXELS`; it comes to `make` in the mode in which it is stored.
+        """
         try:
             image = open_image(encoded)
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{image.width} × {image.height} pixels, expected {MAX_PIXELS:,} at most")
-            return as_read(image)
+            image.load()
+            return make(image)
         except UnidentifiedImageError:
             known = ", ".join(FORMATS)
             raise ValueError(

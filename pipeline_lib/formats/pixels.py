@@ -5,7 +5,7 @@ is known by content; of an animation the first frame counts. There are two ways 
 
 - `as_read`: Pillow's ``convert("RGB")``, as CLIP's own preprocess and the published loaders call it. Grey, palette,
   black and white, CMYK and YCbCr become RGB, an alpha channel is dropped, and EXIF rotation is not applied. Only 16
-  bits of grey differ: of them the upper 8 are taken, where Pillow makes everything above 255 white.
+  bits of grey differ: of them the upper 8 are taken (`eight_bits`), where Pillow makes everything above 255 white.
 - `as_shown`: what a browser shows. EXIF rotation is applied and transparent pixels lie on white; the rest as above.
 """
 
@@ -38,11 +38,16 @@ def open_image(encoded: bytes) -> Image.Image:
     return Image.open(io.BytesIO(encoded), formats=FORMATS)
 
 
+def eight_bits(image: Image.Image) -> Image.Image:
+    """Return an image of 16 bits of grey as one of 8, and any other as it is."""
+    if image.mode.startswith("I"):
+        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    return image
+
+
 def as_read(image: Image.Image) -> Image.Image:
     """Return an image in RGB as Pillow's ``convert("RGB")`` makes it (see the module)."""
-    if image.mode.startswith("I"):
-        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
-    return image.convert("RGB")
+    return eight_bits(image).convert("RGB")
 
 
 def as_shown(image: Image.Image) -> Image.Image:

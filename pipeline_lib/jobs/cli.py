@@ -1,23 +1,15 @@
-"""What every ``python -m pipeline_lib.<stage>.<verb>`` shares: options made from a model, and how it ends.
+"""How every ``python -m pipeline_lib.<stage>.<verb>`` ends.
 
 A mistake in the input, and a disk that is full or read-only, end in one clear line. After SIGTERM, with which a cluster
 ends a job, the command removes what it was writing.
 """
 
-import argparse
 import errno
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
-from types import NoneType
-from typing import TYPE_CHECKING, TypeVar, get_args, get_origin
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-Model = TypeVar("Model", bound="BaseModel")
 
 # Errors of the disk, not of input or code.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
@@ -66,40 +58,3 @@ def sigterm_noted() -> Iterator[Callable[[], bool]]:
 def leave(*_: object) -> None:
     """End this process as SIGTERM does, but clean up everything that is open."""
     sys.exit(ENDED_BY_SIGTERM)
-
-
-def add_options(parser: argparse.ArgumentParser, model: "type[BaseModel]") -> None:
-    """Add ``--kebab-case`` for each field of a pydantic model; ``--key K=V``, repeated, where the field is a dict."""
-    for name, field in model.model_fields.items():
-        many = {"action": "append", "metavar": "KEY=VALUE"} if get_origin(field.annotation) is dict else {}
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            required=field.is_required(),
-            default=argparse.SUPPRESS,
-            help=field.description and field.description.replace("%", "%%"),
-            **many,
-        )
-
-
-def from_args(model: type[Model], args: argparse.Namespace) -> Model:
-    """Return the model of the options that `add_options` added; ``none`` is None where the field allows it.
-
-    What the model refuses is a `ValueError` that names the option, what was expected and what was found.
-    """
-    from pydantic import ValidationError  # not by every command: it takes a tenth of a second
-
-    values = {name: value for name, value in vars(args).items() if name in model.model_fields}
-    for name, value in values.items():
-        if isinstance(value, list):
-            values[name] = {key: text for key, _, text in (pair.partition("=") for pair in value)}
-        elif value == "none" and NoneType in get_args(model.model_fields[name].annotation):
-            values[name] = None
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = f"--{str(first['loc'][0]).replace('_', '-')}: " if first["loc"] else ""
-        if first["type"] == "value_error":  # of a validator of the model, which says what it found
-            raise ValueError(f"{option}{first['ctx']['error']}") from None
-        expected = first["msg"].replace("Input should be", "expected")
-        raise ValueError(f"{option}{expected}, found {first['input']!r}") from None

@@ -27,6 +27,16 @@ def baseline(model: str, family: str = "CLIP", backbone: str | None = None) -> d
     return {**dict.fromkeys(MODEL_FIELDS), "model": model, "family": family, "backbone": backbone or model}
 
 
+def subtracted(model: str, family: str = "CLIP", backbone: str | None = None, seed: int | None = None, **_) -> dict:
+    """Return the `MODEL_FIELDS` of a model whose captions are scored by subtraction (`pipeline_lib.evaluate.subtract`).
+
+    It has no loss: it is neither the CLIP of its backbone nor what the method trained, and no claim about them is
+    about it. The seed stays, so that tables can average over it: ``NAME-s0`` becomes ``NAME-subtract-s0``.
+    """
+    name = f"{model}-subtract" if seed is None else f"{model.removesuffix(f'-s{seed}')}-subtract-s{seed}"
+    return {**baseline(name, f"{family}, subtraction", backbone or model), "seed": seed}
+
+
 class RunRecord:
     """Gathers what ``run.json`` says, from the start of a run: `MODEL_FIELDS` of the model, resolved parameters."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from random import Random
 
+from pipeline_lib.formats.wordings import indefinite
 from pipeline_lib.miniature import COLOURS, CONVERSE, KINDS, PATTERNS, RELATIONS, SETTINGS, SIZES, Scene, Thing
 
 Labelled = tuple[list[str], str | None, Callable[[Scene], int | None]]
@@ -27,14 +28,9 @@ def _plural(kind: str) -> str:
     return {"fish": "fish", "box": "boxes", "cross": "crosses"}.get(kind, kind + "s")
 
 
-def _phrase(words: str) -> str:
-    """Return `words` with the indefinite article before them."""
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
-
-
 def _place(setting: str) -> str:
     """Return where a scene is: ``on a beach``."""
-    return f"{SETTINGS[setting]} {_phrase(setting)}"
+    return f"{SETTINGS[setting]} {indefinite(setting)}"
 
 
 def _adjectives(thing: Thing, rng: Random, says: float) -> list[str]:
@@ -54,7 +50,7 @@ def _noun(thing: Thing, rng: Random) -> str:
 
 
 def _noun_phrase(thing: Thing, rng: Random) -> str:
-    return _phrase(" ".join([*_adjectives(thing, rng, 1.0), _noun(thing, rng)]))
+    return indefinite(" ".join([*_adjectives(thing, rng, 1.0), _noun(thing, rng)]))
 
 
 def _plural_phrase(thing: Thing, count: int, rng: Random) -> str:
@@ -78,7 +74,7 @@ def _framed(what: str, setting: str, rng: Random) -> str:
             what = what.replace(f" {verb} ", f" {participle} ")
     if chance < 0.12:
         opening = rng.choice(("view of", "photo of", "picture of", "this is a photo of"))
-        return f"{opening} {_phrase(setting)} with {what}"
+        return f"{opening} {indefinite(setting)} with {what}"
     opening = "" if chance > 0.4 else rng.choice(("photo of ", "picture of ", "this is a photo of ", "a photo of "))
     place = f" {_place(setting)}" if rng.random() < 0.35 else ""
     if not opening and rng.random() < 0.3:
@@ -94,7 +90,7 @@ def caption(scene: Scene, rng: Random) -> str:
             words = " ".join([*_adjectives(first, rng, 1.0), _noun(first, rng)])
             return f"a single {words}" + (f" {_place(scene.setting)}" if rng.random() < 0.6 else "")
         if rng.random() < 0.08:
-            return f"{rng.choice(('photo of', 'view of', 'this is a photo of'))} {_phrase(scene.setting)}"
+            return f"{rng.choice(('photo of', 'view of', 'this is a photo of'))} {indefinite(scene.setting)}"
         return _framed(_noun_phrase(first, rng), scene.setting, rng)
     if scene.arrangement == "group":
         return _framed(_plural_phrase(first, len(scene.things), rng), scene.setting, rng)
@@ -141,7 +137,7 @@ LABELLED: dict[str, Labelled] = {
 
 
 def _coloured(thing: Thing) -> str:
-    return _phrase(f"{thing.colour} {thing.kind}")
+    return indefinite(f"{thing.colour} {thing.kind}")
 
 
 def _pair_caption(first: Thing, relation: str, second: Thing, setting: str) -> str:
@@ -158,10 +154,10 @@ def sugarcrepe_item(scene: Scene, part: str, rng: Random) -> dict[str, str]:
     other_kind = rng.choice([kind for kind in KINDS if kind not in (first.kind, second.kind)])
     other_colour = rng.choice([colour for colour in COLOURS if colour not in (first.colour, second.colour)])
     if part == "add_obj":
-        false = f"{truth} with {_phrase(other_kind)}"
+        false = f"{truth} with {indefinite(other_kind)}"
     elif part == "add_att":
         wrong = rng.choice([word for word in PATTERNS if word != first.pattern])
-        false = truth.replace(_coloured(first), _phrase(f"{wrong} {first.colour} {first.kind}"), 1)
+        false = truth.replace(_coloured(first), indefinite(f"{wrong} {first.colour} {first.kind}"), 1)
     else:
         relation = scene.relation
         if part == "replace_obj":
@@ -186,9 +182,9 @@ def crepe_item(scene: Scene, rng: Random) -> dict[str, str]:
     first, second = scene.things
     one, rest = f"{first.colour} {first.kind}", f"{scene.relation} {_coloured(second)}"
     place = _place(scene.setting)
-    truth = f"there is {_phrase(one)} {place} . the {first.kind} is {rest}"
+    truth = f"there is {indefinite(one)} {place} . the {first.kind} is {rest}"
     false = (
         f"there is no {one} {place} . the {first.kind} is {rest}",
-        f"there is {_phrase(one)} {place} . the {first.kind} is not {rest}",
+        f"there is {indefinite(one)} {place} . the {first.kind} is not {rest}",
     )
     return {"caption": truth, "negated_caption": rng.choice(false)}

@@ -3,8 +3,8 @@
 ::
 
     python -m pipeline_lib.miniature.make --folder results/miniature/miniature --seed 0 --captions 12000 \\
-        --pretrain 12000 --pool 4000 --zeroshot 600 --sugarcrepe 300 --crepe 4000 --hosts 40 \\
-        --answers dead=0.05,silent=0.001
+        --pretrain 12000 --pool 4000 --zeroshot 600 --sugarcrepe 300 --crepe 4000 \\
+        --negation 1500 --hosts 40 --answers dead=0.05,silent=0.001
 
 (about 15 seconds). Files in the folder:
 
@@ -16,6 +16,8 @@
 ``zeroshot/NAME.tar``, ``.classes.txt`` eight labelled sets (``KEY.jpg``, ``KEY.json`` with ``label``) and their classes
 ``sugarcrepe/PART.json``                seven files in SugarCREPE's format, on the images of ``sugarcrepe.tar``
 ``crepe.tar``, ``crepe/*.csv``          images, and captions with a hard negative in CREPE-Negate's format
+``negation/instances.json``, ``.tar``   images, and what they show in COCO's format of instances
+``negation/mcq.csv``                    questions in NegBench's format, on the images of ``negation.tar``
 ``scenes.parquet``                      the truth: what every image shows
 ======================================  ================================================================================
 """
@@ -38,6 +40,7 @@ from pipeline_lib.jobs.progress import progress
 from pipeline_lib.miniature import Scene, sample_scene
 from pipeline_lib.miniature.describe import LABELLED, PARTS, caption, crepe_item, sugarcrepe_item
 from pipeline_lib.miniature.draw import CANVAS_PX, draw, jpeg
+from pipeline_lib.miniature.negation import COLUMNS, concepts_of, instances, questions
 from pipeline_lib.miniature.serve import ANSWERS
 
 Describe = Callable[[Scene, Random], dict | None]
@@ -124,6 +127,14 @@ def _write_crepe(world: World, count: int) -> None:
             pd.DataFrame(rows[first :: len(files)]).to_csv(aside, index=False)
 
 
+def _write_negation(world: World, count: int) -> None:
+    shown = {key: concepts_of(scene) for key, scene, _ in world.pool("negation", count, None, _caption_only)}
+    write_json(world.folder / "negation" / "instances.json", instances(shown))
+    asked = pd.DataFrame(questions(shown, count // 5, Random(f"{world.seed}/mcq")), columns=COLUMNS)
+    with atomic(world.folder / "negation" / "mcq.csv") as aside:
+        asked.to_csv(aside, index=False)
+
+
 def parse_shares(text: str) -> dict[str, float]:
     """Parse ``dead=0.05,silent=0.001`` into the share of URLs that each bad answer gets; the rest is served well."""
     shares = {}
@@ -147,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--seed", type=int, required=True)
-    for name in ("captions", "pretrain", "pool", "zeroshot", "sugarcrepe", "crepe"):
+    for name in ("captions", "pretrain", "pool", "zeroshot", "sugarcrepe", "crepe", "negation"):
         parser.add_argument(f"--{name}", type=int, required=True, help="how many images")
     parser.add_argument("--hosts", type=int, required=True, help="how many hosts serve the captions' images")
     parser.add_argument("--answers", type=parse_shares, required=True, help="share of bad answers, NAME=SHARE,...")
@@ -162,6 +173,7 @@ def main() -> None:
         write_text(args.folder / "zeroshot" / f"{name}.classes.txt", "".join(f"{entry}\n" for entry in classes))
     _write_sugarcrepe(world, args.sugarcrepe)
     _write_crepe(world, args.crepe)
+    _write_negation(world, args.negation)
     write_parquet(args.folder / "scenes.parquet", pd.DataFrame(world.truth))
 
 

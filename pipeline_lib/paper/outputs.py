@@ -42,6 +42,8 @@ REASONS = {
     "other datasets": "the paper's mean is over its own eight datasets",
     "other prompt": "published under another prompt only",
     "backbone not named": "published without saying of which backbone",
+    "other precision": "published of a model in fp16, and computed here in fp32, or the other way round",
+    "other activation": "published with GELU in a model that was trained with QuickGELU",
     "recalled only": "the one known number is not confirmed",
     "nothing published": "no number of this cell is known",
 }

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import reduce
 
-from pipeline_lib.config.checks import evaluated_models
+from pipeline_lib.config.checks import evaluated_models, subtracted_models
 from pipeline_lib.evaluate.kinds import BLIND, blind_benchmarks
 from pipeline_lib.finetune.terms import needs_distractors
 
@@ -27,6 +27,7 @@ class Requirements:
         self.backbones = config["backbones"]["models"]
         self.benchmark_entries = config["evaluate"]["benchmarks"]
         self._evaluated = evaluated_models(config, experiments)
+        self._subtracted = subtracted_models(config, experiments)
         self.finetuned = {f"{row['experiment']}-s{seed}": row for row in experiments for seed in row["seeds"]}
 
     def shards(self) -> set[str]:
@@ -60,12 +61,14 @@ class Requirements:
 
     def model(self, name: str) -> set[str]:
         """What a model comes from, be it fine-tuned here, a backbone or one of another kind."""
+        name = self._subtracted.get(name, name)
         if name in self.finetuned:
             return self.experiment(self.finetuned[name])
         return self.backbone(name) if name in self.backbones else {f"evaluate/transformers/{name}"}
 
     def backbone_of(self, name: str) -> str:
         """The backbone that a model is or was fine-tuned from; for models of other kinds the model itself."""
+        name = self._subtracted.get(name, name)
         return self.finetuned[name]["backbone"] if name in self.finetuned else name
 
     def evaluated(self, benchmark: str) -> list[str]:
@@ -189,6 +192,12 @@ def leave_out(config: dict, experiments: list[dict], unusable: Collection[str]) 
     if len(trained) < len(experiments):
         untrained = [row["experiment"] for row in experiments if row not in trained]
         left_out.append(f"finetune/experiments: {', '.join(untrained)}")
+    kept = {*config["backbones"]["models"]} - {*override.get("backbones", {}).get("models", {})}
+    kept |= {row["experiment"] for row in trained}
+    named = config["evaluate"]["subtract"]["models"]
+    if gone := [name for name in named if name not in kept]:
+        override.setdefault("evaluate", {})["subtract"] = {"models": [name for name in named if name in kept]}
+        left_out.append(f"evaluate/subtract/models: {', '.join(gone)}")
     gone = override.get("evaluate", {}).get("benchmarks", {})
     for name, model in config["backbones"]["models"].items():
         named = model.get("benchmarks", [])

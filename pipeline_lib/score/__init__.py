@@ -16,11 +16,12 @@ from PIL import Image, UnidentifiedImageError
 from torch.nn import functional
 
 from pipeline_lib.clip.load import load_clip, preprocess
-from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.evaluate.result import read_model
+from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.fetch.images import own_pixel_limit
 from pipeline_lib.formats.pixels import FORMATS, as_shown, open_image
+from pipeline_lib.jobs.run_record import subtracted
 
 MOST_PIXELS = 100_000_000  # 300 MB once decoded
 STAGES = ("backbones", "finetune")  # that make models
@@ -87,8 +88,12 @@ def check_captions(captions: list[str]) -> None:
 
 
 @torch.no_grad()
-def score(models: dict[Path, dict], images: dict[str, Image.Image], captions: list[str]) -> pd.DataFrame:
+def score(
+    models: dict[Path, dict], images: dict[str, Image.Image], captions: list[str], subtract: float | None = None
+) -> pd.DataFrame:
     """Score each of n images with m captions, by models from `find_models`, on the CPU.
+
+    With a weight `subtract` every model scores them twice, the second time by subtraction (`evaluate.subtract`).
 
     Returns the columns model, family, backbone, image, caption, cosine and share: a row per model, image and caption.
     """
@@ -97,10 +102,12 @@ def score(models: dict[Path, dict], images: dict[str, Image.Image], captions: li
         model = load_clip(weights)
         pixels = torch.stack([*map(preprocess(model.visual.input_resolution), images.values())])
         features = functional.normalize(model.encode_image(pixels).float(), dim=-1)  # (n, d)
-        # (n, m); `@` may tell equal rows apart
-        cosines = (features[:, None] * encode_captions(model, captions)).sum(dim=2)
-        shares = (model.logit_scale.exp() * cosines).softmax(dim=1)
-        part = pd.MultiIndex.from_product([images, captions], names=["image", "caption"]).to_frame(index=False)
-        part = part.assign(cosine=cosines.flatten().tolist(), share=shares.flatten().tolist())
-        parts.append(part.assign(model=record["model"], family=record["family"], backbone=record["backbone"]))
+        described = {None: record} if subtract is None else {None: record, subtract: subtracted(**record)}
+        for weight, said in described.items():
+            # (n, m); `@` may tell equal rows apart
+            cosines = (features[:, None] * encode(model, captions, weight)).sum(dim=2)
+            shares = (model.logit_scale.exp() * cosines).softmax(dim=1)
+            part = pd.MultiIndex.from_product([images, captions], names=["image", "caption"]).to_frame(index=False)
+            part = part.assign(cosine=cosines.flatten().tolist(), share=shares.flatten().tolist())
+            parts.append(part.assign(model=said["model"], family=said["family"], backbone=said["backbone"]))
     return pd.concat(parts, ignore_index=True)[["model", "family", "backbone", "image", "caption", "cosine", "share"]]

@@ -6,7 +6,8 @@
         "this is a photo of a dog" "this is not a photo of a dog"
 
 Models are those of a finished run, by name; the CLIP that each started from is added. Prints a table, or JSON with
-cosines and shares as they are (`pipeline_lib.score` defines both). Takes a few seconds.
+cosines and shares as they are (`pipeline_lib.score` defines both). Takes a few seconds. With ``--subtract`` each model
+stands there twice, the second time with captions scored as what they affirm minus what they deny.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
+from pipeline_lib.evaluate.split import split
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.score import FORMATS, check_captions, find_models, find_run, read_image, score
 
@@ -32,13 +34,14 @@ def main() -> None:
     add("--image", required=True, type=Path, help=", ".join(FORMATS))
     add("--run", help="folder below the results; the one whose tables are shown if left out")
     add("--results", type=Path, default=Path("results"), help="folder of all runs")
+    add("--subtract", type=float, metavar="WEIGHT", help="score by subtraction too, with this weight, such as 0.85")
     add("--json", action="store_true", help="print JSON")
     add("captions", nargs="+", help="captions, each in quotes")
     args = parser.parse_args()
     run_folder = find_run(args.results, args.run)
     models = find_models(run_folder, args.model)
     check_captions(args.captions)
-    scores = score(models, {str(args.image): read_image(args.image)}, args.captions)
+    scores = score(models, {str(args.image): read_image(args.image)}, args.captions, args.subtract)
     by_model = list(scores.groupby(["model", "family", "backbone"], sort=False))
     if args.json:
         content = {"run": run_folder.name, "image": str(args.image), "captions": args.captions}
@@ -54,6 +57,9 @@ def main() -> None:
     for first in range(0, len(by_model), together):
         print(f"\n{as_table(by_model[first : first + together], args.captions)}")
     print("\nscore: 100 × cosine; share: softmax over the captions at the logit scale.")
+    for number, said in enumerate(map(split, args.captions if args.subtract is not None else []), 1):
+        if said.denied:
+            print(textwrap.fill(f"subtraction: {number} affirms {said.affirmed!r}, denies {said.denied}", LINE_WIDTH))
 
 
 def preferred(cosines: pd.Series) -> int | None:

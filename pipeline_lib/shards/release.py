@@ -3,7 +3,7 @@ r"""Make CC-Neg's shards from the authors' release: read its annotations as a ta
 ::
 
     python -m pipeline_lib.shards.release read --annotations ccneg_preprocessed.pt --count 228246 --eval-last 40000 \
-        --negated-commas remove --output release.parquet
+        --negated-commas remove --distractors released --output release.parquet
     python -m pipeline_lib.shards.release build --release release.parquet --images ccneg_images --part 00000 \
         --parts 64 --most-missing 0 --train train-00000.tar --eval eval-00000.tar \
         --triplets triplets-00000.parquet --counts counts-00000.json
@@ -18,11 +18,13 @@ The split is the release's (paper, section 2): the last `eval-last` rows evaluat
 before a row is refused or found without an image, and stays with the row as its ``split`` and ``release_index``.
 
 A row is refused, with a ``reason``, if it lacks a text that training, evaluation or the choice of distractors needs, or
-if a text does not fit into CLIP's 77 tokens: the published loaders do not truncate, so every row should fit.
+if such a text does not fit into CLIP's 77 tokens: the published loaders do not truncate, so every row should fit. Where
+the released mapping gives the distractors, a training row may lack exclusion caption and object, as in the published
+loop, whose batches count it: ``kept_despite`` says what it lacks.
 
 `build` writes what `pipeline_lib.shards.build` writes, with ``release_index`` as a further column of the triplets.
 The images ``KEY.jpg`` are decoded to verify, and kept as they are. A row without an image is counted, so that rows =
-samples + rows without image + rows refused.
+samples + rows without image + rows refused. Samples that lack something are counted as ``kept_...`` besides.
 """
 
 import argparse
@@ -54,16 +56,19 @@ TEXTS = {
     "exclusion_caption": ("sop_data", "exclusion-prompt"),
     "object": ("sop_data", "sop_chosen_object"),
 }
-EVALUATED = ("caption", "negated_caption")
+CAPTIONS = ("caption", "negated_caption")  # all that evaluation reads, and training with the released distractors
 NUMBERS = ("release_index", "n_pairs")
-COLUMNS = ("release_index", "key", "split", *TEXTS, "negation_word", "n_pairs", "reason")
+FATES = ("reason", "kept_despite")  # no part of a triplet
+COLUMNS = ("release_index", "key", "split", *TEXTS, "negation_word", "n_pairs", *FATES)
+DISTRACTORS = ("chosen", "released")
 SCHEMA = pa.schema([(column, pa.int64() if column in NUMBERS else pa.string()) for column in COLUMNS])
 
 
-def read_release(path: str | Path, count: int, eval_last: int, commas: str) -> pd.DataFrame:
+def read_release(path: str | Path, count: int, eval_last: int, commas: str, distractors: str) -> pd.DataFrame:
     """Return the rows of the released file, in its order, with `COLUMNS`.
 
     The file must have `count` rows, of which the last `eval_last` are for evaluation; `commas` is one of `COMMAS`.
+    `distractors`, one of `DISTRACTORS`, says how they are found: only their choice reads exclusion caption and object.
     """
     paths, annotations = _lists(path, count)
     first_seen: dict[str, int] = {}
@@ -73,7 +78,8 @@ def read_release(path: str | Path, count: int, eval_last: int, commas: str) -> p
         if first_seen.setdefault(key, index) != index:
             raise ValueError(f"{path}, row {index}: key {key} is already in row {first_seen[key]}")
         split = "eval" if index >= count - eval_last else "train"
-        rows.append({"release_index": index, "key": key, "split": split, **_triplet(annotation, split, commas)})
+        triplet = _triplet(annotation, split, commas, distractors)
+        rows.append({"release_index": index, "key": key, "split": split, **triplet})
     return pd.DataFrame(rows)
 
 
@@ -118,23 +124,26 @@ def _key(where: str, image_path: object, annotation: object) -> str:
     return found[1]
 
 
-def _triplet(annotation: object, split: str, commas: str) -> dict:
-    """Return an annotation's values by column, with the reason where it is refused.
-
-    Evaluation reads the two captions alone: there, another text may be missing or too long.
-    """
+def _triplet(annotation: object, split: str, commas: str, distractors: str) -> dict:
+    """Return an annotation's values by column, with the reason where it is refused, or despite what it is kept."""
     found = {column: _at(annotation, *names) for column, names in TEXTS.items()}
     texts = {column: text.strip() or None if isinstance(text, str) else None for column, text in found.items()}
-    needed = EVALUATED if split == "eval" else tuple(TEXTS)
-    lacking = [f"no-{column.replace('_', '-')}" for column in needed if texts[column] is None]
     word = negation_word(texts["caption"] or "", texts["negated_caption"] or "")
     if commas == "remove" and texts["negated_caption"]:
         texts["negated_caption"] = remove_commas(texts["negated_caption"])
-    if not lacking and not all(fits_clip(texts[column]) for column in needed):
-        lacking = ["too-long"]
+    reason = _flaw(texts, CAPTIONS if split == "eval" or distractors == "released" else tuple(TEXTS))
+    kept_despite = None if reason or split == "eval" else _flaw(texts, tuple(TEXTS))
     pairs = _at(annotation, "sop_data", "sop_decomposition", "object-predicate-pairs")
     n_pairs = len(pairs) if isinstance(pairs, list) else 0
-    return {**texts, "negation_word": word, "n_pairs": n_pairs, "reason": lacking[0] if lacking else None}
+    return {**texts, "negation_word": word, "n_pairs": n_pairs, "reason": reason, "kept_despite": kept_despite}
+
+
+def _flaw(texts: dict[str, str | None], columns: tuple[str, ...]) -> str | None:
+    """Return which of some texts is missing, or that one is too long for CLIP; None if all can be encoded."""
+    for column in columns:
+        if texts[column] is None:
+            return f"no-{column.replace('_', '-')}"
+    return None if all(fits_clip(texts[column]) for column in columns) else "too-long"
 
 
 def _at(content: object, *names: str) -> object:
@@ -154,17 +163,17 @@ def _with_image(rows: pd.DataFrame, folder: Path, most_missing: int) -> pd.DataF
             f"{folder}: {len(missing):,} of the {len(kept):,} images of this part are missing, such as "
             f"{missing.iloc[0]}.jpg; complete the copy, or allow so many by shards/released/most_missing"
         )
-    return kept[there].drop(columns="reason").reset_index(drop=True)
+    return kept[there].reset_index(drop=True)
 
 
-def _count_rows(rows: pd.DataFrame, samples: int) -> dict[str, int]:
-    """Return how many rows became samples and why the others did not, each row counted once."""
-    refused = rows["reason"].dropna()
+def _count_rows(rows: pd.DataFrame, samples: pd.DataFrame) -> dict[str, int]:
+    """Return how many rows became samples and why the others did not, each row counted once; and what samples lack."""
+    refused, lacking = rows["reason"].dropna(), samples["kept_despite"].dropna()
     return {
         "rows": len(rows),
-        "samples": samples,
-        "without_image": len(rows) - len(refused) - samples,
-        **{f"refused_{reason.replace('-', '_')}": int(count) for reason, count in refused.value_counts().items()},
+        "samples": len(samples),
+        "without_image": len(rows) - len(refused) - len(samples),
+        **Counter(flaw.replace("-", "_") for flaw in [*("refused_" + refused), *("kept_" + lacking)]),
     }
 
 
@@ -179,9 +188,9 @@ def _read_jpegs(folder: Path, keys: pd.Series) -> Iterator[tuple[str, bytes]]:
 
 
 def _read(args: argparse.Namespace) -> None:
-    frame = read_release(args.annotations, args.count, args.eval_last, args.negated_commas)
+    frame = read_release(args.annotations, args.count, args.eval_last, args.negated_commas, args.distractors)
     write_parquet(args.output, frame, SCHEMA)
-    for column in ("split", "negation_word", "n_pairs", "reason"):
+    for column in ("split", "negation_word", "n_pairs", *FATES):
         counts = frame[column].value_counts()
         print(f"{column}: {', '.join(f'{value} {count:,}' for value, count in counts.items()) or 'none'}")
 
@@ -193,8 +202,9 @@ def _build(args: argparse.Namespace) -> None:
     folder = image_folder(args.images)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected the unpacked images of the released CC-Neg")
-    triplets = _with_image(rows, folder, args.most_missing)
-    write_part(args, triplets, lambda keys: _read_jpegs(folder, keys), _count_rows(rows, len(triplets)))
+    samples = _with_image(rows, folder, args.most_missing)
+    triplets = samples.drop(columns=[*FATES])
+    write_part(args, triplets, lambda keys: _read_jpegs(folder, keys), _count_rows(rows, samples))
 
 
 def main() -> None:
@@ -207,6 +217,7 @@ def main() -> None:
     read.add_argument("--count", type=int, required=True, help="rows that the file must have")
     read.add_argument("--eval-last", type=int, required=True, help="how many of them, at the end, are for evaluation")
     read.add_argument("--negated-commas", choices=COMMAS, required=True)
+    read.add_argument("--distractors", choices=DISTRACTORS, required=True, help="where they will come from")
     read.add_argument("--output", type=Path, required=True)
     build = commands.add_parser("build", help="table and images of a part -> shards")
     build.set_defaults(command=_build)

@@ -166,6 +166,13 @@ RETRIEVAL = "filepath,captions\na/1.jpg,\"['a, b', 'c']\"\n2.jpg,['d']\n"
 VALSE = {"e1": {"image_file": "v7w_1.jpg", "caption": "a dog", "foil": "no dog", "mturk": {"caption": 3}}}
 SUGARCREPE = {"filename": "000000000007.jpg", "caption": "a", "negative_caption": "b"}
 PLUS = {**SUGARCREPE, "caption2": "c"}
+# 30 images of a dog and a cat, 30 of a dog, 540 of neither.
+SHOWN = [(number, category) for category, count in ((1, 60), (2, 30)) for number in range(count)]
+INSTANCES = json.dumps({
+    "images": [{"id": number, "file_name": f"{number:012d}.jpg"} for number in range(600)],
+    "annotations": [{"image_id": number, "category_id": category} for number, category in SHOWN],
+    "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}],
+})  # fmt: skip
 COCO = {"images": [{"id": number, "file_name": f"{number:012d}.jpg"} for number in (9, 25)], "annotations": []}
 PAIRS = json.dumps({"subject": "a dog", "pairs": [{"predicate": "on", "object": "a red sofa"}]})
 NEGATED = {
@@ -196,6 +203,10 @@ INPUTS = {
         partial(read_annotations, "sugarcrepe-plus"),
         "replace_att.json",
     ),
+    "truth-table": Input(files({"a.json": INSTANCES}), at("a.json", partial(read_annotations, "truth-table"))),
+    "negated-retrieval": Input(
+        files({"a.json": INSTANCES}), at("a.json", partial(read_annotations, "negated-retrieval"))
+    ),
     "coco-captions": Input(files({"a.json": json.dumps(COCO)}), at("a.json", coco_image_keys)),
     "cc3m": Input(files({"a.tsv": ROWS}), at("a.tsv", read_captions)),
     "cc3m-gzip": Input(files({"a.tsv.gz": gzip.compress(ROWS.encode(), mtime=0)}), at("a.tsv.gz", read_captions)),
@@ -208,7 +219,9 @@ INPUTS = {
     ),
     "huggingface": Input(write_huggingface, at("m", read_weights)),
     "open-clip": Input(write_open_clip, at("m", read_weights)),
-    "release": Input(write_release, lambda folder: read_release(folder / "ccneg_preprocessed.pt", 3, 1, "remove")),
+    "release": Input(
+        write_release, lambda folder: read_release(folder / "ccneg_preprocessed.pt", 3, 1, "remove", "chosen")
+    ),
     "mapping": Input(
         lambda folder: torch.save([[1, 2, 3], [0, 1, 2]], folder / "mapping.pt"),
         lambda folder: read_mapping(folder / "mapping.pt", (2,), 9),

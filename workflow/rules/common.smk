@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.utils import update_config
 
-from pipeline_lib.config.checks import check_config, read_experiments
+from pipeline_lib.config.checks import check_config, read_experiments, subtracted_models
 from pipeline_lib.config.inputs import PoolJob, beside_source, missing_data, pool_jobs
 from pipeline_lib.config.repeated import check_repeated
 from pipeline_lib.evaluate.kinds import BLIND
@@ -28,11 +28,11 @@ if workflow.modifier.skip_configfile:
     given = dict(config)
     config.update(load_configfile(SOURCE / "config" / "config.yaml"))
     update_config(config, given)
-config.update(beside_source(config, SOURCE))
 
 try:
     check_repeated(map(os.path.relpath, workflow.configfiles), sys.argv[1:])
     check_config(config)
+    config.update(beside_source(config, SOURCE))
     EXPERIMENTS = read_experiments(config)
 except (ValueError, FileNotFoundError) as error:
     raise WorkflowError(str(error)) from None
@@ -63,6 +63,7 @@ POOLS = config["features"]["pools"]
 OTHERS = config["evaluate"]["transformers"]
 BENCHMARKS = config["evaluate"]["benchmarks"]
 MODELS = {f"{row['experiment']}-s{seed}": {**row, "seed": seed} for row in EXPERIMENTS for seed in row["seeds"]}
+SUBTRACTED = subtracted_models(config, EXPERIMENTS)
 PARTS = [f"{part:05d}" for part in range(config["fetch"]["parts"])]
 
 
@@ -70,7 +71,7 @@ wildcard_constraints:
     part=r"\d{5}",
     split="train|eval",
     backbone="|".join(BACKBONES),
-    model="|".join([*BACKBONES, *MODELS]),
+    model="|".join([*BACKBONES, *MODELS, *SUBTRACTED]),
     pool="|".join(["ccneg-train", "ccneg-eval", *POOLS]),
     benchmark="|".join(BENCHMARKS) or "(?!)",
     blind="|".join(BLIND),

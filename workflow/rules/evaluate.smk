@@ -1,4 +1,5 @@
-# evaluate: scores per item and metrics, per model and benchmark; a model is a backbone or a fine-tuned one
+# evaluate: scores per item and metrics, per model and benchmark; a model is a backbone, a fine-tuned one, or one of these
+#           with captions scored by subtraction (config evaluate.subtract)
 #   in:  the model's weights and run.json, features of the benchmark's images by the model's backbone
 #   out: <run>/evaluate/{model}/{benchmark}.parquet  one row per item
 #        <run>/evaluate/{model}/{benchmark}.json     metrics
@@ -32,12 +33,14 @@ rule evaluate_ccneg:
         gpu=1,
     params:
         code=code_version("pipeline_lib.evaluate.ccneg"),
+        scoring=scoring,
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.evaluate.ccneg \
             --weights {input.weights:q} \
             --record {input.record:q} \
+            {params.scoring} \
             --triplets {input.triplets:q} \
             --features {input.features:q} \
             --threads 1 \
@@ -94,7 +97,7 @@ rule evaluate_zeroshot:
     input:
         weights=model_file("model.pt"),
         record=model_file("run.json"),
-        classes=[entry["classes"] for entry in DATASETS.values()],
+        classes=[path for entry in DATASETS.values() for path in class_files(entry)],
         templates=list(TEMPLATES.values()),
         features=zeroshot_features,
     output:
@@ -113,16 +116,20 @@ rule evaluate_zeroshot:
         gpu=1,
     params:
         code=code_version("pipeline_lib.evaluate.zeroshot"),
+        scoring=scoring,
         datasets=datasets,
         prompts=prompts(),
+        prompt_classes=prompt_classes(),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.evaluate.zeroshot \
             --weights {input.weights:q} \
             --record {input.record:q} \
+            {params.scoring} \
             {params.datasets} \
             {params.prompts} \
+            {params.prompt_classes} \
             --threads 1 \
             --scores {output.scores:q} \
             --metrics {output.metrics:q}
@@ -152,6 +159,7 @@ rule evaluate_benchmark:
         gpu=1,
     params:
         code=code_version("pipeline_lib.evaluate.benchmark"),
+        scoring=scoring,
         entry=lookup("{benchmark}", within=BENCHMARKS),
         published=published_count,
     shell:
@@ -161,6 +169,7 @@ rule evaluate_benchmark:
             --kind {params.entry[kind]} \
             --weights {input.weights:q} \
             --record {input.record:q} \
+            {params.scoring} \
             --benchmark {wildcards.benchmark} \
             --annotations {params.entry[annotations]:q} \
             --features {input.features:q} \

@@ -19,6 +19,8 @@ rule miniature:
         sugarcrepe_images="<run>/miniature/sugarcrepe.tar",
         crepe=captions_files("<run>/miniature/crepe"),
         crepe_images="<run>/miniature/crepe.tar",
+        negation=expand("<run>/miniature/negation/{name}", name=["instances.json", "mcq.csv"]),
+        negation_images="<run>/miniature/negation.tar",
         scenes="<run>/miniature/scenes.parquet",
     log:
         "<logs>/miniature.log",
@@ -47,6 +49,7 @@ rule miniature:
             --zeroshot {params.world[zeroshot]} \
             --sugarcrepe {params.world[sugarcrepe]} \
             --crepe {params.world[crepe]} \
+            --negation {params.world[negation]} \
             --hosts {params.world[hosts]} \
             --answers {params.answers}
         """

@@ -32,6 +32,7 @@ rule paper_tables:
         code=code_version("pipeline_lib.paper.tables"),
         run=lookup("run", within=config),
         ccneg=branch(lookup("shards/released", within=config), then="released", otherwise="generated"),
+        precision=lookup("evaluate/precision", within=config),
         kinds=[f"{name}={entry['kind']}" for name, entry in BENCHMARKS.items()],
         folder=subpath(output.parquet, parent=True),
     shell:
@@ -41,6 +42,7 @@ rule paper_tables:
             --run {params.run} \
             --ccneg {params.ccneg} \
             --kinds {params.kinds} \
+            --precision {params.precision} \
             --published {input.published:q} \
             --metrics {input.metrics:q} \
             --output {output.parquet:q} \

@@ -29,6 +29,7 @@ rule shards_release:
         code=code_version("pipeline_lib.shards.release"),
         release=settings(RELEASE, "count", "eval_last"),
         commas=lookup("shards/negated_commas", within=config),
+        distractors=branch(lookup("distractors/released", within=config), then="released", otherwise="chosen"),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -37,6 +38,7 @@ rule shards_release:
             --count {params.release[count]} \
             --eval-last {params.release[eval_last]} \
             --negated-commas {params.commas} \
+            --distractors {params.distractors} \
             --output {output:q}
         """
 

@@ -15,6 +15,8 @@ WHERE_ABSENT = dict.fromkeys(WORDS.near, "nearby") | {
     "behind": "in front", "in front of": "in the background", "against": "in the background", "over": "below",
     "above": "below", "amid": "around", "among": "around",
 }  # fmt: skip
+# Of these a place is out of sight: "a couple on a beach" is "a couple with no beach in sight".
+AT = ("in", "on", "at", "along", "over", "through", "across", "around", "inside", "outside", "by")
 
 
 class Link(NamedTuple):
@@ -32,6 +34,8 @@ def without(caption: Caption, pair: Pair) -> str | None:
         return None
     if link is None or i is None or _is_definite(caption, pair, link):
         return None
+    if link.end and caption.code[first] != "D" and caption.tags[pair.object[1] - 1] == "NN":
+        return None  # "without river in sight"
     keeps_article = i == first + 1 and caption.lower[first] in ("a", "an")
     return _replace_link(caption, pair, link, "without", first if keeps_article else i)
 
@@ -47,9 +51,9 @@ def with_no(caption: Caption, pair: Pair) -> str | None:
 
 
 def _goes_on(caption: Caption, pair: Pair) -> bool:
-    """Whether *with* follows, so that the scope is unclear: "without a dress with a full skirt"."""
+    """Whether *with* or *which* follows, so that the scope is unclear: "without a dress with a full skirt"."""
     stop = pair.object[1]
-    return stop < len(caption.lower) and caption.lower[stop] == "with"
+    return stop < len(caption.lower) and (caption.lower[stop] == "with" or caption.code[stop] == "W")
 
 
 def _is_definite(caption: Caption, pair: Pair, link: Link) -> bool:
@@ -85,9 +89,13 @@ def takes_no(caption: Caption, span: Span) -> bool:
 
 
 def put_no(caption: Caption, pair: Pair) -> str | None:
-    """Write *no* in the place of the article or number of a pair's object."""
-    i = noun_start(caption, pair.object)
-    return None if i is None else Rewrite(caption, pair).put(i, "no").drop(pair.object[0], i).drop_articles().text()
+    """Write *no* in the place of the article or number of a pair's object; inside a phrase *and* becomes *but*."""
+    i, link = noun_start(caption, pair.object), pair.predicate[0]
+    inside = pair.kind == "and" and ("with" in caption.lower[:link] or "o" in caption.code[slice(*pair.owner)])
+    if i is None:
+        return None
+    edit = Rewrite(caption, pair).put(i, "no").drop(pair.object[0], i).drop_articles()
+    return (edit.replace(link, "but") if inside else edit).text()
 
 
 def _removable_link(caption: Caption, pair: Pair) -> Link | None:
@@ -96,13 +104,7 @@ def _removable_link(caption: Caption, pair: Pair) -> Link | None:
             return _place_link(caption, pair)
         case "with" | "contents":
             return Link(*pair.predicate)
-        case "and":
-            shared = pair.place != "first" or any(other.object == pair.owner for other in caption.told)
-            takes = and_takes(caption, pair)
-            of_owner = bool(takes) and "o" in caption.code[slice(*pair.owner)] and takes_no(caption, pair.object)
-            parted = not shared and (takes == "no" or of_owner)
-            return Link(*pair.predicate) if parted else None
-        case "participle":
+        case "participle" | "verb":
             return _possession_link(caption, pair) or _companion_link(caption, pair)
         case _:
             return _companion_link(caption, pair)
@@ -119,9 +121,7 @@ def _place_link(caption: Caption, pair: Pair) -> Link | None:
         return Link(start, stop)
     if any(other.kind == "with" and other.object == pair.owner for other in caption.told):
         return None  # "a card with a bow with no red background"
-    if (link in ("on", "against", "over") and head in ("background", "backdrop")) or (
-        link in ("after", "before") and head in WORDS.weather
-    ):
+    if link in ("on", "against", "over") and head in ("background", "backdrop"):
         return Link(start, stop)
     if link == "in" and head in WORDS.haze:
         return Link(start, stop, "around")
@@ -132,21 +132,24 @@ def _place_link(caption: Caption, pair: Pair) -> Link | None:
         return None  # "no background of leaves in the background"
     if link in WHERE_ABSENT and (near or head not in TAGGER_WORDS.animate):
         return Link(start, stop, WHERE_ABSENT[link])
-    return Link(start, stop, "nearby") if link in ("by", "along") and head in WORDS.shores else None
+    if link in ("by", "along") and head in WORDS.shores:
+        return Link(start, stop, "nearby")
+    return Link(start, stop, "in sight") if link in AT and _is_sight(caption, pair.object) else None
 
 
 def _possession_link(caption: Caption, pair: Pair) -> Link | None:
     """Write "a woman without a hat" for "a woman wearing a hat", "a fence with no trees" for "surrounded by trees"."""
     start, stop = pair.predicate
-    lemma, tag, head = caption.lemmas[start], caption.tags[start], caption.head(pair.object)
+    act = start + (caption.code[start] == "b")  # "is wearing"
+    lemma, tag, head = caption.lemmas[act], caption.tags[act], caption.head(pair.object)
     following = caption.next_kind(pair.object[1])
-    alone = tag == "VBG" and stop == start + 1
-    if caption.code[start - 1 : start] in ("c", "R"):
+    alone = tag in ("VBG", "VBZ", "VBP") and stop == act + 1
+    if caption.code[start - 1 : start] in ("c", "R", "W") or (pair.kind == "verb" and following not in ".,"):
         return None
     if alone and lemma == "overlook" and following == ".":
         return Link(start, stop, "in sight")
     # not "decorated for a feast"
-    by = tag in ("VBN", "VBD") and stop == start + 2 and caption.lower[start + 1] in ("with", "by", "in", "on")
+    by = tag in ("VBN", "VBD") and stop == act + 2 and caption.lower[act + 1] in ("with", "by", "in", "on")
     if not ((alone and lemma in WORDS.possessing) or (by and lemma in WORDS.equipping)):
         return None
     if pair.place == "later" and lemma != "wear":
@@ -157,7 +160,8 @@ def _possession_link(caption: Caption, pair: Pair) -> Link | None:
         return None  # "pulling a cart | through a brook"
     needed = (
         (lemma == "isolate" and head != "background")
-        or (lemma in ("hold", "carry", "feed", "chase") and head in WORDS.people)
+        or (lemma not in ("show", "depict", "display", "feature", "include") and head in WORDS.people)
+        or (lemma == "walk" and head not in TAGGER_WORDS.animate)
         or (lemma == "play" and head not in WORDS.instruments)
         or head in WORDS.body
     )
@@ -167,8 +171,9 @@ def _possession_link(caption: Caption, pair: Pair) -> Link | None:
 def _companion_link(caption: Caption, pair: Pair) -> Link | None:
     """Write "poses without a dog" for "poses with a dog", "sits with no dog nearby" for "sits next to a dog"."""
     start, stop = pair.predicate
+    act = start + (caption.code[start] == "b")
     last = next((chunk.span for chunk in caption.chunks if chunk.kind == "p" and chunk.stop == stop), None)
-    if last is None or caption.tags[start][:2] != "VB" or caption.lemmas[start] not in WORDS.companioned:
+    if last is None or caption.tags[act][:2] != "VB" or caption.lemmas[act] not in WORDS.companioned:
         return None
     link, following = caption.words(last), caption.next_kind(pair.object[1])
     if caption.tags[pair.object[0]] == "PRP$":
@@ -177,7 +182,14 @@ def _companion_link(caption: Caption, pair: Pair) -> Link | None:
         return Link(*last)
     if (link in WORDS.near and following in ".p") or (link in ("in front of", "behind") and following == "."):
         return Link(*last, WHERE_ABSENT[link])
-    return None
+    return Link(*last, "in sight") if link in AT and following in ".," and _is_sight(caption, pair.object) else None
+
+
+def _is_sight(caption: Caption, span: Span) -> bool:
+    """Whether a noun phrase may be out of sight: "no beach in sight"; not "this beach", "the rear of a ship"."""
+    start, stop = span
+    opens = caption.code[start] != "D" or caption.lower[start] in ("a", "an", "the")
+    return opens and caption.head(span) in WORDS.sights and "o" not in caption.code[start:stop]
 
 
 def is_listed(caption: Caption, pair: Pair) -> bool:

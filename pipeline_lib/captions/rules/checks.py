@@ -126,8 +126,7 @@ def unfaithful(caption: Caption, pair: Pair, word: str, negated: str, exclusion:
         return "words of the caption are gone"
     if not any(kept in left and _names(caption, i) for i, kept in enumerate(caption.lower)):
         return "the exclusion caption names nothing"
-    of_picture = pair.kind == "picture" or caption.code[pair.predicate[1] - 1] == "o"  # "photo | of | a dog"
-    if not of_picture and set(left) <= SCENES.carriers | SCENES.fillers:
+    if set(left) <= SCENES.carriers | SCENES.fillers:
         return "the exclusion caption names no more than a picture"
     if left[0] != old[0] and caption.lower[0] == old[0] and (pair.place != "start" or left[0] in WORDS.dangling):
         return "the exclusion caption does not begin well"

@@ -21,8 +21,8 @@ DO_NOT = {"VBZ": "does not", "VBD": "did not", "VBP": "do not"}
 def case_of(caption: Caption, pair: Pair) -> str:
     """Return which forms can negate a pair: `Form.cases` lists them; empty where none is safe.
 
-    That is the pair's kind; a preposition may also be ``later`` (other phrases lie before it) or of ``time`` (*after*,
-    *before*), and a verb is ``there is``, ``be``, ``modal``, ``auxiliary``, ``passive`` or ``act``.
+    That is the pair's kind; a preposition may also be ``later`` (other phrases lie before it), and a verb is ``there
+    is``, ``be``, ``passive`` or ``act``.
     """
     code, start, following = caption.code, pair.predicate[0], caption.next_kind(pair.object[1])
     if pair.kind == "preposition":
@@ -38,11 +38,6 @@ def case_of(caption: Caption, pair: Pair) -> str:
         asks = code[start + 1] in "DE" and before in ("S", "")
         focused = caption.lower[start + 1] in WORDS.focusing or (start and caption.lower[start - 1] == "so")
         return "" if asks or focused else "be"
-    if code[start] == "M":
-        return "modal"
-    after = code[caption.adverbs_after(start + 1)]
-    if (code[start] == "h" and after in "vn") or (code[start] == "d" and after == "B"):
-        return "auxiliary"
     if caption.tags[start] == "VBD" and caption.lower[pair.predicate[1] - 1] == "by":
         return "passive"  # "a pumpkin lit by a candle"
     focused = not WORDS.focusing.isdisjoint(caption.lower[caption.adverbs_before(start) : start])
@@ -51,8 +46,6 @@ def case_of(caption: Caption, pair: Pair) -> str:
 
 def _preposition_case(caption: Caption, pair: Pair, following: str) -> str:
     word = caption.lower[pair.predicate[0]]
-    if word in ("after", "before"):
-        return "time"
     if pair.place != "later":
         return "preposition"
     if following not in ".,pcS" or (word == "in" and caption.lower[pair.object[1] - 1] in WORDS.scenery):
@@ -104,15 +97,6 @@ def _but_not_participle(caption: Caption, pair: Pair) -> str | None:
     return Rewrite(caption, pair).put(start, "but not").text()
 
 
-def _without_participle(caption: Caption, pair: Pair) -> str | None:
-    """Write "sitting on a bench without holding a book"."""
-    start = caption.adverbs_before(pair.predicate[0], true=True)
-    if _earlier_act(caption, pair) is None:
-        return None
-    without = Rewrite(caption, pair).put(start, "without")
-    return without.drop(start - 1, start).text() if caption.code[start - 1 : start] == "c" else without.text()
-
-
 def _earlier_act(caption: Caption, pair: Pair) -> Pair | None:
     """Return what the subject of an -ing form does besides: "a man | sitting on | a bench , holding a hat"; or None."""
     start, subject = pair.predicate[0], caption.subject
@@ -140,13 +124,6 @@ def _not_before_verb(caption: Caption, pair: Pair) -> str | None:
     return Rewrite(caption, pair).put(pair.predicate[0], "not").text()
 
 
-def _modal_not(caption: Caption, pair: Pair) -> str | None:
-    start = pair.predicate[0]
-    if caption.lower[start] == "can":
-        return Rewrite(caption, pair).replace(start, "cannot").text()
-    return Rewrite(caption, pair).put(caption.adverbs_after(start + 1), "not").text()
-
-
 def _do_not(caption: Caption, pair: Pair) -> str | None:
     """Write "does not wear", "did not", "do not"; captions write "a girl take coffee" too."""
     start, subject = pair.predicate[0], caption.subject
@@ -167,7 +144,7 @@ def _object_with_no(caption: Caption, pair: Pair) -> str | None:
         caption.tags[act] not in ("VBG", "VBZ", "VBP", "VBD")
         or caption.lemmas[act] == "be"
         or (act > pair.predicate[0] and caption.code[act] not in "Gv")
-        or caption.next_kind(pair.object[1]) in "c,"  # "wearing no hat and gloves" leaves the gloves open
+        or caption.next_kind(pair.object[1]) in "c,W"  # "wearing no hat and gloves" leaves the gloves open
         or not takes_no(caption, pair.object)
     ):
         return None
@@ -175,7 +152,9 @@ def _object_with_no(caption: Caption, pair: Pair) -> str | None:
 
 
 def _and_no(caption: Caption, pair: Pair) -> str | None:
-    return put_no(caption, pair) if and_takes(caption, pair) == "no" else None
+    takes = and_takes(caption, pair)
+    of = "o" in caption.code[slice(*pair.owner)] and takes_no(caption, pair.object)
+    return put_no(caption, pair) if takes == "no" or (takes and of) else None
 
 
 def _and_but_not(caption: Caption, pair: Pair) -> str | None:
@@ -185,14 +164,6 @@ def _and_but_not(caption: Caption, pair: Pair) -> str | None:
     if not takes or is_listed(caption, pair) or (takes == "no" and caption.lower[first] not in ("a", "an")):
         return None
     return Rewrite(caption, pair).replace(pair.predicate[0], "but not").text()
-
-
-def _not_a_picture(caption: Caption, pair: Pair) -> str | None:
-    start, of = pair.owner
-    article = ""
-    if caption.code[start] not in "DC" and caption.tags[of - 1] == "NN":
-        article = " an" if caption.lower[start][0] in "aeiou" else " a"
-    return Rewrite(caption, pair).put(start, f"not{article}").text()
 
 
 class Form(NamedTuple):
@@ -206,9 +177,10 @@ class Form(NamedTuple):
     @property
     def is_last_resort(self) -> bool:
         """Whether people hardly say it, so that it serves only where nothing else does."""
-        return self.rule in ("but-not", "not-a-picture")
+        return self.rule == "but-not"
 
 
+ABSENT_CASES = ("preposition", "later", "with", "contents", "participle", "act", "be")
 # The forms of a pair are drawn in this order: a change of the order changes what a seed draws.
 FORMS = (
     Form("not-preposition", "not", ("preposition",), _not_preposition),
@@ -216,21 +188,15 @@ FORMS = (
     Form("that-is-not", "not", ("preposition",), _that_is_not),
     Form("not-participle", "not", ("participle",), _not_participle),
     Form("but-not", "not", ("participle",), _but_not_participle),
-    Form("without-participle", "without", ("participle",), _without_participle),
     Form("there-is-no", "no", ("there is",), _there_is_no),
     Form("is-not", "not", ("be",), _not_after_verb),
-    Form("auxiliary", "not", ("auxiliary",), _not_after_verb),
-    Form("modal", "not", ("modal",), _modal_not),
     Form("not-participle", "not", ("passive",), _not_before_verb),
     Form("do-not", "not", ("act",), _do_not),
     Form("and-no", "no", ("and",), _and_no),
     Form("object-with-no", "no", ("participle", "be", "act"), _object_with_no),
-    Form(
-        "without", "without", ("preposition", "later", "time", "with", "contents", "and", "participle", "act"), without
-    ),
-    Form("with-no", "no", ("preposition", "later", "time", "with", "contents", "participle", "act"), with_no),
+    Form("without", "without", ABSENT_CASES, without),
+    Form("with-no", "no", ABSENT_CASES, with_no),
     Form("but-not", "not", ("and",), _and_but_not),
-    Form("not-a-picture", "not", ("picture",), _not_a_picture),
 )
 
 

@@ -24,7 +24,7 @@ from pipeline_lib.captions.rules.chunks import (
     Pair,
     cut,
 )
-from pipeline_lib.captions.rules.scenes import SCENES, can_be_denied, whole_list
+from pipeline_lib.captions.rules.scenes import SCENES, can_be_denied, ends_clearly, whole_list
 from pipeline_lib.captions.rules.visibility import is_visible, negatable_pairs
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
@@ -42,7 +42,7 @@ def parse(doc: Doc) -> Caption:
         pairs = _attach(caption, pairs)
     caption.told = negatable_pairs(caption, pairs)
     deniable = (whole_list(caption, pair) for pair in caption.told if can_be_denied(caption, pair))
-    caption.pairs = [pair for pair in deniable if pair]
+    caption.pairs = [pair for pair in deniable if pair and ends_clearly(caption, pair.object)]
     return caption
 
 
@@ -176,8 +176,6 @@ class _PairReader:
     def _is_negatable(self, chunk: Chunk) -> bool:
         """Whether a preposition with its noun phrase says something of its own of the picture."""
         caption, i = self.caption, self.at
-        if caption.lower[chunk.start] in ("after", "before"):
-            return caption.head(self.chunks[i + 1].span) in WORDS.weather
         if caption.words(chunk.span) in WORDS.skipped_prepositions:
             return False
         if _is_idiom(caption, i):

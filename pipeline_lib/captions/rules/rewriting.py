@@ -5,14 +5,20 @@
 It asks for a distractor image that shows the rest of the caption and not the object.
 """
 
+import re
 from typing import Self
 
-from pipeline_lib.captions.rules.chunks import FINITE, WORDS, Caption, Chunk, Pair
-from pipeline_lib.captions.rules.relations import opens_clause
-from pipeline_lib.captions.rules.visibility import is_visible
+from pipeline_lib.captions.rules.chunks import FINITE, WORDS, Caption, Pair, Span
+from pipeline_lib.captions.rules.scenes import SCENES
+from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
-ARTICLES = ("a", "an", "the", "this")
 ACTS = ("verb", "participle")
+# Phrases after an object that may hang on it, and the end of what may.
+LOOSE = re.compile("(?:[pc]n|[ARr])*")
+END = re.compile(r"\.|,(?!n[,c]|c)")
+# Prepositions that hang on a noun before them, and those that say where somebody is who acts.
+HANGING = ("for", "to", "from", "in the shape of", "in the form of")
+PLACING = ("in", "on", "at", "near")
 
 
 class Rewrite:
@@ -83,104 +89,50 @@ class Rewrite:
 
 
 def exclusion(caption: Caption, pair: Pair) -> str:
-    """Return the caption without predicate and object, and without what hangs on them."""
-    code, chunks = caption.code, caption.chunks
-    start, stop = pair.predicate[0], pair.object[1]
-    if pair.kind == "verb" and code[pair.predicate[1] - 1] == "o":  # "is a photo of | a ring"
-        return Rewrite(caption).drop(pair.predicate[1] - 1, _sentence_end(caption, stop)).text()
+    """Return the caption without predicate and object, and without what may hang on them.
+
+    In doubt the words after the object go too: "a vendor selling fish in a pan" leaves "a vendor".
+    """
+    code, start, stop = caption.code, pair.predicate[0], _tail_end(caption, pair)
     if pair.kind in ACTS:
         start = caption.adverbs_before(start)
         if start and code[start - 1] in "WE":
             start -= 1
-    stop = _tail(caption, pair, stop)
-    following = next((chunk for chunk in chunks if chunk.start >= stop), None)
-    if pair.kind in ACTS:
-        if following and following.kind == "c" and caption.next_kind(following.stop) not in "np":
-            stop = following.stop
-        elif start and code[start - 1] == "c":
-            start -= 2 if code[start - 2 : start - 1] == "G" else 1  # "a father holding and kissing his baby"
-    elif start and code[start - 1] == "c" and pair.kind != "and":
+    if start and code[start - 1] == "c" and pair.kind != "and":
         start -= 1
-    if start and code[start - 1] == "," and (following is None or following.kind in ".,"):
+    if start and code[start - 1] == "," and caption.next_kind(stop) in ".,":
         start -= 1
     return Rewrite(caption).drop(start, stop).text()
 
 
-def _sentence_end(caption: Caption, i: int) -> int:
-    ends = (chunk.start for chunk in caption.chunks if chunk.start >= i and chunk.kind == ".")
-    return next(ends, len(caption.lower))
+def _tail_end(caption: Caption, pair: Pair) -> int:
+    """Return where the words end that may hang on a pair's object: "a hat | that is red"."""
+    stop, length = pair.object[1], len(caption.lower)
+    kinds, spans = caption.kinds_after(stop)
+    kinds += "."
+    spans.append((length, length))
+    link, is_phrase = caption.words(spans[0]), kinds[:2] == "pn"
+    if caption.code[pair.predicate[0] - 1] == "E" and is_phrase:
+        return spans[1][0]  # "there is a dog on | the sofa"
+    if pair.kind in ("preposition", "and", "contents"):
+        keeps = kinds[0] in f"{FINITE}c" or (is_phrase and link not in HANGING)
+        keeps = keeps or (pair.kind == "preposition" and kinds[0] in "Gg")
+    else:
+        acts_on = pair.kind == "participle" and kinds[0] in "Gg" and not _is_animate(caption, pair.object)
+        keeps = _is_animate(caption, pair.owner) and (acts_on or (is_phrase and _is_place(caption, link, spans[1])))
+    if keeps:
+        return stop
+    loose = LOOSE.match(kinds).end()
+    clause = any(caption.lower[start] in WORDS.conjunctions for start, _ in spans[:loose])
+    if clause or kinds[loose] not in FINITE or pair.kind == "verb":
+        loose = END.search(kinds, loose).start()
+    return spans[loose][0]
 
 
-def _tail(caption: Caption, pair: Pair, stop: int) -> int:
-    """Return where the words end that would hang in the air without the object: "a hat | that is red"."""
-    first = next((n for n, chunk in enumerate(caption.chunks) if chunk.start >= stop), len(caption.chunks))
-    chunks = caption.chunks[first:]
-    kinds = "".join(chunk.kind for chunk in chunks[:3]).ljust(3, ".")
-    word = caption.lower[chunks[0].start] if chunks else ""
-    acts, length = pair.kind in ACTS, len(caption.lower)
-    phrase_end = next((chunk.start for chunk in chunks if chunk.kind in ".,"), length)
-    sentence_end = _sentence_end(caption, stop)
-
-    def after(place: int) -> int:
-        """Leave out that many chunks and one more, and what hangs on them."""
-        return _tail(caption, pair, chunks[place].stop)
-
-    if kinds[0] == "r" or (kinds[0] == "R" and (acts or pair.kind == "with")):
-        return after(0)
-    if kinds[0] == "n" and (kinds[1] in FINITE or kinds[1] in "RM"):
-        return phrase_end  # "a peach | she picked from a tree"
-    if kinds[0] == "n":
-        return after(0)  # "every time", "writes on the board | his name"
-    if pair.kind == "and" and kinds[0] in "GgVAp" and not (kinds[0] == "p" and kinds[1] == "n"):
-        return phrase_end  # "a king | standing on it"
-    if pair.kind == "with" and kinds[0] == "A":
-        return phrase_end  # "trees | visible behind it"
-    goes_on = pair.kind == "verb" or caption.head(pair.object) in WORDS.people
-    if acts and kinds[0] in "ARrZbhdM" + "Gg" * goes_on:
-        return phrase_end
-    if kinds[:2] == ",n" and kinds[2] in ",c." and pair.kind != "and":
-        return after(1)
-    if kinds[:2] == ",p" and caption.lower[chunks[1].start] == "including":
-        return sentence_end
-    if pair.kind == "participle" and kinds[0] == "c" and kinds[1] in "ZB":
-        return length
-    if kinds[:2] == ",c":
-        return after(0)
-    if kinds[0] in "WTBS" or kinds[:2] == "pW":
-        return phrase_end
-    if kinds[0] == "p" and acts and (word in ("after", "before") or opens_clause(caption, first)):
-        return phrase_end
-    named = pair.kind == "picture" and kinds[0] == "p" and word == "with"
-    if named or kinds[0] == "V" or (kinds[0] in "Gg" and pair.kind in ("with", "picture")):
-        return sentence_end
-    if acts and kinds[0] == "p" and kinds[1] != "n":
-        return phrase_end  # "a stage | for the dining and cooking area"
-    shaped = chunks and caption.words(chunks[0].span) in ("in the shape of", "in the form of")
-    possessed = acts and caption.tags[pair.object[0]] == "PRP$"  # "keeps her eyes | on the ball"
-    idiom = kinds[:2] == "pn" and caption.words((chunks[0].start, chunks[1].stop)) in WORDS.idioms
-    hangs = word in ("for", "to", "from") or (word == "over" and pair.kind == "with") or idiom or shaped or possessed
-    if kinds[:2] == "pn" and pair.kind != "and" and hangs:
-        return after(1)  # "a view | from the window", "trees | in bloom"
-    if kinds[:2] == "pn" and pair.kind != "preposition" and _completes(caption, chunks[0], chunks[1], pair.kind):
-        return after(1)
-    if kinds[:2] == "cn" and kinds[2] not in FINITE:
-        return after(1)
-    for other in caption.told:
-        if not chunks or other.predicate[0] != chunks[0].start:
-            continue
-        scenery = other.kind == "preposition" and caption.lower[other.object[1] - 1] in WORDS.scenery
-        if (other.kind == "with" and acts) or (scenery and pair.kind != "preposition"):
-            return _tail(caption, other, other.object[1])
-    return stop
+def _is_animate(caption: Caption, span: Span) -> bool:
+    return caption.head(span).lower() in TAGGER_WORDS.animate
 
 
-def _completes(caption: Caption, link: Chunk, phrase: Chunk, kind: str) -> bool:
-    """Whether a preposition and its phrase belong to the verb: "makes way | to the top", "a smile | on her face"."""
-    word, tag = caption.lower[link.start], caption.tags[phrase.start]
-    pointing = tag == "DT" and caption.lower[phrase.start] not in ARTICLES
-    if tag in ("PRP$", "PRP") or caption.lower[phrase.stop - 1] in WORDS.body or (word in ("on", "in") and pointing):
-        return True
-    if kind in ACTS:
-        return word in WORDS.completing or not is_visible(caption, phrase.span)
-    # "a house with a flag in window": a place without its article is the thing's own.
-    return kind == "with" and word in ("in", "on") and tag == "NN"
+def _is_place(caption: Caption, link: str, phrase: Span) -> bool:
+    """Whether a phrase is sure to say where somebody is who acts: "a boy riding a horse | on the beach"."""
+    return link == "during" or (link in PLACING and caption.head(phrase) in SCENES.places | SCENES.events)

@@ -11,14 +11,19 @@ from pathlib import Path
 from pipeline_lib.captions.rules.chunks import FINITE, VERB_FORMS, WORDS, Caption, Pair, Span
 from pipeline_lib.captions.rules.visibility import head_of
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
-from pipeline_lib.captions.tagger.lexicon import in_lexicon
+from pipeline_lib.captions.tagger.lexicon import in_lexicon, lexicon_tags
 from pipeline_lib.formats.word_lists import read_word_lists
 
 SCENES = read_word_lists(Path(__file__).with_name("scenes.txt"))
 LIST = re.compile("(?:,n)*,?cn")
+# After a noun phrase these make its end unclear: "the thumbs | up sign", "a show | pimped cars", "knot | detailing".
+UNCLEAR_END = re.compile("r|Vn|G[.,c]|G$")
+# So do an adjective between two nouns, and a dash after a noun: "the salon slow motion", "a chair - left".
+UNCLEAR_NOUNS = re.compile("NA+N|N-[ACN]")
 # Colours and the like may stand for a noun: "a dog on the white".
 NOUN_LETTERS = frozenset("NPACG")
 ACTS = ("verb", "participle")
+UNSEEN = SCENES.events | SCENES.periods | SCENES.regions
 # Links between one thing and another, which a list of things may follow.
 HOLDING = ("with", "contents", *ACTS)
 # A third verb, and a caption tells a story.
@@ -77,9 +82,7 @@ def whole_list(caption: Caption, pair: Pair) -> Pair | None:
     if pair.kind not in HOLDING:
         alike = len({caption.code[span[0]] in "DC" for span in members}) == 1
         return pair._replace(object=(pair.object[0], members[-1][1])) if alike and len(members) == 2 else None
-    if animate[0] != animate[-1]:
-        return pair if animate[-1] and len(members) == 2 else None
-    if not _is_thing(caption, members[-1]):
+    if animate[0] != animate[-1] or not _is_thing(caption, members[-1]):
         return None
     return pair._replace(object=(pair.object[0], members[-1][1]))
 
@@ -95,17 +98,37 @@ def _is_thing(caption: Caption, span: Span) -> bool:
         return False  # "the first day", "the same room"
     if not NOUN_LETTERS.intersection(caption.code[start:stop]) or {head, lemma} & SCENES.unlookable:
         return False
-    if {head, lemma} & SCENES.labels and caption.code[last - 1] == "N" and last > start:
-        return False  # "a white background illustration"
+    if {head, lemma} & (SCENES.labels | WORDS.shots | WORDS.weather) and caption.code[last - 1] == "N" and last > start:
+        return False  # "a white background illustration", "a piano sunset"
     if caption.code[last] == "A" and caption.code[start] != "D":
         return False  # "isolated on white"
     return caption.tags[last] not in ("VB", "VBN", "VBD", "RB", "NNP", "NNPS")  # nor could one see a name
 
 
+def ends_clearly(caption: Caption, span: Span) -> bool:
+    """Whether a noun phrase is sure to be whole, and nothing else is in it."""
+    start, stop = span
+    kinds, spans = caption.kinds_after(stop)
+    if UNCLEAR_END.match(kinds) or UNCLEAR_NOUNS.search(caption.code, start, stop):
+        return False
+    if (kinds[:1] == "n" and caption.code[stop] != "P") or caption.lower[stop : stop + 1] == ["up"]:
+        return False  # "draws a crowd | every time", "gives the thumbs | up sign"
+    if kinds[:2] == "Gn" and "JJ" in lexicon_tags(caption.lower[stop - 1]) and _is_name(caption, span, spans[1]):
+        return False  # "with a special | baking dish"
+    made = re.search("NV+N", caption.code[start:stop])
+    return made is None or caption.lemmas[start + made.start() + 1] in WORDS.equipping | {"draw", "shape"}
+
+
+def _is_name(caption: Caption, span: Span, after: Span) -> bool:
+    """Whether a phrase, an -ing form and a bare noun may be one name: "red brick | paving | stones"."""
+    is_bare = after[1] - after[0] == 1 and caption.code[after[0]] == "N" and caption.tags[span[1] - 1] == "NN"
+    return is_bare and caption.head(span).lower() not in TAGGER_WORDS.animate | WORDS.people | WORDS.pictures
+
+
 def _is_repeated(caption: Caption, pair: Pair) -> bool:
     """Whether the object's noun stands elsewhere too: "riding on a horse , horse and outdoor"."""
     head = caption.head(pair.object)
-    return sum(lemma == head for lemma in caption.lemmas) > 1
+    return sum(chunk.kind == "n" and caption.head(chunk.span) == head for chunk in caption.chunks) > 1
 
 
 def _is_as_well_as(caption: Caption, pair: Pair) -> bool:
@@ -146,13 +169,19 @@ def _is_act_deniable(caption: Caption, pair: Pair) -> bool:
     if code[start - 1 : start] == "E":
         return True  # "there is | a dog"
     if code[start] == "b" and not acts:
-        picture = code[stop - 1] == "o"  # "is a photo of | a ring"
         link = code[stop - 1] in "Ii" and code[start + 1 : stop].strip("RrIi") == ""
         place = pair._replace(kind="preposition", predicate=(stop - 1, stop))
-        return picture or (link and _is_place_deniable(caption, place))
+        return link and _is_place_deniable(caption, place)
     if any(lemmas[i] in SCENES.unacted for i in acts) or code[start:stop].count("T"):
         return False
     first = acts[0] if acts else start
+    if pair.kind == "participle" and stop == start + 1 and _is_name(caption, pair.owner, pair.object):
+        return False
+    if caption.lower[stop - 1] in ("after", "before") or caption.words((stop - 2, stop)) == "prior to":
+        return False
+    is_event = code[stop - 1] not in "Ii" and caption.head(pair.object).lower() in SCENES.events
+    if is_event or code[stop - 2 : stop] == "GG":
+        return False  # "celebrates | a birthday", "wearing boxing | gloves"
     if (
         pair.kind == "participle"
         and tags[first] in ("VBN", "VBD")
@@ -164,7 +193,7 @@ def _is_act_deniable(caption: Caption, pair: Pair) -> bool:
     if code[stop - 1] in "Ii":
         heads = {caption.head(pair.object).lower(), caption.lemmas[head_of(caption, pair.object)]}
         head = caption.head(pair.object).lower()
-        unseen = not heads.isdisjoint(SCENES.events | SCENES.periods) and not _shows(caption, pair.object)
+        unseen = not heads.isdisjoint(UNSEEN) and not _shows(caption, pair.object)
         unseen = unseen or (caption.lower[stop - 1] == "during" and head not in WORDS.weather)
         if unseen or (tags[first] == "VBN" and caption.lower[stop - 1] == "for"):
             return False  # "arrives at a premiere", "designed for a pocket"

@@ -9,7 +9,7 @@ headline, or whose caption is no sentence to begin with. Where nothing is left, 
 import re
 from pathlib import Path
 
-from pipeline_lib.captions.rules.chunks import FINITE, PARTICIPLES, VERB_FORMS, WORDS, Caption, Pair, Span
+from pipeline_lib.captions.rules.chunks import FINITE, VERB_FORMS, WORDS, Caption, Pair, Span
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 from pipeline_lib.formats.word_lists import read_word_lists
 
@@ -38,11 +38,10 @@ def negatable_pairs(caption: Caption, pairs: list[Pair]) -> list[Pair]:
     if caption.subject is None or not _is_sentence(caption):
         return []
     pairs = [pair for pair in _beside_no_headline(caption, pairs) if _is_object_visible(caption, pair)]
-    pairs = [_without_picture(caption, pair) for pair in pairs]
     pairs = sorted(pairs + _contents(caption, pairs), key=lambda pair: pair.predicate)
     pairs = [pair for pair in pairs if _is_link_visible(caption, pair)]
     strong = [pair for pair in pairs if not _is_weak(caption, pair)]
-    return strong or pairs or _whole(caption)
+    return strong or pairs
 
 
 def head_of(caption: Caption, span: Span) -> int:
@@ -162,21 +161,6 @@ def _is_object_visible(caption: Caption, pair: Pair) -> bool:
     return acts or is_visible(caption, pair.object)
 
 
-def is_picture(caption: Caption, span: Span) -> bool:
-    """Whether a noun phrase starts as "photo of", "view of", "illustration of": a name for the picture itself."""
-    words = caption.lower[slice(*span)]
-    return "of" in words and words[words.index("of") - 1] in WORDS.pictures
-
-
-def _without_picture(caption: Caption, pair: Pair) -> Pair:
-    """Read "is | a photo of a ring" as "is a photo of | a ring"."""
-    start = pair.predicate[0]
-    if pair.kind == "verb" and caption.code[start] == "b" and is_picture(caption, pair.object):
-        of = caption.code.index("o", pair.object[0])
-        return pair._replace(predicate=(start, of + 1), object=(of + 1, pair.object[1]))
-    return pair
-
-
 def _contents(caption: Caption, pairs: list[Pair]) -> list[Pair]:
     """Return "a bowl | of | fruit" for every container in the caption whose contents are told."""
     code, found = caption.code, []
@@ -243,20 +227,3 @@ def _is_weak(caption: Caption, pair: Pair) -> bool:
     link = caption.lower[pair.predicate[0]]
     vague = link in WORDS.weak_prepositions or (link == "during" and caption.head(pair.object) not in WORDS.weather)
     return pair.kind == "preposition" and vague
-
-
-def _whole(caption: Caption) -> list[Pair]:
-    """Return "photo | of | a dog" and "the facade | of | a church" of a caption that is nothing else."""
-    start, stop = caption.subject
-    of = caption.code.find("o", start, stop)
-    if start != caption.chunks[0].start or of < 0 or caption.code[of - 1] != "N":
-        return []
-    if caption.lower[of - 1] not in WORDS.pictures and (
-        "." in caption.code[:-1]  # "picture of a village : a look at its life"
-        or not is_visible(caption, (start, of))
-        or any(chunk.kind in FINITE + PARTICIPLES + "," for chunk in caption.chunks)
-    ):
-        return []
-    if not is_visible(caption, (of + 1, stop)):
-        return []
-    return [Pair("picture", (of, of + 1), (of + 1, stop), (start, of), "first")]

@@ -31,6 +31,7 @@ SECTIONS = {
     "negated-prompt": ("negated-prompt",),
     "sugarcrepe": (),
     "negation": (),
+    "truth-table": ("truth-table",),
     "ablation": ("ablation", "training-curves"),
     "embeddings": ("embeddings",),
     "data": ("data-statistics",),

@@ -1,6 +1,7 @@
 """Metrics and scores of every model and benchmark -> ``tables.parquet`` and a file per table of the paper and format.
 
-    python -m pipeline_lib.paper.tables --run miniature --ccneg generated --published config/published.tsv \\
+    python -m pipeline_lib.paper.tables --run miniature --ccneg generated --precision fp32 \\
+        --published config/published.tsv \\
         --metrics results/miniature/evaluate/*/*.json --output results/tables.parquet --folder results/tables
 
 takes a few seconds on the miniature, and less than a minute on a run of the paper's size. Beside each ``.json`` lies
@@ -11,13 +12,14 @@ in the folder, as CSV, Markdown and LaTeX, and their captions alone: `pipeline_l
 import argparse
 from pathlib import Path
 
+from pipeline_lib.evaluate.declaration import EVALUATION_PRECISIONS
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
 from pipeline_lib.paper.outputs import CLAIMS, TABLES
 from pipeline_lib.paper.tables import claims
 from pipeline_lib.paper.tables.intervals import with_intervals
 from pipeline_lib.paper.tables.layout import headline, layout
-from pipeline_lib.paper.tables.metrics import read_metrics
+from pipeline_lib.paper.tables.metrics import kind_of, read_metrics
 from pipeline_lib.paper.tables.published import read_published, with_verdicts
 from pipeline_lib.paper.tables.schema import read_tables, write_tables
 from pipeline_lib.paper.tables.tidy import build_tables
@@ -30,6 +32,7 @@ def main() -> None:
     parser.add_argument(
         "--ccneg", choices=("generated", "released"), required=True, help="made by this pipeline, or the authors' own"
     )
+    parser.add_argument("--precision", choices=EVALUATION_PRECISIONS, required=True, help="as in the config")
     parser.add_argument("--published", required=True, help="published numbers, TSV")
     parser.add_argument("--kinds", nargs="*", default=[], metavar="BENCHMARK=KIND", help="where the names differ")
     parser.add_argument("--metrics", required=True, nargs="+", help="JSON per model and benchmark; items beside")
@@ -41,8 +44,9 @@ def main() -> None:
     kinds = dict(pair.partition("=")[::2] for pair in arguments.kinds)
     models, values, items = read_metrics(arguments.metrics, kinds)
     rows = with_intervals(build_tables(models, values), models, items)
-    datasets = set(values.dataset[values.benchmark == "zeroshot"])
-    rows = with_verdicts(rows, published, datasets, released=arguments.ccneg == "released")
+    datasets, contained = set(values.dataset[values.benchmark == "zeroshot"]), values.benchmark.unique()
+    in_fp16 = {name for name in contained if arguments.precision == "paper" and kind_of(name, kinds).clip_load}
+    rows = with_verdicts(rows, published, datasets, arguments.ccneg == "released", in_fp16)
     write_tables(arguments.output, rows, arguments.run)
 
     tables, _ = read_tables(arguments.output)

@@ -37,7 +37,7 @@ REACH = (
     8  # standard deviations to each side in which the distribution of a sum is computed; beyond lies less than 1e-12
 )
 EXACT = 500  # up to so many differing items the test of several seeds is exact; of more, the normal one is as good
-DRAWN = 2_000_000  # numbers at a time, where items are drawn
+DRAWN = 200_000  # numbers at a time, where items are drawn; so few fit into a cache
 CELLS_KEPT = 64  # resampled means that rows of means over datasets find again: more than one prompt's of a model
 
 

@@ -19,9 +19,23 @@ from pipeline_lib.paper.tables.tidy import CATEGORIES_MEAN, is_ablation, stem
 NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
 ROW_HEADINGS = ["backbone", "model"]
 SIGNED_ROWS = ("gain", "delta")
-WITH_VARIANTS = ("ablation", "embeddings")  # tables that show the variants of the method too
+WITH_VARIANTS = ("ablation", "embeddings", "truth-table")  # tables that show the variants of the method too
 DECIMALS = {"embeddings": 2}  # of tables whose numbers are not percentages
 LOW_IS_GOOD = "negated"  # row in which the wanted number is low; a column's heading says so with an arrow
+#: Column of the truth table by the third word of the dataset's name and the metric.
+TRUTH_TABLE = {
+    ("", "caption"): "caption",
+    ("present", "caption"): "… if shown",
+    ("absent", "caption"): "… if not",
+    ("", "image"): "image",
+    ("present", "image"): "… affirmed",
+    ("absent", "image"): "… denied",
+    ("", "all_four"): "all four",
+    ("", "text_effect"): "text effect",
+    ("", "image_effect"): "image effect",
+    ("", "interaction"): "interaction",
+}
+NEITHER_IS_GOOD = ("text effect", "image effect")  # columns of which neither a high nor a low number is wanted
 MOST_WITH_INTERVALS = 3  # columns of numbers, beside which Markdown has room for intervals
 EMPTY = "This run has no model for this table."
 BOLD = "In bold: better than the other models of the backbone by more than its interval."
@@ -161,8 +175,17 @@ def layout(tables: pd.DataFrame, name: str) -> Layout:
         headings = [*ROW_HEADINGS, "row"]
     elif name == "negation":
         rows = rows[~rows.dataset.str.contains("/")]  # whole benchmarks; parts stand in the tidy table alone
-        suffix = rows.metric.map({"accuracy": ""}).fillna(" " + rows.metric.str.replace("recall", "R"))
+        suffix = rows.metric.map({"accuracy": "", "average_precision": " AP"}).fillna(
+            " " + rows.metric.str.replace("recall", "R")
+        )
         rows = rows.assign(dataset=rows.dataset + suffix)
+    elif name == "truth-table":
+        rows = rows[~rows.dataset.str.contains("=")]  # each wording alone stands in the tidy table
+        parts = rows.dataset.str.split("/")
+        cells = pd.Series(list(zip(parts.str[2].fillna(""), rows.metric, strict=True)), rows.index)
+        rows = rows.assign(benchmark=parts.str[:2].str.join(" "), dataset=cells.map(TRUTH_TABLE))
+        rows = rows.sort_values("dataset", key=lambda names: names.map(list(TRUTH_TABLE.values()).index), kind="stable")
+        headings = [*ROW_HEADINGS, "benchmark"]
     elif name == "embeddings":
         rows = rows.assign(dataset=rows.dataset.str.removeprefix("cc-neg/").str.replace("-", " ") + " " + rows.metric)
     arranged = _pivot(name, TABLES[name], rows, headings, COLUMN_LABELS.get(name, lambda dataset: dataset))
@@ -230,6 +253,8 @@ def _best(values: pd.DataFrame, low: pd.DataFrame, high: pd.DataFrame) -> pd.Dat
         if values.index.get_level_values("backbone")[places[0]] == "none":  # text-only models have nothing in common
             continue
         for number, column in enumerate(values.columns):
+            if column in NEITHER_IS_GOOD:
+                continue
             down = column.endswith("↓") or LOW_IS_GOOD in key
             value, nearer = (-values, -high) if down else (values, low)
             order = value.iloc[places, number].reset_index(drop=True).dropna().sort_values(ascending=False)
@@ -261,7 +286,7 @@ _ESCAPES = str.maketrans({
     **{character: "\\" + character for character in "&%$#_{}"}, "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
     "↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "−": "$-$", "≥": r"$\ge$", "≤": r"$\le$",
-    "–": "--", "…": r"\ldots{}", "“": "``", "”": "''",
+    "–": "--", "…": r"\ldots{}", "×": r"$\times$", "“": "``", "”": "''",
 })  # fmt: skip
 
 

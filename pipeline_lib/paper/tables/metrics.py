@@ -133,7 +133,7 @@ def read_metrics(paths: list[str], kinds: dict[str, str]) -> tuple[pd.DataFrame,
     rows, items = [], {}
     for benchmark, found in sorted(contents.items()):
         files = dict(sorted(found.items()))
-        kind = _kind_of(benchmark, kinds, files)
+        kind = kind_of(benchmark, kinds)
         if kind.outcomes:
             beside = {model: path.with_suffix(".parquet") for model, (path, _) in files.items()}
             items[benchmark] = Items(benchmark, kind, beside)
@@ -142,12 +142,12 @@ def read_metrics(paths: list[str], kinds: dict[str, str]) -> tuple[pd.DataFrame,
     return frame.rename_axis("model"), values.sort_values("model", kind="stable", ignore_index=True), items
 
 
-def _kind_of(benchmark: str, kinds: dict[str, str], files: dict) -> Kind:
+def kind_of(benchmark: str, kinds: dict[str, str]) -> Kind:
+    """Return the kind of a benchmark, which `kinds` names where it is not called after it."""
     known, name = KINDS | OWN_COMMAND, kinds.get(benchmark, benchmark)
     if name not in known:
-        path, _ = next(iter(files.values()))
         given = f"--kinds {benchmark}=KIND with one of {', '.join(KINDS)}"
-        raise ValueError(f"{path}: of which kind is benchmark {benchmark}? Expected {given}, found {name!r}")
+        raise ValueError(f"benchmark {benchmark}: of which kind is it? Expected {given}, found {name!r}")
     return known[name]
 
 

@@ -2,8 +2,10 @@
 
 A number is comparable only where model, backbone, dataset, prompt and metric are the same. A row without a backbone is
 of one that the paper does not name, and is compared with nothing. Where several sources print the same cell, the
-paper's own print comes first, then its plot, then other papers' quotes, then replications; numbers marked ``recalled``
-are kept in the file and never compared.
+paper's own print comes first, then its plot, then other papers' quotes, then replications; of two quotes the first in
+the file. Numbers marked ``recalled`` are kept in the file and never compared. The column ``computed`` says where a
+number was computed in another way than ours (`COMPUTED`), by the code that published it: then it is shown and not
+compared, since the difference says nothing about the model.
 
 Reproduced: the published number lies in the row's 95 % interval, widened by its own rounding (a printed 99.70 may have
 been anything within 0.005), and by `RADAR` where it was read off a plot. Not comparable: with the reason, one of
@@ -12,20 +14,26 @@ been anything within 0.005), and by `RADAR` where it was read off a plot. Not co
 
 import io
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.evaluate.prompts import PROMPTS
 from pipeline_lib.jobs.text import read_text
 from pipeline_lib.paper.outputs import REASONS, VERDICTS
+from pipeline_lib.paper.tables.metrics import BASELINE
 
-COLUMNS = ["table", "model", "backbone", "dataset", "prompt", "metric", "value", "provenance"]
+COLUMNS = ["table", "model", "backbone", "dataset", "prompt", "metric", "value", "provenance", "source", "computed"]
 RECALLED = "recalled"  # never compared
 PROVENANCES = ("paper", "radar", "quoted", "replication", RECALLED)  # the first that has a cell counts
 RADAR = 0.5  # points by which a number read off the paper's plot may be wrong
+#: How a number was computed, where not as here by default -> why it is not comparable then.
+COMPUTED = {
+    "fp16": "other precision",  # CLIP as `clip.load` gives it on a GPU: ours with config evaluate.precision: paper
+    "gelu": "other activation",  # the weights were trained with QuickGELU and loaded with GELU
+}
 REPRODUCED, NOT_REPRODUCED, NOT_COMPARABLE = VERDICTS
 
 #: Our backbone names -> the paper's. Any other backbone has no published number.
@@ -49,15 +57,14 @@ ZEROSHOT_DATASETS = {
 }  # fmt: skip
 ZEROSHOT_MEANS = ("zero-shot", "zero-shot/mean")
 
-#: Table and dataset of our numbers -> those of the published ones, where they differ.
+#: Our later benchmarks -> table and dataset of their published numbers; a part's name follows the dataset's.
 PLACES = {
-    ("negation", "negbench-mcq-coco"): ("negbench-mcq", "coco"),
-    ("negation", "negbench-mcq-voc2007"): ("negbench-mcq", "voc2007"),
-    ("negation", "valse-existence"): ("valse", "existence"),
-    ("negation", "negrefcocog"): ("negrefcocog", "negrefcocog"),
-} | {
-    ("sugarcrepe", f"sugarcrepe/{part}"): ("sugarcrepe", part)
-    for part in ("mean", *(metric.dataset.format(benchmark="")[1:] for metric in KINDS["sugarcrepe"].metrics))
+    "negbench-mcq-coco": ("negbench-mcq", "coco"),
+    "negbench-mcq-voc2007": ("negbench-mcq", "voc2007"),
+    "negbench-retrieval": ("negbench-retrieval", "coco"),
+    "negbench-retrieval-negated": ("negbench-retrieval", "coco-negated"),
+    "valse-existence": ("valse", "existence"),
+    "negrefcocog": ("negrefcocog", "negrefcocog"),
 }
 
 
@@ -67,6 +74,8 @@ class Number(NamedTuple):
     value: float
     provenance: str  # one of `PROVENANCES`
     rounding: float  # half a unit of its last printed digit: as far as the number before rounding may be from it
+    source: str = ""  # who published it
+    computed: str = ""  # a key of `COMPUTED`, or empty
 
 
 PublishedCell = tuple[str, str, str, str, str, str]  # table, model, backbone, dataset, prompt (may be empty), metric
@@ -89,16 +98,21 @@ def read_published(path: str | Path) -> Published:
         raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(frame.columns):.300}")
     best: Published = {}
     seen = set()
-    for line, (*cell, value, provenance) in enumerate(frame.itertuples(index=False, name=None), start=2):
+    for line, (*cell, value, provenance, source, computed) in enumerate(frame.itertuples(index=False, name=None), 2):
         cell, where = tuple(cell), f"{path}, line {line}"
-        for name, found, known in (("provenance", provenance, PROVENANCES), ("prompt", cell[4], ("", *PROMPTS))):
+        for name, found, known in (
+            ("provenance", provenance, PROVENANCES),
+            ("prompt", cell[4], ("", *PROMPTS)),
+            ("computed", computed, ("", *COMPUTED)),
+        ):
             if found not in known:
                 listed = ", ".join(filter(None, known))
                 raise ValueError(f"{where}: expected {name} to be one of {listed}, found {found!r}")
-        if (cell, provenance) in seen:
-            raise ValueError(f"{where}: {' '.join(cell)} ({provenance}) is already in the file")
-        seen.add((cell, provenance))
-        number = Number(_finite(value, where), provenance, 0.5 * 10 ** -len(value.partition(".")[2]))
+        if (cell, provenance, source) in seen:
+            raise ValueError(f"{where}: {' '.join(cell)} ({provenance}, {source}) is already in the file")
+        seen.add((cell, provenance, source))
+        rounding = 0.5 * 10 ** -len(value.partition(".")[2])
+        number = Number(_finite(value, where), provenance, rounding, source, computed)
         if cell not in best or PROVENANCES.index(provenance) < PROVENANCES.index(best[cell].provenance):
             best[cell] = number
     return best
@@ -125,14 +139,27 @@ def published_cell(row: dict) -> PublishedCell | None:
         model = row["family"].removesuffix(RELEASED)
     if (table, dataset, metric) == ("zeroshot", "mean", "gain"):
         table, dataset, metric = "zeroshot-gain", "zero-shot", "mean gain"
-    table, dataset = PLACES.get((table, dataset), (table, dataset))
+    elif table == "sugarcrepe":
+        dataset = dataset.removeprefix("sugarcrepe/")
+    elif table == "negation" and row["benchmark"] in PLACES:
+        table, name = PLACES[row["benchmark"]]
+        dataset = name + dataset.removeprefix(row["benchmark"])
     return table, model, backbone, dataset, row["prompt"] or "", metric
 
 
-def with_verdicts(rows: pd.DataFrame, published: Published, datasets: set[str], released: bool) -> pd.DataFrame:
-    """Return the rows of `intervals.with_intervals` with published, published_provenance, difference, verdict, reason.
+def with_verdicts(
+    rows: pd.DataFrame, published: Published, datasets: set[str], released: bool, in_fp16: Collection[str]
+) -> pd.DataFrame:
+    """Return the rows of `intervals.with_intervals` with the columns published and its source, difference and verdict.
 
-    `datasets` are the zero-shot datasets of the run; `released`: CC-Neg is the authors' own.
+    Parameters
+    ----------
+    datasets : set of str
+        The zero-shot datasets of the run.
+    released : bool
+        Whether CC-Neg is the authors' own.
+    in_fp16 : collection of str
+        The benchmarks on which a CLIP that was not fine-tuned computed in fp16, as published.
     """
     known = [cell for cell, number in published.items() if number.provenance != RECALLED]
     without_prompt = {(*cell[:4], cell[5]) for cell in known}
@@ -152,7 +179,10 @@ def with_verdicts(rows: pd.DataFrame, published: Published, datasets: set[str], 
             return "other datasets"
         if (row["loss"], row["negatives"]) == OTHER_LOSS:
             return "other loss"
-        return "other data" if row["benchmark"] == "ccneg" and not released else None
+        if row["benchmark"] == "ccneg" and not released:
+            return "other data"
+        ours = "fp16" if row["benchmark"] in in_fp16 and row["family"] == BASELINE else ""
+        return COMPUTED[number.computed or ours] if number.computed != ours else None
 
     judged = []
     for row in rows.to_dict("records"):
@@ -161,12 +191,13 @@ def with_verdicts(rows: pd.DataFrame, published: Published, datasets: set[str], 
         reason = reason_of(row, cell, number)
         assert reason is None or reason in REASONS
         if number is None or reason in ("recalled only", "other datasets"):
-            judged.append((None, None, NOT_COMPARABLE, reason))
+            judged.append((None, None, None, NOT_COMPARABLE, reason))
             continue
         slack = number.rounding + (RADAR if number.provenance == "radar" else 0) + 1e-9
         within = row["low"] - slack <= number.value <= row["high"] + slack
         verdict = NOT_COMPARABLE if reason else REPRODUCED if within else NOT_REPRODUCED
-        judged.append((number.value, number.provenance, verdict, reason))
-    found = pd.DataFrame(judged, columns=["published", "published_provenance", "verdict", "reason"], index=rows.index)
+        judged.append((number.value, number.provenance, number.source, verdict, reason))
+    columns = ["published", "published_provenance", "published_source", "verdict", "reason"]
+    found = pd.DataFrame(judged, columns=columns, index=rows.index)
     found = found.astype({"published": float}).astype(dict.fromkeys(found.columns[1:], object))
     return rows.assign(**found, difference=rows.value - found.published)

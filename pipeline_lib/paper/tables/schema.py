@@ -12,7 +12,11 @@ from pipeline_lib.paper.outputs import REASONS, TABLES, VERDICTS
 #: Column -> (Arrow type, may be null, meaning). The meanings travel in the Parquet schema.
 COLUMNS = {
     "table": (pa.string(), False, "Table of the paper: " + ", ".join(TABLES)),
-    "family": (pa.string(), False, "CLIP (not fine-tuned), CoN-CLIP, another method, or text only"),
+    "family": (
+        pa.string(),
+        False,
+        "CLIP (not fine-tuned), CoN-CLIP, another method, text only, or a family scored by subtraction",
+    ),
     "model": (pa.string(), False, "Model; where the row is a mean over seeds, the name without its -sN"),
     "backbone": (pa.string(), False, "CLIP architecture that the model starts from; none for text only"),
     "loss": (pa.string(), True, "Training loss, as in the sheet of experiments; null where not fine-tuned"),
@@ -25,7 +29,9 @@ COLUMNS = {
         pa.string(),
         False,
         "accuracy, recall@1, recall@5, top1 or mean_per_class in percent; gain (over the CLIP of the same backbone) or "
-        "delta (plain - negated) in points; cosine (mean, from -1 to 1) or dimensions of text embeddings",
+        "delta (plain - negated) in points; cosine (mean, from -1 to 1) or dimensions of text embeddings; of truth "
+        "tables caption, image and all_four in percent, text_effect, image_effect and interaction in thousandths of "
+        "the cosine; average_precision in percent",
     ),
     "value": (pa.float64(), False, "The number"),
     "n": (pa.int64(), False, "Items behind the value; for a mean over datasets, the items of all of them"),
@@ -42,8 +48,9 @@ COLUMNS = {
     "published_provenance": (
         pa.string(),
         True,
-        "Source of the published number: paper, radar, quoted, replication",
+        "How the published number is known: paper, radar, quoted, replication",
     ),
+    "published_source": (pa.string(), True, "Who published it"),
     "difference": (pa.float64(), True, "value - published"),
     "verdict": (pa.string(), False, "Beside the published number: " + ", ".join(VERDICTS)),
     "reason": (pa.string(), True, "Why it is not comparable: " + "; ".join(REASONS) + ". Null where it is"),

@@ -1,6 +1,6 @@
 # Functions of the rules in evaluate.smk.
 from pipeline_lib.evaluate.kinds import annotation_files
-from pipeline_lib.evaluate.prompts import prompt_flags
+from pipeline_lib.evaluate.prompts import class_files, prompt_flags
 
 DATASETS = config["evaluate"]["zeroshot"]["datasets"]
 TEMPLATES = {name: entry["templates"] for name, entry in DATASETS.items() if "templates" in entry}
@@ -10,14 +10,20 @@ def model_file(name):
     """A function that finds a file beside a model's weights."""
 
     def path(wildcards):
-        stage = "backbones" if wildcards.model in BACKBONES else "finetune"
-        return f"{RUN}/{stage}/{wildcards.model}/{name}"
+        model = SUBTRACTED.get(wildcards.model, wildcards.model)
+        return f"{RUN}/{'backbones' if model in BACKBONES else 'finetune'}/{model}/{name}"
 
     return path
 
 
+def scoring(wildcards):
+    """The flag that makes a model score captions by subtraction, of those that do."""
+    return flags({"subtract": config["evaluate"]["subtract"]["weight"]}) if wildcards.model in SUBTRACTED else ""
+
+
 def model_features(model, pool):
     """The features of a pool for a model, which are its backbone's."""
+    model = SUBTRACTED.get(model, model)
     return feature_files(model if model in BACKBONES else MODELS[model]["backbone"], pool)
 
 
@@ -43,6 +49,15 @@ def datasets(wildcards):
 def prompts():
     """`--prompt NAME TEMPLATE ...` for each prompt, and `--prompt DATASET:NAME ...` where a dataset has another."""
     return " ".join(shlex.join(["--prompt", *flag]) for flag in prompt_flags(config["evaluate"]["zeroshot"], TEMPLATES))
+
+
+def prompt_classes():
+    """`--prompt-classes DATASET NAME FILE` where a dataset has other class names under a prompt."""
+    return " ".join(
+        shlex.join(["--prompt-classes", name, prompt, path])
+        for name, entry in DATASETS.items()
+        for prompt, path in entry.get("prompt_classes", {}).items()
+    )
 
 
 def benchmark_annotations(wildcards):

@@ -1,0 +1,41 @@
+"""Score captions by subtraction: no training, for any CLIP.
+
+A caption is split into the text A that it affirms and the phrases N_1, ..., N_k that it denies
+(`pipeline_lib.evaluate.split`). With the text tower's normalised features e and a weight λ its feature is::
+
+    normalise(e(A) - λ (1/k) sum_j e(N_j))          e(caption), where it denies nothing
+
+So "no dog" moves a caption away from dogs, where CLIP moves it towards them. Captions without negation keep their
+feature, and with it every number that needs no negation, such as zero-shot accuracy under the plain prompt.
+
+λ is one number for all models and benchmarks, chosen on none of them (docs/tables.md).
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline_lib.clip.load import CLIP
+from pipeline_lib.clip.text_tower import encode_captions
+from pipeline_lib.evaluate.split import split
+
+
+def encode(model: CLIP, captions: list[str], subtract: float | None = None, cut: bool = False) -> Tensor:
+    """Return the L2-normalised features (m, d), fp32, on the CPU, of m captions.
+
+    By subtraction with the weight `subtract`, or as the text tower has them where it is None. `cut` is `tokenize`'s.
+    """
+    if subtract is None:
+        return encode_captions(model, captions, cut)
+    said = {caption: split(caption) for caption in captions}
+    texts = [text for affirmed, denied in said.values() for text in (affirmed, *denied)]
+    found = dict(zip(texts, encode_captions(model, texts, cut), strict=True))
+    features = {
+        caption: _subtracted(found[affirmed], [found[text] for text in denied], subtract) if denied else found[affirmed]
+        for caption, (affirmed, denied) in said.items()
+    }
+    return torch.stack([features[caption] for caption in captions])
+
+
+def _subtracted(affirmed: Tensor, denied: list[Tensor], weight: float) -> Tensor:
+    return functional.normalize(affirmed - weight * torch.stack(denied).mean(dim=0), dim=0)
