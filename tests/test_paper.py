@@ -100,6 +100,23 @@ def test_benchmarks_without_a_table_of_their_own_share_one(tables):
     assert cell(tables, "negation", "mini-rn", "negbench-retrieval/image-to-text", "recall@5") == parts
 
 
+def test_the_truth_table_has_a_row_for_each_wording_of_every_model_and_of_the_variants_too(tables):
+    arranged = layout(tables, "truth-table")
+    numbers = ["caption", "… if shown", "… if not", "image", "… affirmed", "… denied", "all four", "text effect",
+               "image effect", "interaction"]  # fmt: skip
+    assert arranged.headings() == ["backbone", "model", "benchmark", *numbers]
+    own = arranged.values.loc[("mini-vit", "L1", "truth-table unseen")]
+    cells = [("", "caption"), ("/present", "caption"), ("/absent", "caption"), ("", "image"), ("/present", "image"),
+             ("/absent", "image"), ("", "all_four"), *(("", metric) for metric in ("text_effect", "image_effect",
+             "interaction"))]  # fmt: skip
+    assert own.tolist() == [value("l1-vit-s0", f"truth-table/unseen{part}", None, metric) for part, metric in cells]
+    models = arranged.values.index.get_level_values("model")
+    assert list(dict.fromkeys(models)) == ["CLIP", "CoN-CLIP", "L1", "L2", "CoN-CLIP (2 seeds)", "L1 on CREPE-Negate"]
+    effects = arranged.values[["text effect", "image effect"]].columns
+    assert not arranged.best[effects].to_numpy().any()  # neither a high nor a low one is wanted
+    assert cell(tables, "truth-table", "mini-rn", "truth-table/unseen/form=is-not-in", "caption") >= 0
+
+
 def test_a_run_without_the_later_benchmarks_has_an_empty_table_and_no_sugarcrepe_is_needed(tmp_path):
     paths = [path for path in write_metrics(tmp_path) if path.endswith(("ccneg.json", "zeroshot.json"))]
     step = make_tables(tmp_path, paths)

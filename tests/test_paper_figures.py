@@ -26,7 +26,7 @@ from PIL import Image
 
 from pipeline_lib.formats.tars import read_samples
 from pipeline_lib.jobs.files import read_json, write_json, write_parquet
-from pipeline_lib.paper.figures import ccneg, dataset, losses, style, zeroshot
+from pipeline_lib.paper.figures import ccneg, dataset, losses, style, truth_table, zeroshot
 from pipeline_lib.paper.figures.__main__ import main
 from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURES
 from pipeline_lib.paper.tables.layout import compared, displayed
@@ -41,6 +41,7 @@ FROM_ROWS = {
     "zeroshot-radar": zeroshot.zeroshot_radar,
     "ccneg-by-word": lambda rows: ccneg.accuracy_by_part(rows, "ccneg-by-word"),
     "ccneg-by-pairs": lambda rows: ccneg.accuracy_by_part(rows, "ccneg-by-pairs"),
+    "truth-table": truth_table.truth_table,
     "ablation": losses.ablation,
     "embeddings": losses.embeddings,
 }
@@ -201,6 +202,27 @@ def test_no_text_is_cut_off_with_the_papers_backbones_and_models_that_others_rel
     clip = papers_rows[(papers_rows.backbone == "ViT-B/32") & (papers_rows.family == "CLIP")]
     released = [clip.assign(family=family, label=family, model=family) for family in others]
     assert cut_off(drawn(FROM_ROWS[name], pd.concat([papers_rows, *released], ignore_index=True))) == []
+
+
+def test_the_truth_table_draws_four_means_whose_effects_are_those_of_the_table(rows):
+    expected = rows[(rows.table == "truth-table") & (rows.dataset == "truth-table/trained")]
+    figure = drawn(truth_table.truth_table, rows)
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    models = expected.drop_duplicates("model")
+    assert len(figure.axes) == len(panels) == 3 + len(models) > 5
+    for model in models.itertuples():
+        with_it, without, _ = (line.get_ydata() for line in panels[f"{model.label}\n{model.backbone}"].lines)
+        found = {
+            "text_effect": ((with_it[1] - with_it[0]) + (without[1] - without[0])) / 2,
+            "image_effect": ((with_it[0] - without[0]) + (with_it[1] - without[1])) / 2,
+            "interaction": ((with_it[0] - with_it[1]) - (without[0] - without[1])) / 2,
+        }
+        own = expected[expected.model == model.model].set_index("metric").value
+        assert found == pytest.approx(own[list(found)].to_dict())
+        assert sum(with_it) + sum(without) == pytest.approx(0, abs=1e-9)
+    understands = panels["understands"].lines
+    assert understands[0].get_ydata()[0] > understands[0].get_ydata()[1] < understands[1].get_ydata()[1]
+    assert not drawn(truth_table.truth_table, rows[rows.table != "truth-table"]).axes
 
 
 @pytest.mark.parametrize("name", FROM_ROWS)
