@@ -51,13 +51,12 @@ WORDINGS = (
     ("{base} with {a}", "{base} with no {x}"),
     ("{base} with {a}", "{base} without {a}"),
     ("{base} showing {a}", "{base} showing no {x}"),
-    ("{base} showing {a}", "{base} not showing {a}"),
     ("{base} that has {a}", "{base} that does not have {a}"),
-    ("{base} that has {a}", "{base} that lacks {a}"),
     ("{a}", "no {x}"),
-    ("{a}", "not {a}"),
-    ("{a} is present", "{a} is missing"),
     ("{a} is visible", "{a} is not visible"),
+    ("{a} is part of {base}", "{a} is missing from {base}"),
+    ("{a} can be seen in {base}", "{a} cannot be seen in {base}"),
+    ("{a} appears in {base}", "{a} does not appear in {base}"),
     ("there are signs of {a}", "there are no signs of {a}"),
 )
 #: The same for a second phrase, after a present one.

@@ -26,7 +26,7 @@ from pipeline_lib.jobs.files import write_text
 from pipeline_lib.paper.outputs import TABLES
 from pipeline_lib.paper.report import sections
 from pipeline_lib.paper.report.examples import read_examples
-from pipeline_lib.paper.tables.layout import headline, layout
+from pipeline_lib.paper.tables.layout import headline, layout, learned
 from pipeline_lib.paper.tables.schema import read_tables
 
 PAGE, STYLE, SCRIPT = ("report.html.j2", "report.css.j2", "report.js.j2")
@@ -37,6 +37,7 @@ def main() -> None:
     args = parsed()
     tables, run_name = read_tables(args.tables)
     layouts = {"headline": headline(tables)} | {name: layout(tables, name) for name in TABLES}
+    layouts["learned"] = learned(tables)
     # The later benchmarks have no figure; a run need not have them.
     shown = [name for name in layouts if len(layouts[name].values) or sections.SECTIONS[name]]
     first, *others = (sections.table_section(name, layouts[name], args.folder, args.figures) for name in shown)
