@@ -21,7 +21,8 @@ from pipeline_lib.paper.tables.published import BACKBONES
 from pipeline_lib.paper.tables.schema import KEY
 
 MAIN = ("conclip", "ccneg")
-METHODS = (MAIN, ("conclip+", "ccneg"), ("conclip+absent", "ccneg"))  # shown by their family; all others are variants
+PLUS, CONTROL = ("conclip+", "ccneg"), ("conclip+absent", "ccneg")  # ours: with truth tables, and with absences alone
+METHODS = (MAIN, PLUS, CONTROL)  # which tables show by their family; all others are variants
 PAPER_PROMPT = "bare"  # of the paper's zero-shot figures and of its ablation
 CATEGORIES = tuple(f"sugarcrepe/{group}" for group in SUGARCREPE_GROUPS)
 CATEGORIES_MEAN = "sugarcrepe/mean"
