@@ -1,4 +1,4 @@
-"""What the paper claims and CoN-CLIP+ adds, as directions that any run can show: ``results/tables/claims.{csv,md,tex}``.
+"""What the paper claims and CoN-CLIP+ adds, as directions that any run can show: ``results/tables/claims.*``.
 
 On other data and with other models no number of the paper can be expected again, but what the method does can. Each
 claim is about one number of the tidy table and a bound on it; the test is whether the number's 95 % interval keeps the

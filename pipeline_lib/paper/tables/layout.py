@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from pipeline_lib.evaluate.kinds import CCNEG, TEXT_ONLY
 from pipeline_lib.finetune.terms import LOSS_LABELS
-from pipeline_lib.paper.outputs import HEADLINE, LEARNED, TABLES, Exhibit
+from pipeline_lib.paper.outputs import HEADLINE, LEARNED, TABLE_ITEMS, TABLES, Exhibit
 from pipeline_lib.paper.tables.tidy import CATEGORIES_MEAN, is_ablation, stem
 
 NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
@@ -251,6 +251,16 @@ def learned_cells(tables: pd.DataFrame) -> dict[str, pd.DataFrame]:
             parts[f"{name}: {heading} ↑"] = asked[chosen]
     parts["SugarCREPE ↑"] = rows[(rows.table == "sugarcrepe") & (rows.dataset == CATEGORIES_MEAN)]
     return {heading: part for heading, part in parts.items() if len(part)}
+
+
+def layouts(tables: pd.DataFrame) -> dict[str, Layout]:
+    """Arrange every table of numbers, in the order of the report."""
+    overviews = {"headline": headline, "learned": learned}
+    return {
+        name: overviews[name](tables) if name in overviews else layout(tables, name)
+        for name in TABLE_ITEMS
+        if name in TABLES or name in overviews
+    }
 
 
 def _overview(name: str, item: Exhibit, parts: dict[str, pd.DataFrame]) -> Layout:
