@@ -18,7 +18,7 @@ OTHER = b"Not here.\n" * 20
 
 
 def answer(
-    *fields: str | bytes, body: bytes = IMAGE, status: str | bytes = "HTTP/1.1 200 OK", length=True, end=b"\r\n"
+    *fields: str | bytes, body=IMAGE, status: str | bytes = "HTTP/1.1 200 OK", length=True, end=b"\r\n"
 ) -> bytes:
     """The bytes of an answer: status line, a type, a length unless there is to be none, further fields, body."""
     lines = [status, "Content-Type: image/jpeg", *([f"Content-Length: {len(body)}"] if length else []), *fields, b""]
@@ -53,13 +53,9 @@ LATER = "Location: /plain"
 ANSWERS: dict[str, bytes] = {
     "plain": answer(),
     # heads
-    "header of 9 KB": answer(f"X-Long: {'a' * 9_000}"),
-    "header of 60 KB": answer(f"X-Long: {'a' * 60_000}"),
-    "header of 90 KB": answer(f"X-Long: {'a' * 90_000}"),
+    **{f"header of {size} KB": answer(f"X-Long: {'a' * size * 1000}") for size in (9, 60, 90)},
     "cookie of 9 KB": answer(f"Set-Cookie: a={'b' * 9_000}; Path=/"),
-    "90 headers": answer(*(f"X-{number}: {number}" for number in range(90))),
-    "140 headers": answer(*(f"X-{number}: {number}" for number in range(140))),
-    "1,000 headers": answer(*(f"X-{number}: {number}" for number in range(1000))),
+    **{f"{count} headers": answer(*(f"X-{number}: {number}" for number in range(count))) for count in (90, 140, 1000)},
     "reason of 9 KB": answer(status=f"HTTP/1.1 200 {'OK' * 4500}"),
     "cookie of garbage": answer(b"Set-Cookie: \xff\xfe;;=;\x01 Expires=never, \x80"),
     "header with Latin-1": answer("X-Name: caf\xe9".encode("latin-1")),
@@ -97,9 +93,7 @@ ANSWERS: dict[str, bytes] = {
     "201": answer(status="HTTP/1.1 201 Created"),
     "203": answer(status="HTTP/1.1 203 Non-Authoritative Information"),
     "204": answer(status="HTTP/1.1 204 No Content", body=b""),
-    "206, the whole": answer(
-        f"Content-Range: bytes 0-{len(IMAGE) - 1}/{len(IMAGE)}", status="HTTP/1.1 206 Partial Content"
-    ),
+    "206, the whole": answer(f"Content-Range: bytes 0-{len(IMAGE) - 1}/{len(IMAGE)}", status="HTTP/1.1 206 Partial"),
     "206, no range": answer(status="HTTP/1.1 206 Partial Content"),
     "206, a part": answer("Content-Range: bytes 0-99/5000", body=IMAGE[:100], status="HTTP/1.1 206 Partial Content"),
     "226": answer(status="HTTP/1.1 226 IM Used"),
@@ -179,11 +173,7 @@ ANSWERS: dict[str, bytes] = {
     "moved, twice said": moved(LATER, "Location: /nowhere"),
     "moved, URI": moved("URI: /plain"),
     "moved, lower case": moved("location: /plain"),
-    "moved, 302": moved(LATER, status="HTTP/1.1 302 Found"),
-    "moved, 303": moved(LATER, status="HTTP/1.1 303 See Other"),
-    "moved, 307": moved(LATER, status="HTTP/1.1 307 Temporary Redirect"),
-    "moved, 308": moved(LATER, status="HTTP/1.1 308 Permanent Redirect"),
-    "moved, 300": moved(LATER, status="HTTP/1.1 300 Multiple Choices"),
+    **{f"moved, {code}": moved(LATER, status=f"HTTP/1.1 {code} Elsewhere") for code in (300, 302, 303, 307, 308)},
     "moved, nowhere": moved(),
     "nothing": b"",
 }

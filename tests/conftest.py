@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import io
 import os
 import shutil
 import sys
@@ -15,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from PIL import Image
 
+from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.formats.tars import encode_json, write_samples
 
 ROOT = Path(__file__).parent.parent
@@ -76,9 +76,7 @@ def main_of(module):
 
 def jpeg_bytes(colour=(200, 30, 30), size=(40, 36)) -> bytes:
     """A plain JPEG."""
-    content = io.BytesIO()
-    Image.new("RGB", size, colour).save(content, "JPEG")
-    return content.getvalue()
+    return encoded(Image.new("RGB", size, colour), "JPEG")
 
 
 def write_pool(path, count, first=0, **said) -> list[str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import io
 import sys
 import threading
 from pathlib import Path
@@ -15,21 +14,22 @@ from pipeline_lib.fetch import schedule
 from pipeline_lib.fetch.fetch import fetch_part
 from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.formats.cc3m import Row
+from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.jobs.files import read_parquet
 
 AGENT = "conclip-test/1.0 (+mailto:test@example.org)"
 
 
-def jpeg(colour="red", size=(40, 30), **save) -> bytes:
+def jpeg(colour="red", size=(40, 30), form="JPEG", **save) -> bytes:
     """An encoded image of one colour."""
-    return encoded(Image.new("RGB", size, colour), **save)
+    return encoded(Image.new("RGB", size, colour), form, **save)
 
 
-def encoded(image: Image.Image, form="JPEG", **save) -> bytes:
-    """An image's bytes."""
-    content = io.BytesIO()
-    image.save(content, form, **save)
-    return content.getvalue()
+def turned(orientation: int) -> Image.Exif:
+    """EXIF data that say how an image is to be turned."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
 
 
 class Site:

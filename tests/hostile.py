@@ -69,10 +69,8 @@ def zipped(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> b
 
 def tarred(*members: tuple[tarfile.TarInfo, bytes], form: int = tarfile.GNU_FORMAT) -> bytes:
     """A tar of members whose headers say anything."""
-    blocks = b"".join(
-        info.tobuf(form) + content + bytes(-len(content) % tarfile.BLOCKSIZE) for info, content in members
-    )
-    return blocks + bytes(2 * tarfile.BLOCKSIZE)
+    blocks = (info.tobuf(form) + content + bytes(-len(content) % tarfile.BLOCKSIZE) for info, content in members)
+    return b"".join(blocks) + bytes(2 * tarfile.BLOCKSIZE)
 
 
 def member(name: str, content: bytes = b"", **changes: object) -> tuple[tarfile.TarInfo, bytes]:

@@ -4,7 +4,6 @@ Each function writes one and returns the samples that a reader must find: key, l
 encoded image, in order.
 """
 
-import io
 import json
 import shutil
 import struct
@@ -17,6 +16,7 @@ from conftest import jpeg_bytes
 from PIL import Image
 from scipy.io import savemat
 
+from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
 
@@ -206,13 +206,11 @@ def flowers_102(root: Path, count: int = 8) -> Expected:
 def oxford_pets(root: Path) -> Expected:
     """The Oxford-IIIT pets: a test image of each of the 37 breeds, the first one a PNG that is called .jpg."""
     folder = root / "oxford-iiit-pet"
-    content = io.BytesIO()
-    Image.new("RGBA", (20, 18), (10, 200, 30, 128)).save(content, "PNG")
-    images = [content.getvalue(), *map(picture, range(1, 37))]
+    images = [encoded(Image.new("RGBA", (20, 18), (10, 200, 30, 128)), "PNG"), *map(picture, range(1, 37))]
     breeds = [f"{'Cat' if label % 2 else 'dog'}_breed_{label:02d}" for label in range(37)]
     expected = [(f"{breed}_{label + 100}", label, images[label]) for label, breed in enumerate(breeds)]
-    for key, _, encoded in expected:
-        write(folder / "images" / f"{key}.jpg", encoded)
+    for key, _, content in expected:
+        write(folder / "images" / f"{key}.jpg", content)
     write(folder / "images" / "Cat_breed_01_1.mat", b"in the real download too")
     listed = "".join(f"{key} {label + 1} {2 - label % 2} {label // 2 + 1}\n" for key, label, _ in expected)
     write(folder / "annotations" / "test.txt", listed.encode())

@@ -22,6 +22,15 @@ def archive(path, model):
     torch.jit.trace(Archive(), torch.zeros(1, 64)).save(path)
 
 
+def fine_tuned(model, start=("transformer.", "ln_final.", "token_", "positional_", "text_"), by=1e-4):
+    """The weights of a model, those whose names begin so a little off."""
+    torch.manual_seed(1)
+    return {
+        name: value + by * torch.randn_like(value) if name.startswith(start) else value.clone()
+        for name, value in model.state_dict().items()
+    }
+
+
 def before(state_dict, prefix):
     """Put a prefix before names."""
     return {prefix + name: value for name, value in state_dict.items()}

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from conftest import ROOT, call, write_pool
 
-from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, SUGARCREPE_PARTS
+from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, SUGARCREPE_PARTS, blind_benchmarks, kind_for
 from pipeline_lib.evaluate.result import entry, measure
 from pipeline_lib.formats.wordings import TRAINED, UNSEEN
 from pipeline_lib.jobs.files import write_json, write_parquet
@@ -161,16 +161,22 @@ ITEMS = {
 }
 
 
-def metrics_of(benchmark: str, items: pd.DataFrame) -> list[dict]:
+LATER = [name for name in ITEMS if name not in OWN_COMMAND]
+BLIND_ON = blind_benchmarks({name: {"kind": KIND_OF.get(name, name)} for name in LATER})
+
+
+def metrics_of(benchmark: str, items: pd.DataFrame, model: str = "") -> list[dict]:
     """Return the metrics of a benchmark as the evaluation gives them."""
-    return measure((KINDS | OWN_COMMAND)[KIND_OF.get(benchmark, benchmark)], items, benchmark)
+    return measure(kind_for((KINDS | OWN_COMMAND)[KIND_OF.get(benchmark, benchmark)], model), items, benchmark)
 
 
 @cache
 def measured(model: str, benchmark: str, **zeroshot) -> tuple[pd.DataFrame, list[dict]]:
     """Return the items of a model on a benchmark, and their metrics as the evaluation gives them."""
     items = ITEMS[benchmark](model, **(zeroshot if benchmark == "zeroshot" else {}))
-    return items, metrics_of(benchmark, items)
+    if model in BLIND_ON:
+        items = items.drop(columns=[name for name in items if "text" in name])
+    return items, metrics_of(benchmark, items, model)
 
 
 def embeddings_of(model: str) -> list[dict]:
@@ -203,7 +209,7 @@ def write_metrics(folder: Path, models=(*MODELS, *BLIND), **zeroshot) -> list[st
     zeroshot = {name: tuple(names) for name, names in zeroshot.items()}
     paths = []
     for model, family, backbone, loss, negatives, seed in models:
-        for benchmark in (*ITEMS, "embeddings") if backbone != "none" else ("ccneg",):
+        for benchmark in BLIND_ON.get(model, (*ITEMS, "embeddings")):
             items, metrics = None, embeddings_of(model)
             if benchmark != "embeddings":
                 items, metrics = measured(model, benchmark, **zeroshot)
@@ -233,13 +239,8 @@ def write_fetch_summary(path: Path) -> Path:
             for label, failure, permanent, rows in failures
         ],
         "hosts": [
-            {
-                "host": f"host-{number}.test",
-                "rows": 90,
-                "failed": 9,
-                "failures": {"http 404": 9 - number, "timeout": number},
-            }
-            for number in range(6)
+            {"host": f"host-{n}.test", "rows": 90, "failed": 9, "failures": {"http 404": 9 - n, "timeout": n}}
+            for n in range(6)
         ],
         "duplicates": {"images": 2, "rows": 7, "placeholder_images": 1, "placeholder_rows": 5, "top": []},
     }

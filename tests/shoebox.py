@@ -4,7 +4,6 @@ Files have the real names and layouts; images are a few pixels wide, CLIPs have 
 writes what a configuration must say differently (`shoebox.yaml`).
 """
 
-import io
 import json
 import random
 from itertools import product
@@ -21,6 +20,7 @@ from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import save_checkpoint
 from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.formats.crepe import captions_files
+from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.formats.tars import write_samples
 
 SUFFIX = "shoebox.test"
@@ -40,10 +40,8 @@ VAL2017 = [f"{number + 1:012d}" for number in range(9)]
 
 def picture(number: int, size: tuple[int, int] = (40, 36)) -> bytes:
     """A JPEG of noise, the same for the same number."""
-    content = io.BytesIO()
     pixels = random.Random(number).randbytes(size[0] * size[1] * 3)
-    Image.frombytes("RGB", size, pixels).save(content, "JPEG")
-    return content.getvalue()
+    return encoded(Image.frombytes("RGB", size, pixels), "JPEG")
 
 
 def _write(path: Path, content: str | list | dict) -> None:

@@ -42,7 +42,7 @@ def test_quotes_line_breaks_a_byte_order_mark_and_further_columns(tmp_path):
         ("0,a,b,c,d,negative,a.jpg,more", "line 3: expected 7 cells as in the header, found 8"),
         ("0,a,b,,d,negative,a.jpg", "line 3: expected the texts image_path, caption_0, .*caption_3, found"),
         ("4,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected one of 0, 1, 2, 3, found '4'"),
-        ("0.0,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected one of 0, 1, 2, 3, found '0.0'"),
+        ("0.5,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected one of 0, 1, 2, 3, found '0.5'"),
         ("0,a,b,c,d,Negative,a.jpg", "line 3, correct_answer_template: expected one of positive, negative, hybrid"),
         ("0,a,b,c,d,negative,", "line 3: expected the texts image_path, caption_0"),
         ("0,a,b,c,d,negative,a/..", "line 3: expected an image's file name"),
@@ -108,10 +108,7 @@ GOOD = {"image_file": "v7w_1.jpg", "caption": "a dog", "foil": "no dog", "mturk"
         ({"e1": {**GOOD, "foil": ""}}, "item e1: expected the texts image_file, caption, foil"),
         ({"e1": {**GOOD, "mturk": 3}}, "item e1: expected the number of votes mturk.caption, found None"),
         ({"e1": {**GOOD, "mturk": {"caption": "3"}}}, "found '3'"),
-        (
-            f'{{"e1": {json.dumps(GOOD)}, "e1": {json.dumps(GOOD)}}}',
-            r"existence\.json: .*the key 'e1' stands twice in one JSON object",
-        ),
+        ('{"e1": {}, "e1": {}}', r"existence\.json: .*the key 'e1' stands twice in one JSON object"),
     ],
 )
 def test_a_bad_valse_file_is_named(tmp_path, content, message):

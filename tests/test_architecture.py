@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "distractors": READ,
     **dict.fromkeys(("finetune", "evaluate"), READ | {"blind"}),
     "config": BASE | {"readers", "backbones", "evaluate", "finetune", "fetch", "miniature", "shards"},
+    "share": BASE | {"evaluate", "backbones", "paper"},
     **dict.fromkeys(("paper", "score", "preflight"), READ | {"fetch", "evaluate", "finetune", "backbones", "config"}),
 }
 

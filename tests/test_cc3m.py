@@ -53,10 +53,7 @@ CLEAN = st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_character
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
-    fields=st.lists(st.tuples(CLEAN, CLEAN), min_size=1, max_size=6),
-    extra=st.sampled_from(["", "\ta,b\t/m/1,/m/2\t0.9,0.5"]),
-)
+@given(st.lists(st.tuples(CLEAN, CLEAN), min_size=1, max_size=6), st.sampled_from(["", "\ta,b\t/m/1,/m/2\t0.9,0.5"]))
 def test_text_comes_back_as_it_was(tmp_path, fields, extra):
     path = tmp_path / "rows.tsv"
     fields = [("a dog", "http://a/0"), *fields]

@@ -11,13 +11,14 @@ import random
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
+from conftest import TINY, TINY_RESNET
 from models import archive, before
 from safetensors.torch import load_file, save_file
 
 from pipeline_lib.backbones.export import export_huggingface, export_open_clip, to_huggingface
 from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.backbones.pretrain import build
+from pipeline_lib.clip.load import load_clip
 from pipeline_lib.clip.torch_file import load_plain
 
 
@@ -51,16 +52,12 @@ def trained(model):
         "args": argparse.Namespace(folder=pathlib.PurePosixPath("/data"), when=datetime.datetime(2024, 1, 1)),
         "config": Box(model=Box(name="ViT-B-32"), phase=Phase.LAST, where=torch.device("cpu"), size=torch.Size([1])),
         "arrays": {kind: np.zeros(3, kind) for kind in kinds},
-        "random": [
-            random.Random(0).getstate(),
-            np.random.default_rng(0),
-            torch.get_rng_state(),
-            np.random.RandomState(0),
-        ],
+        "random": [random.Random(0).getstate(), torch.get_rng_state()],
+        "of NumPy": [np.random.default_rng(0), np.random.RandomState(0)],
         "others": [
             collections.Counter("ab"),
             collections.defaultdict(list, a=[1]),
-            {1, 2},
+            {1},
             frozenset([Phase.LAST]),
             2**70,
         ],
@@ -88,11 +85,7 @@ def same(found, weights):
 def test_what_stands_beside_the_weights_does_not_decide(tmp_path, model, zipped, protocol):
     copied = build(TINY)
     copied.load_state_dict(model.state_dict())
-    content = {
-        **trained(copied),
-        "name": "conclip",
-        "state_dict": {f"module.{name}": value for name, value in model.state_dict().items()},
-    }
+    content = {**trained(copied), "name": "conclip", "state_dict": before(model.state_dict(), "module.")}
     options = {"pickle_protocol": protocol, "_use_new_zipfile_serialization": zipped}
     torch.save(content, tmp_path / "epoch_4.pt", **options)
     found = read_weights(tmp_path / "epoch_4.pt")
@@ -142,6 +135,17 @@ def test_a_state_dict_is_found_under_any_key_and_prefix(tmp_path, model, form, z
     assert found.left_out == (["head.weight"] if form == "wrapper" else [])
 
 
+def test_a_resnet_and_an_activation_that_the_file_names(tmp_path):
+    model = build(TINY_RESNET).eval()
+    content = {"model": model.state_dict(), "activation": "quickgelu", "args": argparse.Namespace(lr=1e-6)}
+    torch.save(content, tmp_path / "authors.pt")
+    found = read_weights(tmp_path / "authors.pt")
+    same(found, model.state_dict())
+    assert found.activation == "quickgelu"
+    with pytest.raises(ValueError, match=r"authors\.pt: expected a whole checkpoint"):
+        load_clip(tmp_path / "authors.pt")  # files of the pipeline's own hold no Namespace
+
+
 def test_tensors_keep_their_bits_in_every_type_and_where_they_share_numbers(tmp_path, model):
     weights = model.state_dict()
     for kind in (torch.float16, torch.bfloat16, torch.float64):
@@ -170,9 +174,7 @@ def test_safetensors_alone_and_a_file_of_a_described_folder(tmp_path, model):
     (tmp_path / "clip.safetensors").rename(tmp_path / "clip.ckpt")  # told by its content
     assert read_weights(tmp_path / "clip.ckpt").activation is None
     export_huggingface(model, tmp_path / "hf")
-    assert (
-        read_weights(tmp_path / "hf" / "model.safetensors").activation == "quickgelu"
-    )  # config.json beside it says so
+    assert read_weights(tmp_path / "hf" / "model.safetensors").activation == "quickgelu"  # says config.json beside it
 
 
 @pytest.mark.parametrize("suffix", ["bin", "safetensors"])

@@ -15,14 +15,8 @@ from pipeline_lib.clip.load import load_clip
 from pipeline_lib.clip.torch_file import load_plain
 
 REFUSED = {
-    "lora": (
-        lambda sd: {f"base_model.model.{name}.lora_A.weight": sd[name] for name in sd},
-        "LoRA adapters, which are",
-    ),
-    "merged not": (
-        lambda sd: {**sd, "visual.proj.lora_B.default": torch.ones(1)},
-        "LoRA adapters, which are not merged",
-    ),
+    "lora": (lambda sd: {f"base_model.{name}.lora_A.weight": sd[name] for name in sd}, "LoRA adapters, which are not"),
+    "merged not": (lambda sd: {**sd, "visual.proj.lora_B.default": torch.ones(1)}, "LoRA adapters, which are not"),
     "two": (lambda sd: before(sd, "student.") | before(sd, "teacher."), "2 CLIPs, named 'student.', 'teacher.': save"),
     "two keys": (lambda sd: {"student": sd, "ema": sd}, "2 CLIPs, under 'student', 'ema': save the one that you mean"),
     "twice": (lambda sd: sd | before(sd, "module."), "the same weights twice, with and without a prefix"),
@@ -62,10 +56,7 @@ def clip_of(folder):
     ("content", "message"),
     [
         (b"", "not a whole file of torch.save: compare its size"),
-        (
-            b"<!DOCTYPE html><title>Google Drive - Virus scan warning</title>",
-            "a web page: the site answered with a page",
-        ),
+        (b"<!DOCTYPE html><title>Virus scan warning</title>", "a web page: the site answered with a page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS, .* `git lfs pull`"),
         (b"\x1f\x8b\x08\0\0\0\0\0\0\0", "a gzip archive: unpack it first"),
         (b"GGUF\3\0\0\0\0\0\0\0", "a GGUF file"),
@@ -86,9 +77,7 @@ def test_another_file_is_named_for_what_it_is(tmp_path, content, message):
 
 def test_a_folder_of_another_kind_is_named(tmp_path):
     (tmp_path / "conclip.pt").touch()
-    with pytest.raises(
-        FileNotFoundError, match=r"config\.json: no such .* found 'conclip\.pt'; of another checkpoint name"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"config\.json: no such .* found 'conclip\.pt'; of another checkpoint"):
         read_weights(tmp_path)
     (tmp_path / "__0_0.distcp").touch()
     with pytest.raises(ValueError, match=r"a checkpoint in shards of torch\.distributed: make it a file by"):

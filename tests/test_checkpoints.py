@@ -6,8 +6,9 @@ import pickle
 
 import pytest
 import torch
-from conftest import TINY, TINY_RESNET, call
+from conftest import TINY, call
 from hostile import Touch, torch_saved
+from models import fine_tuned
 from safetensors.torch import load_file, save_file
 
 from pipeline_lib.backbones import checkpoint
@@ -22,17 +23,6 @@ from pipeline_lib.jobs.files import sha256
 NORM = "text_model.final_layer_norm.weight"
 
 
-def fine_tuned(model, text_only=True):
-    """The weights of a model after a small change."""
-    torch.manual_seed(1)
-    return {
-        name: value + 1e-3 * torch.randn_like(value)
-        if value.is_floating_point() and not (text_only and name.startswith("visual."))
-        else value.clone()
-        for name, value in model.state_dict().items()
-    }
-
-
 def take(folder, path, weights=None, **flags):
     """Run the command with outputs in `folder`; returns the error that it ends with, or None."""
     flags = {"activation": "quickgelu", **flags}
@@ -41,29 +31,6 @@ def take(folder, path, weights=None, **flags):
     flags |= {"checkpoint": folder / "out.pt", "record": folder / "out.json"}
     arguments = [text for key, value in flags.items() for text in (f"--{key.replace('_', '-')}", value)]
     return call(checkpoint.main, "--model", "m", "--path", path, *arguments)
-
-
-@pytest.mark.parametrize("architecture", [TINY, TINY_RESNET], ids=["vit", "resnet"])
-def test_each_kind_of_file_gives_its_weights(tmp_path, architecture):
-    model = build(architecture).eval()
-    weights = model.state_dict()
-    archive = {**weights, **{name: torch.tensor(7) for name in ("input_resolution", "context_length", "vocab_size")}}
-    files = {
-        "ours.pt": {"model": weights, "activation": "quickgelu"},
-        "authors.pt": {"model": weights, "optimizer": {"state": {}}, "args": argparse.Namespace(lr=1e-6, name="x")},
-        "open_clip.pt": {"epoch": 4, "state_dict": weights, "name": "negclip"},
-        "distributed.pt": {"state_dict": {f"module.{name}": value for name, value in weights.items()}},
-        "archive.pt": {"state_dict": archive},
-    }
-    for name, content in files.items():
-        torch.save(content, tmp_path / name)
-        found = read_weights(tmp_path / name)
-        assert found.activation == ("quickgelu" if name == "ours.pt" else None)
-        assert found.state_dict.keys() == weights.keys()
-        for key, value in weights.items():
-            assert torch.equal(found.state_dict[key], value), (name, key)
-    with pytest.raises(ValueError, match=r"authors\.pt: expected a whole checkpoint"):
-        load_clip(tmp_path / "authors.pt")  # files of the pipeline's own hold no Namespace
 
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
@@ -88,7 +55,6 @@ def test_a_broken_file_is_named(tmp_path, tiny_checkpoint):
         ("cut.pt", None, "a zip that is cut off: download it again"),
         ("list.pt", [1], "expected the weights of a CLIP as a state_dict, .* found no tensors$"),
         ("keys.pt", {"weights": {}, "epoch": 1}, "found no tensors, but 'weights', 'epoch'"),
-        ("tower.pt", {"model": {"visual.proj": torch.ones(1)}}, "found 1 tensors under `model`, 'visual.proj'"),
         ("none.pt", {"model": {"ln_final.weight": torch.ones(0, 3)}}, r"found none under ln_final\.weight, \(0, 3\)"),
         ("nan.pt", {"model": {"ln_final.weight": torch.tensor([float("nan")])}}, "expected finite numbers"),
     ):
@@ -122,7 +88,7 @@ def test_another_architecture_is_named_with_its_shapes(tiny_clip):
 
 
 def test_what_was_fine_tuned_needs_the_activation_of_its_backbone(tiny_clip):
-    near, apart = fine_tuned(tiny_clip, text_only=False), build(TINY).state_dict()
+    near, apart = fine_tuned(tiny_clip, start="", by=1e-3), build(TINY).state_dict()
     assert closeness(near, tiny_clip.state_dict()) > 0.9 and abs(closeness(apart, tiny_clip.state_dict())) < 0.1
     check_origin(near, "quickgelu", tiny_clip, "tiny", shared=False)
     check_origin(apart, "gelu", tiny_clip, "tiny", shared=False)
@@ -166,11 +132,7 @@ def test_the_command_refuses_in_one_line_and_leaves_nothing(tmp_path, tiny_clip,
     for path, weights, message in (
         ("patch8.pt", tiny_checkpoint, "patch8.pt: not of the architecture of tiny"),
         ("gelu.pt", tiny_checkpoint, "the file says that its activation is gelu, the configuration quickgelu"),
-        (
-            "foreign.pt",
-            None,
-            "foreign.pt: not the weights of a CLIP: expected visual.conv1.weight of 4 dimensions, found none",
-        ),
+        ("foreign.pt", None, "foreign.pt: not the weights of a CLIP: expected visual.conv1.weight of 4 dimensions, "),
     ):
         error = take(tmp_path, tmp_path / path, weights)
         assert message in error and "\n" not in error
@@ -200,12 +162,7 @@ def test_a_checkpoint_may_be_a_clip_of_its_own_and_half_precision_becomes_single
         ("config", "text_config", {"hidden_act": "gelu"}, r"one hidden_act for both .*found \['gelu', 'quick_gelu'\]"),
         ("config", "vision_config", {"num_attention_heads": 2}, "vision_config/num_attention_heads 1 .*, found 2"),
         ("config", "text_config", {"layer_norm_eps": 1e-6}, "text_config/layer_norm_eps 1e-05 .*, found 1e-06"),
-        (
-            "preprocessor_config",
-            None,
-            {"image_mean": [0.5] * 3},
-            r"normalised with the mean .* found \[0\.5, 0\.5, 0\.5\]",
-        ),
+        ("preprocessor_config", None, {"image_mean": [0.5] * 3}, r"normalised with the mean .* found \[0\.5, 0\.5, "),
     ],
 )
 def test_a_huggingface_model_that_clip_does_not_compute_is_refused(tmp_path, tiny_clip, file, tower, changes, message):
@@ -219,10 +176,7 @@ def test_a_huggingface_model_that_clip_does_not_compute_is_refused(tmp_path, tin
 
 @pytest.mark.parametrize(
     ("more", "message"),
-    [
-        ({}, "weights of a CLIPModel are missing, such as logit_scale"),
-        ({"x": 1}, "1 weights are not of a .*, such as x"),
-    ],
+    [({}, "weights of a CLIPModel are missing, such as logit"), ({"x": 1}, "1 weights are not of a .*, such as x")],
 )
 def test_other_weights_than_a_huggingface_model_has_are_refused(tmp_path, tiny_clip, more, message):
     export_huggingface(tiny_clip, tmp_path)

@@ -64,37 +64,17 @@ def at(place, entry):
         ("miniature", None, "features/pools/kinds: expected files of your own, since the run has no miniature, or nu"),
         ("evaluate/zeroshot/prompts/plain", ["a photo"], "zeroshot/prompts/plain: expected a list of at least 1 entr"),
         ("evaluate/zeroshot/prompts/photo", "set", "each a text with one {} or one of dataset, found 'set'"),
-        (
-            "evaluate/zeroshot/prompts/ensemble",
-            "dataset",
-            "datasets/kinds: the prompt 'ensemble' takes the dataset's own templates; name a file of them",
-        ),
-        (
-            "evaluate/zeroshot/datasets/colours/prompts/photo",
-            ["a {}"],
-            "datasets/colours/prompts: 'photo' is no prompt of evaluate/zeroshot/prompts",
-        ),
+        ("evaluate/zeroshot/prompts/ensemble", "dataset", "kinds: the prompt 'ensemble' takes the dataset's own templ"),
+        ("evaluate/zeroshot/datasets/colours/prompts/photo", ["a {}"], "colours/prompts: 'photo' is no prompt of eval"),
         # pools
         ("features/pools", {}, "features/pools"),
         ("features/pools/a", {"images": []}, "features/pools/a/images: expected a path without braces and control "),
         ("features/pools/a", {"images": ["x", "x"]}, "features/pools/a/images: expected a list without repetition"),
         ("features/pools/ccneg-eval", {"images": "a.tar"}, "a key: expected a name other than ccneg-train, ccneg-eval"),
         ("features/pools/My", {"images": "a.tar"}, "features/pools, a key: expected a text that matches"),
-        (
-            "features/pools/a",
-            {"images": "x", "reader": "coko"},
-            "features/pools/a/reader: expected one of caltech-101, cifar-10, cifar-100, coco, ",
-        ),
-        (
-            "features/pools/a",
-            {"images": ["x", "y"], "reader": "coco"},
-            "features/pools/a/images: the reader coco does not take 2 paths; expected a COCO 2017 split",
-        ),
-        (
-            "features/pools/a",
-            {"images": ["x.tar", "y.tar"], "parts": 2, "count": 5},
-            "features/pools/a/parts: expected none: several tars are encoded by one job each, ",
-        ),
+        ("features/pools/a", {"images": "x", "reader": "coko"}, "a/reader: expected one of caltech-101, cifar-10, cif"),
+        ("features/pools/a", {"images": ["x", "y"], "reader": "coco"}, "a/images: the reader coco does not take 2 pat"),
+        ("features/pools/a", {"images": ["x.tar", "y.tar"], "parts": 2}, "a/parts: expected none: several tars are en"),
         # benchmarks
         ("evaluate/benchmarks/zeroshot", {}, "evaluate/benchmarks, a key: expected a name other than ccneg, zeroshot"),
         ("evaluate/benchmarks/a/kind", "mqc", "expected one of mcq, retrieval, valse, negrefcocog, sugarcrepe, sugar"),
@@ -122,11 +102,7 @@ def at(place, entry):
         ("backbones/models/mini-rn/architecture/vision_width", 13, "vision_width: expected an even number, found 13"),
         ("backbones/models/mini-rn/architecture/vision_patch_size", 8, "patch_size: expected null for a ResNet, foun"),
         ("backbones/models/mini-rn/architecture/vision_layers", 3, "expected a number of pixels for a ViT, found null"),
-        (
-            "backbones/models/mini-rn/architecture",
-            {"vision_layers": 3, "vision_patch_size": 8},
-            "vision_width: expected a multiple of 64 for a ViT, found 16",
-        ),
+        ("backbones/models/mini-rn/architecture", {"vision_layers": 3, "vision_patch_size": 8}, "a multiple of 64 for"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_explained(place, value, message):
@@ -162,10 +138,12 @@ def parent_of(tree, path):
     return tree
 
 
-def mistake(config, path, change):
-    """The message for a configuration in which `change` was done to the parent of a key; None if it is legal."""
+def mistake(config, path, entries):
+    """The message for a configuration in which `entries` stand in the place of a key; None if it is legal."""
     config = copy.deepcopy(config)
-    change(parent_of(config, path))
+    parent = parent_of(config, path)
+    del parent[path[-1]]
+    parent.update(entries)
     try:
         check_config(config)
     except ValueError as error:
@@ -193,17 +171,15 @@ def test_every_key_is_checked_for_its_type_its_range_its_presence_and_its_spelli
     for path in sorted(where):
         place, key, parent = "/".join(path), path[-1], "/".join(path[:-1]) or "the top level"
         value = parent_of(config, path)[key]
+        legal = [17.5] if isinstance(value, float) or key in FREE else [True] if value is True else []
         kinds = [wrong for wrong in WRONG if not isinstance(wrong, type(value)) or isinstance(value, str | int)]
-        number_like = isinstance(value, float) or key in FREE
-        wrong = [w for w in kinds if not (number_like and w == 17.5) and not (value is True and w is True)]
-        for one in wrong:
-            message = mistake(config, path, lambda parent, key=key, one=one: parent.update({key: one}))
+        for one in [wrong for wrong in kinds if wrong not in legal]:
+            message = mistake(config, path, {key: one})
             assert message is not None, f"{place}: {one!r} passes"
             if key == "vision_layers" and "vision_patch_size: expected" in message:
                 continue  # the other of two keys that do not go together
-            line = next(
-                (line for line in message.splitlines() if place in line or ("count" in path and parent in line)), None
-            )
+            named = (place, parent) if "count" in path else (place,)
+            line = next((line for line in message.splitlines() if any(name in line for name in named)), None)
             assert line, (one, message)
             assert "expected" in line or "Allowed:" in line, line
             if place in ("captions/chat/url", "captions/chat/api_key_variable"):
@@ -211,31 +187,22 @@ def test_every_key_is_checked_for_its_type_its_range_its_presence_and_its_spelli
             elif not isinstance(one, dict | list):
                 assert "found" in line and (repr(one) in line or str(one).lower() in line), line
 
-        message = mistake(config, path, lambda parent, key=key: parent.update({key: None}))
+        message = mistake(config, path, {key: None})
         entry = is_entry(path)
         # In a named entry null removes a key, so it is missing then.
-        if (
-            not entry
-            and not is_entry(path[:-1])
-            and "count" not in path
-            and key not in (*NULLABLE, "vision_patch_size")
-        ):
+        if not (entry or is_entry(path[:-1]) or "count" in path or key in (*NULLABLE, "vision_patch_size")):
             assert message is not None and place in message and ("found null" in message or "chat" in place), place
 
         typo = key[:1] + "z" + key[1:]
-        message = mistake(config, path, lambda parent, key=key, typo=typo: parent.update({typo: parent.pop(key)}))
+        message = mistake(config, path, {typo: value})
         named = entry or key == "source" or path[-2:-1] == ("connect_to",)
         named |= "count" in path and f"{parent}: expected " in message and f"did you mean {key!r}?" in message
         assert named or f"{parent}: unknown key {typo!r}; did you mean {key!r}? Allowed: " in message, message
 
-        message = mistake(config, path, lambda parent, key=key: parent.pop(key))
+        message = mistake(config, path, {})
         if message is None:
-            own = (
-                entry
-                or "answers" in path
-                or path[-2] == "connect_to"
-                or ("datasets" in path and {"prompts", "prompt_classes"} & set(path))
-            )
+            of_a_prompt = "datasets" in path and {"prompts", "prompt_classes"} & set(path)
+            own = entry or "answers" in path or path[-2] == "connect_to" or of_a_prompt
             assert key in OPTIONAL or own, place
         elif f"{parent}: missing {key}" in message:
             assert f"{parent}: missing {key}; expected " in message
@@ -279,8 +246,6 @@ def test_class_names_that_do_not_fit_the_readers_labels_are_refused(tmp_path, mo
     caltech = config["evaluate"]["zeroshot"]["datasets"]["caltech-101"]
     (tmp_path / "classes.txt").write_text(f"background\n{(ROOT / caltech['classes']).read_text()}")
     caltech["classes"] = str(tmp_path / "classes.txt")
-    message = (
-        r"classes\.txt: expected 101 class names, one for each label of caltech-101 as read from data/.*; found 102"
-    )
+    message = r"classes\.txt: expected 101 class names, one for each label of caltech-101 as read from .*; found 102"
     with pytest.raises(ValueError, match=message):
         check_config(config)

@@ -125,9 +125,7 @@ def test_an_image_that_is_missing_twice_there_broken_or_too_small_is_named(tmp_p
     with pytest.raises(ValueError, match=r"8\.jpg: the image of sample 8 does not decode"):
         samples[4].read()
     (images / "VG_100K_2" / "10.jpg").rename(images / "VG_100K" / "4.jpg")
-    with pytest.raises(
-        ValueError, match=r"expected one image of each name, found 'VG_100K_2/4\.jpg' beside 'VG_100K/4"
-    ):
+    with pytest.raises(ValueError, match=r"expected one image of each name, found 'VG_100K_2/4\.jpg' beside 'VG_100K/"):
         pool(folder, images)
     (images / "VG_100K" / "4.jpg").unlink()
     with pytest.raises(FileNotFoundError, match=r"expected the image 10\.jpg of .*complexity_10\.csv, line 2"):

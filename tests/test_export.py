@@ -80,19 +80,6 @@ def test_all_three_give_the_same_features(tmp_path, open_clip, transformers, arc
             assert torch.equal(found.state_dict[key], value), (name, key)
 
 
-def test_a_model_loaded_without_its_activation_has_other_features(tmp_path, open_clip, tiny_clip):
-    """What the exported configuration prevents: open_clip takes GELU unless told otherwise."""
-    export_open_clip(tiny_clip, tmp_path)
-    config = (tmp_path / "open_clip_config.json").read_text()
-    (tmp_path / "open_clip_config.json").write_text(config.replace('"quick_gelu": true', '"quick_gelu": false'))
-    loaded = open_clip.create_model(f"local-dir:{tmp_path}").eval()
-    pixels, tokens = torch.randn(2, 3, 32, 32), tokenize(CAPTIONS)
-    wrong = features(loaded.encode_image, loaded.encode_text, pixels, tokens)
-    right = features(tiny_clip.encode_image, tiny_clip.encode_text, pixels, tokens)
-    assert (wrong - right).abs().max() > 100 * TOLERANCE
-    assert read_weights(tmp_path).activation == "gelu"
-
-
 def test_the_exported_tokenizer_and_image_transform_are_clips(tmp_path, open_clip, transformers, tiny_clip):
     export_huggingface(tiny_clip, tmp_path)
     processor = transformers.CLIPProcessor.from_pretrained(tmp_path, local_files_only=True)

@@ -6,13 +6,13 @@ import gzip
 import io
 import socket
 import sys
-import zlib
 from collections import Counter
 from unittest.mock import ANY
 
 import pytest
 from aiohttp import web
 from fetching import AGENT, Clock, Site, fetch, fetch_command, jpeg, outcomes, serving
+from hostile import png
 
 from pipeline_lib.fetch import part as module
 from pipeline_lib.fetch.client import opted_out
@@ -24,20 +24,12 @@ from pipeline_lib.formats.tars import read_samples
 from pipeline_lib.jobs.options import add_options, from_args
 
 
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that says it is huge and holds next to nothing."""
-    encoded = bytearray(jpeg(size=(1, 1), form="PNG"))
-    encoded[16:24] = width.to_bytes(4) + height.to_bytes(4)
-    encoded[29:33] = zlib.crc32(encoded[12:29]).to_bytes(4)
-    return bytes(encoded)
-
-
 def test_each_misbehaviour_has_its_class_and_only_transient_ones_are_asked_again(tmp_path):
     asked = Counter()
     bodies = {
         "/endless": b"x" * 200_000,
         "/bomb": gzip.compress(bytes(10_000_000)),
-        "/huge": png_header(60_000, 60_000),
+        "/huge": png(60_000, 60_000),
         "/ribbon": jpeg(size=(5000, 1)),
         "/empty": b"",
         "/eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n",
@@ -123,10 +115,8 @@ def test_urls_are_asked_as_they_are_written(tmp_path):
 
     with serving(site) as port:
         frame = fetch(tmp_path, [f"http://B\u00fcro.test{path}" for path in written], port, connections=1)
-    assert [request.host + request.raw_path for request in site.log] == [
-        f"xn--bro-hoa.test{path}" for path in written.values()
-    ]
-    assert (frame["final_host"] == "xn--bro-hoa.test").all()
+    assert [request.raw_path for request in site.log] == list(written.values())
+    assert {request.host for request in site.log} == set(frame["final_host"]) == {"xn--bro-hoa.test"}
 
 
 def test_who_asks_is_said_honestly(tmp_path):

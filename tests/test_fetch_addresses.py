@@ -72,10 +72,7 @@ class NameServer:
         answers = self._answers[host]
         addresses = answers[min(self.lookups[host], len(answers) - 1)]
         self.lookups[host] += 1
-        return [
-            (socket.AF_INET6 if ":" in ip else socket.AF_INET, 1, 6, "", (ip, port, 0, 0)[: 4 if ":" in ip else 2])
-            for ip in addresses
-        ]
+        return [(socket.AF_INET6 if ":" in ip else socket.AF_INET, 1, 6, "", (ip, port)) for ip in addresses]
 
 
 def resolve(host: str) -> list[str]:

@@ -58,9 +58,7 @@ class Stalling(socketserver.BaseRequestHandler):
         self.request.recv(1)
 
 
-@pytest.mark.parametrize(
-    ("said", "code"), [(b"HTTP/1.1 20", None), (b"HTTP/1.1 200 OK\r\n", 200), (answer(body=IMAGE)[:-9], 200)]
-)
+@pytest.mark.parametrize(("said", "code"), [(b"HTTP/1.1 20", None), (b"HTTP/1.1 200\r\n", 200), (answer()[:-9], 200)])
 def test_a_host_that_stalls_in_the_middle_of_an_answer_is_alive(tmp_path, said, code):
     with answering({"/bad": said, "/good": answer()}, Stalling) as server:
         urls = [f"http://a.test/bad?{number}" for number in range(8)] + ["http://a.test/good"]
@@ -151,9 +149,8 @@ def test_a_part_in_which_no_host_answers_fails_and_records_nothing(tmp_path, mon
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     urls = [f"http://host-{number}.example/1" for number in range(HOSTS_ENOUGH)]
-    with pytest.raises(
-        ValueError, match=rf"any of {HOSTS_ENOUGH} hosts, found none \(dns {HOSTS_ENOUGH}\).*HTTPS_PROXY"
-    ):
+    message = rf"any of {HOSTS_ENOUGH} hosts, found none \(dns {HOSTS_ENOUGH}\).*HTTPS_PROXY"
+    with pytest.raises(ValueError, match=message):
         fetch(tmp_path, urls)
     assert list(tmp_path.iterdir()) == []
 

@@ -9,7 +9,7 @@ from conftest import call
 from pipeline_lib.fetch import summary
 from pipeline_lib.fetch.outcomes import Outcome, write_outcomes
 from pipeline_lib.formats.cc3m import Part
-from pipeline_lib.jobs.files import read_parquet
+from pipeline_lib.jobs.files import read_parquet, sha256
 
 ROWS = [
     # host, image or failure, caption
@@ -57,13 +57,8 @@ def summarise(folder, captions, tables):
 def test_rows_failures_hosts_and_shared_images_are_counted(files, tmp_path):
     assert summarise(tmp_path, *files) is None
     found = json.loads((tmp_path / "summary.json").read_text())
-    content = files[0].read_bytes()
-    assert found["captions"] == {
-        "file": str(files[0]),
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "rows": 13,
-    }
+    size, digest = files[0].stat().st_size, sha256(files[0])
+    assert found["captions"] == {"file": str(files[0]), "bytes": size, "sha256": digest, "rows": 13}
     assert (found["rows"], found["successes"], found["bytes"]) == (13, 9, 900)
     columns = ("label", "failure", "http_code", "permanent", "rows")
     assert [tuple(row[name] for name in columns) for row in found["failures"]] == [

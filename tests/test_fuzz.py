@@ -15,6 +15,7 @@ from hostile import bounded, contents
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # a library's warning is no refusal
+SETTINGS = settings(database=None, deadline=None, phases=[Phase.generate], suppress_health_check=HealthCheck)
 MESSAGE = 20_000  # characters of an error; that of a configuration has a line per key
 
 
@@ -57,9 +58,7 @@ def fuzz(sandbox, count, number):
     failures = {}
 
     @seed(number)
-    @settings(
-        max_examples=count, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=HealthCheck
-    )
+    @settings(SETTINGS, max_examples=count)
     @given(EDITS)
     def check(edits):
         path = sandbox.paths[edits[0][2] % len(sandbox.paths)]

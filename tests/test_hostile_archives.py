@@ -7,12 +7,10 @@ import tarfile
 import zipfile
 
 import layouts
-import numpy as np
 import pytest
 import torch
 from conftest import call, jpeg_bytes
 from hostile import SVG, bounded, jpeg, member, png, tarred, zipped
-from PIL import Image
 
 from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.features import encode
@@ -50,19 +48,11 @@ TARS = {
     "a negative size": (tarred(member("a.jpg", size=-512)), "the size of 'a.jpg' is negative"),
     "a size by a header": (extended("a.jpg", b"x", {"size": "-512"}), "is not that of its bytes"),
     "a size beyond the end": (tarred(member("a.jpg", size=2**40)), "unexpected end of data"),
-    "a header of megabytes": (
-        tarred(member("x", b"9" * 5_000_000, type=tarfile.XHDTYPE), member("a.jpg", b"x")),
-        "a header of 5,000,000 bytes",
-    ),
-    "headers without end": (
-        tarred(*[member("x", b"n\0", type=tarfile.GNUTYPE_LONGNAME)] * 3000, member("a.jpg", b"x")),
-        "recursion",
-    ),
+    "a header of megabytes": (tarred(member("x", bytes(5_000_000), type=tarfile.XHDTYPE)), "a header of 5,000,000 byt"),
+    "headers without end": (tarred(*[member("x", b"n\0", type=tarfile.GNUTYPE_LONGNAME)] * 3000), "recursion"),
 }  # fmt: skip
-SAMPLES = {  # of which the tar itself is sound
-    "a name with a line feed": (tarred(member(f"{NASTY}.jpg", b"x")), "expected a key of letters"),
-    "a sample twice": (tarred(member("a.jpg", b"x"), member("a.jpg", b"y")), "sample 'a' has a second .jpg member"),
-}
+# Of which the tar itself is sound.
+SAMPLES = {"a name with a line feed": (tarred(member(f"{NASTY}.jpg", b"x")), "expected a key of letters")}
 
 
 @pytest.mark.parametrize("what", [*TARS, *SAMPLES])
@@ -121,7 +111,10 @@ ZIPS = {
     "packed by bzip2": (zipped(("000000000001.jpg", b"x"), method=zipfile.ZIP_BZIP2), "in another way than by deflate"),
     "a zip in a zip": (zipped(("000000000001.jpg", zipped(("000000000002.jpg", jpeg_bytes())))), "does not decode"),
     "a name with a line feed": (zipped((f"{NASTY}.jpg", b"x")), "without control characters"),
-    "cut short": (zipped(("000000000001.jpg", jpeg_bytes()))[:-30], "not a whole zip"),
+    **{
+        f"cut short by {lost}": (zipped(("000000000001.jpg", jpeg_bytes()))[:-lost], "not a whole zip .*; download")
+        for lost in (1, 30, 200, 2000)
+    },
 }
 
 
@@ -161,23 +154,6 @@ def test_an_image_that_is_none_is_refused_before_it_costs_memory(tmp_path, what)
     (sample,) = read_pool(find_reader("folder"), [str(tmp_path / "images")])
     with pytest.raises(ValueError, match=rf"a\.jpg: the image of sample a does not decode .*({message})"):
         sample.decode(sample.read())
-
-
-def test_unusual_images_are_read_in_colour(tmp_path):
-    red = Image.new("RGB", (8, 6), (250, 10, 10))
-    turned = Image.Exif()
-    turned[0x112] = 6
-    deep = Image.fromarray(np.full((6, 8), 40_000, np.uint16))
-    for name, image, options in (
-        ("cmyk", red.convert("CMYK"), {"format": "JPEG"}),
-        ("deep", deep, {"format": "PNG"}),
-        ("animated", red, {"format": "PNG", "save_all": True, "append_images": [red.copy()]}),
-        ("turned", red, {"format": "PNG", "exif": turned}),
-    ):
-        image.save(tmp_path / f"{name}.jpg", **options)
-    found = {sample.key: sample.decode(sample.read()) for sample in read_pool(find_reader("folder"), [str(tmp_path)])}
-    assert {(image.mode, image.size) for image in found.values()} == {("RGB", (8, 6))}
-    assert np.abs(np.array(found["animated"]).astype(int) - (250, 10, 10)).max() == 0
 
 
 def test_a_folder_of_what_is_no_file_is_refused_and_not_waited_for(tmp_path):

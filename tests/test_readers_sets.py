@@ -111,12 +111,9 @@ def test_a_cifar_that_is_damaged_or_something_else_is_refused(tmp_path):
         (batch.read_bytes()[:5000], "test_batch: expected cifar-10-batches-py/test_batch of CIFAR's Python version"),
         (
             layouts.python2_pickle({"labels": [1, 2], "data": narrow}),
-            r"expected numbers u1 of shape \(2, 3072\) .*found .u1. of shape \(2, 100\)",
+            r"u1 of shape \(2, 3072\) .*found .u1. of shape \(2",
         ),
-        (
-            layouts.python2_pickle({"labels": [1, 10], "data": rows}),
-            "expected for sample 00001 a label from 0 to 9, found 10",
-        ),
+        (layouts.python2_pickle({"labels": [1, 10], "data": rows}), "sample 00001 a label from 0 to 9, found 10"),
     ):
         batch.write_bytes(content)
         with pytest.raises(ValueError, match=message):

@@ -30,9 +30,7 @@ from pipeline_lib.config.repeated import repeated_keys, repeated_options
 def test_keys(tmp_path, text, found):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
-    said = repeated_keys(path)
-    assert len(said) == len(found)
-    for line, place in zip(said, found, strict=True):
+    for line, place in zip(repeated_keys(path), found, strict=True):
         assert (
             line == f"{path}: expected each key once, found {place}; the first would be lost: join them, or remove one"
         )

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from functools import partial
 
 import pytest
 import yaml
@@ -64,62 +65,21 @@ def test_what_is_asked_for_reruns_with_what_depends_on_it(small_run, asked, expe
     assert planned(small_run, **asked) == expected
 
 
-def edit_the_loss(folder):
-    replace(folder, "pipeline_lib/finetune/terms.py", "logits = scale * queries @", "logits = 1.0 * scale * queries @")
-
-
-def add_an_experiment(folder):
-    append(folder, "config/small.tsv", "l2-rn\tCoN-CLIP\tmini-rn\tl2\tccneg\t0\tccneg\n")
-
-
-def change_a_loss(folder):
-    replace(folder, "config/small.tsv", "conclip\tccneg", "l1+l2\tccneg")
+def change_a_published_number(folder):
+    path = folder / "config" / "published.tsv"
+    path.write_text(path.read_text().replace("65.7", "65.8", 1))
 
 
 def give_a_row_its_own_learning_rate(folder):
-    path = folder / "small.tsv"
+    path = folder / "config/small.tsv"
     header, first, *others = path.read_text().splitlines()
     path.write_text("\n".join([f"{header}\tlr", f"{first}\t1e-4", *(f"{row}\t" for row in others)]) + "\n")
-
-
-def add_a_seed(folder):
-    replace(folder, "config/small.tsv", "conclip\tccneg\t0\tall", "conclip\tccneg\t0,1\tall")
-
-
-def change_a_prompt(folder):
-    configure(folder, evaluate={"zeroshot": {"prompts": {"negated": ["there is no {} here"]}}})
 
 
 def add_a_benchmark(folder):
     (folder / "questions.csv").touch()
     own = {"kind": "mcq", "annotations": "questions.csv", "pool": "sugarcrepe", "count": None}
     configure(folder, evaluate={"benchmarks": {"questions": own}})
-
-
-def edit_a_figure(folder):
-    append(folder, "pipeline_lib/paper/figures/style.py", "COLOUR = 1\n")
-
-
-def edit_a_template(folder):
-    append(folder, "pipeline_lib/paper/report/report.css.j2", "/* another colour */\n")
-
-
-def edit_the_words_of_the_negation(folder):
-    append(folder, "pipeline_lib/captions/negate.py", "WORD = 1\n")
-
-
-def change_a_published_number(folder):
-    path = folder / "config" / "published.tsv"
-    path.write_text(path.read_text().replace("65.7", "65.8", 1))
-
-
-def change_what_no_result_depends_on(folder):
-    configure(folder, fetch={"timeout_s": 2.0, "user_agent": "another/1"}, finetune={"checkpoint_every": 7})
-
-
-def edit_the_fetcher(folder):
-    """Its images may be gone, so they are not fetched again."""
-    append(folder, "pipeline_lib/fetch/fetch.py", "NUMBER = 1\n")
 
 
 def edit_comments_docstrings_and_layout(folder):
@@ -129,37 +89,66 @@ def edit_comments_docstrings_and_layout(folder):
         path.write_text(text + "\n# the end\n")
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (edit_comments_docstrings_and_layout, set()),
-        (edit_the_fetcher, set()),
-        (edit_the_loss, TUNING | TUNED | END),
-        (add_an_experiment, {"finetune l2-rn-s0", "evaluate_ccneg l2-rn-s0"} | END),
-        (change_a_loss, {"finetune conclip-rn-s0"} | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END),
-        (give_a_row_its_own_learning_rate, {
-            "finetune conclip-rn-s0",
-        } | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END),
-        (add_a_seed, {
-            "finetune conclip-rn-s1", "evaluate_ccneg conclip-rn-s1", "evaluate_zeroshot conclip-rn-s1",
-            "evaluate_benchmark conclip-rn-s1,sugarcrepe",
-        } | END),
-        (change_a_prompt, ZEROSHOT | END),
-        (add_a_benchmark, {"evaluate_benchmark conclip-rn-s0,questions", "evaluate_benchmark mini-rn,questions"} | END),
-        (edit_a_figure, {"paper_figures", "paper_report", "show_figures", "show_report", "all"}),
-        (edit_a_template, {"paper_report", "show_report", "all"}),
-        (edit_the_words_of_the_negation, {
-            "captions_negate 00000", "captions_negate 00001", "captions_quality", "shards_build 00000",
-            "shards_build 00001", "shards_index",
+PROMPT = {"zeroshot": {"prompts": {"negated": ["there is no {} here"]}}}
+NO_RESULT = {"fetch": {"timeout_s": 2.0, "user_agent": "another/1"}, "finetune": {"checkpoint_every": 7}}
+CHANGES = {  # what is changed, how, and the jobs that rerun
+    "comments, docstrings and layout": (edit_comments_docstrings_and_layout, set()),
+    # Its images may be gone, so they are not fetched again.
+    "the fetcher": (partial(append, name="pipeline_lib/fetch/fetch.py", text="NUMBER = 1\n"), set()),
+    "the loss": (
+        partial(replace, name="pipeline_lib/finetune/terms.py", old="scale * queries @", new="1.0 * scale * queries @"),
+        TUNING | TUNED | END,
+    ),
+    "one more experiment": (
+        partial(append, name="config/small.tsv", text="l2-rn\tCoN-CLIP\tmini-rn\tl2\tccneg\t0\tccneg\n"),
+        {"finetune l2-rn-s0", "evaluate_ccneg l2-rn-s0"} | END,
+    ),
+    "another loss": (
+        partial(replace, name="config/small.tsv", old="conclip\tccneg", new="l1+l2\tccneg"),
+        {"finetune conclip-rn-s0"} | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END,
+    ),
+    "a learning rate of its own": (
+        give_a_row_its_own_learning_rate,
+        {"finetune conclip-rn-s0"} | (TUNED - {"evaluate_ccneg crepe-rn-s0"}) | END,
+    ),
+    "one more seed": (
+        partial(replace, name="config/small.tsv", old="conclip\tccneg\t0\tall", new="conclip\tccneg\t0,1\tall"),
+        {"finetune conclip-rn-s1", "evaluate_ccneg conclip-rn-s1", "evaluate_zeroshot conclip-rn-s1"}
+        | {"evaluate_benchmark conclip-rn-s1,sugarcrepe"}
+        | END,
+    ),
+    "a prompt": (partial(configure, evaluate=PROMPT), ZEROSHOT | END),
+    "one more benchmark": (
+        add_a_benchmark,
+        {"evaluate_benchmark conclip-rn-s0,questions", "evaluate_benchmark mini-rn,questions"} | END,
+    ),
+    "a figure": (
+        partial(append, name="pipeline_lib/paper/figures/style.py", text="COLOUR = 1\n"),
+        {"paper_figures", "paper_report", "show_figures", "show_report", "all"},
+    ),
+    "a template": (
+        partial(append, name="pipeline_lib/paper/report/report.css.j2", text="/* another colour */\n"),
+        {"paper_report", "show_report", "all"},
+    ),
+    "the words of the negation": (
+        partial(append, name="pipeline_lib/captions/negate.py", text="WORD = 1\n"),
+        {
+            *(f"{rule} 0000{part}" for rule in ("captions_negate", "shards_build") for part in (0, 1)),
             *(f"features mini-rn,ccneg-{split},0000{part}" for split in ("train", "eval") for part in (0, 1)),
-            "distractors_choose", "finetune conclip-rn-s0", "evaluate_ccneg mini-rn", "evaluate_blind blind-rule",
-            "evaluate_blind blind-words",
-        } | CCNEG | TUNED | END),
-        (change_a_published_number, END),
-        # The report shows the configuration.
-        (change_what_no_result_depends_on, {"paper_report", "show_report", "all"}),
-    ],
-)  # fmt: skip
+            *("captions_quality", "shards_index", "distractors_choose", "finetune conclip-rn-s0"),
+            *("evaluate_ccneg mini-rn", "evaluate_blind blind-rule", "evaluate_blind blind-words"),
+        }
+        | CCNEG
+        | TUNED
+        | END,
+    ),
+    "a published number": (change_a_published_number, END),
+    # The report shows the configuration.
+    "what no result depends on": (partial(configure, **NO_RESULT), {"paper_report", "show_report", "all"}),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
 def test_a_change_reruns_what_depends_on_it_and_nothing_else(copy, change, expected):
     change(copy)
     assert planned(copy) == expected

@@ -108,9 +108,8 @@ def jobs(rule):
     """The number, the state and the GPUs of each job of a rule that the scheduler has seen, in order."""
     lines = said("squeue", "--states=all", "--noheader", "--Format=JobID:20,State:20,tres-per-job:20,Comment:99")
     fields = sorted((int(line.split()[0]), *line.split()[1:]) for line in lines.splitlines())
-    return [
-        (job, state, gpus) for job, state, gpus, what in fields if re.fullmatch(rf"rule_{rule}(_wildcards_.*)?", what)
-    ]
+    named = re.compile(rf"rule_{rule}(_wildcards_.*)?")
+    return [(job, state, gpus) for job, state, gpus, what in fields if named.fullmatch(what)]
 
 
 def states(rule):

@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from fetching import encoded
+from fetching import turned
 from PIL import Image
 
 from pipeline_lib.clip.load import preprocess
 from pipeline_lib.features.encode import encode_pool, prepare_ahead
 from pipeline_lib.fetch.images import prepare
 from pipeline_lib.formats.images import read_images, read_tars
-from pipeline_lib.formats.pixels import FORMATS, as_read, as_shown, open_image
+from pipeline_lib.formats.pixels import FORMATS, as_read, as_shown, encoded, open_image
 from pipeline_lib.formats.tars import sealed, write_samples
 from pipeline_lib.paper.report.examples import thumbnail
 from pipeline_lib.readers.pool import read_pool
@@ -21,12 +21,6 @@ from pipeline_lib.readers.reader import find_reader
 from pipeline_lib.score import read_image
 
 SIZE = (96, 64)
-
-
-def turned(orientation: int) -> Image.Exif:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return exif
 
 
 def halves(mode: str, left, right) -> Image.Image:

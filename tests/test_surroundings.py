@@ -64,15 +64,6 @@ def test_cores_are_counted_where_the_system_does_not_say_which_this_process_may_
     assert usable_cores() == 1
 
 
-@pytest.mark.slow
-def test_preflight_reports_at_every_call_also_where_the_environment_is_not_activated(empty_copy):
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "all", "--", "preflight"]
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(empty_copy), "FORCE_COLOR": "1", "COLUMNS": "40"}
-    said = [subprocess.run(command, cwd=empty_copy, env=environment, capture_output=True, text=True) for _ in range(2)]
-    assert [done.returncode for done in said] == [0, 0], said[0].stderr
-    assert "Everything can run" in said[0].stdout and "\x1b" not in said[0].stdout and said[0].stdout == said[1].stdout
-
-
 def test_a_letter_that_the_locale_lacks_is_printed_as_its_number():
     code = "from pipeline_lib.jobs.cli import run; run(lambda: print('caf\\xe9 \\u2191'))"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}

@@ -43,7 +43,7 @@ def modules(rule):
 
 
 def test_a_rule_is_named_after_its_module_as_its_logs_and_benchmarks_are(rules):
-    assert len(rules) == 29 + len(SHOWN)
+    assert len(rules) == 31 + len(SHOWN)
     for name, (rule, _) in rules.items():
         assert re.fullmatch(r"[A-Z].+\.", rule.docstring), name
         if name in TARGETS:
@@ -70,9 +70,9 @@ def test_a_rule_is_given_the_version_of_the_code_that_it_runs(rules):
 
 def test_rules_say_what_they_need(rules, miniature):
     local = {name for name, (rule, workflow) in rules.items() if rule.name in workflow._localrules}
-    assert local == {"shards_crepe", "paper_figures", "preflight", "retry_failed"} | SHOWN
+    assert local == {"shards_crepe", "paper_figures", "preflight", "retry_failed", "evaluate_activations"} | SHOWN
     gpu = {name for name, (rule, _) in rules.items() if "gpu" in rule.resources}
-    scored = {f"evaluate_{name}" for name in ("ccneg", "ccneg_transformers", "zeroshot", "benchmark")}
+    scored = {f"evaluate_{name}" for name in ("ccneg", "ccneg_transformers", "zeroshot", "benchmark", "activation")}
     assert gpu == {"features", "distractors_choose", "finetune"} | scored
     job = {job.rule.name: job for job in miniature[1]}
 
@@ -155,6 +155,41 @@ def test_released_models_and_models_of_few_benchmarks_are_planned(empty_copy):
         "--activation quickgelu --family 'CoN-CLIP (released)' --backbone mini-rn --image-tower backbone "
         "--backbone-weights results/miniature/backbones/mini-rn/model.pt" in command
     )
+
+
+def test_the_precision_paper_encodes_for_clip_itself_once_more_and_for_published_benchmarks_alone(empty_copy):
+    jobs = plan(empty_copy, "results/tables.parquet", config={"evaluate": {"precision": "paper"}})
+    in_fp16 = [job for job in jobs if "_fp16/" in " ".join(job.output)]
+    assert {job.wildcards["pool"] for job in in_fp16} == {"ccneg-eval", "sugarcrepe"}
+    assert all("--precision fp32" in job.command and "--variant fp16" in job.command for job in in_fp16)
+    scored = {"evaluate_ccneg", "evaluate_benchmark", "evaluate_zeroshot"}
+    for job in (job for job in jobs if job.rule in scored):
+        published = job.rule == "evaluate_ccneg" or job.wildcards.get("benchmark") == "sugarcrepe"
+        expected = published and job.wildcards["model"] in ("mini-rn", "mini-slim")
+        assert ("--precision fp16" in job.command) == expected
+        assert any("_fp16/" in path for path in job.input) == expected
+    assert not any("fp16" in job.command for job in plan(empty_copy, "results/tables.parquet") if job.rule in scored)
+
+
+def test_the_other_activation_is_scored_where_it_is_asked_for(empty_copy):
+    (empty_copy / "mcq.csv").touch()
+    mcq = {"kind": "mcq", "annotations": "mcq.csv", "pool": "sugarcrepe", "count": None}
+    config = {"evaluate": {"benchmarks": {"my-mcq": mcq}}}
+    jobs = plan(empty_copy, "results/miniature/activation.tsv", config=config)
+    checked = [job for job in jobs if job.rule == "evaluate_activation"]
+    checks = {job.wildcards["model"]: " ".join(job.command.split()) for job in checked}
+    assert {"mini-rn", "mini-slim", "conclip-rn-s0"} < set(checks)
+    features = "results/miniature/features/mini-rn"
+    for words in (
+        f"--features sugarcrepe {features}/sugarcrepe/00000.safetensors",
+        f"--other sugarcrepe {features}_other-activation/sugarcrepe/00000.safetensors",
+        "--mcq my-mcq mcq.csv sugarcrepe none",
+    ):
+        assert words in checks["conclip-rn-s0"]
+    encoded = [job for job in jobs if "_other-activation/" in " ".join(job.output)]
+    assert len(encoded) == 6 and all("--variant other-activation" in job.command for job in encoded)
+    made = {job.rule for job in plan(empty_copy, "results/tables.parquet", config=config)}
+    assert not made & {"evaluate_activation", "evaluate_activations"}
 
 
 def test_pools_as_distributed_and_of_several_tars_are_encoded_by_several_jobs(empty_copy):

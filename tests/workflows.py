@@ -18,6 +18,8 @@ from pipeline_lib.config.checks import check_config
 from pipeline_lib.config.inputs import external_files
 from pipeline_lib.jobs import code_version
 
+REGISTRY = ROOT / "config" / "datasets.tsv"
+
 
 def load(name):
     """A configuration file as a dictionary."""
@@ -33,11 +35,12 @@ def merged(changes, into):
 
 
 def configuration(*names):
-    """The checked configuration of the files that are laid over config.yaml, which must fit one another."""
+    """The checked configuration of the files that are laid over config.yaml; it finds its sheet from anywhere."""
     config = load("config.yaml")
     for name in names:
         config = merged(load(name), config)
     check_config(config)
+    config["finetune"]["experiments"] = str(ROOT / config["finetune"]["experiments"])
     return config
 
 

@@ -179,10 +179,15 @@ def build_clip(state_dict: dict[str, torch.Tensor], activation: str = "quickgelu
         raise ValueError(f"not the weights of a CLIP, to judge by their sizes: {architecture}") from error
     check_architecture(state_dict, model.state_dict(), "a CLIP of these sizes")
     model.load_state_dict(state_dict)
+    return set_activation(model, activation).eval()
+
+
+def set_activation(model: CLIP, name: str) -> CLIP:
+    """Give a model, in place, an activation of `ACTIVATIONS` in all attention blocks, and return it."""
     for module in model.modules():
         if isinstance(module, ResidualAttentionBlock):
-            module.mlp.gelu = ACTIVATIONS[activation]()
-    return model.eval()
+            module.mlp.gelu = ACTIVATIONS[name]()
+    return model
 
 
 def activation_of(model: CLIP) -> str:

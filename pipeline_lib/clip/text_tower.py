@@ -31,9 +31,11 @@ from torch.nn import functional
 
 from pipeline_lib.clip.load import CLIP
 from pipeline_lib.clip.tokenizer import tokenize
+from pipeline_lib.clip.variants import unit_rows
 
 CAPTIONS_PER_GROUP = 64  # on a CPU: activations that fit its caches are worth more than larger matrix products
 CAPTIONS_PER_BATCH = 4096  # without gradients; bounds memory
+CAPTIONS_IN_HALF = 512  # the same for a model in half precision, with padding
 CAUSAL, EVERYTHING = (-1, 0), (-1, -1)  # attention windows, to the left and to the right; -1 is no limit
 
 
@@ -182,13 +184,20 @@ def _attend_from_ends(block: nn.Module, x: Tensor, at_end: Tensor, prefixes: Pre
 
 @torch.no_grad()
 def encode_tokens(model: CLIP, tokens: Tensor) -> Tensor:
-    """Return the L2-normalised features (m, d), fp32, on the CPU, of tokenized captions (m, 77)."""
-    parts = (encode_text(model, batch) for batch in tokens.split(CAPTIONS_PER_BATCH))
-    return torch.cat([functional.normalize(part.float(), dim=-1).cpu() for part in parts])
+    """Return the L2-normalised features (m, d), on the CPU, of tokenized captions (m, 77): in fp32.
+
+    Of a model in half precision they are in half precision, and from CLIP's own ``encode_text``, as published.
+    """
+    if model.dtype == torch.float16:
+        device = model.text_projection.device
+        parts = (model.encode_text(batch.to(device)) for batch in tokens.split(CAPTIONS_IN_HALF))
+    else:
+        parts = (encode_text(model, batch) for batch in tokens.split(CAPTIONS_PER_BATCH))
+    return torch.cat([unit_rows(model, part).cpu() for part in parts])
 
 
 def encode_captions(model: CLIP, captions: list[str], cut: bool = False) -> Tensor:
-    """Return the L2-normalised features (m, d), fp32, on the CPU, of m captions; each distinct one is encoded once.
+    """Return the features of `encode_tokens` of m captions; each distinct one is encoded once.
 
     `cut` is `tokenize`'s.
     """

@@ -136,10 +136,8 @@ class Checkpoint(Section):
 
     @model_validator(mode="after")
     def _stands_beside_a_clip(self) -> Self:
-        beside, alone = (
-            self.backbone is not None,
-            "needs the key 'backbone', the CLIP beside which tables list the model",
-        )
+        beside = self.backbone is not None
+        alone = "needs the key 'backbone', the CLIP beside which tables list the model"
         return _refuse(self, {
             "family: expected the name of its method, such as Neg-CLIP, beside a backbone":
                 beside and self.family in (None, "CLIP"),

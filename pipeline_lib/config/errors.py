@@ -155,9 +155,7 @@ def _explain_key(mistake: dict, place: Place, key: object) -> str:
         question = f"{nearest(key, names)}{_hint(key)}"
         return f"{place.path or 'the top level'}: unknown key {said(key)}{question} Allowed: {', '.join(names)}"
     pattern = next(iter(place.schema["patternProperties"]))
-    expected = (
-        mistake["ctx"]["error"] if mistake["type"] == "value_error" else f"expected a text that matches {pattern}"
-    )
+    expected = mistake.get("ctx", {}).get("error") or f"expected a text that matches {pattern}"
     return f"{place.path}, a key: {expected}, found {said(key)}"
 
 

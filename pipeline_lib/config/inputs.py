@@ -56,15 +56,13 @@ def external_files(config: dict) -> dict[str, list[str]]:
     weights where they are downloaded on first use.
     """
     models, evaluate = config["backbones"]["models"], config["evaluate"]
+    pretrained = any(model["source"] == "pretrain" for model in models.values())
     release, mapping = config["shards"]["released"], config["distractors"]["released"] or {}
     named = {
         "fetch/captions": [config["fetch"]["captions"]] if release is None else [],
         **{f"shards/released/{key}": [release[key]] for key in ("annotations", "images") if release},
         **{f"distractors/released/{key}": [path] for key, path in mapping.items()},
-        "backbones/pretrain/images": [
-            config["backbones"]["pretrain"]["images"]
-            for _ in [model for model in models.values() if model["source"] == "pretrain"][:1]
-        ],
+        "backbones/pretrain/images": [config["backbones"]["pretrain"]["images"]] if pretrained else [],
         "finetune/crepe_captions": captions_files(config["finetune"]["crepe_captions"]),
         **{f"backbones/models/{name}": [model["path"]] for name, model in models.items() if "path" in model},
         **{

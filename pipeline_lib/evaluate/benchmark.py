@@ -27,9 +27,18 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pipeline_lib.clip.variants import cosines
 from pipeline_lib.evaluate.declaration import Choice, Kind
 from pipeline_lib.evaluate.kinds import KINDS, read_annotations
-from pipeline_lib.evaluate.result import choice_items, evaluation_parser, load_model, measure, read_model, write_result
+from pipeline_lib.evaluate.result import (
+    choice_items,
+    evaluation_parser,
+    load_model,
+    measure,
+    precision_option,
+    read_model,
+    write_result,
+)
 from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.formats.annotations import parse_count
@@ -37,7 +46,8 @@ from pipeline_lib.jobs.cli import run
 
 ROWS_PER_BLOCK = 256  # of the similarity matrix, which is never held whole: 25,000 captions and 5,000 images
 
-Encode = Callable[[list[str]], Tensor]  # m keys of images, or captions -> normalised features of shape (m, d)
+# m keys of images, or captions -> normalised features of shape (m, d), in the precision of the model
+Encode = Callable[[list[str]], Tensor]
 
 
 def score_choices(kind: Kind, rows: list[Choice], images_of: Encode, captions_of: Encode) -> pd.DataFrame:
@@ -51,13 +61,13 @@ def score_choices(kind: Kind, rows: list[Choice], images_of: Encode, captions_of
         pairs += product(*own)
         image, caption = (side.stop for side in own)
     image_rows, caption_rows = torch.tensor(pairs).T
-    items = choice_items(kind, rows, (images[image_rows] * captions[caption_rows]).sum(dim=1).numpy())
+    items = choice_items(kind, rows, cosines(images[image_rows], captions[caption_rows]).numpy())
     if not kind.text_scores:
         return items
     sides = captions.view(len(rows), -1, captions.shape[1]).unbind(dim=1)  # the rows' first captions, second, ...
     same, different = [], []
     for column, (one, two) in zip(kind.text_scores, combinations(range(len(sides)), 2), strict=True):
-        items[column] = (sides[one] * sides[two]).sum(dim=1).numpy()
+        items[column] = cosines(sides[one], sides[two]).numpy()
         (same if {one, two} <= set(rows[0].right) else different).append(column)
     return items.assign(correct_text=kind.prefers(items[same].min(axis=1), items[different].max(axis=1)))
 
@@ -157,15 +167,18 @@ def main() -> None:
     parser.add_argument("--annotations", type=Path, required=True, help="file or folder, as published")
     parser.add_argument("--features", type=Path, nargs="+", required=True, help="of the pool that has its images")
     parser.add_argument("--count", type=parse_count, required=True, help="published items; none: unchecked")
+    precision_option(parser)
     args = parser.parse_args()
     kind = KINDS[args.kind]
+    if args.precision == "fp16" and not kind.clip_load:
+        parser.error(f"--precision fp16: published numbers of the kind {kind.name} are in fp32")
     rows = read_annotations(args.kind, args.annotations, args.count)
-    model = load_model(args)
+    model = load_model(args, args.precision)
     pool = load_features(args.features, tower_id(model))
     items = resolve_name(kind.scorer)(
         kind,
         rows,
-        lambda keys: pool.rows(keys, str(args.annotations)),
+        lambda keys: pool.rows(keys, str(args.annotations)).to(model.dtype),
         lambda captions: encode(model, captions, args.subtract, kind.cut),
     )
     write_result(

@@ -25,14 +25,18 @@ have captions of the same images, so compare the two; equal texts have cosine 1 
 
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
+from pipeline_lib.clip.load import CLIP
+from pipeline_lib.clip.variants import cosines
 from pipeline_lib.evaluate.kinds import CCNEG, EMBEDDINGS, ccneg_items
 from pipeline_lib.evaluate.result import (
     entry,
     evaluation_parser,
     load_model,
     measure,
+    precision_option,
     read_model,
     write_metrics,
     write_result,
@@ -73,18 +77,32 @@ def embedding_metrics(captions: Tensor, negated: Tensor) -> list[dict]:
     return [entry(metric, dataset, values[dataset, metric.name], len(captions)) for metric, dataset in named]
 
 
+def caption_scores(model: CLIP, images: Tensor, captions: Tensor) -> Tensor:
+    """Return the cosine of each image with its caption, fp32, from features (n × d each) in the model's precision.
+
+    In fp16 images are multiplied by the logarithm of the logit scale before, as the published code does: that decides
+    which scores are rounded to one number.
+    """
+    images = images.to(captions.dtype)
+    if captions.dtype == torch.float32:
+        return cosines(images, captions)
+    scale = model.logit_scale.detach().to("cpu", captions.dtype)
+    return cosines(scale * images, captions) / scale.float()
+
+
 def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
     parser.add_argument("--triplets", type=Path, required=True)
     parser.add_argument("--features", type=Path, nargs="+", required=True)
+    precision_option(parser)
     parser.add_argument("--embeddings", type=Path, required=True, help="output: metrics of the text embeddings")
     args = parser.parse_args()
-    model = load_model(args)
+    model = load_model(args, args.precision)
     triplets = read_parquet(args.triplets)
     images = load_features(args.features, tower_id(model)).rows(triplets["key"].tolist(), str(args.triplets))
     captions, negated = encode(model, [*triplets["caption"], *triplets["negated_caption"]], args.subtract).chunk(2)
-    items = ccneg_items(triplets, *((images * side).sum(dim=1).numpy() for side in (captions, negated)))
+    items = ccneg_items(triplets, *(caption_scores(model, images, side).numpy() for side in (captions, negated)))
     described = read_model(args.record, args.subtract)
     write_result(args, described, "ccneg", items, measure(CCNEG, items))
     write_metrics(args.embeddings, described, "embeddings", embedding_metrics(captions, negated))

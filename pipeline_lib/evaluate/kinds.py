@@ -90,6 +90,7 @@ def _read_mcq(path: Path) -> list[Choice]:
     """NegBench's CSV; `correct_answer` is the number of the right caption, `correct_answer_template` its template."""
     allowed, rows = {"correct_answer": ANSWERS, "correct_answer_template": TEMPLATES}, []
     for where, row in published.read_rows(path, [*MCQ_FIELDS, *allowed]):
+        row["correct_answer"] = row["correct_answer"].removesuffix(".0")  # as pandas writes a column with an empty cell
         for column, values in allowed.items():
             if row[column] not in values:
                 raise ValueError(f"{where}, {column}: expected one of {', '.join(values)}, found {row[column]!r}")
@@ -105,7 +106,9 @@ def _read_retrieval(path: Path) -> list[Choice]:
     for where, row in published.read_rows(path, ["filepath", "captions"]):
         key = image_key(row["filepath"], where)
         if key in lines:
-            raise ValueError(f"{where}: the image {key} has a row already: {lines[key]}")
+            raise ValueError(
+                f"{where}: the image {key} has a row already: {lines[key]}; give it one row with all captions"
+            )
         lines[key] = where
         rows.append(Choice({"key": key}, [key], published.string_list(row["captions"], where)))
     return rows
@@ -244,7 +247,7 @@ def blind_benchmarks(benchmarks: dict[str, dict]) -> dict[str, list[str]]:
     return {"blind-rule": ["ccneg"], "blind-words": ["ccneg", *chosen]}
 
 
-def measured(kind: Kind, model: str) -> Kind:
+def kind_for(kind: Kind, model: str) -> Kind:
     """Return what of a kind a model is measured on."""
     return kind.without_image if model in BLIND else kind
 

@@ -126,13 +126,22 @@ def output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metrics", type=Path, required=True, help="output: metrics")
 
 
-def load_model(args: argparse.Namespace) -> "CLIP":
+def precision_option(parser: argparse.ArgumentParser) -> None:
+    """Add the precision to the parser of a benchmark whose published numbers are in fp16 (`Kind.clip_load`)."""
+    parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="fp16: as clip.load on a GPU")
+
+
+def load_model(args: argparse.Namespace, precision: str = "fp32") -> "CLIP":
     """Return the model to evaluate, on the GPU where there is one."""
     from pipeline_lib.clip.load import load_clip
     from pipeline_lib.clip.training import pick_device, use_threads
+    from pipeline_lib.clip.variants import vary
 
     use_threads(args.threads)
-    return load_clip(args.weights).to(pick_device())
+    model = load_clip(args.weights)
+    if precision == "fp16":
+        vary(model, "fp16")
+    return model.to(pick_device())
 
 
 def read_model(record: Path, subtract: float | None = None) -> dict:

@@ -24,10 +24,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from pipeline_lib.clip.load import CLIP, load_clip, preprocess
 from pipeline_lib.clip.training import PRECISIONS, autocast, pick_device, use_threads
+from pipeline_lib.clip.variants import VARIANTS, unit_rows, vary
 from pipeline_lib.features.store import Features, bad_row, save_features, tower_id
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.formats.pixels import eight_bits
@@ -72,7 +72,8 @@ def encode_pool(
 ) -> Features:
     """Return the features of the images of a pool, or of a part of it, in the order of `samples`; there may be none.
 
-    `model`, in evaluation mode, computes on the device where it is, in `precision`; features are normalised in fp32.
+    `model`, in evaluation mode, computes on the device where it is, in `precision`; features are normalised in fp32, of
+    a model with weights in fp16 in fp16.
     `threads` images are prepared at the same time. An image that does not decode, and a feature that is not finite, are
     a `ValueError` that names file and key.
     """
@@ -86,7 +87,7 @@ def encode_pool(
         for batch, pixels in prepare_ahead(samples, n_px, batch_size, workers, pin=device.type == "cuda"):
             with context:
                 rows = model.encode_image(pixels.to(device, non_blocking=True))
-            rows = functional.normalize(rows.float(), dim=-1).cpu()  # (b, d)
+            rows = unit_rows(model, rows).float().cpu()  # (b, d)
             del pixels  # a third batch would be in memory otherwise
             if (row := bad_row(rows)) is not None:
                 sample, _ = batch[row]
@@ -106,7 +107,7 @@ def encode_pool(
         labels=torch.tensor(labels) if labels else None,
         tower=tower_id(model),
         preprocess=f"openai-clip {version('openai-clip')} preprocess, {n_px} px",
-        precision=precision,
+        precision="fp16 as clip.load" if model.dtype == torch.float16 else precision,
         images=digest.hexdigest(),
     )
 
@@ -121,6 +122,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, required=True, help=what)
     parser.add_argument("--count", type=int, help="of images in the whole pool; not checked if it is left out")
     parser.add_argument("--precision", choices=PRECISIONS, required=True, help="fp16 needs a GPU")
+    parser.add_argument("--variant", choices=VARIANTS, help="compute in another way (pipeline_lib.clip.variants)")
     parser.add_argument("--threads", type=int, required=True, help="that decode and resize")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
@@ -128,7 +130,10 @@ def main() -> None:
     device = pick_device()
     autocast(args.precision, device)  # refuses what the device cannot do before anything is read
     samples = read_pool(find_reader(args.reader), args.images, args.part, args.parts, args.count)
-    model = load_clip(args.weights).to(device)
+    model = load_clip(args.weights)
+    if args.variant:
+        vary(model, args.variant)
+    model.to(device)
     model.visual.to(memory_format=torch.channels_last)  # convolutions of a ResNet run 1.3 times as fast on a CPU
     threads = max(1, min(args.threads, usable_cores()))
     save_features(args.output, encode_pool(model, samples, args.batch_size, threads, args.precision))

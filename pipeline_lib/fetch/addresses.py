@@ -25,9 +25,8 @@ NAT64 = ipaddress.ip_network("64:ff9b::/96")
 GLOBAL_UNICAST_V6 = ipaddress.ip_network("2000::/3")
 # For protocols and documentation, no place for a web host (IANA's registries of special-purpose addresses); some
 # versions of Python take parts of them for global.
-SPECIAL = [
-    ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20")
-]
+SPECIAL = ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20")
+SPECIAL = [ipaddress.ip_network(network) for network in SPECIAL]
 
 
 def is_public(address: Address) -> bool:

@@ -34,7 +34,7 @@ CONTENT_RANGE = re.compile(r"bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\b", re.IGN
 
 
 def open_session(settings: FetchSettings) -> Connections:
-    """Return the connections for `ask`, to be closed by ``async with``."""
+    """Return the connections for `ask`, to be closed by their `aclose`."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DNS_THREADS, "dns"))
     return Connections(Resolver(settings.targets), settings.connections)
 
@@ -59,7 +59,7 @@ async def ask(
     """
     exchange, most = Exchange(session, url, alone), RULES_BYTES if rules else settings.max_bytes
     try:
-        async with asyncio.timeout(timeout_s), exchange:
+        async with asyncio.timeout(timeout_s):
             head = await exchange.send(_request(url, settings.user_agent, RULES if rules else IMAGES, alone))
             location = head.get("location") or head.get("uri")  # as urllib does
             is_redirect = head.status in REDIRECTS or (head.status // 100 == 3 and location)
@@ -86,6 +86,8 @@ async def ask(
         failed.answered |= exchange.answered
         failed.http_code = exchange.status
         raise failed from error
+    finally:
+        exchange.close()
     return Answer(head.status, body[:most])
 
 

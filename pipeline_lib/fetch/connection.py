@@ -77,11 +77,9 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Called by asyncio."""
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio."""
         self._buffer += data
         self.received += len(data)
         if len(self._buffer) > READ_AHEAD:
@@ -89,12 +87,10 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def eof_received(self) -> None:
-        """Called by asyncio."""
         self._ended = True
         self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Called by asyncio."""
         self._ended, self._error = True, error
         self._wake()
 

@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 import time
-from typing import Self
 
 from aiohappyeyeballs import start_connection
 from yarl import URL
@@ -17,7 +16,7 @@ IDLE_S = 15.0  # for so long a connection may be used again
 
 
 class Connections:
-    """Opens connections, and keeps up to `most` idle ones to be used again; to be used by ``async with``."""
+    """Opens connections, and keeps up to `most` idle ones to be used again."""
 
     def __init__(self, resolver: Resolver, most: int) -> None:
         self._resolver, self._most = resolver, most
@@ -25,11 +24,7 @@ class Connections:
         self._ssl = ssl.create_default_context()
         self._ssl.set_alpn_protocols(["http/1.1"])
 
-    async def __aenter__(self) -> Self:
-        """Return the connections themselves."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
+    async def aclose(self) -> None:
         """Close those that are idle."""
         for connection in self._idle:
             connection.abort()
@@ -70,7 +65,7 @@ class Connections:
 
 
 class Exchange:
-    """A request for `url` and its answer; ``async with`` gives the connection back.
+    """A request for `url` and its answer; `close` gives the connection back.
 
     `alone` asks over a connection of its own, which the host is to close, as urllib does.
     """
@@ -81,11 +76,7 @@ class Exchange:
         self.head: Head | None = None
         self.body = bytearray()
 
-    async def __aenter__(self) -> Self:
-        """Return the exchange itself."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Keep the connection if it can be used again, else close it."""
         if self._connection is not None:
             if self.head is not None and not self.body:

@@ -89,8 +89,8 @@ def fetch_part(
                 f"{outcomes}: {len(rows) - len(journal):,} of {len(rows):,} rows are not settled (see above); "
                 "mend that and run the same command again"
             )
-        if fetcher.hosts_asked and not fetcher.answered:
-            _check_network(fetcher.hosts_asked, journal, outcomes)
+        if (asked := fetcher.schedule.hosts_asked) and not fetcher.schedule.answered:
+            _check_network(asked, journal, outcomes)
         # A kill between the two leaves the journal, from which the next run writes both again.
         write_samples(images, _samples(rows, journal))
         write_outcomes(outcomes, identity, ((row, journal.read(number)[0]) for number, row in enumerate(rows)))

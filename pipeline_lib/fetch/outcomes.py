@@ -99,7 +99,6 @@ class Journal:
             self._append({"identity": identity})
 
     def __enter__(self) -> Self:
-        """Return the journal itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -107,11 +106,9 @@ class Journal:
         os.close(self._file)
 
     def __len__(self) -> int:
-        """Return the number of settled rows."""
         return self._n_settled
 
     def __contains__(self, row: int) -> bool:
-        """Return whether a row is settled."""
         return self._places[row] > 0
 
     def add(self, row: int, outcome: Outcome, content: bytes = b"") -> None:

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import NoReturn
 
 from tqdm import tqdm
@@ -47,27 +48,17 @@ class PartFetcher:
     async def fetch(self) -> None:
         """Ask all hosts until every row is settled."""
         settings = self._settings
-        self._schedule, self._finished = Schedule(settings), asyncio.Event()
-        self._robots = Robots(self._schedule, settings)
+        self.schedule, self._finished = Schedule(settings), asyncio.Event()
+        self._robots = Robots(self.schedule, settings)
         warm_up(settings.image_size)
         with ThreadPoolExecutor(settings.threads, "decode") as self._pool:
-            async with open_session(settings) as self._session, asyncio.TaskGroup() as group:
+            async with aclosing(open_session(settings)) as self._session, asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._work()) for _ in range(settings.connections)]
                 tasks.append(group.create_task(self._tally.show()))
                 self._open_rows()
                 await self._finished.wait()
                 for task in tasks:
                     task.cancel()
-
-    @property
-    def hosts_asked(self) -> int:
-        """How many hosts were asked."""
-        return self._schedule.hosts_asked
-
-    @property
-    def answered(self) -> bool:
-        """Whether any of them sent anything."""
-        return self._schedule.answered
 
     def _open_rows(self) -> None:
         """Open further rows, until there are `WINDOW` of them or none is left to open."""
@@ -108,7 +99,7 @@ class PartFetcher:
     async def _work(self) -> None:
         """Do one job after the other; a job is done when its image is decoded, so few are ever in memory."""
         while True:
-            job = await self._schedule.take()
+            job = await self.schedule.take()
             try:
                 answer = await self._ask(job)
                 if answer.location is not None:
@@ -135,8 +126,8 @@ class PartFetcher:
             seconds = time.monotonic() - start
             job.attempt_s += seconds
             job.asked_s += seconds
-            for waiting in self._schedule.done(job, failed):
-                self._settle(waiting, self._schedule.spared(waiting))
+            for waiting in self.schedule.done(job, failed):
+                self._settle(waiting, self.schedule.spared(waiting))
 
     def _follow(self, job: Job, answer: Answer) -> None:
         """Go on to where a redirect leads."""

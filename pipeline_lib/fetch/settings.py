@@ -20,9 +20,7 @@ AsciiLine = text("^[!-~]([ -~]*[!-~])?$", "a line of ASCII text")  # an HTTP hea
 class FetchSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """The options of `pipeline_lib.fetch.fetch` that say how to fetch; those of the configuration's section too."""
 
-    image_size: int | None = Field(
-        ge=16, le=10_000, description="shortest side to store, in pixels; none: the bytes as sent"
-    )
+    image_size: int | None = Field(ge=16, le=10_000, description="shortest side to store, in pixels; none: as sent")
     user_agent: AsciiLine = Field(description="who asks: a name and a contact, on one line")
     respect_robots: bool = Field(description="whether robots.txt counts: true or false; X-Robots-Tag always does")
     timeout_s: Seconds = Field(description="seconds that the requests of one attempt may take")
@@ -34,15 +32,11 @@ class FetchSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     backoff_s: Wait = Field(description="seconds before the third attempt, doubled with each further one")
     connections: Count = Field(description="requests open at a time")
     connections_per_host: Count = Field(description="requests open at a time to one host")
-    requests_per_second_per_host: float | None = Field(
-        gt=0, le=10**6, description="most requests started; none: no limit"
-    )
+    requests_per_second_per_host: float | None = Field(gt=0, le=10**6, description="most requests; none: no limit")
     max_crawl_delay_s: Wait = Field(description="a longer Crawl-delay counts as so many seconds")
     breaker_failures: Count = Field(description="unanswered requests in a row after which a host is spared")
     threads: Count = Field(description="threads that decode and resize")
-    connect_to: dict[HostName, AddressAndPort] = Field(
-        description="host name suffix=IP address:port that is asked instead"
-    )
+    connect_to: dict[HostName, AddressAndPort] = Field(description="host name suffix=IP address:port to ask instead")
 
     @field_validator("user_agent", mode="before")
     @classmethod

@@ -161,11 +161,9 @@ class Part:
         self._path, self._numbers = path, part_range(found, part, parts)
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return len(self._numbers)
 
     def __iter__(self) -> Iterator[Row]:
-        """Read the rows."""
         header = self._layout.header
         with _open(self._path) as lines:
             for number, line in enumerate(islice(_split(lines), header, header + self._numbers.stop)):

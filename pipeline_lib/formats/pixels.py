@@ -38,6 +38,13 @@ def open_image(encoded: bytes) -> Image.Image:
     return Image.open(io.BytesIO(encoded), formats=FORMATS)
 
 
+def encoded(image: Image.Image, form: str, **options: int) -> bytes:
+    """Return an image as the bytes of a file of a format."""
+    content = io.BytesIO()
+    image.save(content, form, **options)
+    return content.getvalue()
+
+
 def eight_bits(image: Image.Image) -> Image.Image:
     """Return an image of 16 bits of grey as one of 8, and any other as it is."""
     if image.mode.startswith("I"):

@@ -35,15 +35,7 @@ def parse_retry_after(header: str | None) -> float | None:
 def back_off_s(base_s: float, failures: int, longest_s: float = float("inf"), jitter: float = 1.0) -> float:
     """Return how many seconds to wait after a number of failures: `base_s` after the first, doubled by each further.
 
-    Parameters
-    ----------
-    base_s : float
-        Wait after the first failure.
-    failures : int
-        At least 1.
-    longest_s : float
-        The wait never gets longer than this.
-    jitter : float
-        Factor, such as ``random.uniform(0.5, 1)``, that keeps clients which failed together from coming back together.
+    The wait never gets longer than `longest_s`. `jitter` is a factor, such as ``random.uniform(0.5, 1)``, that keeps
+    clients which failed together from coming back together.
     """
     return min(base_s * 2.0 ** min(failures - 1, 60) * jitter, longest_s)

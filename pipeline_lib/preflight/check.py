@@ -29,7 +29,7 @@ from pipeline_lib.config.checks import read_experiments
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.cores import usable_cores
 from pipeline_lib.jobs.files import write_text
-from pipeline_lib.preflight.estimate import Cost, costs
+from pipeline_lib.preflight.estimate import Cost, Estimate
 from pipeline_lib.preflight.findings import FETCHED, MISSING, PRESENT, WRONG, DataItem, inspect_inputs, unusable_keys
 from pipeline_lib.preflight.registry import read_registry
 from pipeline_lib.preflight.requirements import Override, Requirements, Target, leave_out, targets
@@ -63,7 +63,7 @@ def main() -> None:
     screen.print(f"Run {config['run']}: {len(items)} data sets from outside\n")
     _print_data(screen, items)
     if config["miniature"] is None:
-        _print_costs(screen, costs(config, needs, *_counts(config, items)), items, cores)
+        _print_costs(screen, Estimate(config, needs, *_counts(config, items)).by_stage(), items, cores)
     else:
         screen.print("Room and time: the miniature takes about 1 GB and 6 to 10 minutes on two cores (README.md).\n")
     _print_gpus(screen, config)

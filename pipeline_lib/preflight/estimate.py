@@ -54,12 +54,9 @@ class Cost(NamedTuple):
     basis: str
 
 
-def costs(config: dict, needs: Requirements, links: int, images: dict[str, int]) -> list[Cost]:
-    """Estimate room and time by stage, from the rows of the captions file and the images of each pool, 0 if unknown."""
-    return _Estimate(config, needs, links, images).by_stage()
+class Estimate:
+    """Room and time by stage, from the rows of the captions file and the images of each pool, 0 if unknown."""
 
-
-class _Estimate:
     def __init__(self, config: dict, needs: Requirements, links: int, images: dict[str, int]) -> None:
         self.config, self.needs, self.images = config, needs, images
         self.sizes = {name: self._size(name) for name in needs.backbones}
@@ -78,6 +75,7 @@ class _Estimate:
         return SMALL if entry["source"] == "pretrain" else SIZES[entry.get("released", "ViT-B/32")]
 
     def by_stage(self) -> list[Cost]:
+        """Return what each stage takes."""
         pixels = self.config["fetch"]["image_size"]
         image_bytes = ROW_BYTES + (IMAGE_BYTES[None] if pixels is None else IMAGE_BYTES[256] * pixels**2 // 256**2)
         samples = f"{self.samples:,} samples, {self.trained:,} to train on"

@@ -130,7 +130,8 @@ def expected_at(path: str, datasets: list[Dataset]) -> Expected | None:
 
     A copy elsewhere is known by its name and its folder's, or by the name under which it is offered.
     """
-    offered = {dataset.name: _offered(path, dataset) for dataset in datasets}
+    name = PurePosixPath(path).name
+    offered = {of.name: next((found for found in of.downloads if found.name == name), None) for of in datasets}
     for shortened in (str, _name_and_folder):
         for dataset in datasets:
             for pattern, items in dataset.files.items():
@@ -141,7 +142,3 @@ def expected_at(path: str, datasets: list[Dataset]) -> Expected | None:
 
 def _name_and_folder(path: str) -> str:
     return "/".join(PurePosixPath(path).parts[-2:])
-
-
-def _offered(path: str, dataset: Dataset) -> Download | None:
-    return next((download for download in dataset.downloads if download.name == PurePosixPath(path).name), None)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from pipeline_lib.formats import MAX_TABLE_BYTES
 from pipeline_lib.formats.images import Sample
+from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.formats.tars import read_packed
 from pipeline_lib.readers.reader import Reader, present
 
@@ -79,9 +80,7 @@ def _read(path: str, member: str, labels_key: str) -> Iterator[Sample]:
 
 def _png(row) -> bytes:
     """Return a row of red, green and blue planes as a PNG, not compressed: the same bytes with any zlib."""
-    content = io.BytesIO()
-    Image.fromarray(row.reshape(3, SIDE, SIDE).transpose(1, 2, 0)).save(content, "PNG", compress_level=0)
-    return content.getvalue()
+    return encoded(Image.fromarray(row.reshape(3, SIDE, SIDE).transpose(1, 2, 0)), "PNG", compress_level=0)
 
 
 def _reader(classes: int, batch: str, labels_key: str) -> Reader:

@@ -7,7 +7,6 @@
   key is ``IMAGE-ITEM-BOX``: file name without extension, number of the item in the file, of the box in its list.
 """
 
-import io
 import math
 from collections.abc import Iterator
 from functools import partial
@@ -18,6 +17,7 @@ from PIL import Image
 from pipeline_lib.formats.annotations import image_key, read_list, texts
 from pipeline_lib.formats.crepe import Region, captions_files, read_crepe
 from pipeline_lib.formats.images import Sample
+from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.readers.containers import File, images_by_name
 from pipeline_lib.readers.plain import zip_or_folder
@@ -30,16 +30,6 @@ Box = tuple[float, float, float, float]
 def _decoded(source: str | Path, file: File) -> Image.Image:
     sample = Sample(source, file.stem, file.load, {})
     return sample.decode(sample.read())
-
-
-def _png(image: Image.Image, **options: int) -> bytes:
-    content = io.BytesIO()
-    image.save(content, "PNG", **options)
-    return content.getvalue()
-
-
-def _crepe_files(captions: str, *images: str) -> list[str]:
-    return [*captions_files(captions), *images]
 
 
 def _read_crepe(captions: str, image_folder: str, *more_images: str) -> Iterator[Sample]:
@@ -61,13 +51,13 @@ def _cut_region(file: File, region: Region) -> bytes:
             f"{region.where}: the region {region.box} is not in {file.name} of {image.width} × {image.height} pixels; "
             "expected the image as Visual Genome distributes it, not resized"
         )
-    return _png(image.crop((x, y, x + width, y + height)), compress_level=1)
+    return encoded(image.crop((x, y, x + width, y + height)), "PNG", compress_level=1)
 
 
 CREPE = Reader(
     _read_crepe,
     "CREPE-Negate's folder of CSV files, prod_hard_negatives/negate, then folders or zips of Visual Genome's images",
-    _crepe_files,
+    lambda captions, *images: [*captions_files(captions), *images],
 )
 
 
@@ -102,10 +92,6 @@ def _box(box: object, where: str) -> Box:
     return tuple(map(float, box))
 
 
-def _negrefcocog_files(annotations: str, images: str) -> list[str]:
-    return [annotations, *zip_or_folder(images)]
-
-
 def _read_negrefcocog(annotations: str, images: str) -> Iterator[Sample]:
     (folder,) = zip_or_folder(images)
     files = images_by_name([folder])
@@ -130,11 +116,11 @@ def _cut_box(file: File, box: Box, where: str) -> bytes:
         )
     if round(right) <= round(x) or round(bottom) <= round(y):
         raise ValueError(f"{where}: the box {box} has no pixel")
-    return _png(image.crop((x, y, right, bottom)))  # Pillow rounds the corners
+    return encoded(image.crop((x, y, right, bottom)), "PNG")  # Pillow rounds the corners
 
 
 NEGREFCOCOG = Reader(
     _read_negrefcocog,
     "NegRefCOCOg's annotations, and COCO's train2014.zip as distributed or the folder in it",
-    _negrefcocog_files,
+    lambda annotations, images: [annotations, *zip_or_folder(images)],
 )

@@ -64,7 +64,9 @@ def _labels_of_kit(kit: str, images: str, count: int) -> list[int]:
     truth, meta = _kit_file(kit, TRUTH), _kit_file(kit, META)
     try:
         truth = [int(line) for line in decode_text(truth, kit).split()]
-        wnid_of = _wnids(meta)
+        # The WordNet numbers of the classes without children, by the kit's class number.
+        leaves = [synset for synset in read_mat(meta, "synsets") if synset["num_children"] == [0]]
+        wnid_of = {int(synset["ILSVRC2012_ID"][0]): str(synset["WNID"]) for synset in leaves}
     except (ValueError, KeyError, TypeError, IndexError) as error:  # damaged, or with other fields or types
         raise ValueError(f"{kit}: expected whole files {TRUTH} and {META}, found others ({error!r:.200})") from error
     if len(truth) != count:
@@ -75,12 +77,6 @@ def _labels_of_kit(kit: str, images: str, count: int) -> list[int]:
         raise ValueError(f"{kit}: {TRUTH} has the class {min(strange)}, which is not in {META}")
     place = {wnid: label for label, wnid in enumerate(sorted(wnid_of.values()))}
     return [place[wnid_of[number]] for number in truth]
-
-
-def _wnids(meta: bytes) -> dict[int, str]:
-    """Return the WordNet numbers of the classes without children by the kit's class number."""
-    leaves = [synset for synset in read_mat(meta, "synsets") if synset["num_children"] == [0]]
-    return {int(synset["ILSVRC2012_ID"][0]): str(synset["WNID"]) for synset in leaves}
 
 
 def _kit_file(kit: str, name: str) -> bytes:

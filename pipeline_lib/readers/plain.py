@@ -15,10 +15,6 @@ from pipeline_lib.readers.containers import list_images
 from pipeline_lib.readers.reader import Reader, present
 
 
-def _read_tar(*tars: str) -> Iterator[Sample]:
-    return read_tars(tars)
-
-
 def _read_folder(*folders: str) -> Iterator[Sample]:
     for folder in folders:
         for file in list_images(folder):
@@ -39,7 +35,9 @@ def _read_coco(path: str) -> Iterator[Sample]:
 
 
 TAR = Reader(
-    _read_tar, "WebDataset tars of KEY.jpg and, in labelled pools, KEY.json with `label` or KEY.cls", may_be_empty=True
+    lambda *tars: read_tars(tars),
+    "WebDataset tars of KEY.jpg and, in labelled pools, KEY.json with `label` or KEY.cls",
+    may_be_empty=True,
 )
 FOLDER = Reader(_read_folder, "folders or zips (or tars) of .jpg, .jpeg, .png, .webp ... whose names are the keys")
 COCO = Reader(

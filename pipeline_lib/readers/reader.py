@@ -9,10 +9,6 @@ from pathlib import Path
 from pipeline_lib.formats.images import Sample
 
 
-def _as_given(*paths: str) -> list[str]:
-    return list(paths)
-
-
 def present(*candidates: str) -> str:
     """Return the first path that exists, or the first where none does."""
     return next((path for path in candidates if Path(path).exists()), candidates[0])
@@ -28,7 +24,7 @@ class Reader:
 
     read: Callable[..., Iterable[Sample]]
     layout: str  # the files that it expects, in words
-    needs: Callable[..., list[str]] = _as_given
+    needs: Callable[..., list[str]] = lambda *paths: list(paths)
     classes: int | None = None  # labels are below it; None: samples have no label, or the number is not known
     counts: Mapping[int, str] = field(default_factory=dict)  # those that tell of a mistake, such as of another split
     may_be_empty: bool = False  # as a shard of CC-Neg is that has no sample of a split

@@ -34,7 +34,7 @@ def _below(*paths: str) -> Callable[[str], list[str]]:
     return lambda root: [f"{root}/{path}" for path in paths]
 
 
-def _read_test_split(root: str, *, dataset: str, classes: int, key: Callable[[Path], str]) -> Iterator[Sample]:
+def _read_test_split(root: str, *, dataset: str, classes: int, key: str = "{file.stem}") -> Iterator[Sample]:
     """Yield the images of a test split in the order of torchvision's class `dataset`."""
     from pipeline_lib.clip.load import load_torchvision
 
@@ -52,7 +52,7 @@ def _read_test_split(root: str, *, dataset: str, classes: int, key: Callable[[Pa
         raise ValueError(f"{root}: {dataset} lists an image that is not in its folder, {str(outside[0])!r:.200}")
     _check_present(root, dataset, files)
     for file, label in zip(files, found._labels, strict=True):
-        yield Sample(file, key(file), file.read_bytes, {"label": int(label)})
+        yield Sample(file, key.format(file=file), file.read_bytes, {"label": int(label)})
 
 
 def _check_present(where: str | Path, who: str, files: list[Path]) -> None:
@@ -63,30 +63,22 @@ def _check_present(where: str | Path, who: str, files: list[Path]) -> None:
         )
 
 
-def _name(file: Path) -> str:
-    return file.stem
-
-
-def _class_and_name(file: Path) -> str:
-    return f"{file.parent.name}-{file.stem}"
-
-
 FLOWERS_102 = Reader(
-    partial(_read_test_split, dataset="Flowers102", classes=102, key=_name),
+    partial(_read_test_split, dataset="Flowers102", classes=102),
     "flowers-102/ with jpg/, imagelabels.mat and setid.mat",
     _below("flowers-102/jpg", "flowers-102/imagelabels.mat", "flowers-102/setid.mat"),
     classes=102,
     counts={1_020: "the training or the validation images", 8_189: "the images of all splits"},
 )
 FOOD_101 = Reader(
-    partial(_read_test_split, dataset="Food101", classes=101, key=_class_and_name),
+    partial(_read_test_split, dataset="Food101", classes=101, key="{file.parent.name}-{file.stem}"),
     "food-101/ with images/ and meta/test.json, from food-101.tar.gz",
     _below("food-101/images", "food-101/meta/test.json"),
     classes=101,
     counts={75_750: "the training images", 101_000: "training and test images together"},
 )
 OXFORD_PETS = Reader(
-    partial(_read_test_split, dataset="OxfordIIITPet", classes=37, key=_name),
+    partial(_read_test_split, dataset="OxfordIIITPet", classes=37),
     "oxford-iiit-pet/ with images/ and annotations/test.txt",
     _below("oxford-iiit-pet/images", "oxford-iiit-pet/annotations/test.txt"),
     classes=37,

@@ -71,9 +71,7 @@ def preferred(cosines: pd.Series) -> int | None:
 def as_table(by_model: list[tuple[tuple, pd.DataFrame]], captions: list[str]) -> str:
     """Return the scores of an image by models, at most `LINE_WIDTH` characters wide."""
     width = LINE_WIDTH - len(by_model) * (MODEL_WIDTH + 2)
-    lines = [
-        textwrap.fill(f"{number}  {text}", width, subsequent_indent="   ") for number, text in enumerate(captions, 1)
-    ]
+    lines = [textwrap.fill(f"{n}  {text}", width, subsequent_indent="   ") for n, text in enumerate(captions, 1)]
     columns = {"caption": [*lines, "prefers"]}
     for (model, family, _), scored in by_model:
         names = [line for name in (family, model) for line in textwrap.wrap(name, MODEL_WIDTH)]

@@ -48,6 +48,7 @@ from pipeline_lib.shards import image_folder
 from pipeline_lib.shards.build import COMMAS, add_outputs, remove_commas, write_part
 
 IMAGE_PATH = re.compile(r"(?:.*/)?([0-9]{9})\.jpg")
+AGAIN = "download the file again, or take such rows out and give their number as config shards/released/count"
 NEGATION_WORD = re.compile(rf"(?<![\w'-])(?:{'|'.join(NEGATION_WORDS)})(?![\w'-])")
 # Where a text stands in an annotation, by the column that takes it.
 TEXTS = {
@@ -76,7 +77,7 @@ def read_release(path: str | Path, count: int, eval_last: int, commas: str, dist
     for index, (image_path, annotation) in enumerate(zip(paths, annotations, strict=True)):
         key = _key(f"{path}, row {index}", image_path, annotation)
         if first_seen.setdefault(key, index) != index:
-            raise ValueError(f"{path}, row {index}: key {key} is already in row {first_seen[key]}")
+            raise ValueError(f"{path}, row {index}: key {key} is already in row {first_seen[key]}; {AGAIN}")
         split = "eval" if index >= count - eval_last else "train"
         triplet = _triplet(annotation, split, commas, distractors)
         rows.append({"release_index": index, "key": key, "split": split, **triplet})
@@ -114,7 +115,9 @@ def _lists(path: str | Path, count: int) -> tuple[list, list]:
 def _key(where: str, image_path: object, annotation: object) -> str:
     found = IMAGE_PATH.fullmatch(image_path) if isinstance(image_path, str) else None
     if found is None:
-        raise ValueError(f"{where}: expected a path to <nine digits>.jpg, found {quoted(image_path)}")
+        raise ValueError(
+            f"{where}: expected a path to <nine digits>.jpg as released, found {quoted(image_path)}; {AGAIN}"
+        )
     said = _at(annotation, "json", "key")
     if said is not None and said != found[1]:
         raise ValueError(

@@ -60,6 +60,10 @@ def write_checkpoint(folder: Path, legacy: bool = False) -> None:
     torch.save(content, folder / "a.pt", _use_new_zipfile_serialization=not legacy)
 
 
+def write_own_checkpoint(folder: Path) -> None:
+    save_checkpoint(folder / "model.pt", build_clip(tiny_weights()))
+
+
 def write_huggingface(folder: Path) -> None:
     weights = tiny_weights()
     write_json(folder / "m" / "config.json", huggingface_config(build_clip(weights)))
@@ -77,6 +81,10 @@ def write_release(folder: Path) -> None:
     paths = [f"/d/{key(index)}.jpg" for index in range(3)]
     content = {"image_paths": paths, "annotations": [annotation(index) for index in range(3)]}
     torch.save(content, folder / "ccneg_preprocessed.pt", _use_new_zipfile_serialization=False)
+
+
+def write_mapping(folder: Path) -> None:
+    torch.save([[1, 2, 3], [0, 1, 2]], folder / "mapping.pt")
 
 
 def write_features(folder: Path) -> None:
@@ -175,11 +183,8 @@ INSTANCES = json.dumps({
 })  # fmt: skip
 COCO = {"images": [{"id": number, "file_name": f"{number:012d}.jpg"} for number in (9, 25)], "annotations": []}
 PAIRS = json.dumps({"subject": "a dog", "pairs": [{"predicate": "on", "object": "a red sofa"}]})
-NEGATED = {
-    "negated_caption": "a dog that is not on a red sofa next to a lamp",
-    "exclusion_caption": "a dog next to a lamp",
-    "object": "a red sofa",
-}
+NEGATED = {"negated_caption": "a dog that is not on a red sofa next to a lamp", "object": "a red sofa"}
+NEGATED = json.dumps(NEGATED | {"exclusion_caption": "a dog next to a lamp"})
 RECORD = json.dumps(dict.fromkeys(("model", "family", "backbone", "loss", "negatives", "seed")))
 
 
@@ -213,19 +218,13 @@ INPUTS = {
     "classes": Input(files({"a.txt": "dog\ncat\n"}), at("a.txt", prompts.read_classes)),
     "checkpoint": Input(write_checkpoint, at("a.pt", read_weights)),
     "checkpoint-legacy": Input(lambda folder: write_checkpoint(folder, legacy=True), at("a.pt", read_weights)),
-    "checkpoint-own": Input(
-        lambda folder: save_checkpoint(folder / "model.pt", build_clip(tiny_weights())),
-        at("model.pt", load_clip),
-    ),
+    "checkpoint-own": Input(write_own_checkpoint, at("model.pt", load_clip)),
     "huggingface": Input(write_huggingface, at("m", read_weights)),
     "open-clip": Input(write_open_clip, at("m", read_weights)),
     "release": Input(
         write_release, lambda folder: read_release(folder / "ccneg_preprocessed.pt", 3, 1, "remove", "chosen")
     ),
-    "mapping": Input(
-        lambda folder: torch.save([[1, 2, 3], [0, 1, 2]], folder / "mapping.pt"),
-        lambda folder: read_mapping(folder / "mapping.pt", (2,), 9),
-    ),
+    "mapping": Input(write_mapping, lambda folder: read_mapping(folder / "mapping.pt", (2,), 9)),
     "features": Input(write_features, lambda folder: load_features([folder / "a.safetensors"], "tower")),
     "parquet": Input(write_table, lambda folder: read_parquet(folder / "a.parquet", ["key", "release_index"])),
     "outcomes": Input(write_outcomes, lambda folder: list(outcomes.read_outcomes(folder / "a.parquet")[1])),
@@ -233,7 +232,7 @@ INPUTS = {
     "chat-cache": Input(write_cache, read_cache),
     "chat-pairs": Input(files({"a.json": PAIRS}), at("a.json", read_pairs), refusals=(chat_answers.Unusable,)),
     "chat-sentences": Input(
-        files({"a.json": json.dumps(NEGATED)}), at("a.json", read_sentences), refusals=(chat_answers.Unusable,)
+        files({"a.json": NEGATED}), at("a.json", read_sentences), refusals=(chat_answers.Unusable,)
     ),
     "config": shipped("config.yaml", read_config),
     "experiments": shipped("experiments.tsv", read_sheet),

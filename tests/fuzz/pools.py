@@ -1,8 +1,8 @@
 """What a kind of input is, and the kinds that hold images: archives and folders in every layout that has a reader."""
 
-import io
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from PIL import Image
 from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch.images import prepare
 from pipeline_lib.formats.crepe import captions_files
+from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.readers.crops import read_boxes
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
@@ -26,9 +27,7 @@ class Input(NamedTuple):
     write: Callable[[Path], object]  # writes valid files into a folder
     read: Callable[[Path], object]  # reads what lies in the folder
     damaged: str = "**/*"  # which of the files are replaced by damaged ones
-    refusals: tuple[
-        type, ...
-    ] = ()  # beside ValueError and FileNotFoundError: answers and images are refused one by one
+    refusals: tuple[type, ...] = ()  # of answers and images, refused one by one, beside those two errors
 
 
 def files(contents: dict[str, bytes | str]) -> Callable[[Path], None]:
@@ -77,9 +76,8 @@ def imagenet_packed(folder: Path) -> None:
 def images(folder: Path) -> None:
     layouts.write(folder / "images" / "a.jpg", JPEG)
     for number, form in enumerate(("PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF")):
-        content = io.BytesIO()
-        Image.new("RGBA", (9, 7), (1, 2, 3, 4)).save(content, form)
-        layouts.write(folder / "images" / f"{number}.{form.lower()}", content.getvalue())
+        content = encoded(Image.new("RGBA", (9, 7), (1, 2, 3, 4)), form)
+        layouts.write(folder / "images" / f"{number}.{form.lower()}", content)
 
 
 def read_fetched(folder: Path) -> None:
@@ -98,7 +96,7 @@ def read_crops(folder: Path) -> None:
     pool("crops", "boxes.json", "train2014")(folder)
 
 
-JPEG = jpeg_bytes()
+JPEG, CIFAR_100 = jpeg_bytes(), partial(layouts.cifar, classes=100, count=2)
 CREPE = "image_id,x,y,width,height,caption,hard_negs\n7,1,2,8,9,a dog on a sofa,\"['no dog on a sofa', 'a dog']\"\n"
 BOXES = [[1, 2, 8.5, 9], [0, 0, 3, 3]]
 CROPS = json.dumps([{"image": "7.jpg", "phrase": "not a dog", "ref_bbox": BOXES[0], "bbox_list": BOXES}] * 2)
@@ -112,16 +110,12 @@ POOLS = {
     "imagenet": Input(layouts.imagenet_flat, pool("imagenet"), "ILSVRC2012_devkit_t12/data/*"),
     "imagenet-kit": Input(imagenet_packed, pool("imagenet"), "*.tar.gz"),
     "cifar-10": Input(lambda folder: layouts.cifar(folder, 10, 2), pool("cifar-10")),
-    "cifar-100-packed": Input(
-        packed("cifar-100-python.tar.gz", lambda folder: layouts.cifar(folder, 100, 2), "w:gz"),
-        pool("cifar-100"),
-        "*.tar.gz",
-    ),
+    "cifar-100-packed": Input(packed("cifar-100-python.tar.gz", CIFAR_100, "w:gz"), pool("cifar-100"), "*.tar.gz"),
     "stanford-cars": Input(layouts.stanford_cars, pool("stanford-cars"), "stanford_cars/**/*.mat"),
     "food-101": Input(layouts.food_101, pool("food-101"), "food-101/meta/test.json"),
     "oxford-pets": Input(layouts.oxford_pets, pool("oxford-pets"), "oxford-iiit-pet/annotations/test.txt"),
     "crepe": Input(
-        files({**dict.fromkeys(captions_files("negate"), CREPE), "vg/7.jpg": JPEG}), read_crepe, "negate/*_7.csv"
+        files(dict.fromkeys(captions_files("negate"), CREPE) | {"vg/7.jpg": JPEG}), read_crepe, "negate/*_7.csv"
     ),
     "crops": Input(files({"boxes.json": CROPS, "train2014/7.jpg": JPEG}), read_crops),
 }

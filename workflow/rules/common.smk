@@ -73,6 +73,7 @@ wildcard_constraints:
     backbone="|".join(BACKBONES),
     model="|".join([*BACKBONES, *MODELS, *SUBTRACTED]),
     pool="|".join(["ccneg-train", "ccneg-eval", *POOLS]),
+    variant="|_fp16|_other-activation",
     benchmark="|".join(BENCHMARKS) or "(?!)",
     blind="|".join(BLIND),
 
@@ -122,8 +123,11 @@ def pool_parts(pool):
     return {part: PoolJob("tar", [f"{RUN}/shards/{pool.removeprefix('ccneg-')}-{part}.tar"]) for part in PARTS}
 
 
-def feature_files(backbone, pool):
-    """The features of a pool by a backbone's image tower, a file per part; two models share those of a shared tower."""
+def feature_files(backbone, pool, variant=""):
+    """The features of a pool by a backbone's image tower, a file per part; two models share those of a shared tower.
+
+    `variant` is empty, or `_` and a way in which the tower computes otherwise: no name of a backbone has a `_`.
+    """
     entry = BACKBONES[backbone]
     tower = entry["backbone"] if entry.get("image_tower") == "backbone" else backbone
-    return [f"{RUN}/features/{tower}/{pool}/{part}.safetensors" for part in pool_parts(pool)]
+    return [f"{RUN}/features/{tower}{variant}/{pool}/{part}.safetensors" for part in pool_parts(pool)]

@@ -6,6 +6,7 @@
 #        with benchmark ccneg, zeroshot or a name of config evaluate.benchmarks; a model that sees no image has ccneg and
 #        the benchmarks whose items offer captions of one image
 #        <run>/evaluate/{model}/embeddings.json      how far apart a CLIP's embeddings of CC-Neg's texts lie
+#        <run>/activation.tsv                        CC-Neg and `mcq` benchmarks with the other activation; if asked for
 include: "functions/evaluate.smk"
 
 
@@ -33,6 +34,7 @@ rule evaluate_ccneg:
         gpu=1,
     params:
         code=code_version("pipeline_lib.evaluate.ccneg"),
+        precision=ccneg_precision,
         scoring=scoring,
     shell:
         r"""
@@ -43,6 +45,7 @@ rule evaluate_ccneg:
             {params.scoring} \
             --triplets {input.triplets:q} \
             --features {input.features:q} \
+            --precision {params.precision} \
             --threads 1 \
             --scores {output.scores:q} \
             --metrics {output.metrics:q} \
@@ -162,6 +165,7 @@ rule evaluate_benchmark:
         scoring=scoring,
         entry=lookup("{benchmark}", within=BENCHMARKS),
         published=published_count,
+        precision=benchmark_precision,
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -174,6 +178,7 @@ rule evaluate_benchmark:
             --annotations {params.entry[annotations]:q} \
             --features {input.features:q} \
             --count {params.published} \
+            --precision {params.precision} \
             --threads 1 \
             --scores {output.scores:q} \
             --metrics {output.metrics:q}
@@ -243,4 +248,69 @@ rule evaluate_blind_benchmark:
             --count {params.published} \
             --scores {output.scores:q} \
             --metrics {output.metrics:q}
+        """
+
+
+rule evaluate_activation:
+    """Score a model with the activation that it does not declare."""
+    input:
+        weights=model_file("model.pt"),
+        record=model_file("run.json"),
+        triplets="<run>/shards/eval.parquet",
+        annotations=[BENCHMARKS[name]["annotations"] for name in MCQ],
+        features=activation_features(""),
+        other=activation_features("_other-activation"),
+    output:
+        "<run>/evaluate/{model}/activation.tsv",
+    log:
+        "<logs>/evaluate_activation/{model}.log",
+    benchmark:
+        "<benchmarks>/evaluate_activation/{model}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: cores(1)
+    resources:
+        mem_mb=grows(8000),
+        runtime=grows(60),
+        gpu=1,
+    params:
+        code=code_version("pipeline_lib.evaluate.activation"),
+        features=activation_pools("features", ""),
+        other=activation_pools("other", "_other-activation"),
+        mcq=activation_benchmarks,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m pipeline_lib.evaluate.activation \
+            --weights {input.weights:q} \
+            --record {input.record:q} \
+            --triplets {input.triplets:q} \
+            {params.features} \
+            {params.other} \
+            {params.mcq} \
+            --threads 1 \
+            --output {output:q}
+        """
+
+
+rule evaluate_activations:
+    """Put the activations of all models in one table; it has to be asked for."""
+    input:
+        activation_tables,
+    output:
+        "<run>/activation.tsv",
+    log:
+        "<logs>/evaluate_activations.log",
+    benchmark:
+        "<benchmarks>/evaluate_activations.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=100,
+        runtime=5,
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        awk 'NR == 1 || FNR > 1' {input:q} >{output:q}
         """

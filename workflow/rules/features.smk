@@ -1,7 +1,8 @@
 # features: the image features of a pool, once per backbone, a job per part
 #   in:  <run>/backbones/{backbone}/model.pt, the pool's files as its reader finds them
-#   out: <run>/features/{backbone}/{pool}/{part}.safetensors
-#        with pool one of ccneg-train, ccneg-eval (their parts are the shards') and config `features.pools`
+#   out: <run>/features/{backbone}{variant}/{pool}/{part}.safetensors
+#        with pool one of ccneg-train, ccneg-eval (their parts are the shards') and config `features.pools`, and variant
+#        empty, or where the tower computes in another way: _fp16, _other-activation (pipeline_lib/clip/variants.py)
 include: "functions/features.smk"
 
 
@@ -11,11 +12,11 @@ rule features:
         weights="<run>/backbones/{backbone}/model.pt",
         images=pool_files,
     output:
-        "<run>/features/{backbone}/{pool}/{part}.safetensors",
+        "<run>/features/{backbone}{variant}/{pool}/{part}.safetensors",
     log:
-        "<logs>/features/{backbone}/{pool}/{part}.log",
+        "<logs>/features/{backbone}{variant}/{pool}/{part}.log",
     benchmark:
-        "<benchmarks>/features/{backbone}/{pool}/{part}.tsv"
+        "<benchmarks>/features/{backbone}{variant}/{pool}/{part}.tsv"
     conda:
         "../../environment.yml"
     threads: cores(1)
@@ -29,6 +30,7 @@ rule features:
         reader=reader_code,
         job=pool_job,
         precision=tower_precision,
+        variant=variant_option,
         batch_size=lookup("features/batch_size", within=config),
     shell:
         r"""
@@ -42,6 +44,7 @@ rule features:
             {resources.expected} \
             --batch-size {params.batch_size} \
             --precision {params.precision} \
+            {params.variant} \
             --threads {threads} \
             --output {output:q}
         """

@@ -146,7 +146,7 @@ def score_examples(scores: Scores) -> Figure:
     colours = style.family_colours(models.family)
     above = EXAMPLES_FRAME_IN + EXAMPLE_IN * len(examples) if examples else 0
     below = HISTOGRAMS_FRAME_IN + HISTOGRAM_IN * max(len(models), 2)
-    drawn = style.figure(above + HISTOGRAMS_FRAME_IN + HISTOGRAM_IN * max(len(models), 2))
+    drawn = style.figure(above + below)
     if not examples:
         _histograms(drawn.add_subplot(), models, colours)
         return drawn

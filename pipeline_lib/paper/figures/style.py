@@ -105,10 +105,9 @@ def family_markers(colours: dict[str, str], families: Iterable[str]) -> list[Lin
 
 def legend_above(drawn: Figure, handles: list, columns: int) -> None:
     """Put one legend for all panels above them, in up to so many columns as there is room for."""
+    look = {"loc": "outside upper center", "handlelength": 1.4, "columnspacing": 1.2}
     for number in range(columns, 0, -1):
-        legend = drawn.legend(
-            handles=handles, loc="outside upper center", ncols=number, handlelength=1.4, columnspacing=1.2
-        )
+        legend = drawn.legend(handles=handles, ncols=number, **look)
         if number == 1 or legend.get_window_extent().width <= drawn.bbox.width:
             return
         legend.remove()

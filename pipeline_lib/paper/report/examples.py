@@ -13,7 +13,6 @@ Which items of a group are shown depends on the seed and the items' keys alone; 
 at random, so that nobody picks the telling ones. Beside an item stand the two scores of every model of the backbone.
 """
 
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline_lib.formats.images import Sample, read_tars
+from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.jobs.files import read_parquet
 from pipeline_lib.paper.tables.layout import loss_label
 from pipeline_lib.paper.tables.metrics import BASELINE
@@ -171,6 +171,4 @@ def thumbnail(sample: Sample) -> bytes:
     """Return an image as a JPEG of at most `THUMBNAIL_PX` pixels a side."""
     image = sample.decode(sample.read())
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=JPEG_QUALITY)
-    return content.getvalue()
+    return encoded(image, "JPEG", quality=JPEG_QUALITY)

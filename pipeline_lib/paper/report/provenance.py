@@ -3,7 +3,6 @@
 Time of making and state of the repository are those of the page; each trained model's ``run.json`` has its own.
 """
 
-import csv
 import json
 import math
 import os
@@ -106,13 +105,11 @@ def read_times(folder: str | Path) -> pd.DataFrame:
 
 
 def _read_job(path: Path) -> dict[str, float]:
-    with open(path, encoding="utf-8", newline="") as content:
-        rows = list(csv.DictReader(content, delimiter="\t"))
     try:
-        (row,) = rows
         # A job that ended before it was looked at has NA for memory and processor time.
-        found = {name: 0.0 if row[name] in ("NA", "-") else float(row[name]) for name in TIMED}
-    except (ValueError, KeyError, TypeError) as error:
+        rows = pd.read_csv(path, sep="\t", keep_default_na=False, na_values=["NA", "-"])[list(TIMED)].fillna(0)
+        (found,) = rows.astype(float).to_dict("records")
+    except (ValueError, KeyError) as error:
         raise ValueError(f"{path}: expected one row with numbers {', '.join(TIMED)} ({error!r}); delete it") from error
     if not all(math.isfinite(value) for value in found.values()):
         raise ValueError(f"{path}: expected finite numbers, found {found}; delete it")

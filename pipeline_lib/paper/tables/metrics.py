@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline_lib.evaluate.declaration import Kind
-from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, measured
+from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, kind_for
 from pipeline_lib.evaluate.prompts import NEEDED
 from pipeline_lib.evaluate.result import Selection, selections
 from pipeline_lib.finetune.terms import LOSSES
@@ -62,14 +62,14 @@ class Items:
         self._outcomes: dict[str, dict[str, np.ndarray]] = {}
         described = None
         for model, path in files.items():
-            table = _read_items(path, model, benchmark, measured(kind, model))
+            table = _read_items(path, model, benchmark, kind_for(kind, model))
             own, places = _description(table, kind), slice(None)
             if described is None:
                 described, first_path, frame = own, path, own.to_pandas(strings_to_categorical=True)
                 _check_unique(frame, kind, path)
             elif not own.equals(described):
                 places = _places(own, described, kind, path, first_path)
-            self._outcomes[model] = {name: table[name].to_numpy()[places] for name in measured(kind, model).outcomes}
+            self._outcomes[model] = {name: table[name].to_numpy()[places] for name in kind_for(kind, model).outcomes}
         self._keys = pd.factorize(frame["key"])[0]
         found = selections(kind, benchmark, frame)
         self.cells = {(chosen.dataset, chosen.prompt, chosen.metric.name): chosen for chosen in found}
@@ -161,7 +161,7 @@ def _numbers(benchmark: str, kind: Kind, files: dict, items: Items | None) -> li
         _check_prompts(cells, next(iter(files.values()))[0])
     rows, counts = [], {}
     for model, (path, metrics) in files.items():
-        declared = {cell: metric for cell, metric in cells.items() if metric in measured(kind, model).metrics}
+        declared = {cell: metric for cell, metric in cells.items() if metric in kind_for(kind, model).metrics}
         found = {tuple(number[field] for field in CELL): number for number in metrics}
         again = f"delete it and its items, and rule {_rule_of(model, benchmark)} makes them again"
         for cell in [*found, *declared]:
@@ -243,8 +243,7 @@ def _read_items(path: Path, model: str, benchmark: str, kind: Kind) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path}: expected a whole Parquet file ({error}); delete it, {rule} again") from error
     split = {name for metric in kind.metrics for name in (*metric.columns, *metric.where, metric.mean_over) if name}
-    needed = split | {*kind.item, *kind.outcomes, "key"}
-    for lacking in sorted(needed - set(table.column_names)):
+    for lacking in sorted((split | {*kind.item, *kind.outcomes, "key"}) - set(table.column_names)):
         raise ValueError(f"{path}: expected the column {lacking}, found {', '.join(table.column_names)}; {rule}")
     for name, column in zip(table.column_names, table.columns, strict=True):
         broken = pc.invert(pc.is_finite(column)) if pa.types.is_floating(column.type) else pc.is_null(column)

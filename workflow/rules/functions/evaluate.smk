@@ -1,5 +1,6 @@
 # Functions of the rules in evaluate.smk.
-from pipeline_lib.evaluate.kinds import annotation_files
+from pipeline_lib.config.checks import clip_backbones, evaluated_models
+from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, annotation_files
 from pipeline_lib.evaluate.prompts import class_files, prompt_flags
 
 DATASETS = config["evaluate"]["zeroshot"]["datasets"]
@@ -21,15 +22,31 @@ def scoring(wildcards):
     return flags({"subtract": config["evaluate"]["subtract"]["weight"]}) if wildcards.model in SUBTRACTED else ""
 
 
-def model_features(model, pool):
+def model_features(model, pool, variant=""):
     """The features of a pool for a model, which are its backbone's."""
     model = SUBTRACTED.get(model, model)
-    return feature_files(model if model in BACKBONES else MODELS[model]["backbone"], pool)
+    return feature_files(model if model in BACKBONES else MODELS[model]["backbone"], pool, variant)
+
+
+def precision_of(model, kind):
+    """The precision of a model on a kind of benchmark: fp16 where published scripts have CLIP itself in it."""
+    as_published = config["evaluate"]["precision"] == "paper" and (KINDS | OWN_COMMAND)[kind].clip_load
+    return "fp16" if as_published and model in clip_backbones(config) else "fp32"
+
+
+def features_in(model, pool, kind):
+    """The features of a pool for a model on a kind of benchmark, in its precision."""
+    return model_features(model, pool, "_fp16" if precision_of(model, kind) == "fp16" else "")
 
 
 def ccneg_features(wildcards):
     """The features of CC-Neg's evaluation split."""
-    return model_features(wildcards.model, "ccneg-eval")
+    return features_in(wildcards.model, "ccneg-eval", "ccneg")
+
+
+def ccneg_precision(wildcards):
+    """The precision of a model on CC-Neg."""
+    return precision_of(wildcards.model, "ccneg")
 
 
 def zeroshot_features(wildcards):
@@ -68,12 +85,59 @@ def benchmark_annotations(wildcards):
 
 def benchmark_features(wildcards):
     """The features of the pool that has a benchmark's images."""
-    return model_features(wildcards.model, BENCHMARKS[wildcards.benchmark]["pool"])
+    entry = BENCHMARKS[wildcards.benchmark]
+    return features_in(wildcards.model, entry["pool"], entry["kind"])
+
+
+def benchmark_precision(wildcards):
+    """The precision of a model on a benchmark."""
+    return precision_of(wildcards.model, BENCHMARKS[wildcards.benchmark]["kind"])
 
 
 def published_count(wildcards):
     """How many items a benchmark has, as `--count` takes it."""
-    count = BENCHMARKS[wildcards.benchmark]["count"]
+    return count_of(wildcards.benchmark)
+
+
+def count_of(benchmark):
+    """How many items a benchmark has, as commands take it."""
+    count = BENCHMARKS[benchmark]["count"]
     if isinstance(count, dict):
         return ",".join(f"{part}={number}" for part, number in count.items())
     return "none" if count is None else count
+
+
+MCQ = [name for name, entry in BENCHMARKS.items() if entry["kind"] == "mcq"]
+ACTIVATION_POOLS = ["ccneg-eval", *dict.fromkeys(BENCHMARKS[name]["pool"] for name in MCQ)]
+
+
+def activation_features(variant):
+    """A function that gives the features of all pools of the check of activations."""
+
+    def paths(wildcards):
+        return [path for pool in ACTIVATION_POOLS for path in model_features(wildcards.model, pool, variant)]
+
+    return paths
+
+
+def activation_pools(flag, variant):
+    """A function that gives `--FLAG POOL FEATURES ...` for each pool of the check of activations."""
+
+    def options(wildcards):
+        words = [[f"--{flag}", pool, *model_features(wildcards.model, pool, variant)] for pool in ACTIVATION_POOLS]
+        return " ".join(map(shlex.join, words))
+
+    return options
+
+
+def activation_benchmarks(wildcards):
+    """`--mcq NAME ANNOTATIONS POOL COUNT` for each benchmark of that kind."""
+    entries = [["--mcq", name, *(BENCHMARKS[name][key] for key in ("annotations", "pool"))] for name in MCQ]
+    return " ".join(shlex.join([*words, str(count_of(words[1]))]) for words in entries)
+
+
+def activation_tables(wildcards):
+    """The check of each model that is evaluated on CC-Neg and has an activation."""
+    evaluated = evaluated_models(config, EXPERIMENTS)
+    checked = [model for model, names in evaluated.items() if "ccneg" in names and model not in SUBTRACTED]
+    return [f"{RUN}/evaluate/{model}/activation.tsv" for model in checked]

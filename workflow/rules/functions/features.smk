@@ -26,5 +26,12 @@ def count_option(wildcards):
 
 def tower_precision(wildcards):
     """The precision in which a pool is encoded: one for what is trained on, another for what is evaluated."""
+    if wildcards.variant == "_fp16":
+        return "fp32"  # the weights are in fp16 then, and nothing is cast
     trained_on = wildcards.pool in ("ccneg-train", "distractors", "crepe")
     return config["features"]["training_precision" if trained_on else "precision"]
+
+
+def variant_option(wildcards):
+    """The flag that names the way in which the tower computes, where it is another."""
+    return f"--variant {wildcards.variant.removeprefix('_')}" if wildcards.variant else ""

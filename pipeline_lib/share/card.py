@@ -1,0 +1,67 @@
+"""Cards of data sets and models: what they show of a run's tables, and the page itself."""
+
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+from tabulate import tabulate
+
+from pipeline_lib.paper.tables.schema import read_tables
+
+#: The numbers of a model on its card, if the run has them: (table, dataset, prompt, metric) -> in words.
+MAIN_NUMBERS = {
+    ("ccneg", "cc-neg", None, "accuracy"): "CC-Neg, accuracy (chance 50)",
+    ("zeroshot", "mean", "plain", "top1"): "zero-shot, mean top-1 with “this is a photo of a …”",
+    ("negated-prompt", "mean", "negated", "top1"): "the same with “this is not a photo of a …”; low is good",
+    ("sugarcrepe", "sugarcrepe/mean", None, "accuracy"): "SugarCREPE, mean of replace, add and swap (chance 50)",
+}
+#: Tables of which a card has every row without a group: later benchmarks.
+LATER = ("truth-table", "negation")
+
+
+def find_tables(run: Path) -> pd.DataFrame:
+    """Return the tidy table of a run's folder."""
+    return read_tables(run / "tables.parquet")[0]
+
+
+def numbers(tables: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Return the rows of the tidy table that a model's card shows, with their `words`: main ones, then later ones."""
+    own = tables[tables.model == model]
+    prompts = own.prompt.astype(object).where(own.prompt.notna(), None)
+    cells = pd.Series(list(zip(own.table, own.dataset, prompts, own.metric, strict=True)), own.index, dtype=object)
+    main = own[cells.isin(list(MAIN_NUMBERS))].assign(words=cells.map(MAIN_NUMBERS))
+    main = main.sort_values("words", key=lambda words: words.map(list(MAIN_NUMBERS.values()).index))
+    later = own[own.table.isin(LATER) & ~own.dataset.str.contains("=")]
+    return pd.concat([main, later.assign(words=later.dataset + ", " + later.metric)])
+
+
+def numbers_table(tables: pd.DataFrame, columns: dict[str, str]) -> str:
+    """Return a Markdown table of `numbers` of several models, given as heading -> model."""
+    found = {heading: numbers(tables, model).set_index("words") for heading, model in columns.items()}
+    words = dict.fromkeys(name for rows in found.values() for name in rows.index)
+    rows = [[name, *(_shown(rows, name) for rows in found.values())] for name in words]
+    return tabulate(rows, ["", *found], "github", disable_numparse=True)
+
+
+def _shown(rows: pd.DataFrame, name: str) -> str:
+    if name not in rows.index:
+        return ""
+    row = rows.loc[name]
+    return f"{row.value:.1f}" + (f" [{row.low:.1f}, {row.high:.1f}]" if pd.notna(row.low) else "")
+
+
+def blind_numbers(tables: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of models that see no image, without those of groups such as a negation word."""
+    return tables[(tables.family == "text only") & ~tables.dataset.str.contains("=")]
+
+
+def write_card(template: str, **content: object) -> str:
+    """Return a card: a template of this folder, filled."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(**content)
