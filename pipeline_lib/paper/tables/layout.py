@@ -36,6 +36,7 @@ TRUTH_TABLE = {
     ("", "interaction"): "interaction",
 }
 NEITHER_IS_GOOD = ("text effect", "image effect")  # columns of which neither a high nor a low number is wanted
+LEARNED_METRICS = ("accuracy", "average_precision")  # of a benchmark of negation
 #: Which numbers of a truth table say what a model has learned: part, metric, heading.
 LEARNED_OF_TABLES = (
     ("trained", "caption", "captions"),
@@ -241,7 +242,7 @@ def learned_cells(tables: pd.DataFrame) -> dict[str, pd.DataFrame]:
     rows = compared(displayed(tables))
     rows = rows[~rows.variant]
     top1 = rows[(rows.table == "zeroshot") & (rows.dataset == "mean") & (rows.metric == "top1")]
-    whole = rows[(rows.table == "negation") & ~rows.dataset.str.contains("/")]
+    whole = rows[(rows.table == "negation") & rows.metric.isin(LEARNED_METRICS) & ~rows.dataset.str.contains("/")]
     asked = rows[rows.table == "truth-table"].assign(benchmark=lambda frame: frame.dataset.str.split("/").str[0])
     parts = {"CC-Neg ↑": rows[rows.table == "ccneg"], "zero-shot ↑": top1[top1.prompt == "plain"]}
     parts |= {f"{name} ↑": whole[whole.dataset == name] for name in dict.fromkeys(whole.dataset)}
@@ -250,7 +251,7 @@ def learned_cells(tables: pd.DataFrame) -> dict[str, pd.DataFrame]:
             chosen = (asked.dataset == f"{name}/{ending}") & (asked.metric == metric)
             parts[f"{name}: {heading} ↑"] = asked[chosen]
     parts["SugarCREPE ↑"] = rows[(rows.table == "sugarcrepe") & (rows.dataset == CATEGORIES_MEAN)]
-    return {heading: part for heading, part in parts.items() if len(part)}
+    return parts
 
 
 def layouts(tables: pd.DataFrame) -> dict[str, Layout]:
