@@ -10,8 +10,8 @@ A **table** is two statements in the same wording, of which at most one is true 
 
 =====================================  =====================================
 ``a photo with a ball``                ``a photo with no ball``
-``a view showing a ball and a tree``   ``a view showing a ball but no tree``
-``a view showing a ball but no tree``  ``a view showing a tree but no ball``
+``a view with a ball and a tree``      ``a view with a ball but no tree``
+``a view with a ball but no tree``     ``a view with a tree but no ball``
 =====================================  =====================================
 
 Each statement of a table is true of some image of the batch, and the losses give both the same weight. So who sees no
@@ -47,18 +47,14 @@ TRIES = 20  # at a table of which both statements are true of some image
 BASES = ("a photo", "a picture", "an image", "a view")
 #: The same wording of what is present and of what is absent: {base}, {a} the phrase, {x} the phrase without article.
 #: Those of `pipeline_lib.formats.wordings.UNSEEN` are kept for evaluation.
-WORDINGS = (
-    ("{base} with {a}", "{base} with no {x}"),
-    ("{base} with {a}", "{base} without {a}"),
-    ("{base} showing {a}", "{base} showing no {x}"),
-    ("{base} that has {a}", "{base} that does not have {a}"),
+WITH = (("{base} with {a}", "{base} with no {x}"), ("{base} with {a}", "{base} without {a}"))
+OTHERS = (
     ("{a}", "no {x}"),
     ("{a} is visible", "{a} is not visible"),
-    ("{a} is part of {base}", "{a} is missing from {base}"),
     ("{a} can be seen in {base}", "{a} cannot be seen in {base}"),
     ("{a} appears in {base}", "{a} does not appear in {base}"),
-    ("there are signs of {a}", "there are no signs of {a}"),
 )
+SHARE_OF_OTHERS = 0.5  # of the tables about one phrase
 #: The same for a second phrase, after a present one.
 SECOND = (
     (" and {a}", " but no {x}"),
@@ -66,7 +62,6 @@ SECOND = (
     (" and {a}", " but not {a}"),
     (" and {a}", " without {a}"),
 )
-OPENINGS = tuple(present for present, _ in WORDINGS if present.startswith("{base}"))
 
 
 class Statement(NamedTuple):
@@ -149,12 +144,16 @@ class _Batch:
         return Table((nothing, nothing), np.full(len(self.shown), -1))
 
     def _about_one(self, rng: Random) -> Table:
-        phrase, base, (affirms, denies) = rng.choice(self.mentions), rng.choice(BASES), rng.choice(WORDINGS)
+        phrase, base, (affirms, denies) = (
+            rng.choice(self.mentions),
+            rng.choice(BASES),
+            rng.choice(OTHERS if rng.random() < SHARE_OF_OTHERS else WITH),
+        )
         affirmed = Statement(self._say(affirms, base, phrase), (phrase,), ())
         return self._table(affirmed, Statement(self._say(denies, base, phrase), (), (phrase,)))
 
     def _about_two(self, rng: Random) -> Table | None:
-        base, opening, (includes, excludes) = rng.choice(BASES), rng.choice(OPENINGS), rng.choice(SECOND)
+        base, (opening, _), (includes, excludes) = rng.choice(BASES), rng.choice(WITH), rng.choice(SECOND)
         together = self.control or rng.random() < 0.5
         shown = rng.choice(self.shown) if together else self.mentions
         if not shown:
