@@ -22,7 +22,7 @@ from pipeline_lib.clip.training import warmup_cosine
 from pipeline_lib.features.store import Features, load_features, save_features, tower_id
 from pipeline_lib.finetune import launch_command
 from pipeline_lib.finetune.samples import batches
-from pipeline_lib.finetune.terms import IMAGES, LOSSES, TERMS, Loss, Term, loss_value, needs
+from pipeline_lib.finetune.terms import IMAGES, LOSSES, TABLES, TERMS, Loss, Term, loss_value, needs
 from pipeline_lib.finetune.terms import TEXTS as COLUMNS
 from pipeline_lib.finetune.trainer import Processes, Recipe, Trainer
 from pipeline_lib.jobs.files import write_parquet
@@ -37,16 +37,35 @@ def slow_cross_entropy(queries, matches, others, scale):
     return total / len(queries)
 
 
+def slow_tables(images, statements, truth, scale):
+    """L4 and L5, one logarithm at a time, in float64."""
+    score = [[math.exp(scale * float(image @ statement)) for statement in statements] for image in images]
+    means = []
+    for table, column in enumerate(truth.T.tolist()):
+        sides = []
+        for side in (0, 1):
+            right, wrong = 2 * table + side, 2 * table + 1 - side
+            own = [i for i, true in enumerate(column) if true == side]
+            others = sum(score[i][right] for i, true in enumerate(column) if true == 1 - side)
+            l4 = [-math.log(score[i][right] / (score[i][right] + score[i][wrong])) for i in own]
+            l5 = [-math.log(score[i][right] / (score[i][right] + others)) for i in own]
+            sides += [(np.mean(l4), np.mean(l5))] if own else []
+        means += [np.mean(sides, axis=0)] if sides else []
+    return np.mean(means, axis=0) if means else (0.0, 0.0)
+
+
 def test_each_loss_is_its_equation_of_what_it_needs():
     rng = np.random.default_rng(0)
-    rows = {name: rng.normal(size=(5, 8)) for name in (*IMAGES, *COLUMNS)}
+    rows = {name: rng.normal(size=(6, 8)) for name in (*IMAGES, *COLUMNS, "statement")}
     rows = {name: value / np.linalg.norm(value, axis=1, keepdims=True) for name, value in rows.items()}
-    image, distractor, caption, negated, _ = rows.values()
+    image, distractor, caption, negated, _, statement = rows.values()
+    rows["truth"] = np.array([[0, 1, -1], [-1, 1, -1], [1, -1, -1], [0, 1, -1], [1, -1, -1], [-1, 1, -1]])
     scale = 14.3
     l1 = slow_cross_entropy(image, caption, negated, scale)
     l2 = slow_cross_entropy(caption, image, distractor, scale)
     l3 = slow_cross_entropy(distractor, negated, caption, scale)
     c2i = slow_cross_entropy(caption, image, [], scale)
+    l4, l5 = slow_tables(image, statement, rows["truth"], scale)
     expected = {
         "l1": (l1, {"image", "caption", "negated"}),
         "l2": (l2, {"image", "caption", "distractor"}),
@@ -55,12 +74,25 @@ def test_each_loss_is_its_equation_of_what_it_needs():
         "l1+c2i": ((l1 + c2i) / 2, {"image", "caption", "negated"}),
         "l1+l2+c2i": ((l1 + l2 + c2i) / 3, {"image", "caption", "negated", "distractor"}),
     }
+    expected["conclip+"] = (l1 + l2 + l3 + l4 + l5) / 5, {"image", "caption", "negated", "distractor", *TABLES}
+    expected["conclip+absent"] = expected["conclip+"]
     assert LOSSES.keys() == expected.keys()
     for loss, (value, needed) in expected.items():
         assert needs(loss) == needed
         tensors = {name: torch.from_numpy(rows[name]) for name in needed}
         found = loss_value(loss, tensors, torch.tensor(scale, dtype=torch.float64))
         assert found.item() == pytest.approx(value, rel=1e-9)
+
+
+def test_tables_without_truth_add_nothing_and_leave_the_gradient_finite():
+    image, statement = torch.randn(4, 8), torch.randn(4, 8, requires_grad=True)
+    truth = torch.tensor([[-1, 1], [-1, -1], [-1, 1], [-1, -1]])
+    for name, value in (("l4", None), ("l5", 0.0)):
+        loss = TERMS[name].compute(image, statement, truth, scale=torch.tensor(2.0))
+        loss.backward()
+        assert value is None or loss.item() == value
+        assert statement.grad.isfinite().all() and (statement.grad[:2] == 0).all()
+        assert TERMS[name].compute(image, statement, torch.full((4, 2), -1), scale=torch.tensor(2.0)).item() == 0
 
 
 def test_losses_are_named_without_torch_and_a_misspelt_need_is_an_error(monkeypatch):
@@ -155,7 +187,7 @@ def nameless():
 
 
 def test_two_processes_do_what_one_does(training_files, tiny_checkpoint):
-    changes = {"epochs": 4, "lr": 1e-4}
+    changes = {"loss": "conclip+", "epochs": 4, "lr": 1e-4}
     assert fine_tune(training_files, tiny_checkpoint, "one", **changes) is None
     # With settings of a cluster that a user's shell may have.
     foreign = {"GLOO_SOCKET_IFNAME": "ib7", "MASTER_ADDR": "192.0.2.1", "WORLD_SIZE": "8", "PET_NNODES": "4"}

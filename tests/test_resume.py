@@ -15,12 +15,13 @@ from training import command, fine_tune, write_training_files
 
 from pipeline_lib.clip.load import load_clip
 from pipeline_lib.features.store import tower_id
+from pipeline_lib.finetune.facts import load_facts
 from pipeline_lib.finetune.samples import load_samples
 from pipeline_lib.finetune.terms import needs
 from pipeline_lib.finetune.train import resume, train
 from pipeline_lib.finetune.trainer import Recipe, Trainer
 
-RECIPE = Recipe("conclip", 3, 4, 1e-3, 0.2, 2, "shuffled", 0, "fp32")
+RECIPE = Recipe("conclip+", 3, 4, 1e-3, 0.2, 2, "shuffled", 0, "fp32")
 OUTPUTS = ["history.jsonl", "model.pt", "run.json"]
 
 
@@ -37,8 +38,9 @@ def trainer(training_files, tiny_checkpoint, tiny_clip):
     """A function that makes a trainer at its first step."""
     files = (training_files / "distractors.parquet", [training_files / "pool.safetensors"])
     files = (training_files / "train.parquet", [training_files / "train.safetensors"], *files)
-    samples = load_samples(needs("conclip"), tower_id(tiny_clip), *files)
-    return lambda: Trainer(load_clip(tiny_checkpoint), samples, RECIPE, torch.device("cpu"))
+    samples = load_samples(needs(RECIPE.loss), tower_id(tiny_clip), *files)
+    facts = load_facts(files[0], RECIPE.seed)
+    return lambda: Trainer(load_clip(tiny_checkpoint), samples, RECIPE, torch.device("cpu"), facts=facts)
 
 
 def advance(trainer, steps):

@@ -15,10 +15,12 @@ from pipeline_lib.formats.images import read_tars
 from pipeline_lib.jobs.files import write_parquet
 
 SAMPLES = 12
+ANIMALS = ["dog", "cat", "cow"] * (SAMPLES // 3)
 TEXTS = {
-    "caption": [f"a dog number {n}" for n in range(SAMPLES)],
-    "negated_caption": [f"no dog number {n}" for n in range(SAMPLES)],
+    "caption": [f"a {animal} number {n}" for n, animal in enumerate(ANIMALS)],
+    "negated_caption": [f"no {animal} number {n}" for n, animal in enumerate(ANIMALS)],
     "exclusion_caption": [f"number {n}" for n in range(SAMPLES)],
+    "object": [f"a {animal}" for animal in ANIMALS],
 }
 
 

@@ -10,7 +10,7 @@ from pipeline_lib.config.errors import inner, mistakes, nearest, said, schema_of
 from pipeline_lib.config.inputs import pool_paths
 from pipeline_lib.config.models import Config, Experiment
 from pipeline_lib.evaluate.prompts import NEEDED, class_problems, prompt_problems
-from pipeline_lib.finetune.terms import needs_distractors
+from pipeline_lib.finetune.terms import needs_distractors, needs_facts
 from pipeline_lib.jobs.run_record import subtracted
 from pipeline_lib.jobs.text import open_text
 from pipeline_lib.readers.reader import find_reader
@@ -77,6 +77,8 @@ def _contradictions(config: dict) -> list[str]:
     if release := config["shards"]["released"]:
         rows, last = release["count"], release["eval_last"]
         need(last < rows, "shards/released/eval_last", f"less than count, {rows}", last)
+        facts = config["finetune"]["facts"]
+        need(facts == "captions", "finetune/facts", "captions, since the released CC-Neg has no labels", facts)
     elif config["distractors"]["released"]:
         where = "the released CC-Neg, whose rows the mapping counts, under shards/released"
         need(False, "distractors/released", where, None)
@@ -216,6 +218,9 @@ def _row_problems(row: dict, config: dict) -> list[str]:
         f"backbone: expected a CLIP, {', '.join(clips)}, found {backbone!r}": backbone not in clips,
         f"loss {row['loss']} needs distractors, which negatives crepe does not have; use l1": (
             crepe and needs_distractors(row["loss"])
+        ),
+        f"loss {row['loss']} needs facts, which negatives crepe does not have; use ccneg": (
+            crepe and needs_facts(row["loss"])
         ),
         f"negatives crepe needs the pool 'crepe' in features/pools; found {', '.join(pools)}": (
             crepe and "crepe" not in pools

@@ -125,6 +125,7 @@ Config = section(
         lr=Positive,
         weight_decay=Weight,
         warmup_steps=Steps,
+        facts=Literal["captions", "labels"],
         order=Literal["shuffled", "paper"],
         precision=Precision,
         processes=Count,

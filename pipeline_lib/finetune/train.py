@@ -8,14 +8,18 @@
         --batch-size 200 --lr 1.0e-6 --weight-decay 0.2 --warmup-steps 50 --order shuffled --precision fp32 --seed 0 \\
         --checkpoint-every 500 --threads 1 --checkpoint model.pt --history history.jsonl --record run.json
 
+Before a run on truth tables (``conclip+``; `pipeline_lib.finetune.facts`), a bag of words is asked which statements are
+true. If it knows, the run stops, unless its loss is a control.
+
 The recipe is `pipeline_lib.finetune.trainer`'s. On several GPUs of a machine, start it as ``torchrun --nproc-per-node 4
 --nnodes 1 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:0 --local-addr 127.0.0.1 -m pipeline_lib.finetune.train ...``:
 they share each batch, and nothing asks for the machine's name.
 
-Triplets: Parquet with ``key`` and the captions that the loss needs, such as ``caption`` and ``negated_caption``.
-Checkpoint: that of `save_checkpoint`. History: one JSON line per step, ``{"step", "loss", "lr", "logit_scale"}``. While
-the run lasts, ``resume.pt`` beside the checkpoint holds its state, saved every ``--checkpoint-every`` steps and at
-SIGTERM. Started again, the run goes on from there, if nothing that it depends on has changed.
+Triplets: Parquet with ``key`` and the captions that the loss needs, such as ``caption`` and ``negated_caption``; truth
+tables need ``caption`` and ``object``. Checkpoint: that of `save_checkpoint`. History: one JSON line per step,
+``{"step", "loss", "lr", "logit_scale"}``. While the run lasts, ``resume.pt`` beside the checkpoint holds its state,
+saved every ``--checkpoint-every`` steps and at SIGTERM. Started again, the run goes on from there, if nothing that it
+depends on has changed.
 """
 
 import argparse
@@ -26,18 +30,22 @@ from pathlib import Path
 
 import torch
 
+from pipeline_lib.blind.words import blind_accuracy
 from pipeline_lib.clip.load import load_clip, save_checkpoint
 from pipeline_lib.clip.torch_file import load_weights_only, save_torch
 from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.features.store import tower_id
+from pipeline_lib.finetune.facts import load_facts
 from pipeline_lib.finetune.samples import load_samples
-from pipeline_lib.finetune.terms import needs, needs_distractors
+from pipeline_lib.finetune.terms import LOSSES, needs, needs_distractors, needs_facts
 from pipeline_lib.finetune.trainer import Processes, Recipe, Trainer, run_id
 from pipeline_lib.jobs.cli import leave, run, sigterm_noted
 from pipeline_lib.jobs.code_version import code_version
 from pipeline_lib.jobs.files import discard, write_json
 from pipeline_lib.jobs.progress import progress
 from pipeline_lib.jobs.run_record import MODEL_FIELDS, RunRecord, write_history
+
+MOST_BLIND = 60.0  # percent of the true statements that words alone may tell from the false ones
 
 
 def resume(trainer: Trainer, path: Path, identity: str) -> None:
@@ -71,6 +79,22 @@ def train(trainer: Trainer, state: Path, identity: str, checkpoint_every: int, w
                 leave()
 
 
+def gate(trainer: Trainer) -> float:
+    """Return in percent how often words alone tell the true statements of the run from the false ones.
+
+    Chance is 50. A `ValueError` above `MOST_BLIND`, unless the loss is a control.
+    """
+    accuracy = round(blind_accuracy(*trainer.facts.pairs(trainer.plan)), 2)
+    print(f"words alone tell {accuracy} % of the true statements from the false ones (chance 50)", flush=True)
+    if accuracy > MOST_BLIND and not LOSSES[trainer.recipe.loss].control:
+        raise ValueError(
+            f"the truth tables: expected true statements that look like the false ones, found that words alone tell "
+            f"{accuracy} % of them apart (at most {MOST_BLIND} %; chance 50): a model would learn these words instead "
+            "of looking at the image. Look at the captions and at the facts that they give, or make the loss a control"
+        )
+    return accuracy
+
+
 def speed(trainer: Trainer, steps: int, seconds: float) -> dict:
     """Return what `steps` steps in `seconds` say of the speed: per second, and the share of padding not computed."""
     texts = trainer.texts.values()
@@ -93,6 +117,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--features", type=Path, nargs="+", required=True, help="of the triplets' images")
     parser.add_argument("--distractors", type=Path, help="for losses with distractor images")
     parser.add_argument("--pool-features", type=Path, nargs="+", default=[], help="of the distractors' pool")
+    parser.add_argument("--labels", type=Path, help="captions file with labels, for facts from these")
     for name in ("checkpoint-every", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
     for field in fields(Recipe):
@@ -114,10 +139,13 @@ def main() -> None:
     model = load_clip(args.weights)
     files = (args.triplets, args.features, args.distractors, args.pool_features)
     samples = load_samples(needs(args.loss), tower_id(model), *files)
+    control = LOSSES[args.loss].control
+    facts = load_facts(args.triplets, args.seed, control, args.labels) if needs_facts(args.loss) else None
     state = args.checkpoint.with_name("resume.pt")
     with Processes() as processes:
-        identity = run_id(model, samples, recipe, code_version("pipeline_lib.finetune.train"))
-        trainer = Trainer(model, samples, recipe, pick_device(), processes)
+        identity = run_id(model, samples, recipe, facts and facts.identity, code_version("pipeline_lib.finetune.train"))
+        trainer = Trainer(model, samples, recipe, pick_device(), processes, facts)
+        learned_blind = {"blind_accuracy": gate(trainer)} if facts else {}
         resume(trainer, state, identity)
         start, done = time.monotonic(), trainer.step_number
         train(trainer, state, identity, args.checkpoint_every, f"fine-tune {args.model}")
@@ -129,6 +157,7 @@ def main() -> None:
         "{samples_per_s:,} samples/s, {tokens_per_s:,} tokens/s, {padding_spared:.1%} padding spared".format(**measured)
     )
     results = {"samples": trainer.samples, "steps": len(history), "final_loss": history[-1]["loss"], "resumed_at": done}
+    results |= learned_blind
     write_history(args.history, history)
     write_json(args.record, record.finish(**results, **measured))
     save_checkpoint(args.checkpoint, model.cpu())

@@ -6,8 +6,8 @@ clamped after each step. Weights, features, losses and sums are fp32; `precision
 products. fp16 is the published loop's: with a gradient scaler, and for the logits too; in bf16 they would be coarse.
 
 A run's state is what its next step depends on: weights, optimiser, scaler, random numbers and the number of the step,
-from which the order of samples and the learning rate follow. Written and read back between two steps, it changes
-nothing: on a CPU the resumed run ends with the same bits.
+from which the order of samples, the truth tables and the learning rate follow. Written and read back between two
+steps, it changes nothing: on a CPU the resumed run ends with the same bits.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ from torch.nn.parallel import DistributedDataParallel
 from pipeline_lib.clip.load import CLIP
 from pipeline_lib.clip.text_tower import encode_text, encode_tokens
 from pipeline_lib.clip.training import PRECISIONS, adamw, autocast, update, warmup_cosine
+from pipeline_lib.finetune.facts import Facts
 from pipeline_lib.finetune.samples import ORDERS, Samples, batches
 from pipeline_lib.finetune.terms import FROZEN, IMAGES, LOSSES, TEXTS, loss_value, needs
 from pipeline_lib.jobs.run_record import History
@@ -97,7 +98,7 @@ class Processes:
         return encoder if self.count == 1 else DistributedDataParallel(encoder)
 
     def share(self, rows: Tensor) -> Tensor:
-        """Return this process's share of a batch's rows."""
+        """Return this process's share of a batch's rows of tokens."""
         return rows.chunk(self.count)[self.rank]
 
     def gather(self, features: Tensor) -> Tensor:
@@ -109,11 +110,18 @@ class Trainer:
     """A run of fine-tuning of `model`, in place: `plan` has the rows of each step's batch, `step_number` is the next.
 
     `texts` are the tokens (n, 77) that are encoded in each step, on the CPU, where the text tower looks for shared
-    prefixes; `constant` are the features (n, d) that never change, on `device`.
+    prefixes; `constant` are the features (n, d) that never change, on `device`. `facts` make the truth tables of each
+    step, where the loss needs them.
     """
 
     def __init__(
-        self, model: CLIP, samples: Samples, recipe: Recipe, device: torch.device, processes: Processes | None = None
+        self,
+        model: CLIP,
+        samples: Samples,
+        recipe: Recipe,
+        device: torch.device,
+        processes: Processes | None = None,
+        facts: Facts | None = None,
     ) -> None:
         self.processes = processes or Processes()
         if recipe.batch_size % self.processes.count:
@@ -121,7 +129,7 @@ class Trainer:
                 f"{self.processes.count} processes cannot share a batch of {recipe.batch_size} evenly: choose a "
                 "batch_size that is a multiple of processes"
             )
-        self.recipe, self.device = recipe, device
+        self.recipe, self.device, self.facts = recipe, device, facts
         self.autocast = autocast(recipe.precision, device)
         self.autocast_of_logits = self.autocast if recipe.precision == "fp16" else nullcontext()
         self.model = model.to(device)
@@ -142,15 +150,17 @@ class Trainer:
 
     def loss(self, rows: Tensor) -> Tensor:
         """Return the loss of a batch, of the samples `rows` (b,) of all processes together."""
-        own = self.processes.share(rows)
+        texts = {name: tokens[rows] for name, tokens in self.texts.items()}
+        constant = {name: features[rows.to(self.device)] for name, features in self.constant.items()}
+        if self.facts:
+            texts["statement"], truth = self.facts.tensors(self.step_number, rows)
+            constant["truth"] = truth.to(self.device)
         with self.autocast:
-            texts, scale = self.encoder(torch.cat([tokens[own] for tokens in self.texts.values()]))
-        parts = zip(self.texts, texts.chunk(len(self.texts)), strict=True)
+            own, scale = self.encoder(torch.cat([self.processes.share(tokens) for tokens in texts.values()]))
+        parts = zip(texts, own.chunk(len(texts)), strict=True)
         tensors = {name: self.processes.gather(part) for name, part in parts}  # (b, d) each
-        rows = rows.to(self.device)
-        tensors |= {name: features[rows] for name, features in self.constant.items()}
         with self.autocast_of_logits:
-            return loss_value(self.recipe.loss, tensors, scale)
+            return loss_value(self.recipe.loss, tensors | constant, scale)
 
     def step(self) -> None:
         """Do the next step of the plan."""
@@ -182,12 +192,12 @@ class Trainer:
         torch.set_rng_state(state["random"].cpu())
 
 
-def run_id(model: CLIP, samples: Samples, recipe: Recipe, code: str) -> str:
+def run_id(model: CLIP, samples: Samples, recipe: Recipe, facts: str | None, code: str) -> str:
     """Return a hash of everything that a run's result depends on: only a run with the same may be resumed.
 
-    `model` is the one before training, `code` a hash of the source files.
+    `model` is the one before training, `facts` their identity, `code` a hash of the source files.
     """
-    digest = hashlib.sha256(json.dumps([asdict(recipe), code, torch.__version__]).encode())
+    digest = hashlib.sha256(json.dumps([asdict(recipe), facts, code, torch.__version__]).encode())
     for name, value in sorted((model.state_dict() | samples).items()):
         digest.update(name.encode())
         digest.update(value.cpu().contiguous().numpy().data)  # not a copy of gigabytes

@@ -42,6 +42,7 @@ class Row(NamedTuple):
     caption: str
     url: str
     problem: str | None  # why the line cannot be used: "columns", "encoding" or "control-character"
+    labels: tuple[str, ...] = ()  # of the image, where the file has them
 
 
 class Layout(NamedTuple):
@@ -195,4 +196,5 @@ def _parse(number: int, line: bytes, layout: Layout) -> Row:
         problem = "columns"
     if problem is None and CONTROL_CHARACTER.search(caption + url):
         problem = "control-character"
-    return Row(key, PERSON.sub("person", caption), url, problem)
+    labels = tuple(filter(None, map(str.strip, fields[2].split(",")))) if len(fields) == max(COLUMN_COUNTS) else ()
+    return Row(key, PERSON.sub("person", caption), url, problem, labels)

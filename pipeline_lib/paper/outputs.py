@@ -23,10 +23,10 @@ _content = tomllib.loads(Path(__file__).with_name("outputs.toml").read_text(enco
 
 #: Everything in the tables folder, in the order in which the report shows it.
 TABLE_ITEMS = {name: _item(entry) for name, entry in _content["tables"].items()}
-HEADLINE, CLAIMS = TABLE_ITEMS["headline"], TABLE_ITEMS["claims"]
+HEADLINE, CLAIMS, LEARNED = (TABLE_ITEMS[name] for name in ("headline", "claims", "learned"))
 
 #: Tables of numbers of the tidy table.
-TABLES = {name: item for name, item in TABLE_ITEMS.items() if name not in ("headline", "claims")}
+TABLES = {name: item for name, item in TABLE_ITEMS.items() if name not in ("headline", "claims", "learned")}
 
 FIGURES = {name: _item(entry) for name, entry in _content["figures"].items()}
 FETCH = _item(_content["fetch"])

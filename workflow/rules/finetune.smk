@@ -36,6 +36,7 @@ rule finetune:
         launcher=launcher,
         row=experiment,
         distractors=distractor_options,
+        labels=label_options,
         recipe=recipe,
     shell:
         r"""
@@ -46,6 +47,7 @@ rule finetune:
             --triplets {input.triplets:q} \
             --features {input.features:q} \
             {params.distractors} \
+            {params.labels} \
             --family {params.row[family]:q} \
             --backbone {params.row[backbone]} \
             --loss {params.row[loss]} \

@@ -23,10 +23,9 @@ import jinja2
 
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
-from pipeline_lib.paper.outputs import TABLES
 from pipeline_lib.paper.report import sections
 from pipeline_lib.paper.report.examples import read_examples
-from pipeline_lib.paper.tables.layout import headline, layout
+from pipeline_lib.paper.tables.layout import layouts
 from pipeline_lib.paper.tables.schema import read_tables
 
 PAGE, STYLE, SCRIPT = ("report.html.j2", "report.css.j2", "report.js.j2")
@@ -36,10 +35,10 @@ def main() -> None:
     """Write the page."""
     args = parsed()
     tables, run_name = read_tables(args.tables)
-    layouts = {"headline": headline(tables)} | {name: layout(tables, name) for name in TABLES}
+    arranged = layouts(tables)
     # The later benchmarks have no figure; a run need not have them.
-    shown = [name for name in layouts if len(layouts[name].values) or sections.SECTIONS[name]]
-    first, *others = (sections.table_section(name, layouts[name], args.folder, args.figures) for name in shown)
+    shown = [name for name, table in arranged.items() if len(table.values) or sections.SECTIONS[name]]
+    first, *others = (sections.table_section(name, arranged[name], args.folder, args.figures) for name in shown)
     examples = read_examples(tables, args.scores, args.eval, args.images, args.seed, args.examples)
     splits = {"train": args.train, "eval": args.eval}
     page = render(

@@ -32,6 +32,7 @@ SECTIONS = {
     "sugarcrepe": (),
     "negation": (),
     "truth-table": ("truth-table",),
+    "learned": ("learned",),
     "ablation": ("ablation", "training-curves"),
     "embeddings": ("embeddings",),
     "data": ("data-statistics",),

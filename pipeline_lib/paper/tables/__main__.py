@@ -15,10 +15,10 @@ from pathlib import Path
 from pipeline_lib.evaluate.declaration import EVALUATION_PRECISIONS
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
-from pipeline_lib.paper.outputs import CLAIMS, TABLES
+from pipeline_lib.paper.outputs import CLAIMS
 from pipeline_lib.paper.tables import claims
 from pipeline_lib.paper.tables.intervals import with_intervals
-from pipeline_lib.paper.tables.layout import headline, layout
+from pipeline_lib.paper.tables.layout import layouts
 from pipeline_lib.paper.tables.metrics import kind_of, read_metrics
 from pipeline_lib.paper.tables.published import read_published, with_verdicts
 from pipeline_lib.paper.tables.schema import read_tables, write_tables
@@ -53,7 +53,7 @@ def main() -> None:
     folder, judged = Path(arguments.folder), claims.judge(tables)
     csv = judged.to_csv(index=False, float_format="%.2f", lineterminator="\n")
     shown = {"claims": (csv, claims.to_page(judged), claims.to_latex(judged), CLAIMS.caption)}
-    for table in (headline(tables), *(layout(tables, name) for name in TABLES)):
+    for table in layouts(tables).values():
         shown[table.name] = table.to_csv(), table.to_page(), table.to_latex(), table.explanation()
     for name, (csv, page, latex, caption) in shown.items():
         for suffix, text in (("csv", csv), ("md", page), ("tex", latex), ("rst", f"{caption}\n")):

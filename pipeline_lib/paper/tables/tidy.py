@@ -21,6 +21,8 @@ from pipeline_lib.paper.tables.published import BACKBONES
 from pipeline_lib.paper.tables.schema import KEY
 
 MAIN = ("conclip", "ccneg")
+PLUS, CONTROL = ("conclip+", "ccneg"), ("conclip+absent", "ccneg")  # ours: with truth tables, and with absences alone
+METHODS = (MAIN, PLUS, CONTROL)  # which tables show by their family; all others are variants
 PAPER_PROMPT = "bare"  # of the paper's zero-shot figures and of its ablation
 CATEGORIES = tuple(f"sugarcrepe/{group}" for group in SUGARCREPE_GROUPS)
 CATEGORIES_MEAN = "sugarcrepe/mean"
@@ -37,7 +39,7 @@ def stem(model: str, seed: int | None) -> str:
 
 def is_ablation(loss: str | None, negatives: str | None) -> bool:
     """Return whether a model is a variant of the method rather than the method (or a baseline) itself."""
-    return loss is not None and (loss, negatives) != MAIN
+    return loss is not None and (loss, negatives) not in METHODS
 
 
 def build_tables(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 # Functions of the rules in finetune.smk.
 from pipeline_lib.finetune import launch_command
-from pipeline_lib.finetune.terms import needs_distractors
+from pipeline_lib.finetune.terms import needs_distractors, needs_facts
 
 TRIPLETS = {"ccneg": ("<run>/shards/train.parquet", "ccneg-train"), "crepe": ("<run>/shards/crepe.parquet", "crepe")}
 
@@ -17,6 +17,8 @@ def finetune_inputs(wildcards):
     if needs_distractors(row["loss"]):
         files["distractors"] = f"{RUN}/distractors/train.parquet"
         files["pool_features"] = feature_files(row["backbone"], "distractors")
+    if needs_facts(row["loss"]) and config["finetune"]["facts"] == "labels":
+        files["labels"] = config["fetch"]["captions"]
     return files
 
 
@@ -26,6 +28,12 @@ def distractor_options(wildcards):
     if "distractors" not in files:
         return ""
     return shlex.join(["--distractors", files["distractors"], "--pool-features", *files["pool_features"]])
+
+
+def label_options(wildcards):
+    """The flag that says where the labels are, for a loss whose facts come from them."""
+    files = finetune_inputs(wildcards)
+    return shlex.join(["--labels", files["labels"]]) if "labels" in files else ""
 
 
 def experiment(wildcards):
