@@ -207,7 +207,8 @@ def test_a_benchmark_is_an_entry_and_a_kind_a_module(empty_copy):
     assert done.returncode == 0, said
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
     of_all = sum("\tall" in line for line in (empty_copy / "config" / "experiments.tsv").read_text().splitlines())
-    models = of_all + len(load("config.yaml")["backbones"]["models"])
+    subtracted = load("config.yaml")["evaluate"]["subtract"]["models"]
+    models = of_all + len(load("config.yaml")["backbones"]["models"]) + len(subtracted)
     assert int(jobs["evaluate_benchmark"]) == before["evaluate_benchmark"] + 2 * models
     assert re.search(r"--kind mcq .*--benchmark questions .*--annotations data/q\.csv .*--count 12 ", said, re.DOTALL)
     assert re.search(r"--kind own-kind .*--annotations data .*--count one=3,two=4 ", said, re.DOTALL)
@@ -250,7 +251,8 @@ def test_a_kind_in_a_module_of_its_own_is_scored_and_stands_in_the_tables(empty_
         metrics.append(folder / "own.json")
     kinds = [f"{name}={kind}" for name, kind in {**KIND_OF, "own": "own-kind"}.items()]
     in_copy(
-        empty_copy, "paper.tables", "--run", "test", "--ccneg", "generated", "--published", "config/published.tsv",
+        empty_copy, "paper.tables", "--run", "test", "--ccneg", "generated", "--precision", "fp32",
+        "--published", "config/published.tsv",
         "--kinds", *kinds, "--metrics", *metrics, "--output", "tables.parquet", "--folder", "tables",
     )  # fmt: skip
     tables = read_tables(empty_copy / "tables.parquet")[0].set_index(["model", "dataset", "metric"])

@@ -29,11 +29,8 @@ def test_what_is_written(text, number, negated, left):
 @pytest.mark.parametrize(
     ("text", "number", "unwanted"),
     [
-        ("a father holding a baby", 0, "a father without a baby"),
         ("oxen pulling a cart through a brook", 0, "oxen without a cart through a brook"),
         ("children playing football", 0, "children without football"),
-        ("a girl using her hands", 0, "a girl without her hands"),
-        ("a hut near the sunset", 0, "a hut with no sunset nearby"),
     ],
 )
 def test_what_is_not_written(text, number, unwanted):

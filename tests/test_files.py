@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import time
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -66,7 +67,9 @@ def test_other_mistakes_of_a_writer_stay_what_they_are(tmp_path):
         assert found.value is mistake
 
 
-def test_sigterm_ends_a_command_on_the_way_out_of_what_is_open(tmp_path, capfd):
+def test_sigterm_ends_a_command_on_the_way_out_of_what_is_open(tmp_path, capfd, request):
+    request.addfinalizer(partial(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.SIG_DFL)))
+
     def write():
         with atomic(tmp_path / "out.bin") as aside:
             aside.write_bytes(b"half")

@@ -100,7 +100,8 @@ def test_a_benchmark_that_is_left_out_is_named_by_no_model(paper):
     check_config(left)
     check_experiments(override.experiments, left)
     assert left["backbones"]["models"]["rn50"]["benchmarks"] == ["ccneg"]
-    assert {tuple(row["benchmarks"] or ["all"]) for row in override.experiments} == {("all",), ("ccneg", "zeroshot")}
+    kept = {tuple(row["benchmarks"] or ["all"]) for row in override.experiments}
+    assert kept == {("all",), ("ccneg", "zeroshot", "truth-table")}
 
 
 def test_nothing_is_left_out_where_nothing_can_replace_it(paper):
@@ -269,13 +270,10 @@ def test_the_engine_prints_the_report_alone_at_every_call(empty_copy):
     (empty_copy / "results").mkdir()
     (empty_copy / "results" / "active-run.txt").write_text("miniature\n")  # tables of another run change nothing
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "config/paper.yaml"]
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(empty_copy),
-        "FORCE_COLOR": "1",
-        "COLUMNS": "40",
-    }  # not activated
-    command, how = [*command, "--quiet", "all", "--", "preflight"], {"cwd": empty_copy, "env": environment}
-    first, again = (subprocess.run(command, capture_output=True, text=True, **how) for _ in range(2))
-    assert first.returncode == 0, first.stderr
-    assert first.stdout.startswith("Run paper: ") and "\x1b" not in first.stdout and again.stdout == first.stdout
+    command += ["--quiet", "all", "--", "preflight"]
+    # An environment that is not activated, and a terminal's wishes.
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(empty_copy), "FORCE_COLOR": "1", "COLUMNS": "40"}
+    for _ in range(2):
+        done = subprocess.run(command, cwd=empty_copy, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("Run paper: ") and "\x1b" not in done.stdout

@@ -142,3 +142,17 @@ def test_what_is_no_image_is_named(tmp_path, monkeypatch):
     path.write_bytes(jpeg_bytes())
     with pytest.raises(ValueError, match=r"dog\.jpg: expected at most 1,000 pixels"):
         score.read_image(path)
+
+
+def test_by_subtraction_each_model_scores_twice_and_the_split_is_said(results, capsys):
+    assert ask(results, "--json", "--model", "tiny", "--subtract", 0.5, *CAPTIONS) is None
+    plain, by_subtraction = json.loads(capsys.readouterr().out)["models"]
+    assert (by_subtraction["model"], by_subtraction["family"]) == ("tiny-subtract", "CLIP, subtraction")
+    assert by_subtraction["cosines"][0] == pytest.approx(plain["cosines"][0], abs=1e-6)
+    assert by_subtraction["cosines"][1] != pytest.approx(plain["cosines"][1], abs=1e-3)
+    assert ask(results, "--model", "tiny", "--subtract", 0.5, *CAPTIONS) is None
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2:] == [
+        "subtraction: 2 affirms 'a photo', denies ['a photo of a dog']",
+        "subtraction: 3 affirms 'a photo', denies ['dog']",
+    ]

@@ -192,10 +192,11 @@ def test_a_model_by_subtraction_keeps_its_backbone_and_its_seed():
 
 def test_models_by_subtraction_have_the_benchmarks_of_the_model():
     config = configuration()
-    config["backbones"]["models"]["mini-rn"]["benchmarks"] = ["ccneg", "zeroshot"]
+    config["backbones"]["models"]["mini-slim"]["benchmarks"] = ["ccneg", "zeroshot"]
+    config["evaluate"]["subtract"]["models"] = ["conclip-slim", "mini-slim"]
     found = evaluated_models(config, read_experiments(config))
-    assert [name for name in found if "subtract" in name] == ["mini-rn-subtract", "conclip-rn-subtract-s0"]
-    assert found["mini-rn-subtract"] == found["mini-rn"] == ["ccneg", "zeroshot"]
+    assert [name for name in found if "subtract" in name] == ["mini-slim-subtract", "conclip-slim-subtract-s0"]
+    assert found["mini-slim-subtract"] == found["mini-slim"] == ["ccneg", "zeroshot"]
 
 
 @pytest.mark.parametrize(

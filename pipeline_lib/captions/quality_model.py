@@ -33,6 +33,7 @@ from pipeline_lib.jobs.cli import run
 
 TABLE = Path(__file__).parent / "rules" / "quality.tsv"
 PENALTY = 16.0
+USES = ("fit", "test", "fresh")
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
@@ -41,7 +42,7 @@ class Verdict(NamedTuple):
 
     output: str  # see `output_hash`
     reader: str
-    use: str  # fit or test
+    use: str  # fit; test, of all outputs, or fresh, of those from the threshold on: never fitted on
     negated: str
     exclusion: str
     object: str
@@ -182,7 +183,7 @@ def main(flags: list[str] | None = None) -> None:
     record.add_argument("--outputs", required=True, type=Path, help="TSV with key, caption, negated_caption")
     record.add_argument("--verdicts", required=True, type=Path, help="TSV with key, negated, why, exclusion, object")
     record.add_argument("--reader", required=True, help="a letter for who read")
-    record.add_argument("--use", required=True, choices=["fit", "test"], help="what the rows are for")
+    record.add_argument("--use", required=True, choices=USES, help="what the rows are for")
     record.set_defaults(run=_record)
     for name, function in (("fit", _fit), ("measure", _measure)):
         command = commands.add_parser(name)
@@ -193,7 +194,7 @@ def main(flags: list[str] | None = None) -> None:
             command.add_argument("--penalty", type=float, default=PENALTY, help="strength of the L2 penalty")
             command.add_argument("--output", type=Path, default=TABLE, help="the model to fill in")
         else:
-            command.add_argument("--use", default="test", choices=["fit", "test"], help="which rows")
+            command.add_argument("--use", default="test", choices=USES, help="which rows")
     arguments = parser.parse_args(flags)
     arguments.run(arguments)
 

@@ -106,9 +106,7 @@ def _read_retrieval(path: Path) -> list[Choice]:
     for where, row in published.read_rows(path, ["filepath", "captions"]):
         key = image_key(row["filepath"], where)
         if key in lines:
-            raise ValueError(
-                f"{where}: the image {key} has a row already: {lines[key]}; give it one row with all captions"
-            )
+            raise ValueError(f"{where}: the image {key} has a row already: {lines[key]}; join their captions")
         lines[key] = where
         rows.append(Choice({"key": key}, [key], published.string_list(row["captions"], where)))
     return rows

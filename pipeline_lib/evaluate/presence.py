@@ -97,7 +97,7 @@ def _read_negated_retrieval(path: Path) -> list[Choice]:
     return rows
 
 
-_EFFECTS = ("text_effect", "image_effect", "interaction")
+_PAIR = {"truth": ("present",)}  # what is of a pair of images stands in both of its rows
 
 TRUTH_TABLE = Kind(
     "truth-table",
@@ -109,15 +109,10 @@ TRUTH_TABLE = Kind(
     metrics=(
         *(Metric("{benchmark}/{wording}", name, name) for name in ("caption", "image")),
         *(Metric("{benchmark}/{wording}/{truth}", name, name) for name in ("caption", "image")),
-        Metric("{benchmark}/{wording}", "all_four", where={"truth": ("present",)}),  # the same in both rows of a pair
+        Metric("{benchmark}/{wording}", "all_four", where=_PAIR),
         *(
-            Metric(
-                *("{benchmark}/{wording}", name, name),
-                where={"truth": ("present",)},
-                percent=False,
-                range=(-2000, 2000),
-            )
-            for name in _EFFECTS
+            Metric("{benchmark}/{wording}", name, name, where=_PAIR, percent=False, range=(-2000, 2000))
+            for name in ("text_effect", "image_effect", "interaction")
         ),
         Metric("{benchmark}/{wording}/form={form}", "caption", "caption", in_order=True),
     ),

@@ -21,7 +21,7 @@ from pipeline_lib.evaluate.split import split
 
 
 def encode(model: CLIP, captions: list[str], subtract: float | None = None, cut: bool = False) -> Tensor:
-    """Return the L2-normalised features (m, d), fp32, on the CPU, of m captions.
+    """Return the features (m, d) of m captions, L2-normalised and on the CPU, in the precision of `encode_captions`.
 
     By subtraction with the weight `subtract`, or as the text tower has them where it is None. `cut` is `tokenize`'s.
     """
@@ -38,4 +38,5 @@ def encode(model: CLIP, captions: list[str], subtract: float | None = None, cut:
 
 
 def _subtracted(affirmed: Tensor, denied: list[Tensor], weight: float) -> Tensor:
-    return functional.normalize(affirmed - weight * torch.stack(denied).mean(dim=0), dim=0)
+    difference = affirmed.float() - weight * torch.stack(denied).float().mean(dim=0)
+    return functional.normalize(difference, dim=0).to(affirmed.dtype)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline_lib.jobs.code_version import checked_out
-from pipeline_lib.jobs.files import write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,4 +98,6 @@ class History:
 
 def write_history(path: str | Path, history: list[dict]) -> None:
     """Write the entries of a `History` as JSON, one per line."""
+    from pipeline_lib.jobs.files import write_text  # needs pandas, which the check of a configuration does not load
+
     write_text(path, "".join(json.dumps(entry) + "\n" for entry in history))

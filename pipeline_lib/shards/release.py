@@ -48,7 +48,7 @@ from pipeline_lib.shards import image_folder
 from pipeline_lib.shards.build import COMMAS, add_outputs, remove_commas, write_part
 
 IMAGE_PATH = re.compile(r"(?:.*/)?([0-9]{9})\.jpg")
-AGAIN = "download the file again, or take such rows out and give their number as config shards/released/count"
+AGAIN = "download the file again, or take the row out and lower config shards/released/count"
 NEGATION_WORD = re.compile(rf"(?<![\w'-])(?:{'|'.join(NEGATION_WORDS)})(?![\w'-])")
 # Where a text stands in an annotation, by the column that takes it.
 TEXTS = {
@@ -115,9 +115,7 @@ def _lists(path: str | Path, count: int) -> tuple[list, list]:
 def _key(where: str, image_path: object, annotation: object) -> str:
     found = IMAGE_PATH.fullmatch(image_path) if isinstance(image_path, str) else None
     if found is None:
-        raise ValueError(
-            f"{where}: expected a path to <nine digits>.jpg as released, found {quoted(image_path)}; {AGAIN}"
-        )
+        raise ValueError(f"{where}: expected a path to <nine digits>.jpg, found {quoted(image_path)}; {AGAIN}")
     said = _at(annotation, "json", "key")
     if said is not None and said != found[1]:
         raise ValueError(

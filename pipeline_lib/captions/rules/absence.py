@@ -30,9 +30,7 @@ class Link(NamedTuple):
 def without(caption: Caption, pair: Pair) -> str | None:
     """Write "without a hat"."""
     link, first, i = _removable_link(caption, pair), pair.object[0], noun_start(caption, pair.object)
-    if _goes_on(caption, pair):
-        return None
-    if link is None or i is None or _is_definite(caption, pair, link):
+    if link is None or _goes_on(caption, pair) or _is_definite(caption, pair, link):
         return None
     if link.end and caption.code[first] != "D" and caption.tags[pair.object[1] - 1] == "NN":
         return None  # "without river in sight"
@@ -43,7 +41,7 @@ def without(caption: Caption, pair: Pair) -> str | None:
 def with_no(caption: Caption, pair: Pair) -> str | None:
     """Write "with no hat", "with no lake nearby"."""
     link, first, i = _removable_link(caption, pair), pair.object[0], noun_start(caption, pair.object)
-    if link is None or i is None or _goes_on(caption, pair):
+    if link is None or _goes_on(caption, pair):
         return None
     if _is_definite(caption, pair, link):
         return _replace_link(caption, pair, link, "with no", first + 1)
@@ -69,11 +67,9 @@ def _replace_link(caption: Caption, pair: Pair, link: Link, words: str, kept: in
     return (edit.put_after(pair.object[1] - 1, link.end) if link.end else edit).text()
 
 
-def noun_start(caption: Caption, span: Span) -> int | None:
-    """Return where a noun phrase starts without its article or number; None where a quantifier makes it unsafe."""
+def noun_start(caption: Caption, span: Span) -> int:
+    """Return where a noun phrase starts without its article or number."""
     i, stop = span
-    if caption.lower[i] in WORDS.quantifiers and caption.lower[i] not in ("some", "any"):
-        return None
     while i < stop - 1 and caption.lower[i] in WORDS.indefinites:
         i += 1
     return i
@@ -82,18 +78,16 @@ def noun_start(caption: Caption, span: Span) -> int | None:
 def takes_no(caption: Caption, span: Span) -> bool:
     """Whether *no* can stand before a noun phrase: neither "no the dog" nor "no her hat", "no Peter" or "no single"."""
     start, stop = span
-    if "POS" in caption.tags[start:stop] or "single" in caption.lower[start:stop]:
+    if "POS" in caption.tags[start:stop] or not {"single", "very"}.isdisjoint(caption.lower[start:stop]):
         return False
     tag = caption.tags[start]
     return tag not in ("DT", "PRP$", "PRP", "NNP", "WDT") or caption.lower[start] in WORDS.indefinites
 
 
-def put_no(caption: Caption, pair: Pair) -> str | None:
+def put_no(caption: Caption, pair: Pair) -> str:
     """Write *no* in the place of the article or number of a pair's object; inside a phrase *and* becomes *but*."""
     i, link = noun_start(caption, pair.object), pair.predicate[0]
     inside = pair.kind == "and" and ("with" in caption.lower[:link] or "o" in caption.code[slice(*pair.owner)])
-    if i is None:
-        return None
     edit = Rewrite(caption, pair).put(i, "no").drop(pair.object[0], i).drop_articles()
     return (edit.replace(link, "but") if inside else edit).text()
 
@@ -117,7 +111,7 @@ def _place_link(caption: Caption, pair: Pair) -> Link | None:
     following = caption.next_kind(pair.object[1])
     if following not in ".,p":
         return None
-    if (link == "in" and head in WORDS.worn) or (link == "under" and head in ("umbrella", "parasol", "blanket")):
+    if link == "in" and head in WORDS.worn:
         return Link(start, stop)
     if any(other.kind == "with" and other.object == pair.owner for other in caption.told):
         return None  # "a card with a bow with no red background"
@@ -126,9 +120,9 @@ def _place_link(caption: Caption, pair: Pair) -> Link | None:
     if link == "in" and head in WORDS.haze:
         return Link(start, stop, "around")
     near = link in WORDS.near
-    if caption.tags[start - 1][:2] != "NN" or head in WORDS.weather or (following == "p" and not near):
+    if caption.tags[start - 1][:2] != "NN" or (following == "p" and not near):
         return None
-    if caption.tags[pair.object[0]] == "PRP$" or head_of(caption, pair.object) != pair.object[1] - 1:
+    if head_of(caption, pair.object) != pair.object[1] - 1:
         return None  # "no background of leaves in the background"
     if link in WHERE_ABSENT and (near or head not in TAGGER_WORDS.animate):
         return Link(start, stop, WHERE_ABSENT[link])
@@ -144,28 +138,17 @@ def _possession_link(caption: Caption, pair: Pair) -> Link | None:
     lemma, tag, head = caption.lemmas[act], caption.tags[act], caption.head(pair.object)
     following = caption.next_kind(pair.object[1])
     alone = tag in ("VBG", "VBZ", "VBP") and stop == act + 1
-    if caption.code[start - 1 : start] in ("c", "R", "W") or (pair.kind == "verb" and following not in ".,"):
+    if caption.code[start - 1 : start] in ("c", "R", "W") or following not in (
+        ".," if pair.kind == "verb" else ".,pGgVcW"
+    ):
         return None
-    if alone and lemma == "overlook" and following == ".":
-        return Link(start, stop, "in sight")
     # not "decorated for a feast"
     by = tag in ("VBN", "VBD") and stop == act + 2 and caption.lower[act + 1] in ("with", "by", "in", "on")
     if not ((alone and lemma in WORDS.possessing) or (by and lemma in WORDS.equipping)):
         return None
-    if pair.place == "later" and lemma != "wear":
-        return None
-    if following == "S":
-        return None  # "a woman without a flower while sitting on a pier"
     if following == "p" and caption.lower[pair.object[1]] in WORDS.completing:
         return None  # "pulling a cart | through a brook"
-    needed = (
-        (lemma == "isolate" and head != "background")
-        or (lemma not in ("show", "depict", "display", "feature", "include") and head in WORDS.people)
-        or (lemma == "walk" and head not in TAGGER_WORDS.animate)
-        or (lemma == "play" and head not in WORDS.instruments)
-        or head in WORDS.body
-    )
-    return None if needed else Link(start, stop)
+    return None if lemma == "play" and head not in WORDS.instruments else Link(start, stop)
 
 
 def _companion_link(caption: Caption, pair: Pair) -> Link | None:
@@ -176,8 +159,6 @@ def _companion_link(caption: Caption, pair: Pair) -> Link | None:
     if last is None or caption.tags[act][:2] != "VB" or caption.lemmas[act] not in WORDS.companioned:
         return None
     link, following = caption.words(last), caption.next_kind(pair.object[1])
-    if caption.tags[pair.object[0]] == "PRP$":
-        return None  # "sits without his gallery in the background"
     if link == "with":
         return Link(*last)
     if (link in WORDS.near and following in ".p") or (link in ("in front of", "behind") and following == "."):
@@ -201,14 +182,11 @@ def and_takes(caption: Caption, pair: Pair) -> str:
     """Return whether B of "A and B" can be negated by ``no``, by ``not`` alone, or not at all (empty)."""
     code, lower, tags = caption.code, caption.lower, caption.tags
     link, (first, stop), (owner, owner_stop) = pair.predicate[0], pair.object, pair.owner
-    a, b = caption.head(pair.owner).lower(), caption.head(pair.object).lower()
-    mutual = any(word in ("each", "together", "both") for word in lower[stop:])
+    b = caption.head(pair.object).lower()
     of_both = not WORDS.together.isdisjoint(lower[max(0, owner - 3) : link])
-    if a == b or lower[link] not in ("and", "&") or of_both or mutual:
-        return ""
-    if is_listed(caption, pair):
+    if lower[link] != "and" or of_both or is_listed(caption, pair):
         return ""  # "a giraffe, a zebra and no lion"
-    if caption.next_kind(stop) in "cn" or "," in code[owner_stop:first] or noun_start(caption, pair.object) is None:
+    if caption.next_kind(stop) in "cn":
         return ""
     singular = tags[stop - 1] == "NN" and tags[first] not in ("DT", "PRP$", "CD")
     several = stop - first > 1 and lower[first + 1] != "of"

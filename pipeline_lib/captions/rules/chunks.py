@@ -139,19 +139,9 @@ class Caption:
     def _is_loose_adverb(self, i: int) -> bool:
         return not self.lower[i].endswith("ly") and self.lower[i] not in WORDS.true_adverbs
 
-    def adverbs_after(self, i: int) -> int:
-        """Return where the adverbs end that start at token `i`."""
-        while i < len(self.code) - 1 and self.code[i] == "R":
-            i += 1
-        return i
-
     def is_compound(self, i: int) -> bool:
         """Whether the word at `i` and the one before name what shows, though the last alone does not: "bus stop"."""
         return i > 0 and f"{self.lower[i - 1]} {self.lower[i]}" in _COMPOUNDS
-
-    def is_state(self, span: Span) -> bool:
-        """Whether words are a phrase for how a thing is, which shows: "on display", "in bloom"."""
-        return self.words(span) in WORDS.states
 
 
 def cut(doc: Doc) -> Caption:

@@ -179,7 +179,7 @@ class _PairReader:
         if caption.words(chunk.span) in WORDS.skipped_prepositions:
             return False
         if _is_idiom(caption, i):
-            return caption.is_state((chunk.start, self.chunks[i + 1].stop))
+            return False
         if self._kind_after(2) == "c" and self._kind_after(3) not in "nbhdMZGgV.p":
             return False  # "on stage and indoor"
         if i == 0 or self.chunks[i - 1].kind != "n" or (i > 1 and _is_idiom(caption, i - 2)):

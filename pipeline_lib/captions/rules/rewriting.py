@@ -15,7 +15,7 @@ from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 ACTS = ("verb", "participle")
 # Phrases after an object that may hang on it, and the end of what may.
 LOOSE = re.compile("(?:[pc]n|[ARr])*")
-END = re.compile(r"\.|,(?!n[,c]|c)")
+END = re.compile(r"\.|,(?!n[,c]|c|W)")
 # Prepositions that hang on a noun before them, and those that say where somebody is who acts.
 HANGING = ("for", "to", "from", "in the shape of", "in the form of")
 PLACING = ("in", "on", "at", "near")
@@ -111,7 +111,7 @@ def _tail_end(caption: Caption, pair: Pair) -> int:
     kinds, spans = caption.kinds_after(stop)
     kinds += "."
     spans.append((length, length))
-    link, is_phrase = caption.words(spans[0]), kinds[:2] == "pn"
+    link, is_phrase = caption.words(spans[0]), kinds[:2] == "pn" and caption.code[spans[1][0]] != "P"
     if caption.code[pair.predicate[0] - 1] == "E" and is_phrase:
         return spans[1][0]  # "there is a dog on | the sofa"
     if pair.kind in ("preposition", "and", "contents"):

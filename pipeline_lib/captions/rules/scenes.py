@@ -20,14 +20,10 @@ LIST = re.compile("(?:,n)*,?cn")
 UNCLEAR_END = re.compile("r|Vn|G[.,c]|G$")
 # So do an adjective between two nouns, and a dash after a noun: "the salon slow motion", "a chair - left".
 UNCLEAR_NOUNS = re.compile("NA+N|N-[ACN]")
-# Colours and the like may stand for a noun: "a dog on the white".
-NOUN_LETTERS = frozenset("NPACG")
 ACTS = ("verb", "participle")
-UNSEEN = SCENES.events | SCENES.periods | SCENES.regions
+UNSEEN = SCENES.events | SCENES.regions
 # Links between one thing and another, which a list of things may follow.
 HOLDING = ("with", "contents", *ACTS)
-# A third verb, and a caption tells a story.
-MAX_FINITE_VERBS = 2
 
 
 def cut_heading(text: str) -> str:
@@ -44,9 +40,7 @@ def tells_no_picture(caption: Caption) -> bool:
     if re.search("hR*v", caption.code):
         return True  # "has worn many hats"
     finite = [chunk.start for chunk in caption.chunks if chunk.kind in FINITE]
-    if len(finite) > MAX_FINITE_VERBS or any(tags[i] == "VBD" for i in finite[:1]):
-        return True
-    if caption.head(caption.subject).lower() in SCENES.headlines:
+    if any(tags[i] == "VBD" for i in finite[:1]):
         return True
     first = next((chunk.kind for chunk in caption.chunks if chunk.kind not in ",."), "n")
     return first in FINITE + "GgBv"
@@ -54,12 +48,10 @@ def tells_no_picture(caption: Caption) -> bool:
 
 def can_be_denied(caption: Caption, pair: Pair) -> bool:
     """Whether a pair's denial shows, and leaves nothing in the air that hangs on what is denied."""
-    if not _is_thing(caption, pair.object) or _is_as_well_as(caption, pair) or _is_repeated(caption, pair):
+    if not _is_thing(caption, pair.object) or _is_repeated(caption, pair):
         return False
     if pair.kind in ACTS:
         return _is_act_deniable(caption, pair)
-    if caption.is_state((pair.predicate[0], pair.object[1])):
-        return False  # nobody can look for "sale" or "display"
     if pair.kind == "preposition":
         return _is_place_deniable(caption, pair)
     return pair.kind != "and" or caption.head(pair.object).lower() not in SCENES.events | SCENES.regions
@@ -70,14 +62,8 @@ def whole_list(caption: Caption, pair: Pair) -> Pair | None:
     kinds, spans = caption.kinds_after(pair.object[1])
     match = LIST.match(kinds)
     if match is None or pair.kind == "and":
-        return None if kinds[:4] == ",n,n" and pair.kind in HOLDING else pair
-    following = kinds[match.end() : match.end() + 1]
-    if following and following in FINITE + "W":
-        return pair if pair.kind in ("with", "preposition") and following in FINITE else None
+        return None if kinds[:2] == "cR" or (kinds[:4] == ",n,n" and pair.kind in HOLDING) else pair
     members = [pair.object, *(span for kind, span in zip(kinds[: match.end()], spans, strict=False) if kind == "n")]
-    conjunction = next(span[0] for kind, span in zip(kinds, spans, strict=False) if kind == "c")
-    if caption.lower[conjunction] not in ("and", "or", "&"):
-        return None
     animate = [caption.head(span).lower() in TAGGER_WORDS.animate for span in members]
     if pair.kind not in HOLDING:
         alike = len({caption.code[span[0]] in "DC" for span in members}) == 1
@@ -94,9 +80,9 @@ def _is_thing(caption: Caption, span: Span) -> bool:
     head, lemma = caption.lower[last], caption.lemmas[last].lower()
     if caption.lower[start - 1] == "to" and stop - start == 1 and caption.tags[start] == "NN":
         return False  # "goes to meet a monster"
-    if not SCENES.ordinals.isdisjoint(caption.lower[start:stop]) or caption.tags[start] == "JJS":
+    if not SCENES.ordinals.isdisjoint(caption.lower[start:stop]):
         return False  # "the first day", "the same room"
-    if not NOUN_LETTERS.intersection(caption.code[start:stop]) or {head, lemma} & SCENES.unlookable:
+    if {head, lemma} & SCENES.unlookable:
         return False
     if {head, lemma} & (SCENES.labels | WORDS.shots | WORDS.weather) and caption.code[last - 1] == "N" and last > start:
         return False  # "a white background illustration", "a piano sunset"
@@ -111,7 +97,7 @@ def ends_clearly(caption: Caption, span: Span) -> bool:
     kinds, spans = caption.kinds_after(stop)
     if UNCLEAR_END.match(kinds) or UNCLEAR_NOUNS.search(caption.code, start, stop):
         return False
-    if (kinds[:1] == "n" and caption.code[stop] != "P") or caption.lower[stop : stop + 1] == ["up"]:
+    if (kinds[:1] == "n" and caption.code[stop] != "P") or caption.lower[stop : stop + 1] in (["up"], ["of"]):
         return False  # "draws a crowd | every time", "gives the thumbs | up sign"
     if kinds[:2] == "Gn" and "JJ" in lexicon_tags(caption.lower[stop - 1]) and _is_name(caption, span, spans[1]):
         return False  # "with a special | baking dish"
@@ -131,25 +117,19 @@ def _is_repeated(caption: Caption, pair: Pair) -> bool:
     return sum(chunk.kind == "n" and caption.head(chunk.span) == head for chunk in caption.chunks) > 1
 
 
-def _is_as_well_as(caption: Caption, pair: Pair) -> bool:
-    return "as well as" in caption.words((pair.object[1], len(caption.lower)))
-
-
 def _is_place_deniable(caption: Caption, pair: Pair) -> bool:
     word, head = caption.lower[pair.predicate[0]], caption.head(pair.object).lower()
     stop = pair.object[1]
+    if caption.code[pair.predicate[0] - 1] in "Vv":
+        return False  # "isolated | on a background"
     if word in ("against", "between") and head in SCENES.opponents | WORDS.people:
         return False
     if word in SCENES.goals or (word == "during" and head not in WORDS.weather):
         return False
-    if caption.is_compound(stop - 1):
-        return True
     about = caption.lemmas[head_of(caption, pair.object)]
     if not {head, about, caption.lower[stop - 1]}.isdisjoint(SCENES.events | SCENES.regions):
         return False
     if head in TAGGER_WORDS.calendar or re.match("c[GgZBVp]", caption.kinds_after(stop)[0]):
-        return False
-    if head in SCENES.periods and (word in ("in", "at", "on") and not _shows(caption, pair.object)):
         return False
     if word in ("in", "at", "on") and (head == "person" or not in_lexicon(caption.lower[stop - 1])):
         return False  # nor does a name show
@@ -177,7 +157,7 @@ def _is_act_deniable(caption: Caption, pair: Pair) -> bool:
     first = acts[0] if acts else start
     if pair.kind == "participle" and stop == start + 1 and _is_name(caption, pair.owner, pair.object):
         return False
-    if caption.lower[stop - 1] in ("after", "before") or caption.words((stop - 2, stop)) == "prior to":
+    if caption.lower[stop - 1] == "against" and caption.head(pair.object) in SCENES.opponents | WORDS.people:
         return False
     is_event = code[stop - 1] not in "Ii" and caption.head(pair.object).lower() in SCENES.events
     if is_event or code[stop - 2 : stop] == "GG":
@@ -188,17 +168,16 @@ def _is_act_deniable(caption: Caption, pair: Pair) -> bool:
         and (lemmas[first] in TAGGER_WORDS.finite_past or code[stop - 1] not in "Ii")
     ):
         return False  # "an actor not stayed", "soldiers not set up barbed wire"
-    if "always" in caption.lower[max(0, start - 1) : stop]:
-        return False
     if code[stop - 1] in "Ii":
         heads = {caption.head(pair.object).lower(), caption.lemmas[head_of(caption, pair.object)]}
         head = caption.head(pair.object).lower()
-        unseen = not heads.isdisjoint(UNSEEN) and not _shows(caption, pair.object)
+        unseen = not heads.isdisjoint(UNSEEN) or caption.lower[stop - 1] in ("after", "before")
+        unseen = unseen or (not heads.isdisjoint(SCENES.periods) and not _shows(caption, pair.object))
         unseen = unseen or (caption.lower[stop - 1] == "during" and head not in WORDS.weather)
         if unseen or (tags[first] == "VBN" and caption.lower[stop - 1] == "for"):
             return False  # "arrives at a premiere", "designed for a pocket"
-    if lemmas[first] in ("look", "feel", "seem") and "A" in code[first:stop]:
-        return False  # "looked handsome in a suit"
+    if lemmas[first] in ("look", "feel", "seem") and "A" in code[first : pair.object[1]]:
+        return False  # "looks handsome in a suit"
     return not _leaves_tail(caption, pair)
 
 

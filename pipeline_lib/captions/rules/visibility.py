@@ -39,9 +39,7 @@ def negatable_pairs(caption: Caption, pairs: list[Pair]) -> list[Pair]:
         return []
     pairs = [pair for pair in _beside_no_headline(caption, pairs) if _is_object_visible(caption, pair)]
     pairs = sorted(pairs + _contents(caption, pairs), key=lambda pair: pair.predicate)
-    pairs = [pair for pair in pairs if _is_link_visible(caption, pair)]
-    strong = [pair for pair in pairs if not _is_weak(caption, pair)]
-    return strong or pairs
+    return [pair for pair in pairs if _is_link_visible(caption, pair)]
 
 
 def head_of(caption: Caption, span: Span) -> int:
@@ -59,26 +57,19 @@ def is_visible(caption: Caption, span: Span) -> bool:
     start, stop = span
     at = head_of(caption, span)
     lower, tags = caption.lower, caption.tags
-    head, lemma, first, before = lower[at], caption.lemmas[at].lower(), lower[start], lower[max(start, at - 1)]
-    second = lower[min(start + 1, stop - 1)]
+    head, lemma, before = lower[at], caption.lemmas[at].lower(), lower[max(start, at - 1)]
     if (head in NOUNS.days and before in NOUNS.skies) or caption.is_compound(at):
         return True
-    if head in NOUNS.seasons and (first in NOUNS.pointing or before in TAGGER_WORDS.calendar or before == "a"):
-        return False
     if lemma in NOUNS.turns or head in NOUNS.turns or head in TAGGER_WORDS.calendar or NUMBER.fullmatch(head):
         return False
     if is_abstract(lemma) or is_abstract(head) or tags[at][:2] in ("VB", "RB"):
         return False
-    if tags[at] == "JJ" and first in ("a", "an"):
-        return False  # cut off: "after a heavy"
-    if first == "one" and second == "of":
-        return False  # "one of the most popular hats"
+    if lower[start] in ("one", "more", "less", "fewer", "most", "least"):
+        return False
+    if head in NOUNS.seasons and (lower[start] in NOUNS.pointing or before == "a" or before in TAGGER_WORDS.calendar):
+        return False
     kinds = [tag[:2] for tag in tags[start:stop]]
-    if KEYWORDS.search("".join(kinds)) or first in ("more", "less", "fewer", "most", "least"):
-        return False
-    if caption.lemmas[start] == "lot" or (stop - start > 1 and second == "lot"):
-        return False
-    return "NN" in kinds or "JJ" in kinds
+    return not KEYWORDS.search("".join(kinds)) and ("NN" in kinds or "JJ" in kinds)
 
 
 def is_abstract(noun: str) -> bool:
@@ -104,8 +95,6 @@ def _is_sentence(caption: Caption) -> bool:
         chunk.kind in VERB_FORMS and caption.lemmas[chunk.start] in WORDS.saying for chunk in chunks
     ):
         return False
-    if kinds.startswith("Vn") and caption.tags[chunks[1].start] == "DT":
-        return False  # "illuminated a town at night"
     verb = ANY_VERB.search(kinds)
     for match in re.finditer("n(?=n)", kinds):
         if caption.tags[chunks[match.end()].start] != "DT":
@@ -131,8 +120,6 @@ def _beside_no_headline(caption: Caption, pairs: list[Pair]) -> list[Pair]:
     (at,) = breaks
     mark = caption.lower[at]
     after = next((chunk.kind for chunk in chunks if chunk.start > at), ".")
-    if any(chunk.stop == at and chunk.kind == "p" for chunk in chunks):
-        return []  # "image of : a window"
     if length - at <= MAX_LABEL and after in "n." and mark[0] in ":-–—|":
         return [pair for pair in pairs if pair.object[1] <= at]  # "a dog on a sofa - stock photo"
     verb = next((chunk.start for chunk in chunks if chunk.kind in FINITE), length)
@@ -144,10 +131,6 @@ def _beside_no_headline(caption: Caption, pairs: list[Pair]) -> list[Pair]:
 def _is_object_visible(caption: Caption, pair: Pair) -> bool:
     """Whether a picture could show the object or the act: not "a project | done by | industry"."""
     start, stop = pair.predicate
-    if caption.tags[pair.owner[1] - 1] == "CD":
-        return False  # "one after a troubled path"
-    if caption.is_state((start, pair.object[1])):
-        return True
     made = caption.lower[stop - 1] == "by" and caption.head(pair.object).lower() in MAKERS
     if made and caption.lemmas[start] not in ("hold", "carry", "ride"):
         return False
@@ -179,20 +162,13 @@ def _is_link_visible(caption: Caption, pair: Pair) -> bool:
         return False
     if pair.kind in ("verb", "participle"):
         return _is_act_visible(caption, pair)
-    if caption.is_state((pair.predicate[0], pair.object[1])):
-        return True
     link, head, owner = caption.lower[pair.predicate[0]], caption.head(pair.object), caption.head(pair.owner).lower()
-    definite = caption.code[pair.object[0]] == "D"
     if (link in ("against", "between") and owner in WORDS.contests) or (link == "in" and head in WORDS.shots):
         return False
     if owner in WORDS.shots and link not in ("with", "of"):
         return False
-    if link == "for" and (not definite or head in WORDS.occasions or pair.place == "later"):
-        return False
     if owner == "view" and link not in WORDS.viewed:
         return pair.kind != "preposition"
-    if link in WORDS.weak_prepositions and (head in WORDS.people or (link == "from" and not definite)):
-        return False
     if link == "by":
         return head in WORDS.shores
     return link != "during" or head in WORDS.weather or pair.place == "later"
@@ -203,11 +179,6 @@ def _is_act_visible(caption: Caption, pair: Pair) -> bool:
     start, stop = pair.predicate
     code, owner = caption.code, caption.lower[pair.owner[0]]
     before = caption.lower[start - 1] if start else ""
-    if start and code[start - 1] == "W":
-        if pair.place != "first" or pair.kind == "participle" or before not in ("that", "which", "who"):
-            return False
-        if caption.tags[start] == "VBD" and code[start] == "Z":
-            return False
     if before == "as" or owner in ("him", "them", "me", "us") or (owner == "it" and pair.owner[0] > 0):
         return False  # "as can be seen", "sees him dived", "the sea and it 's waves"
     if (caption.lemmas[start] in WORDS.light or caption.lemmas[start] == "look") and code[start + 1] == "T":
@@ -218,12 +189,3 @@ def _is_act_visible(caption: Caption, pair: Pair) -> bool:
         caption.lemmas[i] in WORDS.unseen and caption.lower[i] != "like" and caption.tags[i][:2] != "NN"
         for i in range(start, stop)  # a noun is none: "discuss plans at a table"
     )
-
-
-def _is_weak(caption: Caption, pair: Pair) -> bool:
-    """Whether a picture hardly shows a pair: "for the garden", "from a shop", "on display"."""
-    if caption.is_state((pair.predicate[0], pair.object[1])):
-        return True
-    link = caption.lower[pair.predicate[0]]
-    vague = link in WORDS.weak_prepositions or (link == "during" and caption.head(pair.object) not in WORDS.weather)
-    return pair.kind == "preposition" and vague

@@ -13,7 +13,8 @@ import pandas as pd
 from tabulate import tabulate
 
 from pipeline_lib.paper.outputs import CLAIMS
-from pipeline_lib.paper.tables.layout import displayed, latex_table
+from pipeline_lib.paper.tables.latex import latex_table
+from pipeline_lib.paper.tables.layout import displayed
 from pipeline_lib.paper.tables.metrics import BASELINE
 from pipeline_lib.paper.tables.tidy import CONTROL, MAIN, PLUS
 

@@ -14,6 +14,7 @@ from tabulate import tabulate
 from pipeline_lib.evaluate.kinds import CCNEG, TEXT_ONLY
 from pipeline_lib.finetune.terms import LOSS_LABELS
 from pipeline_lib.paper.outputs import HEADLINE, LEARNED, TABLE_ITEMS, TABLES, Exhibit
+from pipeline_lib.paper.tables.latex import EMPTY, latex_table
 from pipeline_lib.paper.tables.tidy import CATEGORIES_MEAN, is_ablation, stem
 
 NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
@@ -45,9 +46,9 @@ LEARNED_OF_TABLES = (
     ("unseen/absent", "image", "image of “no”, unseen words"),
 )
 MOST_WITH_INTERVALS = 3  # columns of numbers, beside which Markdown has room for intervals
-EMPTY = "This run has no model for this table."
 BOLD = "In bold: better than the other models of the backbone by more than its interval."
 INTERVALS = "In square brackets: the 95 % bootstrap interval over items."
+SUBTRACTION = "Subtraction: the same weights; a caption is scored as what it affirms minus what it denies."
 SOURCES = {
     "paper": "printed in the paper",
     "radar": "read off the paper's radar plot, ±0.5",
@@ -285,7 +286,8 @@ def _pivot(
     )
     said = wide["verdict"].where(wide["published"].notna(), None)
     verdict = said.unstack("column").reindex(index=index, columns=columns)
-    notes = (*_item_counts(rows), *_sources(rows))
+    notes = (*_item_counts(rows), *([SUBTRACTION] if rows.family.str.endswith(", subtraction").any() else []))
+    notes += (*_sources(rows),)
     arranged = Layout(item, name, values, low, high, published, verdict, _best(values, low, high), notes)
     return replace(arranged, notes=(*notes, INTERVALS)) if arranged.shows_intervals else arranged
 
@@ -324,48 +326,3 @@ def _item_counts(rows: pd.DataFrame) -> list[str]:
 def _sources(rows: pd.DataFrame) -> list[str]:
     listed = "; ".join(meaning for source, meaning in SOURCES.items() if (rows.published_provenance == source).any())
     return [f"In round brackets: the published number ({listed})."] if listed else []
-
-
-#: What LaTeX would take for a command, and what is not ASCII in the tables.
-_ESCAPES = str.maketrans({
-    **{character: "\\" + character for character in "&%$#_{}"}, "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
-    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "−": "$-$", "≥": r"$\ge$", "≤": r"$\le$",
-    "–": "--", "…": r"\ldots{}", "×": r"$\times$", "“": "``", "”": "''",
-})  # fmt: skip
-
-
-def _escaped(text: str) -> str:
-    return text.translate(_ESCAPES)
-
-
-def latex_table(
-    name: str, caption: str, headings: list[str], rows: list[list[str]], texts: int, bold: list[list[bool]]
-) -> str:
-    """Return a floating LaTeX table, labelled ``tab:NAME``, with space between its first column's groups.
-
-    It is read in by ``\\input`` where the preamble has ``\\usepackage{booktabs}``. The first `texts` columns hold text,
-    the others numbers; `bold` says for each row which of the numbers are set in bold.
-    """
-    lines = []
-    for place, (row, strong) in enumerate(zip(rows, bold, strict=True)):
-        if place and row[0] != rows[place - 1][0]:
-            lines.append(r"\addlinespace")
-        numbers = [_escaped(cell.replace("-", "−")) for cell in row[texts:]]
-        numbers = [rf"\textbf{{{cell}}}" if mark else cell for cell, mark in zip(numbers, strong, strict=True)]
-        lines.append(" & ".join([*map(_escaped, row[:texts]), *numbers]) + r" \\")
-    body = "\n".join(lines) or rf"\multicolumn{{{len(headings)}}}{{l}}{{{EMPTY}}} \\"
-    columns = "l" * texts + "r" * (len(headings) - texts)
-    return rf"""\begin{{table}}
-\centering
-\caption{{{_escaped(caption)}}}
-\label{{tab:{name}}}
-\begin{{tabular}}{{{columns}}}
-\toprule
-{" & ".join(map(_escaped, headings))} \\
-\midrule
-{body}
-\bottomrule
-\end{{tabular}}
-\end{{table}}
-"""

@@ -31,7 +31,7 @@ def model_features(model, pool, variant=""):
 def precision_of(model, kind):
     """The precision of a model on a kind of benchmark: fp16 where published scripts have CLIP itself in it."""
     as_published = config["evaluate"]["precision"] == "paper" and (KINDS | OWN_COMMAND)[kind].clip_load
-    return "fp16" if as_published and model in clip_backbones(config) else "fp32"
+    return "fp16" if as_published and SUBTRACTED.get(model, model) in clip_backbones(config) else "fp32"
 
 
 def features_in(model, pool, kind):
