@@ -66,7 +66,7 @@ def test_text_comes_back_as_it_was(tmp_path, fields, extra):
     [
         (b'a "big" dog\thttp://a/1', ('a "big" dog', "http://a/1", None)),
         (b'"unclosed\thttp://a/1\r', ('"unclosed', "http://a/1", None)),
-        (b"a\thttp://a/1\tdog,cat\t/m/1,/m/2\t0.9,0.5", ("a", "http://a/1", None)),
+        (b"a\thttp://a/1\tdog,cat\t/m/1,/m/2\t0.9,0.5", ("a", "http://a/1", None, ("dog", "cat"))),
         (b"only a caption", ("only a caption", "", "columns")),
         (b"", ("", "", "columns")),
         (b"a\thttp://a/1\tlabels", ("a", "http://a/1", "columns")),
