@@ -87,17 +87,17 @@ def test_a_backbone(empty_copy, before):
 
 def test_a_loss_with_a_term_of_its_own(empty_copy, before):
     terms = empty_copy / "pipeline_lib" / "finetune" / "terms.py"
-    text = terms.read_text().replace('"l3": Term', '"l4": Term(("caption", "negated"), similar),\n    "l3": Term')
-    text = text.replace('"l2": Loss', '"l1+l4": Loss("L1+L4", ("l1", "l4")),\n    "l2": Loss')
+    text = terms.read_text().replace('"l3": Term', '"own": Term(("caption", "negated"), similar),\n    "l3": Term')
+    text = text.replace('"l2": Loss', '"l1+own": Loss("L1+OWN", ("l1", "own")),\n    "l2": Loss')
     function = "def similar(caption, negated, scale):\n    return scale * (caption * negated).sum(dim=1).mean()\n\n\n"
     terms.write_text(text.replace("TERMS = {", f"{function}TERMS = {{"))
-    add_row(empty_copy, "l1l4-rn", "CoN-CLIP", "mini-rn", "l1+l4", "ccneg", "0", "", "all")
+    add_row(empty_copy, "own-rn", "CoN-CLIP", "mini-rn", "l1+own", "ccneg", "0", "", "all")
     jobs, said = jobs_of(empty_copy, "--printshellcmds")
-    assert more(jobs, before)["finetune"] == 1 and "--loss l1+l4" in said
+    assert more(jobs, before)["finetune"] == 1 and "--loss l1+own" in said
     code = (
         "import torch; from pipeline_lib.finetune.terms import loss_value; c = torch.eye(3); "
         "features = {'image': c, 'caption': c, 'negated': c}; "
-        "one, both = (loss_value(name, features, torch.tensor(2.0)) for name in ('l1', 'l1+l4')); "
+        "one, both = (loss_value(name, features, torch.tensor(2.0)) for name in ('l1', 'l1+own')); "
         "print(round(float(2 * both - one), 4)); from pipeline_lib.paper.tables.metrics import read_metrics"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=empty_copy, capture_output=True, text=True)
@@ -206,7 +206,8 @@ def test_a_benchmark_is_an_entry_and_a_kind_a_module(empty_copy):
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
-    of_all = sum("\tall" in line for line in (empty_copy / "config" / "experiments.tsv").read_text().splitlines())
+    rows = pd.read_csv(empty_copy / "config" / "experiments.tsv", sep="\t", dtype=str)
+    of_all = rows.seeds[rows.benchmarks == "all"].str.split(",").map(len).sum()
     subtracted = load("config.yaml")["evaluate"]["subtract"]["models"]
     models = of_all + len(load("config.yaml")["backbones"]["models"]) + len(subtracted)
     assert int(jobs["evaluate_benchmark"]) == before["evaluate_benchmark"] + 2 * models
