@@ -59,13 +59,14 @@ def test_each_loss_is_its_equation_of_what_it_needs():
     rows = {name: rng.normal(size=(6, 8)) for name in (*IMAGES, *COLUMNS, "statement")}
     rows = {name: value / np.linalg.norm(value, axis=1, keepdims=True) for name, value in rows.items()}
     image, distractor, caption, negated, _, statement = rows.values()
-    rows["truth"] = np.array([[0, 1, -1], [-1, 1, -1], [1, -1, -1], [0, 1, -1], [1, -1, -1], [-1, 1, -1]])
+    rows["witness"] = image[:4]
+    rows["truth"] = np.array([[0, 1, -1], [-1, 1, -1], [1, -1, -1], [0, 1, -1]])
     scale = 14.3
     l1 = slow_cross_entropy(image, caption, negated, scale)
     l2 = slow_cross_entropy(caption, image, distractor, scale)
     l3 = slow_cross_entropy(distractor, negated, caption, scale)
     c2i = slow_cross_entropy(caption, image, [], scale)
-    l4, l5 = slow_tables(image, statement, rows["truth"], scale)
+    l4, l5 = slow_tables(rows["witness"], statement, rows["truth"], scale)
     expected = {
         "l1": (l1, {"image", "caption", "negated"}),
         "l2": (l2, {"image", "caption", "distractor"}),

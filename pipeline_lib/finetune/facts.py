@@ -14,7 +14,8 @@ A **table** is two statements in the same wording, of which at most one is true 
 ``a view with a ball but no tree``     ``a view with a tree but no ball``
 =====================================  =====================================
 
-Each statement of a table is true of some image of the batch, and the losses give both the same weight. So who sees no
+Images that show the phrases of a step's tables are drawn as witnesses of all of them; they need not be of the batch.
+Each statement of a table is true of some of them, and the losses give both the same weight. So who sees no
 image is right half of the time, whatever the words. In the tables of a **control**, every true statement denies
 something, as in captions to which negations were added and nothing else. A negation word then gives it away.
 
@@ -42,7 +43,8 @@ LEAST = 3  # triplets with a phrase
 LONGEST = 4  # words of a phrase, without its article
 SHARE_OF_TWO = 0.5  # of the tables that are about two phrases
 PAIRS = 20_000  # of a true and a false statement, to see what words alone tell
-TRIES = 20  # at a table of which both statements are true of some image
+TRIES = 20  # at two phrases without a common word
+WITNESSES = 4  # images, at most, that are drawn because they show a phrase
 
 BASES = ("a photo", "a picture", "an image", "a view")
 #: The same wording of what is present and of what is absent: {base}, {a} the phrase, {x} the phrase without article.
@@ -73,7 +75,7 @@ class Statement(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Two statements, and which of them is true of each image of a batch: 0, 1, or -1 for unknown; shape (b,)."""
+    """Two statements, and which of them is true of each witness: 0, 1, or -1 for unknown; shape (w,)."""
 
     statements: tuple[Statement, Statement]
     truth: np.ndarray
@@ -95,94 +97,116 @@ class Facts:
     ) -> None:
         self.present, self.words, self.articles, self.seed, self.control = present, words, articles, seed, control
         self.identity = hashlib.sha256(json.dumps([present, words, articles, seed, control]).encode()).hexdigest()
+        self.phrases, self.having = sorted(articles), {phrase: [] for phrase in articles}
+        self.several = []
+        for row, shown in enumerate(present):
+            for phrase in shown:
+                self.having[phrase].append(row)
+            if len(shown) > 1:
+                self.several.append(row)
 
-    def tables(self, step: int, rows: Sequence[int]) -> list[Table]:
-        """Return the tables of a step, half as many as its batch has samples, `rows`."""
-        rng, batch = Random(f"{self.seed}/{step}"), _Batch(self, rows)
-        return [batch.draw(rng) for _ in range(len(rows) // 2)]
+    def tables(self, step: int, count: int) -> tuple[list[int], list[Table]]:
+        """Return the samples whose images witness the tables of a step, w in all, and `count` tables of them."""
+        rng = Random(f"{self.seed}/{step}")
+        pairs = [self._about_two(rng) if rng.random() < SHARE_OF_TWO else self._about_one(rng) for _ in range(count)]
+        phrases = dict.fromkeys(phrase for pair in pairs for said in pair for phrase in (*said.present, *said.absent))
+        rows = {row for phrase in phrases for row in self._sample(rng, self.having[phrase])}
+        for first, _ in pairs:
+            if len(first.present) == 2:
+                one, other = (set(self.having[phrase]) for phrase in first.present)
+                rows |= {*self._sample(rng, sorted(one & other))}
+        rows = sorted(rows)
+        witnesses = _Witnesses(self, rows)
+        return rows, [Table(pair, self._truth(pair, witnesses)) for pair in pairs]
 
-    def tensors(self, step: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the tokens of a step's statements (b, 77), those of a table side by side, and the truth (b, b / 2)."""
-        tables = self.tables(step, rows.tolist())
+    def tensors(self, step: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return rows of a step's witnesses (w,), tokens of its statements (count, 77), and the truth (w, count / 2).
+
+        The two statements of a table stand side by side.
+        """
+        rows, tables = self.tables(step, count // 2)
         statements = tokenize([statement.text for table in tables for statement in table.statements])
-        return statements, torch.from_numpy(np.stack([table.truth for table in tables], axis=1))
+        return torch.tensor(rows), statements, torch.from_numpy(np.stack([table.truth for table in tables], axis=1))
 
-    def pairs(self, plan: Sequence[Tensor]) -> tuple[list[str], list[str], list[int]]:
+    def pairs(self, steps: int, count: int) -> tuple[list[str], list[str], list[int]]:
         """Return true statements of a run, the false ones beside them, and the samples that they are of.
 
         Each statement of a table is taken once, with one of the images of which it is true, as the losses weigh them.
-        `plan` has the rows of each step; some `PAIRS` are taken from the first ones.
+        A step has `count` statements; some `PAIRS` are taken from the first steps.
         """
         rng, found = Random(f"{self.seed}/pairs"), []
-        for step, rows in enumerate(plan):
+        for step in range(steps):
             if len(found) >= PAIRS:
                 break
-            for (first, second), truth in self.tables(step, rows.tolist()):
+            rows, tables = self.tables(step, count // 2)
+            for (first, second), truth in tables:
                 for side, (right, wrong) in enumerate(((first, second), (second, first))):
                     if len(places := np.flatnonzero(truth == side)):
-                        found.append((right.text, wrong.text, int(rows[rng.choice(places.tolist())])))
+                        found.append((right.text, wrong.text, rows[rng.choice(places.tolist())]))
         return tuple(map(list, zip(*found, strict=True))) if found else ([], [], [])
 
+    def _sample(self, rng: Random, rows: list[int]) -> list[int]:
+        return rng.sample(rows, min(WITNESSES, len(rows)))
 
-class _Batch:
-    """The facts of a batch of b images; arrays have the shape (b,)."""
+    def _phrase(self, rng: Random) -> str:
+        """Draw a phrase: of the vocabulary, or of what captions mention, so that rare and frequent ones are met."""
+        if rng.random() < 0.5:
+            return rng.choice(self.phrases)
+        while not (shown := rng.choice(self.present)):
+            pass
+        return rng.choice(shown)
 
-    def __init__(self, facts: Facts, rows: Sequence[int]) -> None:
-        self.articles, self.control = facts.articles, facts.control
-        self.shown = [facts.present[row] for row in rows]
-        self.mentions = [phrase for shown in self.shown for phrase in shown]
-        self.having = _where(self.shown)
-        self.saying = _where([facts.words[row] for row in rows])
-
-    def draw(self, rng: Random) -> Table:
-        """Draw a table whose statements are each true of some image, a control's second one; else one without truth."""
-        for _ in range(TRIES if self.mentions else 0):
-            table = self._about_two(rng) if rng.random() < SHARE_OF_TWO else self._about_one(rng)
-            if table and {*table.truth.tolist()} >= ({1} if self.control else {0, 1}):
-                return table
-        nothing = Statement(BASES[0], (), ())
-        return Table((nothing, nothing), np.full(len(self.shown), -1))
-
-    def _about_one(self, rng: Random) -> Table:
-        phrase, base, (affirms, denies) = (
-            rng.choice(self.mentions),
-            rng.choice(BASES),
-            rng.choice(OTHERS if rng.random() < SHARE_OF_OTHERS else WITH),
-        )
+    def _about_one(self, rng: Random) -> tuple[Statement, Statement]:
+        phrase, base = self._phrase(rng), rng.choice(BASES)
+        affirms, denies = rng.choice(OTHERS if rng.random() < SHARE_OF_OTHERS else WITH)
         affirmed = Statement(self._say(affirms, base, phrase), (phrase,), ())
-        return self._table(affirmed, Statement(self._say(denies, base, phrase), (), (phrase,)))
+        return affirmed, Statement(self._say(denies, base, phrase), (), (phrase,))
 
-    def _about_two(self, rng: Random) -> Table | None:
+    def _about_two(self, rng: Random) -> tuple[Statement, Statement]:
+        together = bool(self.several) and (self.control or rng.random() < 0.5)
+        for _ in range(TRIES):
+            if together:
+                one, other = rng.sample(self.present[rng.choice(self.several)], 2)
+            else:
+                one, other = self._phrase(rng), self._phrase(rng)
+            if {*one.split()}.isdisjoint(other.split()):
+                break
+        else:
+            return self._about_one(rng)
         base, (opening, _), (includes, excludes) = rng.choice(BASES), rng.choice(WITH), rng.choice(SECOND)
-        together = self.control or rng.random() < 0.5
-        shown = rng.choice(self.shown) if together else self.mentions
-        if not shown:
-            return None
-        one, other = rng.choice(shown), rng.choice(shown)
-        if not {*one.split()}.isdisjoint(other.split()):
-            return None
 
         def said(end: str, one: str, other: str) -> str:
             return self._say(opening, base, one) + self._say(end, base, other)
 
         excluding = Statement(said(excludes, one, other), (one,), (other,))
         if together:
-            return self._table(Statement(said(includes, one, other), (one, other), ()), excluding)
-        return self._table(Statement(said(excludes, other, one), (other,), (one,)), excluding)
+            return Statement(said(includes, one, other), (one, other), ()), excluding
+        return Statement(said(excludes, other, one), (other,), (one,)), excluding
 
-    def _table(self, first: Statement, second: Statement) -> Table:
-        is_first = self._true(first) & (not self.control)
-        return Table((first, second), np.where(self._true(second), 1, np.where(is_first, 0, -1)))
-
-    def _true(self, statement: Statement) -> np.ndarray:
-        present = [self.having[phrase] for phrase in statement.present]
-        return np.logical_and.reduce(present + [self._absent(phrase) for phrase in statement.absent])
+    def _truth(self, pair: tuple[Statement, Statement], witnesses: "_Witnesses") -> np.ndarray:
+        """Return which of two statements is true of each witness; unknown of all, unless each is true of some."""
+        first, second = (witnesses.true(statement) for statement in pair)
+        if self.control:
+            return np.where(second, 1, -1)
+        return np.where(second, 1, np.where(first, 0, -1)) if first.any() and second.any() else np.full(len(first), -1)
 
     def _say(self, wording: str, base: str, phrase: str) -> str:
         return wording.format(base=base, a=self.articles[phrase], x=phrase)
 
-    def _absent(self, phrase: str) -> np.ndarray:
-        return ~np.logical_or.reduce([self.saying[word] for word in phrase.split()])
+
+class _Witnesses:
+    """What is known of the images of w samples: arrays of shape (w,) by phrase and by word of the captions."""
+
+    def __init__(self, facts: Facts, rows: Sequence[int]) -> None:
+        self.nothing = np.zeros(len(rows), dtype=bool)
+        self.having = _where([facts.present[row] for row in rows])
+        self.saying = _where([facts.words[row] for row in rows])
+
+    def true(self, statement: Statement) -> np.ndarray:
+        """Return of which images a statement is known to be true."""
+        present = [self.having.get(phrase, self.nothing) for phrase in statement.present]
+        absent = [~self.saying.get(word, self.nothing) for phrase in statement.absent for word in phrase.split()]
+        return np.logical_and.reduce(present + absent)
 
 
 def _where(texts: list[list[str]]) -> dict[str, np.ndarray]:

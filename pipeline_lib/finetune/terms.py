@@ -13,9 +13,9 @@ s = exp(logit_scale), [x;y] the rows of x above those of y, and CE the cross-ent
 The paper does not have C2I, the authors' code does: their loss without distractors is (L1 + C2I) / 2, and an earlier
 version's with distractors (L1 + L2 + C2I) / 3.
 
-Two more terms, ours, learn from truth tables (`pipeline_lib.finetune.facts`): a table t of a batch has two statements,
-T_t0 and T_t1, and y_it in {0, 1} says which of them is true of image i, where that is known. With the mean over tables,
-in each over its two statements c, and for each over the images of which it is true (y_it = c),
+Two more terms, ours, learn from truth tables (`pipeline_lib.finetune.facts`): a table t has two statements, T_t0 and
+T_t1, and y_it in {0, 1} says which of them is true of image i, one of its witnesses, where that is known. With the mean
+over tables, in each over its two statements c, and for each over the images of which it is true (y_it = c),
 
     L4 = mean of -log e^(s I_i T_tc) / (e^(s I_i T_t0) + e^(s I_i T_t1))           which statement, given an image
     L5 = mean of -log e^(s I_i T_tc) / (e^(s I_i T_tc) + sum over images j with y_jt = 1 - c of e^(s I_j T_tc))
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 IMAGES = ("image", "distractor")  # by the frozen image tower
 TEXTS = {"caption": "caption", "negated": "negated_caption", "exclusion": "exclusion_caption"}  # trained; their columns
 FROZEN = {f"frozen_{text}": text for text in TEXTS}  # the same texts by the backbone's text tower, before training
-# Of the batch's truth tables: their statements, trained, and which of two is true of sample i, (b, b / 2): 0, 1 or -1.
-TABLES = ("statement", "truth")
+# Of truth tables: image features of w witnesses, (w, d), statements, trained, and which of two is true of a witness,
+# (w, b / 2): 0, 1, or -1 for unknown.
+TABLES = ("witness", "statement", "truth")
 
 
 def contrast(queries: "Tensor", *answers: "Tensor", scale: "Tensor") -> "Tensor":
@@ -50,15 +51,15 @@ def contrast(queries: "Tensor", *answers: "Tensor", scale: "Tensor") -> "Tensor"
     return torch.nn.functional.cross_entropy(logits, torch.arange(len(queries), device=logits.device))
 
 
-def _sides(image: "Tensor", statement: "Tensor", truth: "Tensor", scale: "Tensor") -> tuple["Tensor", ...]:
-    """Return logits, where a statement is false of an image, and each logit's share in the mean: (b, b / 2, 2) each.
+def _sides(witness: "Tensor", statement: "Tensor", truth: "Tensor", scale: "Tensor") -> tuple["Tensor", ...]:
+    """Return logits, where a statement is false of an image, and each logit's share in the mean: (w, b / 2, 2) each.
 
     The logits of true statements have a share. A statement that is true of no image leaves the other one all of its
     table's, and a table without truth leaves its own to the others.
     """
     import torch
 
-    logits = (scale * image @ statement.T).unflatten(1, (-1, 2))
+    logits = (scale * witness @ statement.T).unflatten(1, (-1, 2))
     true = truth[..., None] == torch.arange(2, device=truth.device)
     false = (truth[..., None] >= 0) & ~true
     held = true.any(dim=0)  # (b / 2, 2)
@@ -66,20 +67,20 @@ def _sides(image: "Tensor", statement: "Tensor", truth: "Tensor", scale: "Tensor
     return logits, false, true / true.sum(dim=0).clamp(min=1) / sides / tables
 
 
-def right_statement(image: "Tensor", statement: "Tensor", truth: "Tensor", scale: "Tensor") -> "Tensor":
+def right_statement(witness: "Tensor", statement: "Tensor", truth: "Tensor", scale: "Tensor") -> "Tensor":
     """Return L4."""
     from torch.nn import functional
 
-    logits, _, share = _sides(image, statement, truth, scale)
+    logits, _, share = _sides(witness, statement, truth, scale)
     return (share * functional.softplus(logits.flip(-1) - logits)).sum()
 
 
-def right_image(image: "Tensor", statement: "Tensor", truth: "Tensor", scale: "Tensor") -> "Tensor":
+def right_image(witness: "Tensor", statement: "Tensor", truth: "Tensor", scale: "Tensor") -> "Tensor":
     """Return L5."""
     import torch
     from torch.nn import functional
 
-    logits, false, share = _sides(image, statement, truth, scale)
+    logits, false, share = _sides(witness, statement, truth, scale)
     others = logits.masked_fill(~false, -torch.inf).logsumexp(dim=0)
     return (share * functional.softplus(others - logits)).sum()
 
@@ -107,8 +108,8 @@ TERMS = {  # query, right answers, further wrong answers
     "l2": Term(("caption", "image", "distractor")),
     "l3": Term(("distractor", "negated", "caption")),
     "c2i": Term(("caption", "image")),
-    "l4": Term(("image", *TABLES), right_statement),
-    "l5": Term(("image", *TABLES), right_image),
+    "l4": Term(TABLES, right_statement),
+    "l5": Term(TABLES, right_image),
 }
 LOSSES = {
     "l1": Loss("L1", ("l1",)),
@@ -130,7 +131,7 @@ def needs(loss: str) -> set[str]:
     if unknown := found - {*known}:
         known = ", ".join(known)
         raise ValueError(f"a term of the loss {loss} needs {', '.join(sorted(unknown))}; expected some of {known}")
-    return found
+    return found | {"image"} if "witness" in found else found  # witnesses are among the training images
 
 
 def needs_distractors(loss: str) -> bool:

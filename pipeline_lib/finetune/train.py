@@ -84,7 +84,7 @@ def gate(trainer: Trainer) -> float:
 
     Chance is 50. A `ValueError` above `MOST_BLIND`, unless the loss is a control.
     """
-    accuracy = round(blind_accuracy(*trainer.facts.pairs(trainer.plan)), 2)
+    accuracy = round(blind_accuracy(*trainer.facts.pairs(len(trainer.plan), trainer.recipe.batch_size)), 2)
     print(f"words alone tell {accuracy} % of the true statements from the false ones (chance 50)", flush=True)
     if accuracy > MOST_BLIND and not LOSSES[trainer.recipe.loss].control:
         raise ValueError(

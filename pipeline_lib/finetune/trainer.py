@@ -153,8 +153,8 @@ class Trainer:
         texts = {name: tokens[rows] for name, tokens in self.texts.items()}
         constant = {name: features[rows.to(self.device)] for name, features in self.constant.items()}
         if self.facts:
-            texts["statement"], truth = self.facts.tensors(self.step_number, rows)
-            constant["truth"] = truth.to(self.device)
+            witnesses, texts["statement"], truth = self.facts.tensors(self.step_number, len(rows))
+            constant |= {"witness": self.constant["image"][witnesses.to(self.device)], "truth": truth.to(self.device)}
         with self.autocast:
             own, scale = self.encoder(torch.cat([self.processes.share(tokens) for tokens in texts.values()]))
         parts = zip(texts, own.chunk(len(texts)), strict=True)
