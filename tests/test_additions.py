@@ -49,7 +49,7 @@ def add_row(folder, *cells):
 
 
 def test_a_row_and_a_seed(empty_copy, before):
-    add_row(empty_copy, "l2-slim", "CoN-CLIP", "mini-slim", "l2", "ccneg", "0,1", "ccneg,sugarcrepe")
+    add_row(empty_copy, "l2-slim", "CoN-CLIP", "mini-slim", "l2", "ccneg", "0,1", "", "ccneg,sugarcrepe")
     jobs, said = jobs_of(empty_copy, "--printshellcmds")
     # mini-slim has all the features that it takes but those of the pool of distractors, which conclip-slim needs too.
     assert more(jobs, before) == {"finetune": 2, "evaluate_ccneg": 2, "evaluate_benchmark": 2, "total": 6}
@@ -58,9 +58,9 @@ def test_a_row_and_a_seed(empty_copy, before):
 
 def test_a_row_with_a_recipe_of_its_own(empty_copy):
     sheet = empty_copy / "config" / "experiments.tsv"
-    header, *rows = sheet.read_text().splitlines()
-    own = [f"{row}\t" + ("13\t1e-4" if row.startswith("l1-rn") else "\t") for row in rows]
-    sheet.write_text("\n".join([f"{header}\tepochs\tlr", *own]) + "\n")
+    rows = pd.read_csv(sheet, sep="\t", dtype=str, keep_default_na=False).assign(epochs="", lr="")
+    rows.loc[rows.experiment == "l1-rn", ["epochs", "lr"]] = "13", "1e-4"
+    rows.to_csv(sheet, sep="\t", index=False)
     recipes = {
         job.wildcards["model"]: re.findall(r"--(?:epochs|batch-size|lr) (\S+)", job.command)
         for job in plan(empty_copy)
@@ -75,7 +75,7 @@ def test_a_row_with_a_recipe_of_its_own(empty_copy):
 def test_a_backbone(empty_copy, before):
     new = {"mini-new": load("config.yaml")["backbones"]["models"]["mini-rn"]}
     (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"backbones": {"models": new}}))
-    add_row(empty_copy, "conclip-new", "CoN-CLIP", "mini-new", "conclip", "ccneg", "0", "all")
+    add_row(empty_copy, "conclip-new", "CoN-CLIP", "mini-new", "conclip", "ccneg", "0", "", "all")
     jobs, _ = jobs_of(empty_copy, "--configfile", "mine.yaml")
     slim, benchmarks = len(load("config.yaml")["features"]["pools"].keys() - {"crepe"}), len(BENCHMARKS)
     assert more(jobs, before) == {
@@ -91,7 +91,7 @@ def test_a_loss_with_a_term_of_its_own(empty_copy, before):
     text = text.replace('"l2": Loss', '"l1+l4": Loss("L1+L4", ("l1", "l4")),\n    "l2": Loss')
     function = "def similar(caption, negated, scale):\n    return scale * (caption * negated).sum(dim=1).mean()\n\n\n"
     terms.write_text(text.replace("TERMS = {", f"{function}TERMS = {{"))
-    add_row(empty_copy, "l1l4-rn", "CoN-CLIP", "mini-rn", "l1+l4", "ccneg", "0", "all")
+    add_row(empty_copy, "l1l4-rn", "CoN-CLIP", "mini-rn", "l1+l4", "ccneg", "0", "", "all")
     jobs, said = jobs_of(empty_copy, "--printshellcmds")
     assert more(jobs, before)["finetune"] == 1 and "--loss l1+l4" in said
     code = (

@@ -185,10 +185,10 @@ def test_the_rule_takes_a_caption_with_a_negation_word_for_wrong(tmp_path, capsy
 def test_the_words_are_fitted_on_the_training_captions(tmp_path):
     train = [("a cat, at home", "a cat not at home", "not", 1), ("a bus", "without a bus", "without", 1)] * 3
     items, metrics = evaluate_blind(tmp_path, "blind-words", train)
-    weights = fit([row[0] for row in train] + [row[1] for row in train], [True] * 6 + [False] * 6)
-    assert weights["not"] < 0 < weights[","]
+    model = fit([row[0] for row in train] + [row[1] for row in train], [True] * 6 + [False] * 6)
+    assert scores(model, ["not"])[0] < 0 < scores(model, [","])[0]
     for column, side in (("score_true", 0), ("score_negated", 1)):
-        assert items[column].tolist() == scores(weights, [row[side] for row in TRIPLETS]).tolist()
+        assert items[column].tolist() == scores(model, [row[side] for row in TRIPLETS]).tolist()
     assert metrics["cc-neg"] == (100.0, 5)
     assert items["score_true"][2] == items["score_negated"][2]  # words that training does not have decide nothing
 

@@ -120,7 +120,9 @@ CHANGES = {  # what is changed, how, and the jobs that rerun
     "a prompt": (partial(configure, evaluate=PROMPT), ZEROSHOT | END),
     "one more benchmark": (
         add_a_benchmark,
-        {"evaluate_benchmark conclip-rn-s0,questions", "evaluate_benchmark mini-rn,questions"} | END,
+        {"evaluate_benchmark conclip-rn-s0,questions", "evaluate_benchmark mini-rn,questions"}
+        | {"evaluate_blind_benchmark questions"}
+        | END,
     ),
     "a figure": (
         partial(append, name="pipeline_lib/paper/figures/style.py", text="COLOUR = 1\n"),

@@ -204,7 +204,7 @@ def test_models_by_subtraction_have_the_benchmarks_of_the_model():
     [
         (["mini-rm"], "", r"subtract/models: expected backbones .* experiments of .*; found 'mini-rm'.*mini-rn"),
         (["conclip-rn-s0"], "", r"found 'conclip-rn-s0'"),
-        (["conclip-rn"], "conclip-rn-subtract\tX\tmini-rn\tl1\tccneg\t0\tall\n", r"s0 by subtraction is conclip"),
+        (["conclip-rn"], "conclip-rn-subtract\tX\tmini-rn\tl1\tccneg\t0\t\tall\n", r"s0 by subtraction is conclip"),
     ],
 )  # fmt: skip
 def test_models_that_the_run_does_not_have_are_refused(tmp_path, models, rows, message):

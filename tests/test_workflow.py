@@ -112,10 +112,11 @@ for name in {names}:
 
 def test_every_stage_is_planned(miniature):
     jobs = Counter(job.rule.name for job in miniature[1])
-    assert jobs["finetune"] == 6 and jobs["backbones_pretrain"] == jobs["evaluate_blind"] == 2
+    assert jobs["finetune"] == 11 and jobs["backbones_pretrain"] == jobs["evaluate_blind"] == 2
+    assert jobs["evaluate_blind_benchmark"] == 2  # SugarCREPE and the questions
     assert jobs["fetch"] == jobs["captions_negate"] == jobs["shards_build"] == 2
-    # 8 models, and 2 whose captions are scored by subtraction too; of the ablation's 4 not all benchmarks.
-    assert jobs["evaluate_ccneg"] == jobs["evaluate_zeroshot"] == 10 and jobs["evaluate_benchmark"] == 6 * 4 + 4 * 2
+    # 13 models, and 2 whose captions are scored by subtraction too; of the ablation's 4 not all benchmarks.
+    assert jobs["evaluate_ccneg"] == jobs["evaluate_zeroshot"] == 15 and jobs["evaluate_benchmark"] == 11 * 4 + 4 * 2
 
 
 def test_two_runs_do_not_touch_each_other(miniature):

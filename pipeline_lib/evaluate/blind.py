@@ -53,8 +53,8 @@ def main() -> None:
         found = [rule_scores(side) for side in (captions, negated)]
     else:
         train = read_parquet(args.train, ["caption", "negated_caption"])
-        weights = fit([*train["caption"], *train["negated_caption"]], np.repeat([True, False], len(train)))
-        found = [scores(weights, side) for side in (captions, negated)]
+        model = fit([*train["caption"], *train["negated_caption"]], np.repeat([True, False], len(train)))
+        found = [scores(model, side) for side in (captions, negated)]
     items = ccneg_items(triplets, *found)
     metrics = measure(CCNEG, items)
     write_result(args, described(args.model), "ccneg", items, metrics)

@@ -73,8 +73,8 @@ class Chunk(NamedTuple):
 class Pair(NamedTuple):
     """A predicate-object pair.
 
-    Its kind says what links the object: ``preposition``, ``with``, ``and``, ``participle``, ``verb``; ``contents``, "a
-    bowl | of | fruit"; or ``picture``, "photo | of | a dog", only where a caption has nothing else. Its place is
+    Its kind says what links the object: ``preposition``, ``with``, ``and``, ``participle``, ``verb`` or
+    ``contents``, "a bowl | of | fruit". Its place is
     ``first`` (right after the subject's noun phrase), ``later`` (other phrases lie between), ``comma`` (right after a
     comma) or ``start`` (of pairs that a language model names, the first).
     """

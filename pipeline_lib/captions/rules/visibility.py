@@ -2,8 +2,8 @@
 
 A negated caption has to be false of a picture that its caption describes, and a distractor has to show its object. So
 pairs are left out that no picture shows ("wants a dog", "by a novelist", "with confidence"), that stand beside a
-headline, or whose caption is no sentence to begin with. Where nothing is left, a caption is read as a whole: "the water
-| is | calm", "a portrait | of | an owl". No lexicon at hand knows which nouns are abstract: ``abstract.txt`` does.
+headline, or whose caption is no sentence to begin with. No lexicon at hand
+knows which nouns are abstract: ``abstract.txt`` does.
 """
 
 import re
