@@ -66,7 +66,7 @@ def _joined(run_folder: Path, stage: str, columns: list[str], keys: pd.Series) -
             "CC-Neg, of which a run has no links, is theirs to share"
         )
     keys = pd.Index(keys)
-    return pd.concat((part[part["key"].isin(keys)] for part in (read_parquet(path, columns) for path in paths)))
+    return pd.concat(part[part["key"].isin(keys)] for part in (read_parquet(path, columns) for path in paths))
 
 
 def share(run_folder: Path, output: Path, image_licence: str | None) -> None:
