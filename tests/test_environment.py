@@ -9,7 +9,8 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONTENT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = CONTENT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKED = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
 
@@ -53,3 +54,10 @@ def test_the_licence_of_every_locked_package_is_listed():
 def test_the_changelog_begins_with_this_version():
     newest = re.search(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest[1] == PROJECT["version"]
+
+
+def test_an_installed_package_has_all_its_data_files():
+    listed = CONTENT["tool"]["setuptools"]["package-data"].items()
+    globs = [(ROOT.joinpath(*package.split(".")), pattern) for package, patterns in listed for pattern in patterns]
+    files = {path for path in (ROOT / "pipeline_lib").rglob("*.*") if path.suffix not in (".py", ".pyc")}
+    assert {path for folder, pattern in globs for path in folder.glob(pattern)} == files

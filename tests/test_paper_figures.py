@@ -195,6 +195,13 @@ def test_no_text_is_cut_off_with_the_papers_backbones_and_models_that_others_rel
     assert cut_off(drawn(FROM_ROWS[name], pd.concat([papers_rows, *released], ignore_index=True))) == []
 
 
+@pytest.mark.parametrize("run", ["experiments.tsv", "paper-experiments.tsv"])
+def test_no_two_methods_of_a_run_have_one_colour(run):
+    families = set(pd.read_csv(ROOT / "config" / run, sep="\t").family) | {"CLIP", "CLIP, subtraction"}
+    colours = style.family_colours(families | {"CoN-CLIP, subtraction"})
+    assert len(set(colours.values())) == len(colours)
+
+
 def test_the_truth_table_draws_four_means_whose_effects_are_those_of_the_table(rows):
     expected = rows[(rows.table == "truth-table") & (rows.dataset == "truth-table/trained")]
     figure = drawn(truth_table.truth_table, rows)

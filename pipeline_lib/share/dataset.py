@@ -42,10 +42,10 @@ COLUMNS = {
 
 def samples(run_folder: Path, split: str) -> pd.DataFrame:
     """Return the samples of a split with `COLUMNS`, in the order of their keys."""
-    triplets = read_parquet(run_folder / "shards" / f"{split}.parquet")
-    captions, links = (_joined(run_folder, stage, columns) for stage, columns in _JOINED.items())
-    frame = triplets.rename(columns={"negation_word": "word"}).merge(captions, on="key", how="left")
-    frame = frame.merge(links, on="key", how="left").rename(columns={"url": "link"})
+    frame = read_parquet(run_folder / "shards" / f"{split}.parquet").rename(columns={"negation_word": "word"})
+    for stage, columns in _JOINED.items():
+        frame = frame.merge(_joined(run_folder, stage, columns, frame["key"]), on="key", how="left")
+    frame = frame.rename(columns={"url": "link"})
     if lacking := int(frame[["link", "quality"]].isna().any(axis=1).sum()):
         raise ValueError(
             f"{run_folder}: {lacking} samples of the split {split} have no link or no quality; expected those of one "
@@ -57,14 +57,16 @@ def samples(run_folder: Path, split: str) -> pd.DataFrame:
 _JOINED = {"captions": ["key", "pairs", "quality"], "fetch": ["key", "url"]}
 
 
-def _joined(run_folder: Path, stage: str, columns: list[str]) -> pd.DataFrame:
+def _joined(run_folder: Path, stage: str, columns: list[str], keys: pd.Series) -> pd.DataFrame:
+    """Return what a stage's tables say of `keys`; of the rows of other keys, never more than one table's are held."""
     paths = sorted((run_folder / stage).glob("[0-9]*.parquet"))
     if not paths:
         raise FileNotFoundError(
             f"{run_folder / stage}: no table of the stage {stage}; `snakemake --cores 8` makes it. The authors' own "
             "CC-Neg, of which a run has no links, is theirs to share"
         )
-    return pd.concat([read_parquet(path, columns) for path in paths], ignore_index=True)
+    keys = pd.Index(keys)
+    return pd.concat(part[part["key"].isin(keys)] for part in (read_parquet(path, columns) for path in paths))
 
 
 def share(run_folder: Path, output: Path, image_licence: str | None) -> None:

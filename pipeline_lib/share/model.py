@@ -35,14 +35,12 @@ def share(run_folder: Path, model: str, output: Path) -> None:
         export_huggingface(clip, output)
     with atomic(output / "model.pt") as aside:
         shutil.copyfile(weights, aside)
-    index = read_json(run_folder / "shards" / "index.json")
     card = write_card(
         "model.md.j2",
         name=model,
         run=run_folder.name,
         record=record,
         transformers=transformers,
-        rows=index["rows"],
         numbers=numbers_table(tables, {model: model, f"{described['backbone']} (CLIP)": described["backbone"]}),
         blind=[(f"{row.dataset}, {row.metric}", row.model, row.value) for row in blind_numbers(tables).itertuples()],
     )

@@ -27,10 +27,10 @@ WIDTH_IN, PANEL_IN = 3.4, 2.1
 COLUMNS = 3  # of panels side by side, one per backbone, that stay readable at that width
 
 GREY, BLUE, VERMILION, GREEN = "#7a7a7a", "#0072b2", "#d55e00", "#009e73"
-ORANGE, PURPLE, SKY = "#e69f00", "#cc79a7", "#56b4e9"
+ORANGE, PURPLE, SKY, BROWN = "#e69f00", "#cc79a7", "#56b4e9", "#7f4f24"
 LIGHT_GREY, INK = "#bbbbbb", "#444444"
 FAMILY_COLOURS = {"CLIP": GREY, "CoN-CLIP": BLUE}
-OTHER_FAMILY_COLOURS = (VERMILION, GREEN, ORANGE, PURPLE)
+OTHER_FAMILY_COLOURS = (VERMILION, GREEN, ORANGE, PURPLE, SKY, BROWN)
 MARKERS = "os^Dv<>"
 HATCH = "/////"
 INTERVAL = {"colors": "#222222", "linewidth": 0.6}
@@ -73,7 +73,7 @@ def save(drawn: Figure, folder: str | Path, name: str) -> None:
 
 
 def family_colours(families: Iterable[str]) -> dict[str, str]:
-    """Return a colour for each family, the same in every figure of a run."""
+    """Return a colour for each family: the same in every figure of a run that is given the same families."""
     others = sorted(set(families) - set(FAMILY_COLOURS))
     return FAMILY_COLOURS | dict(zip(others, cycle(OTHER_FAMILY_COLOURS), strict=False))
 

@@ -29,11 +29,12 @@ CAPTIONS = ["“a dog”", "“no dog”"]
 
 def truth_table(rows: pd.DataFrame) -> Figure:
     """Draw a panel for each model of `pipeline_lib.paper.tables.layout.compared`, below three made-up ones."""
+    colours = style.family_colours(rows.family)
     rows = rows[(rows.table == "truth-table") & rows.dataset.str.endswith("/trained")]
     if rows.empty:
         return style.note("No model of this run was evaluated on a truth table.")
     models = list(rows.groupby(["dataset", "backbone", "label", "family"], sort=False))
-    several, colours = rows.dataset.nunique() > 1, style.family_colours(rows.family)
+    several = rows.dataset.nunique() > 1
     height = 1 + math.ceil(len(models) / COLUMNS)
     drawn = style.figure(FRAME_IN + ROW_IN * height)
     panels = drawn.subplots(height, COLUMNS, squeeze=False).ravel()

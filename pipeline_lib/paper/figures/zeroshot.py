@@ -24,9 +24,9 @@ GAIN_COLOURS = {"max": style.SKY, "mean": style.BLUE, "min": style.ORANGE}
 
 def intro(rows: pd.DataFrame) -> Figure:
     """Draw mean top-1 with plain and negated prompt as bars, grouped by backbone, of CLIP and of what was trained."""
-    means = _top1_by_prompt(rows)
+    means, colours = _top1_by_prompt(rows), style.family_colours(rows.family)
     means = means[(means.dataset == "mean") & ((means.family == BASELINE) | means.loss.notna())]
-    backbones, colours = means.backbone.unique().tolist(), style.family_colours(means.family)
+    backbones = means.backbone.unique().tolist()
     drawn, axes = style.panel()
     bars = [
         (prompt, chosen[chosen.prompt == prompt])

@@ -49,6 +49,7 @@ ABLATION_ROWS = {
     ("l1", "ccneg"): "L1", ("l2", "ccneg"): "L2", ("l1+l2", "ccneg"): "L1+L2", ("conclip", "ccneg"): "L_conclip",
     ("l1+c2i", "crepe"): "CREPE-Negate L1", ("l1", "crepe"): "CREPE-Negate L1",
 }  # fmt: skip
+METHOD = "CoN-CLIP"  # the family of its full loss; the same loss by another recipe has another family
 OTHER_LOSS = ("l1", "crepe")  # the loss by which the paper calls its row; by the authors' files it was L1+C2I
 
 #: Over which datasets the paper's zero-shot means are.
@@ -134,9 +135,9 @@ def published_cell(row: dict) -> PublishedCell | None:
     if backbone is None:
         return None
     table, dataset, metric = row["table"], row["dataset"], row["metric"]
-    model = ABLATION_ROWS.get((row["loss"], row["negatives"]), "")
-    if row["loss"] is None or (model == "L_conclip" and table != "ablation"):
-        model = row["family"].removesuffix(RELEASED)
+    family, model = row["family"].removesuffix(RELEASED), ABLATION_ROWS.get((row["loss"], row["negatives"]), "")
+    if row["loss"] is None or (model == "L_conclip" and (table != "ablation" or family != METHOD)):
+        model = family
     if (table, dataset, metric) == ("zeroshot", "mean", "gain"):
         table, dataset, metric = "zeroshot-gain", "zero-shot", "mean gain"
     elif table == "sugarcrepe":
