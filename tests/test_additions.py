@@ -12,7 +12,8 @@ import torch
 import yaml
 from benchmarks import TEXTS, random_rows, write_csv, write_features
 from conftest import ROOT, jpeg_bytes
-from papers import KIND_OF, MODELS, write_metrics
+from made_up_items import KIND_OF
+from papers import MODELS, write_metrics
 from workflows import load, plan, snakemake
 
 from pipeline_lib.clip.load import save_checkpoint

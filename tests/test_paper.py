@@ -9,16 +9,8 @@ from statistics import fmean
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from papers import (
-    DATASETS,
-    MODELS,
-    PUBLISHED,
-    command,
-    make_figures,
-    make_tables,
-    value,
-    write_metrics,
-)
+from made_up_items import DATASETS
+from papers import MODELS, PUBLISHED, command, make_figures, make_tables, value, write_metrics
 
 from pipeline_lib.paper.headline import beside
 from pipeline_lib.paper.outputs import TABLE_FILES, TABLES

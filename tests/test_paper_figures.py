@@ -20,7 +20,6 @@ from pipeline_lib.paper.figures import ccneg, dataset, losses, style, truth_tabl
 from pipeline_lib.paper.figures.__main__ import main
 from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURES
 from pipeline_lib.paper.tables.layout import compared, displayed
-from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS
 from pipeline_lib.paper.tables.schema import read_tables
 
 FROM_ROWS = {
@@ -61,13 +60,7 @@ def rows(tables):
 @pytest.fixture(scope="module")
 def papers_rows(rows):
     """The same as of the paper's five backbones and eight datasets."""
-    few, one = rows[~rows.dataset.isin(["kinds", "colours", "counts"])], rows[rows.dataset == "kinds"]
-    many = pd.concat([*(one.assign(dataset=name) for name in sorted(ZEROSHOT_DATASETS)), few], ignore_index=True)
-    parts = []
-    for name in ("RN50", "RN101", "ViT-B/32", "ViT-B/16", "ViT-L/14"):
-        part = many[many.backbone == ("mini-vit" if name == "ViT-B/32" else "mini-rn")]
-        parts.append(part.assign(backbone=name, model=part.model + name))
-    return pd.concat(parts, ignore_index=True)
+    return papers.of_papers_size(rows)
 
 
 @pytest.fixture(scope="module")

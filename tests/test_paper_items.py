@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from papers import DATASETS, ITEMS, MODELS, make_tables, measured, write_metrics
+from made_up_items import DATASETS, ITEMS
+from papers import MODELS, make_tables, measured, write_metrics
 from scipy import stats
 
 from pipeline_lib.jobs.files import write_parquet

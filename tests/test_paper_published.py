@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pandas as pd
-from papers import PROMPTS, PUBLISHED_HEADER, make_tables, write_metrics
+from made_up_items import PROMPTS
+from papers import PUBLISHED_HEADER, make_tables, write_metrics
 
 from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS, published_cell, read_published
 from pipeline_lib.paper.tables.schema import read_tables

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from papers import DATASETS, MODELS, PROMPTS, PUBLISHED_HEADER, make_tables, write_metrics
+from made_up_items import DATASETS, PROMPTS
+from papers import MODELS, PUBLISHED_HEADER, make_tables, write_metrics
 
 from pipeline_lib.paper.outputs import REASONS, TABLES, VERDICTS
 from pipeline_lib.paper.tables import claims
