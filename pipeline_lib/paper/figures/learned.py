@@ -23,6 +23,7 @@ def learned(cells: dict[str, pd.DataFrame]) -> Figure:
             style.dots(axes, chosen.value, places, family, colours[family], 9)
         axes.set(xlim=(0, 100), ylim=(len(names) - 0.5, -0.5))
         axes.set_yticks(range(len(names)), names)
+    drawn.set_figwidth(2 * style.WIDTH_IN)  # the names of the lines are as wide as a panel
     drawn.supxlabel("percent", fontsize=7)
     style.legend_above(drawn, style.family_markers(colours, families), columns=4)
     return drawn
