@@ -97,7 +97,7 @@ def _negbench(folder: Path, rng: random.Random) -> None:
     folder.mkdir(parents=True)
     header = ["image_path", "correct_answer", *(f"caption_{place}" for place in range(4)), "correct_answer_template"]
     coco = [f"data/coco/images/val2017/{key}.jpg" for key in VAL2017]
-    voc = [f"data/VOCdevkit/VOC2007/JPEGImages/{number + 1:06d}.jpg" for number in range(0, 40, 10)]
+    voc = [f"data/VOCdevkit/VOC2007/JPEGImages/{number + 1:06d}.jpg" for number in range(0, 50, 10)]
     for name, images in (("COCO_val_mcq", coco), ("VOC2007_mcq", voc)):
         rows = [[image, 0, *rng.sample(CAPTIONS, 4), "negative"] for image in images]
         pd.DataFrame(rows, columns=header).to_csv(folder / f"{name}_llama3.1_rephrased.csv", index=False)
@@ -127,7 +127,7 @@ def _other_benchmarks(data: Path, rng: random.Random) -> None:
 def _zeroshot(data: Path) -> None:
     """The eight sets for classification, and VOC's images."""
     layouts.imagenet_flat(data / "imagenet")
-    layouts.voc2007(data / "voc2007")
+    layouts.voc2007(data / "voc2007", 5)
     zeroshot = data / "zeroshot"
     for classes in (10, 100):
         layouts.cifar(zeroshot, classes)

@@ -22,7 +22,8 @@ from papers import (
 
 from pipeline_lib.paper.headline import beside
 from pipeline_lib.paper.outputs import TABLE_FILES, TABLES
-from pipeline_lib.paper.tables.layout import headline, layout
+from pipeline_lib.paper.tables.layout import layout
+from pipeline_lib.paper.tables.overview import headline
 from pipeline_lib.paper.tables.published import read_published
 from pipeline_lib.paper.tables.schema import COLUMNS, KEY, read_tables
 

@@ -11,7 +11,8 @@ from papers import DATASETS, MODELS, PROMPTS, PUBLISHED_HEADER, make_tables, wri
 from pipeline_lib.paper.outputs import REASONS, TABLES, VERDICTS
 from pipeline_lib.paper.tables import claims
 from pipeline_lib.paper.tables.latex import latex_table
-from pipeline_lib.paper.tables.layout import headline, layout
+from pipeline_lib.paper.tables.layout import layout
+from pipeline_lib.paper.tables.overview import headline
 from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS, Number, read_published, with_verdicts
 from pipeline_lib.paper.tables.schema import read_tables
 

@@ -42,7 +42,7 @@ ARTICLES = ("a", "an", "the")
 LEAST = 3  # triplets with a phrase
 LONGEST = 4  # words of a phrase, without its article
 SHARE_OF_TWO = 0.5  # of the tables that are about two phrases
-PAIRS = 20_000  # of a true and a false statement, to see what words alone tell
+PAIRS = 10_000  # of a true and a false statement, to see what words alone tell
 TRIES = 20  # at two phrases without a common word
 WITNESSES = 4  # images, at most, that are drawn because they show a phrase
 

@@ -60,11 +60,12 @@ def _sides(witness: "Tensor", statement: "Tensor", truth: "Tensor", scale: "Tens
     import torch
 
     logits = (scale * witness @ statement.T).unflatten(1, (-1, 2))
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # half precision has no room for small shares
     true = truth[..., None] == torch.arange(2, device=truth.device)
     false = (truth[..., None] >= 0) & ~true
     held = true.any(dim=0)  # (b / 2, 2)
     sides, tables = held.sum(dim=1, keepdim=True).clamp(min=1), held.any(dim=1).sum().clamp(min=1)
-    return logits, false, true / true.sum(dim=0).clamp(min=1) / sides / tables
+    return logits, false, true.to(logits.dtype) / true.sum(dim=0).clamp(min=1) / sides / tables
 
 
 def right_statement(witness: "Tensor", statement: "Tensor", truth: "Tensor", scale: "Tensor") -> "Tensor":

@@ -23,7 +23,7 @@ import pandas as pd
 
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_json, write_text
-from pipeline_lib.paper.tables.layout import headline
+from pipeline_lib.paper.tables.overview import headline
 from pipeline_lib.paper.tables.published import Number, PublishedCell, read_published
 from pipeline_lib.paper.tables.schema import read_tables
 

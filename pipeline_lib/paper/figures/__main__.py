@@ -18,7 +18,8 @@ from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
 from pipeline_lib.paper.figures import ccneg, dataset, learned, losses, style, truth_table, zeroshot
 from pipeline_lib.paper.outputs import FIGURES
-from pipeline_lib.paper.tables.layout import compared, displayed, learned_cells
+from pipeline_lib.paper.tables.layout import compared, displayed
+from pipeline_lib.paper.tables.overview import learned_cells
 from pipeline_lib.paper.tables.schema import read_tables
 
 

@@ -9,7 +9,7 @@ LINE_IN, FRAME_IN = 0.3, 0.9
 
 
 def learned(cells: dict[str, pd.DataFrame]) -> Figure:
-    """Draw the cells of `pipeline_lib.paper.tables.layout.learned_cells`: a panel per backbone, a line per column."""
+    """Draw the cells of `pipeline_lib.paper.tables.overview.learned_cells`: a panel per backbone, a line per column."""
     rows = pd.concat([part.assign(line=place) for place, part in enumerate(cells.values())], ignore_index=True)
     if rows.empty:
         return style.note("No model of this run has any of these numbers.")

@@ -25,7 +25,7 @@ from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
 from pipeline_lib.paper.report import sections
 from pipeline_lib.paper.report.examples import read_examples
-from pipeline_lib.paper.tables.layout import layouts
+from pipeline_lib.paper.tables.overview import layouts
 from pipeline_lib.paper.tables.schema import read_tables
 
 PAGE, STYLE, SCRIPT = ("report.html.j2", "report.css.j2", "report.js.j2")

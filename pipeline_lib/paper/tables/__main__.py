@@ -18,8 +18,8 @@ from pipeline_lib.jobs.files import write_text
 from pipeline_lib.paper.outputs import CLAIMS
 from pipeline_lib.paper.tables import claims
 from pipeline_lib.paper.tables.intervals import with_intervals
-from pipeline_lib.paper.tables.layout import layouts
 from pipeline_lib.paper.tables.metrics import kind_of, read_metrics
+from pipeline_lib.paper.tables.overview import layouts
 from pipeline_lib.paper.tables.published import read_published, with_verdicts
 from pipeline_lib.paper.tables.schema import read_tables, write_tables
 from pipeline_lib.paper.tables.tidy import build_tables

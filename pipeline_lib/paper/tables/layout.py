@@ -13,9 +13,9 @@ from tabulate import tabulate
 
 from pipeline_lib.evaluate.kinds import CCNEG, TEXT_ONLY
 from pipeline_lib.finetune.terms import LOSS_LABELS
-from pipeline_lib.paper.outputs import HEADLINE, LEARNED, TABLE_ITEMS, TABLES, Exhibit
+from pipeline_lib.paper.outputs import TABLES, Exhibit
 from pipeline_lib.paper.tables.latex import EMPTY, latex_table
-from pipeline_lib.paper.tables.tidy import CATEGORIES_MEAN, is_ablation, stem
+from pipeline_lib.paper.tables.tidy import is_ablation, stem
 
 NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
 ROW_HEADINGS = ["backbone", "model"]
@@ -37,14 +37,6 @@ TRUTH_TABLE = {
     ("", "interaction"): "interaction",
 }
 NEITHER_IS_GOOD = ("text effect", "image effect")  # columns of which neither a high nor a low number is wanted
-LEARNED_METRICS = ("accuracy", "average_precision")  # of a benchmark of negation
-#: Which numbers of a truth table say what a model has learned: part, metric, heading.
-LEARNED_OF_TABLES = (
-    ("trained", "caption", "captions"),
-    ("trained/absent", "image", "image of “no”"),
-    ("unseen", "caption", "captions, unseen words"),
-    ("unseen/absent", "image", "image of “no”, unseen words"),
-)
 MOST_WITH_INTERVALS = 3  # columns of numbers, beside which Markdown has room for intervals
 BOLD = "In bold: better than the other models of the backbone by more than its interval."
 INTERVALS = "In square brackets: the 95 % bootstrap interval over items."
@@ -197,7 +189,7 @@ def layout(tables: pd.DataFrame, name: str) -> Layout:
         headings = [*ROW_HEADINGS, "benchmark"]
     elif name == "embeddings":
         rows = rows.assign(dataset=rows.dataset.str.removeprefix("cc-neg/").str.replace("-", " ") + " " + rows.metric)
-    arranged = _pivot(name, TABLES[name], rows, headings, COLUMN_LABELS.get(name, lambda dataset: dataset))
+    arranged = pivot(name, TABLES[name], rows, headings, COLUMN_LABELS.get(name, lambda dataset: dataset))
     return replace(arranged, decimals=DECIMALS.get(name, 1))
 
 
@@ -219,61 +211,10 @@ COLUMN_LABELS: dict[str, Callable[[str], str]] = {
 }
 
 
-def headline(tables: pd.DataFrame) -> Layout:
-    """Arrange the table that people see first: CLIP and CoN-CLIP of every backbone, one column per benchmark."""
-    rows = compared(displayed(tables))
-    rows = rows[~rows.variant]
-    mean_top1 = (rows.dataset == "mean") & (rows.metric == "top1")
-    parts = {
-        "CC-Neg ↑": rows[rows.table == "ccneg"],
-        "zero-shot ↑": rows[(rows.table == "zeroshot") & mean_top1 & (rows.prompt == "plain")],
-        "negated prompt ↓": rows[(rows.table == "negated-prompt") & mean_top1 & (rows.prompt == "negated")],
-        "SugarCREPE ↑": rows[(rows.table == "sugarcrepe") & (rows.dataset == CATEGORIES_MEAN)],
-    }
-    return _overview("headline", HEADLINE, parts)
-
-
-def learned(tables: pd.DataFrame) -> Layout:
-    """Arrange what each method has learned: its own benchmark, what CLIP could before, and benchmarks of negation."""
-    return _overview("learned", LEARNED, learned_cells(tables))
-
-
-def learned_cells(tables: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the rows of the tidy table behind each column of `learned`, by heading."""
-    rows = compared(displayed(tables))
-    rows = rows[~rows.variant]
-    top1 = rows[(rows.table == "zeroshot") & (rows.dataset == "mean") & (rows.metric == "top1")]
-    whole = rows[(rows.table == "negation") & rows.metric.isin(LEARNED_METRICS) & ~rows.dataset.str.contains("/")]
-    asked = rows[rows.table == "truth-table"].assign(benchmark=lambda frame: frame.dataset.str.split("/").str[0])
-    parts = {"CC-Neg ↑": rows[rows.table == "ccneg"], "zero-shot ↑": top1[top1.prompt == "plain"]}
-    parts |= {f"{name} ↑": whole[whole.dataset == name] for name in dict.fromkeys(whole.dataset)}
-    for name in dict.fromkeys(asked.benchmark):
-        for ending, metric, heading in LEARNED_OF_TABLES:
-            chosen = (asked.dataset == f"{name}/{ending}") & (asked.metric == metric)
-            parts[f"{name}: {heading} ↑"] = asked[chosen]
-    parts["SugarCREPE ↑"] = rows[(rows.table == "sugarcrepe") & (rows.dataset == CATEGORIES_MEAN)]
-    return parts
-
-
-def layouts(tables: pd.DataFrame) -> dict[str, Layout]:
-    """Arrange every table of numbers, in the order of the report."""
-    overviews = {"headline": headline, "learned": learned}
-    return {
-        name: overviews[name](tables) if name in overviews else layout(tables, name)
-        for name in TABLE_ITEMS
-        if name in TABLES or name in overviews
-    }
-
-
-def _overview(name: str, item: Exhibit, parts: dict[str, pd.DataFrame]) -> Layout:
-    """Arrange rows of several tables, a column for each entry of `parts`, by heading."""
-    cells = pd.concat([part.assign(dataset=heading) for heading, part in parts.items()], ignore_index=True)
-    return _pivot(name, item, cells, ROW_HEADINGS, lambda heading: heading)
-
-
-def _pivot(
+def pivot(
     name: str, item: Exhibit, rows: pd.DataFrame, headings: list[str], column_label: Callable[[str], str]
 ) -> Layout:
+    """Arrange rows of the tidy table: a row for each value of the columns `headings`, a column for each label."""
     rows = rows.assign(column=rows.dataset.map(column_label))
     seeds = [f" ({count} seeds)" if count > 1 else "" for count in rows.seeds]
     rows["model"] = [label + said for label, said in zip(rows.label, seeds, strict=True)]
