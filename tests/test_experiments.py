@@ -106,6 +106,10 @@ def test_every_cell_and_column_is_checked(refused, sheet, names, monkeypatch):
         ({"benchmarks": ["ccneg", "valse"]}, "negated-retrieval; found ['valse']"),
         ({"benchmarks": ["ccneg", "ccneg"]}, "a: benchmarks: expected each once, found ccneg, ccneg"),
         ({"batch_size": 9}, "a: batch_size: expected a multiple of finetune/processes, 2, found 9"),
+        (
+            {"batch_size": 9, "loss": "conclip+"},
+            "a: batch_size: loss conclip+ has statements in pairs; expected an even",
+        ),
         ({"backbone": "neg"}, "a: backbone: expected a CLIP, mini-rn, mini-slim, mini-s1, found 'neg'"),
     ],
 )

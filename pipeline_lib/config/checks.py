@@ -230,6 +230,9 @@ def _row_problems(row: dict, config: dict) -> list[str]:
         f"with finetune/order paper nothing depends on the seed; expected one, found {seeds}": paper and len(seeds) > 1,
         f"{', '.join(taken)} is the name of another model": taken,
         f"batch_size: expected a multiple of finetune/processes, {processes}, found {batch}": batch % processes,
+        f"batch_size: loss {row['loss']} has statements in pairs; expected an even number, found {batch}": (
+            batch % 2 and needs_facts(row["loss"])
+        ),
     }
     return [problem for problem, is_so in wrong.items() if is_so]
 
