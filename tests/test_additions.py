@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,7 +15,7 @@ from benchmarks import TEXTS, random_rows, write_csv, write_features
 from conftest import ROOT, jpeg_bytes
 from made_up_items import KIND_OF
 from papers import MODELS, write_metrics
-from workflows import load, plan, snakemake
+from workflows import add_row, load, plan, snakemake
 
 from pipeline_lib.clip.load import save_checkpoint
 from pipeline_lib.jobs.files import write_json
@@ -43,14 +44,11 @@ def more(jobs, before):
     return {name: count - before.get(name, 0) for name, count in jobs.items() if count != before.get(name, 0)}
 
 
-def add_row(folder, *cells):
-    """Add a row to the sheet of experiments."""
-    with open(folder / "config" / "experiments.tsv", "a") as sheet:
-        sheet.write("\t".join(cells) + "\n")
+SHEET = Path("config", "experiments.tsv")
 
 
 def test_a_row_and_a_seed(empty_copy, before):
-    add_row(empty_copy, "l2-slim", "CoN-CLIP", "mini-slim", "l2", "ccneg", "0,1", "", "ccneg,sugarcrepe")
+    add_row(empty_copy / SHEET, "l2-slim", "CoN-CLIP", "mini-slim", "l2", "ccneg", "0,1", benchmarks="ccneg,sugarcrepe")
     jobs, said = jobs_of(empty_copy, "--printshellcmds")
     # mini-slim has all the features that it takes but those of the pool of distractors, which conclip-slim needs too.
     assert more(jobs, before) == {"finetune": 2, "evaluate_ccneg": 2, "evaluate_benchmark": 2, "total": 6}
@@ -58,8 +56,8 @@ def test_a_row_and_a_seed(empty_copy, before):
 
 
 def test_a_row_with_a_recipe_of_its_own(empty_copy):
-    sheet = empty_copy / "config" / "experiments.tsv"
-    rows = pd.read_csv(sheet, sep="\t", dtype=str, keep_default_na=False).assign(epochs="", lr="")
+    sheet = empty_copy / SHEET
+    rows = pd.read_csv(sheet, sep="\t", dtype=str, keep_default_na=False).assign(epochs="", lr="", batch_size="")
     rows.loc[rows.experiment == "l1-rn", ["epochs", "lr"]] = "13", "1e-4"
     rows.to_csv(sheet, sep="\t", index=False)
     recipes = {
@@ -76,7 +74,7 @@ def test_a_row_with_a_recipe_of_its_own(empty_copy):
 def test_a_backbone(empty_copy, before):
     new = {"mini-new": load("config.yaml")["backbones"]["models"]["mini-rn"]}
     (empty_copy / "mine.yaml").write_text(yaml.safe_dump({"backbones": {"models": new}}))
-    add_row(empty_copy, "conclip-new", "CoN-CLIP", "mini-new", "conclip", "ccneg", "0", "", "all")
+    add_row(empty_copy / SHEET, "conclip-new", "CoN-CLIP", "mini-new", "conclip", "ccneg", "0")
     jobs, _ = jobs_of(empty_copy, "--configfile", "mine.yaml")
     slim, benchmarks = len(load("config.yaml")["features"]["pools"].keys() - {"crepe"}), len(BENCHMARKS)
     assert more(jobs, before) == {
@@ -92,7 +90,7 @@ def test_a_loss_with_a_term_of_its_own(empty_copy, before):
     text = text.replace('"l2": Loss', '"l1+own": Loss("L1+OWN", ("l1", "own")),\n    "l2": Loss')
     function = "def similar(caption, negated, scale):\n    return scale * (caption * negated).sum(dim=1).mean()\n\n\n"
     terms.write_text(text.replace("TERMS = {", f"{function}TERMS = {{"))
-    add_row(empty_copy, "own-rn", "CoN-CLIP", "mini-rn", "l1+own", "ccneg", "0", "", "all")
+    add_row(empty_copy / SHEET, "own-rn", "CoN-CLIP", "mini-rn", "l1+own", "ccneg", "0")
     jobs, said = jobs_of(empty_copy, "--printshellcmds")
     assert more(jobs, before)["finetune"] == 1 and "--loss l1+own" in said
     code = (

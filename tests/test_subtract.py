@@ -1,6 +1,7 @@
 """Scoring by subtraction: what captions affirm and deny, the features, and models of their own in the tables."""
 
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import torch
 from benchmarks import evaluate, random_rows, read_text, write_csv, write_features
 from conftest import ROOT
 from papers import MODELS, make_tables, write_metrics
-from workflows import configuration, plan
+from workflows import add_row, configuration, plan
 
 from pipeline_lib.config.checks import evaluated_models, read_experiments
 from pipeline_lib.evaluate import benchmark, ccneg, zeroshot
@@ -200,18 +201,19 @@ def test_models_by_subtraction_have_the_benchmarks_of_the_model():
 
 
 @pytest.mark.parametrize(
-    ("models", "rows", "message"),
+    ("models", "row", "message"),
     [
-        (["mini-rm"], "", r"subtract/models: expected backbones .* experiments of .*; found 'mini-rm'.*mini-rn"),
-        (["conclip-rn-s0"], "", r"found 'conclip-rn-s0'"),
-        (["conclip-rn"], "conclip-rn-subtract\tX\tmini-rn\tl1\tccneg\t0\t\tall\n", r"s0 by subtraction is conclip"),
+        (["mini-rm"], (), r"subtract/models: expected backbones .* experiments of .*; found 'mini-rm'.*mini-rn"),
+        (["conclip-rn-s0"], (), r"found 'conclip-rn-s0'"),
+        (["conclip-rn"], ("conclip-rn-subtract", "X", "mini-rn", "l1", "ccneg", "0"), r"s0 by subtraction is conclip"),
     ],
 )  # fmt: skip
-def test_models_that_the_run_does_not_have_are_refused(tmp_path, models, rows, message):
+def test_models_that_the_run_does_not_have_are_refused(tmp_path, models, row, message):
     config = configuration()
-    sheet = (ROOT / config["finetune"]["experiments"]).read_text()
-    (tmp_path / "sheet.tsv").write_text(sheet + rows)
-    config["finetune"]["experiments"] = str(tmp_path / "sheet.tsv")
+    sheet = shutil.copy(ROOT / config["finetune"]["experiments"], tmp_path / "sheet.tsv")
+    if row:
+        add_row(sheet, *row)
+    config["finetune"]["experiments"] = str(sheet)
     config["evaluate"]["subtract"]["models"] = models
     with pytest.raises(ValueError, match=message):
         read_experiments(config)

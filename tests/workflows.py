@@ -44,6 +44,15 @@ def configuration(*names):
     return config
 
 
+def add_row(sheet, *cells, benchmarks="all"):
+    """Add a row to a sheet of experiments: its first cells, and its benchmarks; columns between them stay empty."""
+    header, *_ = sheet.read_text().splitlines()
+    names = header.split("\t")
+    row = dict.fromkeys(names, "") | dict(zip(names, cells, strict=False)) | {"benchmarks": benchmarks}
+    with open(sheet, "a") as rows:
+        rows.write("\t".join(row.values()) + "\n")
+
+
 def snakemake(*arguments, folder=ROOT):
     """Run Snakemake in the repository, or in a copy of it, in a process of its own."""
     command = [sys.executable, "-m", "snakemake", *arguments]

@@ -56,7 +56,8 @@ OTHERS = (
     ("{a} can be seen in {base}", "{a} cannot be seen in {base}"),
     ("{a} appears in {base}", "{a} does not appear in {base}"),
 )
-SHARE_OF_OTHERS = 0.5  # of the tables about one phrase
+SHARE_OF_OTHERS = 0.65  # of the tables about one phrase
+SHARE_OF_VOCABULARY = 0.25  # of the phrases; the others are drawn as often as captions have them
 #: The same for a second phrase, after a present one.
 SECOND = (
     (" and {a}", " but no {x}"),
@@ -150,7 +151,7 @@ class Facts:
 
     def _phrase(self, rng: Random) -> str:
         """Draw a phrase: of the vocabulary, or of what captions mention, so that rare and frequent ones are met."""
-        if rng.random() < 0.5:
+        if rng.random() < SHARE_OF_VOCABULARY:
             return rng.choice(self.phrases)
         while not (shown := rng.choice(self.present)):
             pass
