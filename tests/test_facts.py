@@ -110,6 +110,14 @@ def test_wordings_kept_for_evaluation_are_not_trained_on():
         assert not any(kept.search(side) for side in wording), wording
 
 
+def test_a_row_without_an_object_has_the_facts_of_its_caption(tmp_path):
+    frame = pd.DataFrame({"key": [f"{row:09d}" for row in range(4)], "caption": "a dog on a sofa", "object": "a sofa"})
+    frame.loc[0, "object"] = None
+    write_parquet(tmp_path / "train.parquet", frame)
+    facts = load_facts(tmp_path / "train.parquet", 0)
+    assert facts.present == [["sofa"]] * 4 and facts.articles == {"sofa": "a sofa"}
+
+
 def test_labels_are_facts_where_the_captions_file_has_them(tmp_path):
     rows = [
         "a dog runs\thttp://a/1\tDog, grass\t/m/1,/m/2\t0.9,0.8",

@@ -36,6 +36,7 @@ from torch import Tensor
 
 from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.formats.cc3m import Part
+from pipeline_lib.formats.wordings import indefinite
 from pipeline_lib.jobs.files import read_parquet
 
 ARTICLES = ("a", "an", "the")
@@ -230,11 +231,11 @@ def load_facts(triplets: Path, seed: int, control: bool = False, labels: Path | 
         found = labels_of(labels, set(frame["key"]))
         offered = [found.get(key, []) for key in frame["key"]]
         counts = Counter(label for own in offered for label in own)
-        articles = {label: label for label, count in counts.items() if count >= LEAST}
+        articles = {label: indefinite(label) for label, count in counts.items() if count >= LEAST}
         present = [[label for label in own if label in articles] for own in offered]
         words = [said + " ".join(own).split() for said, own in zip(words, offered, strict=True)]
     else:
-        articles = phrases_of(frame["object"].tolist())
+        articles = phrases_of([text for text in frame["object"] if isinstance(text, str)])  # a released row may lack it
         present = [sorted({*_runs(said)} & articles.keys()) for said in words]
     if not any(present):
         source = f"label of {LEAST} images" if labels else f"object of {LEAST} triplets that stands in a caption"
