@@ -135,6 +135,11 @@ def needs(loss: str) -> set[str]:
     return found | {"image"} if "witness" in found else found  # witnesses are among the training images
 
 
+def is_control(loss: str | None) -> bool:
+    """Return whether a loss, if there is one, is there to show what goes wrong."""
+    return loss in LOSSES and LOSSES[loss].control
+
+
 def needs_distractors(loss: str) -> bool:
     """Return whether a loss uses distractor images."""
     return "distractor" in needs(loss)

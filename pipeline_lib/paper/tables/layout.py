@@ -40,6 +40,7 @@ NEITHER_IS_GOOD = ("text effect", "image effect")  # columns of which neither a 
 MOST_WITH_INTERVALS = 3  # columns of numbers, beside which Markdown has room for intervals
 BOLD = "In bold: better than the other models of the backbone by more than its interval."
 INTERVALS = "In square brackets: the 95 % bootstrap interval over items."
+SUBTRACTED = ", subtraction"  # a family that ends so is another scoring of the same weights
 SUBTRACTION = "Subtraction: the same weights; a caption is scored as what it affirms minus what it denies."
 SOURCES = {
     "paper": "printed in the paper",
@@ -227,7 +228,7 @@ def pivot(
     )
     said = wide["verdict"].where(wide["published"].notna(), None)
     verdict = said.unstack("column").reindex(index=index, columns=columns)
-    notes = (*_item_counts(rows), *([SUBTRACTION] if rows.family.str.endswith(", subtraction").any() else []))
+    notes = (*_item_counts(rows), *([SUBTRACTION] if rows.family.str.endswith(SUBTRACTED).any() else []))
     notes += (*_sources(rows),)
     arranged = Layout(item, name, values, low, high, published, verdict, _best(values, low, high), notes)
     return replace(arranged, notes=(*notes, INTERVALS)) if arranged.shows_intervals else arranged
