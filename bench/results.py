@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 import yaml
 from conftest import ROOT
-from papers import PARTS, PUBLISHED, WORDS, metrics_of, random_of, scored, write_ccneg, write_fetch_summary, write_times
+from made_up_items import PARTS, WORDS, random_of, scored
+from papers import PUBLISHED, metrics_of, write_ccneg, write_fetch_summary, write_times
 from PIL import Image
 
 from bench.processes import cost_of_python

@@ -44,7 +44,7 @@ READ = {
 def test_a_captions_file_is_read_as_it_is_passed_around(tmp_path, name):
     path = tmp_path / "captions.tsv"
     path.write_bytes(READ[name])
-    rows = [tuple(row._replace(url=row.url.replace("HTTP", "http"))) for row in Part(path)]
+    rows = [tuple(row._replace(url=row.url.replace("HTTP", "http")))[:4] for row in Part(path)]
     assert rows == ROWS and count_rows(path) == 3
     assert [tuple(row)[:2] for row in Part(path, 1, 3, count=3)] == [ROWS[1][:2]]
     assert inspect(path, captions=True).status == PRESENT
