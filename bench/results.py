@@ -133,7 +133,8 @@ def main() -> None:
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     provenance = ("--runs", "--weights", "--benchmarks", write_times(folder / "times"), "--config", json.dumps(config))
     for name, arguments in {
-        "tables": ("--run", "bench", "--ccneg", "released", "--published", PUBLISHED, "--output", tables,
+        "tables": ("--run", "bench", "--ccneg", "released", "--precision", "fp32", "--published", PUBLISHED,
+                   "--output", tables,
                    "--kinds", "negbench-retrieval=retrieval",
                    "--folder", folder / "tables", "--metrics", *sorted(folder.glob("evaluate/*/*.json"))),
         "figures": ("--tables", tables, *scores, *data, "--histories", *fetched, "--folder", figures),
