@@ -136,7 +136,7 @@ CHANGES = {  # what is changed, how, and the jobs that rerun
         partial(append, name="pipeline_lib/captions/negate.py", text="WORD = 1\n"),
         {
             *(f"{rule} 0000{part}" for rule in ("captions_negate", "shards_build") for part in (0, 1)),
-            *(f"features mini-rn,ccneg-{split},0000{part}" for split in ("train", "eval") for part in (0, 1)),
+            *(f"features mini-rn,,ccneg-{split},0000{part}" for split in ("train", "eval") for part in (0, 1)),
             *("captions_quality", "shards_index", "distractors_choose", "finetune conclip-rn-s0"),
             *("evaluate_ccneg mini-rn", "evaluate_blind blind-rule", "evaluate_blind blind-words"),
         }
