@@ -10,6 +10,7 @@ from which the order of samples, the truth tables and the learning rate follow. 
 steps, it changes nothing: on a CPU the resumed run ends with the same bits.
 """
 
+import ctypes
 import hashlib
 import json
 import os
@@ -95,7 +96,12 @@ class Processes:
     def wrap(self, model: CLIP) -> nn.Module:
         """Return a `TextEncoder` of `model` whose gradients are averaged over the processes."""
         encoder = TextEncoder(model)
-        return encoder if self.count == 1 else DistributedDataParallel(encoder)
+        if self.count == 1:
+            return encoder
+        parallel = DistributedDataParallel(encoder)
+        # Never freed: its destructor holds Python's lock and waits for gloo's thread, which may wait for the lock.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(parallel.reducer))
+        return parallel
 
     def share(self, rows: Tensor) -> Tensor:
         """Return this process's share of a batch's rows of tokens."""
