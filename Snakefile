@@ -66,6 +66,7 @@ else:
 
 include: "workflow/rules/finetune.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/evaluate_activation.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/show.smk"
 include: "workflow/rules/preflight.smk"

@@ -8,7 +8,7 @@ from conftest import call
 from torch.nn import functional
 
 from pipeline_lib.clip.load import clip
-from pipeline_lib.features.store import Features, save_features, tower_id
+from pipeline_lib.features.store import IN_HALF, Features, save_features, tower_id
 from pipeline_lib.jobs.files import read_json, read_parquet, write_json
 from pipeline_lib.jobs.run_record import baseline
 
@@ -40,7 +40,8 @@ def random_rows(n, d=32, seed=0):
 
 def write_features(path, model, keys, rows, labels=None):
     """Write features of a pool as `model`'s image tower would have made them; return the path."""
-    save_features(path, Features(list(keys), rows, labels, tower_id(model)))
+    precision = IN_HALF if model.dtype == torch.float16 else "fp32"
+    save_features(path, Features(list(keys), rows, labels, tower_id(model), precision=precision))
     return path
 
 

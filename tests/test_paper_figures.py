@@ -58,12 +58,6 @@ def rows(tables):
 
 
 @pytest.fixture(scope="module")
-def papers_rows(rows):
-    """The same as of the paper's five backbones and eight datasets."""
-    return papers.of_papers_size(rows)
-
-
-@pytest.fixture(scope="module")
 def scores(made, tables, rows):
     """What the figure of scores shows."""
     return read_scores(made, tables, rows)
@@ -182,7 +176,8 @@ def test_every_number_has_its_interval(rows, name, table, of):
 
 @pytest.mark.parametrize("others", [(), ("CoN-CLIP (released)", "Neg-CLIP", "LaCLIP")])
 @pytest.mark.parametrize("name", FROM_ROWS)
-def test_no_text_is_cut_off_with_the_papers_backbones_and_models_that_others_released(papers_rows, name, others):
+def test_no_text_is_cut_off_with_the_papers_backbones_and_models_that_others_released(rows, name, others):
+    papers_rows = papers.of_papers_size(rows)
     clip = papers_rows[(papers_rows.backbone == "ViT-B/32") & (papers_rows.family == "CLIP")]
     released = [clip.assign(family=family, label=family, model=family) for family in others]
     assert cut_off(drawn(FROM_ROWS[name], pd.concat([papers_rows, *released], ignore_index=True))) == []

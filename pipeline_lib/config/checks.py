@@ -190,16 +190,14 @@ def check_experiments(experiments: list[dict], config: dict) -> None:
 
 def _check_subtracted(experiments: list[dict], config: dict) -> None:
     """Check that config ``evaluate.subtract`` names models of the run, and that theirs are names of their own."""
-    rows = {row["experiment"]: row for row in experiments}
-    known = [*config["backbones"]["models"], *rows]
+    known = [*config["backbones"]["models"], *(row["experiment"] for row in experiments)]
     for name in config["evaluate"]["subtract"]["models"]:
         if name not in known:
             place = "evaluate/subtract/models: expected backbones of the configuration and experiments of"
             sheet = f"{config['finetune']['experiments']}: {', '.join(known)}"
             raise ValueError(f"{place} {sheet}; found {name!r}{nearest(name, known)}")
-    trained = [f"{name}-s{seed}" for name, row in rows.items() for seed in row["seeds"]]
     for name, base in subtracted_models(config, experiments).items():
-        if name in (*known, *trained, *config["evaluate"]["transformers"]):
+        if name in (*known, *finetuned_models(experiments), *config["evaluate"]["transformers"]):
             raise ValueError(f"evaluate/subtract/models: {base} by subtraction is {name}, the name of another model")
 
 
@@ -208,8 +206,7 @@ def _row_problems(row: dict, config: dict) -> list[str]:
     backbone, seeds, named, crepe = row["backbone"], row["seeds"], row["benchmarks"] or [], row["negatives"] == "crepe"
     legal = models[backbone]
     unknown = [name for name in named if name not in legal]
-    numbered = [f"{row['experiment']}-s{seed}" for seed in seeds]
-    taken = [name for name in numbered if name in models or name in config["evaluate"]["transformers"]]
+    taken = [name for name in finetuned_models([row]) if name in models or name in config["evaluate"]["transformers"]]
     paper, processes = config["finetune"]["order"] == "paper", config["finetune"]["processes"]
     batch = row["batch_size"] or config["finetune"]["batch_size"]
     wrong = {
@@ -242,6 +239,11 @@ def _raise(path: str, problems: list[str]) -> None:
         raise ValueError(f"the sheet of experiments {path} has mistakes:\n" + "\n".join(problems))
 
 
+def finetuned_models(experiments: list[dict]) -> dict[str, dict]:
+    """Return name -> row with its ``seed`` for the models of a sheet, one per row (of `read_experiments`) and seed."""
+    return {f"{row['experiment']}-s{seed}": {**row, "seed": seed} for row in experiments for seed in row["seeds"]}
+
+
 def evaluated_models(config: dict, experiments: list[dict]) -> dict[str, list[str]]:
     """Return the benchmarks of each model: those that its entry or row names, or all of its backbone.
 
@@ -251,9 +253,7 @@ def evaluated_models(config: dict, experiments: list[dict]) -> dict[str, list[st
     everything = ["ccneg", "zeroshot", *config["evaluate"]["benchmarks"]]
     models = {name: model.get("benchmarks", everything) for name, model in config["backbones"]["models"].items()}
     models |= {
-        f"{row['experiment']}-s{seed}": row["benchmarks"] or models[row["backbone"]]
-        for row in experiments
-        for seed in row["seeds"]
+        name: row["benchmarks"] or models[row["backbone"]] for name, row in finetuned_models(experiments).items()
     }
     return models | {name: models[base] for name, base in subtracted_models(config, experiments).items()}
 
@@ -261,11 +261,6 @@ def evaluated_models(config: dict, experiments: list[dict]) -> dict[str, list[st
 def subtracted_models(config: dict, experiments: list[dict]) -> dict[str, str]:
     """Return name -> model for the models of config ``evaluate.subtract``, of an experiment one per seed."""
     named = config["evaluate"]["subtract"]["models"]
-    models = [(name, None) for name in config["backbones"]["models"] if name in named]
-    models += [
-        (f"{row['experiment']}-s{seed}", seed)
-        for row in experiments
-        if row["experiment"] in named
-        for seed in row["seeds"]
-    ]
-    return {subtracted(model, seed=seed)["model"]: model for model, seed in models}
+    seeds = {name: None for name in config["backbones"]["models"] if name in named}
+    seeds |= {name: row["seed"] for name, row in finetuned_models(experiments).items() if row["experiment"] in named}
+    return {subtracted(model, seed=seed)["model"]: model for model, seed in seeds.items()}

@@ -31,6 +31,7 @@ from pipeline_lib.clip.variants import cosines
 from pipeline_lib.evaluate.declaration import Choice, Kind
 from pipeline_lib.evaluate.kinds import KINDS, read_annotations
 from pipeline_lib.evaluate.result import (
+    benchmark_options,
     choice_items,
     evaluation_parser,
     load_model,
@@ -41,7 +42,6 @@ from pipeline_lib.evaluate.result import (
 )
 from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.features.store import load_features, tower_id
-from pipeline_lib.formats.annotations import parse_count
 from pipeline_lib.jobs.cli import run
 
 ROWS_PER_BLOCK = 256  # of the similarity matrix, which is never held whole: 25,000 captions and 5,000 images
@@ -162,11 +162,8 @@ def average_precision(scores: np.ndarray, right: Sequence[int]) -> float:
 def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
-    parser.add_argument("--kind", choices=KINDS, required=True)
-    parser.add_argument("--benchmark", required=True, help="the benchmark's name, under which its metrics stand")
-    parser.add_argument("--annotations", type=Path, required=True, help="file or folder, as published")
+    benchmark_options(parser, KINDS)
     parser.add_argument("--features", type=Path, nargs="+", required=True, help="of the pool that has its images")
-    parser.add_argument("--count", type=parse_count, required=True, help="published items; none: unchecked")
     precision_option(parser)
     args = parser.parse_args()
     kind = KINDS[args.kind]

@@ -27,11 +27,7 @@ from pipeline_lib.evaluate.result import measure, output_options, write_result
 from pipeline_lib.formats.negation import NEGATION_WORDS
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
-
-
-def described(model: str) -> dict:
-    """Return the `MODEL_FIELDS` of a model that sees no image."""
-    return {"model": model, "family": TEXT_ONLY, "backbone": "none", "loss": None, "negatives": None, "seed": None}
+from pipeline_lib.jobs.run_record import baseline
 
 
 def rule_scores(captions: Iterable[str]) -> np.ndarray:
@@ -57,7 +53,7 @@ def main() -> None:
         found = [scores(model, side) for side in (captions, negated)]
     items = ccneg_items(triplets, *found)
     metrics = measure(CCNEG, items)
-    write_result(args, described(args.model), "ccneg", items, metrics)
+    write_result(args, baseline(args.model, TEXT_ONLY, "none"), "ccneg", items, metrics)
     ties = int((items["score_true"] == items["score_negated"]).sum())
     at_chance = metrics[0]["value"] - 50 * ties / len(items)
     print(f"{ties:,} of {len(items):,} samples tie; with half of them wrong, accuracy {at_chance:.2f}")

@@ -12,17 +12,15 @@ of an image by what the captions of other images say, in five parts of the image
 """
 
 import argparse
-from pathlib import Path
 
 import pandas as pd
 
 from pipeline_lib.blind.words import held_out_scores
-from pipeline_lib.evaluate.blind import described
 from pipeline_lib.evaluate.declaration import Choice, Kind
-from pipeline_lib.evaluate.kinds import KINDS, read_annotations
-from pipeline_lib.evaluate.result import choice_items, measure, output_options, write_result
-from pipeline_lib.formats.annotations import parse_count
+from pipeline_lib.evaluate.kinds import KINDS, TEXT_ONLY, read_annotations
+from pipeline_lib.evaluate.result import benchmark_options, choice_items, measure, output_options, write_result
 from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.run_record import baseline
 
 
 def score_words(kind: Kind, rows: list[Choice]) -> pd.DataFrame:
@@ -35,17 +33,13 @@ def score_words(kind: Kind, rows: list[Choice]) -> pd.DataFrame:
 def main() -> None:
     """Evaluate the bag of words on the benchmark that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    choosing = [name for name, kind in KINDS.items() if kind.chooses_captions]
-    parser.add_argument("--kind", choices=choosing, required=True)
-    parser.add_argument("--benchmark", required=True, help="the benchmark's name, under which its metrics stand")
-    parser.add_argument("--annotations", type=Path, required=True, help="file or folder, as published")
-    parser.add_argument("--count", type=parse_count, required=True, help="published items; none: unchecked")
+    benchmark_options(parser, [name for name, kind in KINDS.items() if kind.chooses_captions])
     output_options(parser)
     args = parser.parse_args()
     kind = KINDS[args.kind]
     items = score_words(kind, read_annotations(args.kind, args.annotations, args.count))
     metrics = measure(kind.without_image, items, args.benchmark)
-    write_result(args, described("blind-words"), args.benchmark, items, metrics)
+    write_result(args, baseline("blind-words", TEXT_ONLY, "none"), args.benchmark, items, metrics)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ weights), the benchmark's name and a list of numbers, ``{"dataset", "prompt", "m
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline_lib.evaluate.declaration import Choice, Kind, Metric
+from pipeline_lib.formats.annotations import parse_count
 from pipeline_lib.jobs.files import read_json, write_json, write_parquet
 from pipeline_lib.jobs.run_record import MODEL_FIELDS, subtracted
 
@@ -118,6 +119,14 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--subtract", type=float, metavar="WEIGHT", help=help_)
     output_options(parser)
     return parser
+
+
+def benchmark_options(parser: argparse.ArgumentParser, kinds: Iterable[str]) -> None:
+    """Add what names a benchmark of config ``evaluate.benchmarks``, of one of these kinds."""
+    parser.add_argument("--kind", choices=list(kinds), required=True)
+    parser.add_argument("--benchmark", required=True, help="the benchmark's name, under which its metrics stand")
+    parser.add_argument("--annotations", type=Path, required=True, help="file or folder, as published")
+    parser.add_argument("--count", type=parse_count, required=True, help="published items; none: unchecked")
 
 
 def output_options(parser: argparse.ArgumentParser) -> None:

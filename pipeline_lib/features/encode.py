@@ -28,7 +28,7 @@ from torch import Tensor
 from pipeline_lib.clip.load import CLIP, load_clip, preprocess
 from pipeline_lib.clip.training import PRECISIONS, autocast, pick_device, use_threads
 from pipeline_lib.clip.variants import VARIANTS, unit_rows, vary
-from pipeline_lib.features.store import Features, bad_row, save_features, tower_id
+from pipeline_lib.features.store import IN_HALF, Features, bad_row, save_features, tower_id
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.formats.pixels import eight_bits
 from pipeline_lib.jobs.cli import run
@@ -79,6 +79,7 @@ def encode_pool(
     """
     device = next(model.parameters()).device
     context = autocast(precision, device)
+    made_in = IN_HALF if model.dtype == torch.float16 else precision
     n_px = model.visual.input_resolution
     keys, labels, digest = [], [], hashlib.sha256()
     features = [torch.empty(0, model.text_projection.shape[1])]
@@ -89,7 +90,7 @@ def encode_pool(
                 rows = model.encode_image(pixels.to(device, non_blocking=True))
             rows = unit_rows(model, rows).float().cpu()  # (b, d)
             del pixels  # a third batch would be in memory otherwise
-            if (row := bad_row(rows)) is not None:
+            if (row := bad_row(rows, made_in)) is not None:
                 sample, _ = batch[row]
                 raise ValueError(
                     f"{sample.source}: in {precision} the feature of sample {sample.key} is not finite, or zero; "
@@ -107,7 +108,7 @@ def encode_pool(
         labels=torch.tensor(labels) if labels else None,
         tower=tower_id(model),
         preprocess=f"openai-clip {version('openai-clip')} preprocess, {n_px} px",
-        precision="fp16 as clip.load" if model.dtype == torch.float16 else precision,
+        precision=made_in,
         images=digest.hexdigest(),
     )
 

@@ -32,7 +32,8 @@ from pipeline_lib.clip.load import CLIP, activation_of
 from pipeline_lib.jobs.files import atomic
 from pipeline_lib.jobs.rule_of_file import remedy
 
-LENGTH_TOLERANCE = 1e-3  # of a row's length; normalising leaves about 1e-7 in fp32 and up to 5e-4 in fp16
+IN_HALF = "fp16 as clip.load"  # precision of features that are normalised in fp16
+LENGTH_TOLERANCE, TOLERANCE_IN_HALF = 1e-4, 1e-3  # of a row's length; normalising leaves about 1e-7, in fp16 5e-4
 
 
 @dataclass
@@ -74,9 +75,10 @@ def tower_id(model: CLIP) -> str:
     return digest.hexdigest()
 
 
-def bad_row(features: Tensor) -> int | None:
-    """Return the first row of `features` (n, d) that is not finite or not of length 1, or None."""
-    good = (features.norm(dim=1) - 1).abs() <= LENGTH_TOLERANCE  # false for NaN too
+def bad_row(features: Tensor, precision: str) -> int | None:
+    """Return the first row of `features` (n, d), made in `precision`, that is not finite or of length 1, or None."""
+    tolerance = TOLERANCE_IN_HALF if precision == IN_HALF else LENGTH_TOLERANCE
+    good = (features.norm(dim=1) - 1).abs() <= tolerance  # false for NaN too
     return None if good.all() else int(good.logical_not().nonzero()[0])
 
 
@@ -148,7 +150,7 @@ def _load_shard(path: str | Path, tower: str | None) -> Features:
             raise ValueError(f"expected a row for each of its {n} keys, found {len(found.features)}")
         if _checksum(about["keys"], tensors) != about["checksum"] or found.content != about["content"]:
             raise ValueError("its content is not what was written, by its checksum")
-        if (row := bad_row(found.features)) is not None:
+        if (row := bad_row(found.features, found.precision)) is not None:
             norm = found.features[row].norm()
             raise ValueError(f"expected rows of length 1, found {norm:.6f} for key {found.keys[row]}")
     except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:

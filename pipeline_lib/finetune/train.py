@@ -37,7 +37,7 @@ from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.features.store import tower_id
 from pipeline_lib.finetune.facts import load_facts
 from pipeline_lib.finetune.samples import load_samples
-from pipeline_lib.finetune.terms import LOSSES, needs, needs_distractors, needs_facts
+from pipeline_lib.finetune.terms import is_control, needs, needs_distractors, needs_facts
 from pipeline_lib.finetune.trainer import Processes, Recipe, Trainer, run_id
 from pipeline_lib.jobs.cli import leave, run, sigterm_noted
 from pipeline_lib.jobs.code_version import code_version
@@ -86,7 +86,7 @@ def gate(trainer: Trainer) -> float:
     """
     accuracy = round(blind_accuracy(*trainer.facts.pairs(len(trainer.plan), trainer.recipe.batch_size)), 2)
     print(f"words alone tell {accuracy} % of the true statements from the false ones (chance 50)", flush=True)
-    if accuracy > MOST_BLIND and not LOSSES[trainer.recipe.loss].control:
+    if accuracy > MOST_BLIND and not is_control(trainer.recipe.loss):
         raise ValueError(
             f"the truth tables: expected true statements that look like the false ones, found that words alone tell "
             f"{accuracy} % of them apart (at most {MOST_BLIND} %; chance 50): a model would learn these words instead "
@@ -139,8 +139,7 @@ def main() -> None:
     model = load_clip(args.weights)
     files = (args.triplets, args.features, args.distractors, args.pool_features)
     samples = load_samples(needs(args.loss), tower_id(model), *files)
-    control = LOSSES[args.loss].control
-    facts = load_facts(args.triplets, args.seed, control, args.labels) if needs_facts(args.loss) else None
+    facts = load_facts(args.triplets, args.seed, is_control(args.loss), args.labels) if needs_facts(args.loss) else None
     state = args.checkpoint.with_name("resume.pt")
     with Processes() as processes:
         identity = run_id(model, samples, recipe, facts and facts.identity, code_version("pipeline_lib.finetune.train"))

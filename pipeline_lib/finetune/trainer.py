@@ -157,7 +157,8 @@ class Trainer:
     def loss(self, rows: Tensor) -> Tensor:
         """Return the loss of a batch, of the samples `rows` (b,) of all processes together."""
         texts = {name: tokens[rows] for name, tokens in self.texts.items()}
-        constant = {name: features[rows.to(self.device)] for name, features in self.constant.items()}
+        own_rows = rows.to(self.device)
+        constant = {name: features[own_rows] for name, features in self.constant.items()}
         if self.facts:
             witnesses, texts["statement"], truth = self.facts.tensors(self.step_number, len(rows))
             constant |= {"witness": self.constant["image"][witnesses.to(self.device)], "truth": truth.to(self.device)}

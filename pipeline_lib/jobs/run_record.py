@@ -17,6 +17,7 @@ from pipeline_lib.jobs.code_version import checked_out
 if TYPE_CHECKING:
     from torch import Tensor
 
+SUBTRACTED = ", subtraction"  # ends the family of a model whose captions are scored by subtraction
 MODEL_FIELDS = ("model", "family", "backbone", "loss", "negatives", "seed")  # how the tables list a model
 PACKAGES = ("numpy", "openai-clip", "pillow", "pyarrow", "safetensors")  # that a number may depend on besides torch
 
@@ -33,7 +34,7 @@ def subtracted(model: str, family: str = "CLIP", backbone: str | None = None, se
     about it. The seed stays, so that tables can average over it: ``NAME-s0`` becomes ``NAME-subtract-s0``.
     """
     name = f"{model}-subtract" if seed is None else f"{model.removesuffix(f'-s{seed}')}-subtract-s{seed}"
-    return {**baseline(name, f"{family}, subtraction", backbone or model), "seed": seed}
+    return {**baseline(name, f"{family}{SUBTRACTED}", backbone or model), "seed": seed}
 
 
 class RunRecord:

@@ -65,7 +65,7 @@ def main() -> None:
     if config["miniature"] is None:
         _print_costs(screen, Estimate(config, needs, *_counts(config, items)).by_stage(), items, cores)
     else:
-        screen.print("Room and time: the miniature takes about 1 GB and 6 to 10 minutes on two cores (README.md).\n")
+        screen.print("Room and time: the miniature takes about 1 GB and 9 to 12 minutes on two cores (README.md).\n")
     _print_gpus(screen, config)
     _print_targets(screen, targets(config, needs, lacking), items, command(*args.configfiles))
     if lacking:

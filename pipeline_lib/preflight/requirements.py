@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import reduce
 
-from pipeline_lib.config.checks import evaluated_models, subtracted_models
+from pipeline_lib.config.checks import evaluated_models, finetuned_models, subtracted_models
 from pipeline_lib.evaluate.kinds import BLIND, blind_benchmarks
 from pipeline_lib.finetune.terms import needs_distractors
 
@@ -28,7 +28,7 @@ class Requirements:
         self.benchmark_entries = config["evaluate"]["benchmarks"]
         self._evaluated = evaluated_models(config, experiments)
         self._subtracted = subtracted_models(config, experiments)
-        self.finetuned = {f"{row['experiment']}-s{seed}": row for row in experiments for seed in row["seeds"]}
+        self.finetuned = finetuned_models(experiments)
 
     def shards(self) -> set[str]:
         """What CC-Neg is made from: the authors' files, or captions and links."""

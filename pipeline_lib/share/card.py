@@ -6,14 +6,16 @@ import jinja2
 import pandas as pd
 from tabulate import tabulate
 
+from pipeline_lib.evaluate.kinds import TEXT_ONLY
+from pipeline_lib.paper.tables.overview import MAIN_CELLS, cell_rows
 from pipeline_lib.paper.tables.schema import read_tables
 
-#: The numbers of a model on its card, if the run has them: (table, dataset, prompt, metric) -> in words.
-MAIN_NUMBERS = {
-    ("ccneg", "cc-neg", None, "accuracy"): "CC-Neg, accuracy (chance 50)",
-    ("zeroshot", "mean", "plain", "top1"): "zero-shot, mean top-1 with “this is a photo of a …”",
-    ("negated-prompt", "mean", "negated", "top1"): "the same with “this is not a photo of a …”; low is good",
-    ("sugarcrepe", "sugarcrepe/mean", None, "accuracy"): "SugarCREPE, mean of replace, add and swap (chance 50)",
+#: The main numbers in words.
+WORDS = {
+    "CC-Neg ↑": "CC-Neg, accuracy (chance 50)",
+    "zero-shot ↑": "zero-shot, mean top-1 with “this is a photo of a …”",
+    "negated prompt ↓": "the same with “this is not a photo of a …”; low is good",
+    "SugarCREPE ↑": "SugarCREPE, mean of replace, add and swap (chance 50)",
 }
 #: Tables of which a card has every row without a group: later benchmarks.
 LATER = ("truth-table", "negation")
@@ -27,12 +29,9 @@ def find_tables(run: Path) -> pd.DataFrame:
 def numbers(tables: pd.DataFrame, model: str) -> pd.DataFrame:
     """Return the rows of the tidy table that a model's card shows, with their `words`: main ones, then later ones."""
     own = tables[tables.model == model]
-    prompts = own.prompt.astype(object).where(own.prompt.notna(), None)
-    cells = pd.Series(list(zip(own.table, own.dataset, prompts, own.metric, strict=True)), own.index, dtype=object)
-    main = own[cells.isin(list(MAIN_NUMBERS))].assign(words=cells.map(MAIN_NUMBERS))
-    main = main.sort_values("words", key=lambda words: words.map(list(MAIN_NUMBERS.values()).index))
+    main = [cell_rows(own, cell).assign(words=WORDS[heading]) for heading, cell in MAIN_CELLS.items()]
     later = own[own.table.isin(LATER) & ~own.dataset.str.contains("=")]
-    return pd.concat([main, later.assign(words=later.dataset + ", " + later.metric)])
+    return pd.concat([*main, later.assign(words=later.dataset + ", " + later.metric)])
 
 
 def numbers_table(tables: pd.DataFrame, columns: dict[str, str]) -> str:
@@ -52,7 +51,7 @@ def _shown(rows: pd.DataFrame, name: str) -> str:
 
 def blind_numbers(tables: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of models that see no image, without those of groups such as a negation word."""
-    return tables[(tables.family == "text only") & ~tables.dataset.str.contains("=")]
+    return tables[(tables.family == TEXT_ONLY) & ~tables.dataset.str.contains("=")]
 
 
 def write_card(template: str, **content: object) -> str:

@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.utils import update_config
 
-from pipeline_lib.config.checks import check_config, read_experiments, subtracted_models
+from pipeline_lib.config.checks import check_config, finetuned_models, read_experiments, subtracted_models
 from pipeline_lib.config.inputs import PoolJob, beside_source, missing_data, pool_jobs
 from pipeline_lib.config.repeated import check_repeated
 from pipeline_lib.evaluate.kinds import BLIND
@@ -62,7 +62,7 @@ BACKBONES = config["backbones"]["models"]
 POOLS = config["features"]["pools"]
 OTHERS = config["evaluate"]["transformers"]
 BENCHMARKS = config["evaluate"]["benchmarks"]
-MODELS = {f"{row['experiment']}-s{seed}": {**row, "seed": seed} for row in EXPERIMENTS for seed in row["seeds"]}
+MODELS = finetuned_models(EXPERIMENTS)
 SUBTRACTED = subtracted_models(config, EXPERIMENTS)
 PARTS = [f"{part:05d}" for part in range(config["fetch"]["parts"])]
 

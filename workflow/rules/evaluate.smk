@@ -6,7 +6,6 @@
 #        with benchmark ccneg, zeroshot or a name of config evaluate.benchmarks; a model that sees no image has ccneg and
 #        the benchmarks whose items offer captions of one image
 #        <run>/evaluate/{model}/embeddings.json      how far apart a CLIP's embeddings of CC-Neg's texts lie
-#        <run>/activation.tsv                        CC-Neg and `mcq` benchmarks with the other activation; if asked for
 include: "functions/evaluate.smk"
 
 
@@ -248,69 +247,4 @@ rule evaluate_blind_benchmark:
             --count {params.published} \
             --scores {output.scores:q} \
             --metrics {output.metrics:q}
-        """
-
-
-rule evaluate_activation:
-    """Score a model with the activation that it does not declare."""
-    input:
-        weights=model_file("model.pt"),
-        record=model_file("run.json"),
-        triplets="<run>/shards/eval.parquet",
-        annotations=[BENCHMARKS[name]["annotations"] for name in MCQ],
-        features=activation_features(""),
-        other=activation_features("_other-activation"),
-    output:
-        "<run>/evaluate/{model}/activation.tsv",
-    log:
-        "<logs>/evaluate_activation/{model}.log",
-    benchmark:
-        "<benchmarks>/evaluate_activation/{model}.tsv"
-    conda:
-        "../../environment.yml"
-    threads: cores(1)
-    resources:
-        mem_mb=grows(8000),
-        runtime=grows(60),
-        gpu=1,
-    params:
-        code=code_version("pipeline_lib.evaluate.activation"),
-        features=activation_pools("features", ""),
-        other=activation_pools("other", "_other-activation"),
-        mcq=activation_benchmarks,
-    shell:
-        r"""
-        exec &> >(tee {log:q})
-        python -m pipeline_lib.evaluate.activation \
-            --weights {input.weights:q} \
-            --record {input.record:q} \
-            --triplets {input.triplets:q} \
-            {params.features} \
-            {params.other} \
-            {params.mcq} \
-            --threads 1 \
-            --output {output:q}
-        """
-
-
-rule evaluate_activations:
-    """Put the activations of all models in one table; it has to be asked for."""
-    input:
-        activation_tables,
-    output:
-        "<run>/activation.tsv",
-    log:
-        "<logs>/evaluate_activations.log",
-    benchmark:
-        "<benchmarks>/evaluate_activations.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=100,
-        runtime=5,
-    shell:
-        r"""
-        exec &> >(tee {log:q})
-        awk 'NR == 1 || FNR > 1' {input:q} >{output:q}
         """

@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from pipeline_lib.evaluate.kinds import CCNEG, TEXT_ONLY
 from pipeline_lib.finetune.terms import LOSS_LABELS
+from pipeline_lib.jobs.run_record import SUBTRACTED
 from pipeline_lib.paper.outputs import TABLES, Exhibit
 from pipeline_lib.paper.tables.latex import EMPTY, latex_table
 from pipeline_lib.paper.tables.tidy import is_ablation, stem
@@ -40,7 +41,6 @@ NEITHER_IS_GOOD = ("text effect", "image effect")  # columns of which neither a 
 MOST_WITH_INTERVALS = 3  # columns of numbers, beside which Markdown has room for intervals
 BOLD = "In bold: better than the other models of the backbone by more than its interval."
 INTERVALS = "In square brackets: the 95 % bootstrap interval over items."
-SUBTRACTED = ", subtraction"  # a family that ends so is another scoring of the same weights
 SUBTRACTION = "Subtraction: the same weights; a caption is scored as what it affirms minus what it denies."
 SOURCES = {
     "paper": "printed in the paper",

@@ -3,10 +3,18 @@
 import pandas as pd
 
 from pipeline_lib.finetune.terms import is_control
+from pipeline_lib.jobs.run_record import SUBTRACTED
 from pipeline_lib.paper.outputs import HEADLINE, LEARNED, TABLE_ITEMS, TABLES, Exhibit
-from pipeline_lib.paper.tables.layout import ROW_HEADINGS, SUBTRACTED, Layout, compared, displayed, layout, pivot
+from pipeline_lib.paper.tables.layout import ROW_HEADINGS, Layout, compared, displayed, layout, pivot
 from pipeline_lib.paper.tables.tidy import CATEGORIES_MEAN
 
+#: The main numbers of a run: heading -> table, dataset, prompt and metric of the tidy table.
+MAIN_CELLS = {
+    "CC-Neg ↑": ("ccneg", "cc-neg", None, "accuracy"),
+    "zero-shot ↑": ("zeroshot", "mean", "plain", "top1"),
+    "negated prompt ↓": ("negated-prompt", "mean", "negated", "top1"),
+    "SugarCREPE ↑": ("sugarcrepe", CATEGORIES_MEAN, None, "accuracy"),
+}
 LEARNED_METRICS = ("accuracy", "average_precision")  # of a benchmark of negation
 #: Which numbers of a truth table say what a model has learned: part, metric, heading.
 LEARNED_OF_TABLES = (
@@ -22,16 +30,22 @@ def headline(tables: pd.DataFrame) -> Layout:
 
     Controls and rows of subtraction stand in `learned`.
     """
+    rows = _methods(tables)
+    rows = rows[~rows.family.str.endswith(SUBTRACTED) & ~rows.loss.map(is_control)]
+    return _overview("headline", HEADLINE, {heading: cell_rows(rows, cell) for heading, cell in MAIN_CELLS.items()})
+
+
+def cell_rows(rows: pd.DataFrame, cell: tuple[str, str, str | None, str]) -> pd.DataFrame:
+    """Return the rows of the tidy table in a cell: table, dataset, prompt or None, and metric."""
+    table, dataset, prompt, metric = cell
+    rows = rows[(rows.table == table) & (rows.dataset == dataset) & (rows.metric == metric)]
+    return rows[rows.prompt.isna() if prompt is None else rows.prompt == prompt]
+
+
+def _methods(tables: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of CLIPs and methods, without the variants of a method."""
     rows = compared(displayed(tables))
-    rows = rows[~rows.variant & ~rows.family.str.endswith(SUBTRACTED) & ~rows.loss.map(is_control)]
-    mean_top1 = (rows.dataset == "mean") & (rows.metric == "top1")
-    parts = {
-        "CC-Neg ↑": rows[rows.table == "ccneg"],
-        "zero-shot ↑": rows[(rows.table == "zeroshot") & mean_top1 & (rows.prompt == "plain")],
-        "negated prompt ↓": rows[(rows.table == "negated-prompt") & mean_top1 & (rows.prompt == "negated")],
-        "SugarCREPE ↑": rows[(rows.table == "sugarcrepe") & (rows.dataset == CATEGORIES_MEAN)],
-    }
-    return _overview("headline", HEADLINE, parts)
+    return rows[~rows.variant]
 
 
 def learned(tables: pd.DataFrame) -> Layout:
@@ -41,19 +55,16 @@ def learned(tables: pd.DataFrame) -> Layout:
 
 def learned_cells(tables: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the rows of the tidy table behind each column of `learned`, by heading."""
-    rows = compared(displayed(tables))
-    rows = rows[~rows.variant]
-    top1 = rows[(rows.table == "zeroshot") & (rows.dataset == "mean") & (rows.metric == "top1")]
+    rows = _methods(tables)
     whole = rows[(rows.table == "negation") & rows.metric.isin(LEARNED_METRICS) & ~rows.dataset.str.contains("/")]
     asked = rows[rows.table == "truth-table"].assign(benchmark=lambda frame: frame.dataset.str.split("/").str[0])
-    parts = {"CC-Neg ↑": rows[rows.table == "ccneg"], "zero-shot ↑": top1[top1.prompt == "plain"]}
+    parts = {heading: cell_rows(rows, MAIN_CELLS[heading]) for heading in ("CC-Neg ↑", "zero-shot ↑")}
     parts |= {f"{name} ↑": whole[whole.dataset == name] for name in dict.fromkeys(whole.dataset)}
     for name in dict.fromkeys(asked.benchmark):
         for ending, metric, heading in LEARNED_OF_TABLES:
             chosen = (asked.dataset == f"{name}/{ending}") & (asked.metric == metric)
             parts[f"{name}: {heading} ↑"] = asked[chosen]
-    parts["SugarCREPE ↑"] = rows[(rows.table == "sugarcrepe") & (rows.dataset == CATEGORIES_MEAN)]
-    return parts
+    return parts | {"SugarCREPE ↑": cell_rows(rows, MAIN_CELLS["SugarCREPE ↑"])}
 
 
 def layouts(tables: pd.DataFrame) -> dict[str, Layout]:
