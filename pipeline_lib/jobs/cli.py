@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 
-# Errors of the disk, not of input or code.
+# Errors of the disk, or of a path at which a folder lies in the place of a file or the other way round.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+DISK_ERRORS += (errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 ENDED_BY_SIGTERM = 128 + signal.SIGTERM  # as a shell says it
 
 
