@@ -10,6 +10,8 @@ from pathlib import Path
 # Tests run `python`, `snakemake` and `torchrun` of this environment, and two processes at a time.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A user's profile may send jobs to a cluster.
+os.environ.pop("SNAKEMAKE_PROFILE", None)
 
 import pytest
 from PIL import Image
