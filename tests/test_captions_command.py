@@ -82,6 +82,9 @@ def test_a_file_of_which_no_caption_is_negated_is_refused_with_the_commonest_rea
     with pytest.raises(ValueError, match=r"in\.tsv: all 20 captions of this part are refused, 15 as markup; expected"):
         negate(tmp_path / "in.tsv", tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
+    (tmp_path / "in.tsv").write_bytes(b"\n".join([GOOD] * 20))
+    with pytest.raises(ValueError, match=r"refused, 20 as doubtful; lower captions\.min_quality"):
+        negate(tmp_path / "in.tsv", tmp_path / "out.parquet", "--min-quality", 1)
 
 
 PIECES = st.sampled_from(

@@ -48,6 +48,8 @@ from pipeline_lib.jobs.progress import progress
 SLICE_ROWS = 2000
 
 MANY_ROWS = 20  # of which some are negated in any file of captions: about half are in CC3M
+# Where all of them are refused for a reason that does not lie in the captions.
+REMEDIES = {"doubtful": "lower captions.min_quality", "no-answer": "choose another language model"}
 
 
 class Slice(NamedTuple):
@@ -143,13 +145,13 @@ def _summary(counts: Counter, busy_s: float, seconds: float) -> str:
 
 
 def _check_some_negated(captions: str, counts: Counter) -> None:
-    """Raise a `ValueError` if many captions are refused and none is negated: the file is of another kind."""
+    """Raise a `ValueError` if many captions are refused and none is negated: the file or an option is wrong."""
     if counts["rows"] < MANY_ROWS or counts["negated"]:
         return
     reason, count = max((c, name[1]) for name, c in counts.items() if name[0] == "reason")[::-1]
     raise ValueError(
-        f"{captions}: all {counts['rows']:,} captions of this part are refused, {count:,} as {reason}; expected "
-        "English captions (docs/captions.md has the reasons)"
+        f"{captions}: all {counts['rows']:,} captions of this part are refused, {count:,} as {reason}; "
+        f"{REMEDIES.get(reason, 'expected English captions')} (docs/captions.md has the reasons)"
     )
 
 
