@@ -56,6 +56,14 @@ def test_the_commit_is_that_of_this_repository_alone(unpacked, tmp_path, monkeyp
     assert checked_out() == Commit(None, False)  # no git
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files to another user")
+def test_the_commit_is_found_where_the_checkout_belongs_to_another_user(unpacked):
+    own = commit_all(unpacked)
+    for path in (unpacked, *unpacked.rglob("*")):
+        os.chown(path, 1234, 1234)
+    assert checked_out() == Commit(own, False)
+
+
 def test_cores_are_counted_where_the_system_does_not_say_which_this_process_may_use(monkeypatch):
     assert usable_cores() == len(os.sched_getaffinity(0))
     monkeypatch.delattr(os, "sched_getaffinity")
