@@ -9,7 +9,7 @@ from conftest import ROOT
 
 from pipeline_lib.jobs import code_version
 from pipeline_lib.jobs.code_version import Commit, checked_out
-from pipeline_lib.jobs.cores import usable_cores
+from pipeline_lib.jobs.cores import settle_environment, usable_cores
 
 
 def git(folder, *arguments):
@@ -70,6 +70,17 @@ def test_cores_are_counted_where_the_system_does_not_say_which_this_process_may_
     assert usable_cores() == os.cpu_count()
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert usable_cores() == 1
+
+
+def test_jobs_run_in_an_environment_that_is_the_same_for_each_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.setenv("PYTHONPATH", "/theirs")
+    monkeypatch.setenv("PANDAS_FUTURE_INFER_STRING", "0")
+    for _ in range(2):
+        settle_environment(tmp_path)
+    assert os.environ["PATH"] == f"{os.path.dirname(sys.executable)}:/usr/bin"
+    assert os.environ["PYTHONPATH"] == f"{tmp_path}:/theirs"
+    assert "PANDAS_FUTURE_INFER_STRING" not in os.environ
 
 
 def test_a_letter_that_the_locale_lacks_is_printed_as_its_number():
