@@ -146,7 +146,10 @@ def _no_rows(start: bytes, lines: list[bytes], problems: list[str]) -> str:
     line = next(line for line, found in zip(filter(None, lines), problems, strict=False) if found == problem)
     columns = line.count(b"\t") + 1
     found, todo = {
-        "columns": (f"{columns} columns between tabs", f"expected {' or '.join(map(str, COLUMN_COUNTS))}"),
+        "columns": (
+            f"{columns} columns between tabs",
+            f"expected {' or '.join(map(str, COLUMN_COUNTS))}: keep two by cut -f",
+        ),
         "encoding": ("text that is not UTF-8", "save it as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8 OLD > NEW)"),
         "control-character": ("control characters", "get the file again"),
         "url": ("no URL in either of the first two columns", "a URL begins with http:// or https://, without quotes"),
