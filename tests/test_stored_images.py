@@ -6,13 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from fetching import turned
+from fetching import fetch_settings, turned
 from PIL import Image
 
-from pipeline_lib.clip.load import preprocess
+from pipeline_lib.clip.load import clip, preprocess
 from pipeline_lib.features.encode import encode_pool, prepare_ahead
 from pipeline_lib.fetch.images import prepare
-from pipeline_lib.formats.images import read_images, read_tars
+from pipeline_lib.formats import MAX_PIXELS
+from pipeline_lib.formats.images import Sample, read_images, read_tars
 from pipeline_lib.formats.pixels import FORMATS, as_read, as_shown, encoded, open_image
 from pipeline_lib.formats.tars import sealed, write_samples
 from pipeline_lib.paper.report.examples import thumbnail
@@ -45,6 +46,7 @@ BODIES = {
     "grey and alpha": encoded(halves("LA", (0, 0), (90, 255)), "PNG"),
     "palette": encoded(COLOUR.quantize(8), "PNG"),
     "transparent palette": encoded(COLOUR.quantize(8), "PNG", transparency=0),
+    "transparent colour": encoded(COLOUR, "PNG", transparency=(0, 0, 255)),
     "transparent GIF": encoded(COLOUR.quantize(8), "GIF", transparency=0),
     "animated GIF": encoded(COLOUR, "GIF", **MORE),
     "animated WebP": encoded(COLOUR, "WEBP", **MORE),
@@ -93,8 +95,27 @@ def test_bytes_are_kept_where_readers_see_what_is_shown():
     changed = {name for name, body in BODIES.items() if prepare(body, None, 100_000).content != body}
     assert changed == {
         "turned JPEG", "turned WebP", "mirrored PNG", "transparent PNG", "half transparent WebP", "grey and alpha",
-        "transparent palette", "transparent GIF", "16 bits PNG", "16 bits TIFF",
+        "transparent palette", "transparent colour", "transparent GIF", "16 bits PNG", "16 bits TIFF",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(1, 60_000), (1_000_000, 1)])
+def test_a_line_that_is_stored_is_encoded(size):
+    body = encoded(Image.new("1", size, 1), "PNG")  # resized as a whole it would have gigapixels
+    sample = Sample("a.tar", "a", lambda: prepare(body, None, MAX_PIXELS).content, {})
+    assert sample.decode(sample.read(), preprocess(32)).shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize("size", [(4, 400), (400, 4)])
+def test_of_a_line_the_middle_is_seen_as_in_clip_s_own_preprocess(size):
+    line = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8))
+    assert torch.allclose(preprocess(32)(line), clip.clip._transform(32)(line), atol=0.03)
+
+
+def test_images_that_no_reader_would_take_are_not_fetched():
+    assert fetch_settings(max_pixels=MAX_PIXELS).max_pixels == MAX_PIXELS
+    with pytest.raises(ValueError, match="max_pixels"):
+        fetch_settings(max_pixels=MAX_PIXELS + 1)
 
 
 def test_images_of_datasets_are_read_as_pillow_converts_them():

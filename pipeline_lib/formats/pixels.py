@@ -61,13 +61,11 @@ def as_shown(image: Image.Image) -> Image.Image:
     """Return an image in RGB as a browser shows it (see the module); `image` itself is turned, too."""
     with contextlib.suppress(Exception):
         ImageOps.exif_transpose(image, in_place=True)
-    if image.mode == "RGB":
-        return image
     if image.has_transparency_data and not image.mode.startswith("I"):
         background = Image.new("RGBA", image.size, "white")
         background.alpha_composite(image.convert("RGBA"))
         return background.convert("RGB")
-    return as_read(image)
+    return image if image.mode == "RGB" else as_read(image)
 
 
 def orientation(image: Image.Image) -> int:
