@@ -1,6 +1,8 @@
 """Whatever fetch stores can be read, and shows the same image whether its bytes are kept or it is resized."""
 
+import contextlib
 import io
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 
 from pipeline_lib.clip.load import clip, preprocess
 from pipeline_lib.features.encode import encode_pool, prepare_ahead
+from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch.images import prepare
 from pipeline_lib.formats import MAX_PIXELS
 from pipeline_lib.formats.images import Sample, read_images, read_tars
@@ -97,6 +100,32 @@ def test_bytes_are_kept_where_readers_see_what_is_shown():
         "turned JPEG", "turned WebP", "mirrored PNG", "transparent PNG", "half transparent WebP", "grey and alpha",
         "transparent palette", "transparent colour", "transparent GIF", "16 bits PNG", "16 bits TIFF",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_what_is_damaged_is_refused_by_fetch_or_read_by_all(name):
+    """A byte changed, or the end missing: what is stored must not stop a job of encoding."""
+    draw = random.Random(0)
+    for _ in range(60):
+        body = bytearray(BODIES[name])
+        body[draw.randrange(len(body))] = draw.randrange(256)
+        body = bytes(body[: draw.choice([None, draw.randrange(len(body))])])
+        with contextlib.suppress(Failed):
+            kept = prepare(body, None, 100_000).content
+            Sample("a.tar", "a", bytes, {}).decode(kept)
+
+
+def test_half_an_image_is_no_image(tmp_path):
+    drawn = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8))
+    for form in FORMATS:
+        half = encoded(drawn, form)
+        half = half[: len(half) // 2]
+        (tmp_path / "image").write_bytes(half)
+        for size in (None, 16):
+            with pytest.raises(Failed):
+                prepare(half, size, 100_000)
+        with pytest.raises(ValueError, match=r"does not decode|expected an image"):
+            read_image(tmp_path / "image")
 
 
 @pytest.mark.parametrize("size", [(1, 60_000), (1_000_000, 1)])

@@ -75,10 +75,10 @@ def _dictionaries(content: object) -> Iterator[tuple[str, dict, dict[str, Stored
 
     What lies in a CLIP is not looked at, nor what lies deeper than names of `LONGEST` letters say.
     """
-    waiting, seen, merged = deque([("", content)]), set(), set()
+    waiting, seen, merged = deque([("", content)] if isinstance(content, dict | list | tuple) else ()), set(), set()
     while waiting:
         where, value = waiting.popleft()
-        if id(value) in seen or not isinstance(value, dict | list | tuple) or len(where) > LONGEST:
+        if id(value) in seen or len(where) > LONGEST:
             continue
         seen.add(id(value))
         items = dict(value if isinstance(value, dict) else enumerate(value))
@@ -90,7 +90,11 @@ def _dictionaries(content: object) -> Iterator[tuple[str, dict, dict[str, Stored
         if isinstance(value, StandIn) and isinstance(value.state, dict):
             items |= value.state
         start = f"{where}." if where else ""
-        waiting += [(f"{start}{key}", inner) for key, inner in items.items() if isinstance(key, str | int)]
+        waiting += [
+            (f"{start}{key}", inner)
+            for key, inner in items.items()
+            if (isinstance(inner, dict) or type(inner) in (list, tuple)) and isinstance(key, str | int)
+        ]
 
 
 def _tensors(value: dict, seen: set[int]) -> dict[str, Stored | Tensor]:
