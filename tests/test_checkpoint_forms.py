@@ -116,6 +116,7 @@ FORMS = {
     "under a number": lambda sd, model: {0: {"epoch": 1}, 1: sd},
     "four deep": lambda sd, model: {"state": {"nets": {"clip": {"weights": before(sd, "module.")}}}},
     "in an object": lambda sd, model: argparse.Namespace(epoch=3, model=sd),
+    "adapters beside": lambda sd, model: {"model": sd, "adapters": {"q.lora_A.weight": torch.ones(2)}},
     "a copy beside": lambda sd, model: {"ema_state_dict": before(sd, "module."), "model_state_dict": sd},
     "an average beside": lambda sd, model: {
         "state_dict": before(sd, "model.") | before(zeros(sd), "ema_model.module.")
@@ -195,6 +196,9 @@ def test_safetensors_alone_and_a_file_of_a_described_folder(tmp_path, model):
     torch.save(model.state_dict(), tmp_path / "clip.safetensors")
     same(read_weights(tmp_path / "clip.safetensors"), model.state_dict())
     export_huggingface(model, tmp_path / "hf")
+    (tmp_path / "cache" / "snapshots").mkdir(parents=True)
+    (tmp_path / "cache" / "snapshots" / "3d74acf9").symlink_to(tmp_path / "hf")
+    same(read_weights(tmp_path / "cache"), model.state_dict())
     assert read_weights(tmp_path / "hf" / "model.safetensors").activation == "quickgelu"  # says config.json beside it
 
 

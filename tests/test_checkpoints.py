@@ -121,6 +121,7 @@ def test_the_command_stores_a_model_of_another_method(tmp_path, tiny_clip, tiny_
         **{"model": "m", "family": "CoN-CLIP (released)", "backbone": "tiny"},
         **{"loss": None, "negatives": None, "seed": None},
     }
+    assert record["form"] == "zip of torch.save, weights under `model`"
     assert record["closeness_to_backbone"] == 1.0 and record["sha256"] == sha256(tmp_path / "conclip.pt")
     assert record["recipe"]["activation"] == "quickgelu"
 

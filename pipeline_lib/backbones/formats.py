@@ -111,6 +111,8 @@ def _read(path: Path) -> Weights:
 def _read_folder(folder: Path) -> Weights:
     if (folder / "adapter_config.json").is_file():
         raise ValueError(LORA)
+    if len(snapshots := [*folder.glob("snapshots/*/")]) == 1:  # Hugging Face's cache
+        folder = snapshots[0]
     found = [
         (folder / description, files)
         for description, names in DESCRIBED.items()

@@ -35,11 +35,12 @@ def weights_in(content: object) -> tuple[str, dict[str, Stored | Tensor]]:
         for name, inner in value.items():
             if isinstance(inner, StandIn) and type(name) is str and _has_text_tower([name]):
                 odd = f"; {quoted(name, 80)}{_under(where)} is {inner!r}, expected a whole tensor"
+    if clips := {where: tensors for where, tensors in found.items() if _has_text_tower(tensors)}:
+        where = the_trained(clips, "under")
+        found = {where: clips[where]}
     if any("lora_" in name for tensors in found.values() for name in tensors):
         raise ValueError(LORA)
-    clips = {where: tensors for where, tensors in found.items() if _has_text_tower(tensors)}
     if clips:
-        where = the_trained(clips, "under")
         return where, clips[where]
     said = [
         f"{len(tensors)} tensors{_under(where)}, {listed(tensors)}" for where, tensors in list(found.items())[:LISTED]

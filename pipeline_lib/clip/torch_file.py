@@ -64,7 +64,7 @@ def load_weights_only(path: str | Path) -> object:
 def memory_for(path: str | Path):
     """Return a context that lets this process take as much memory as the weights in a file or folder may need."""
     path = Path(path)
-    files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
     return spare_memory(COPIES * sum(file.stat().st_size for file in files) + SPARE_BYTES)
 
 
