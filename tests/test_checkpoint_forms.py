@@ -9,6 +9,7 @@ import pathlib
 import random
 import re
 import runpy
+import shutil
 
 import numpy as np
 import pytest
@@ -256,6 +257,15 @@ def test_shards_of_torch_distributed_become_a_file_by_the_command_that_is_named(
     monkeypatch.setattr("sys.argv", [module, *arguments])
     runpy.run_module(module, run_name="__main__")
     same(read_weights(tmp_path / "FILE"), model.state_dict())
+
+
+def test_a_file_that_was_unpacked_is_named_and_read_once_it_is_packed_again(tmp_path, model):
+    torch.save(model.state_dict(), tmp_path / "conclip.pt")
+    shutil.unpack_archive(tmp_path / "conclip.pt", tmp_path, "zip")
+    with pytest.raises(ValueError, match=r"an unpacked file of torch\.save: .* `zip -r conclip\.pt conclip` in the"):
+        read_weights(tmp_path / "conclip")
+    shutil.make_archive(tmp_path / "again", "zip", tmp_path, "conclip")
+    same(read_weights(tmp_path / "again.zip"), model.state_dict())
 
 
 def test_an_open_clip_folder_with_a_bin(tmp_path, model):

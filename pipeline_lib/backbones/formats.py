@@ -121,6 +121,11 @@ def _read_folder(folder: Path) -> Weights:
     ]
     if found:
         return _read_described(*next((one for one in found if one[0].is_file()), found[0]))
+    if (folder / "data.pkl").is_file():  # some browsers unpack what they download
+        raise ValueError(
+            f"an unpacked file of torch.save: pack it again, by `zip -r {folder.name}.pt {folder.name}` in the folder "
+            "above, and name that file"
+        )
     if any(folder.glob("*.distcp")):
         raise ValueError(
             "a checkpoint in shards of torch.distributed: make it a file by "
@@ -187,7 +192,8 @@ def _read_files(files: list[Path]) -> Weights:
                     f"expected numbers under each name, found none under {name}, {tuple(value.shape)}; if DeepSpeed's "
                     "ZeRO-3 wrote it, they are in other files: join them by its zero_to_fp32.py"
                 )
-    prefix = names[LAST_NORMS[huggingface]].removesuffix(LAST_NORMS[huggingface])
+    last = names[LAST_NORMS[huggingface]]  # in parts, if a wrapper is within
+    prefix = last.removesuffix(LAST_NORMS[huggingface]) if last.endswith(LAST_NORMS[huggingface]) else ""
     form = (
         kind,
         where and f"weights under `{where}`",
