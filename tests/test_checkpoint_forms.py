@@ -226,6 +226,8 @@ def test_a_hugging_face_folder_with_any_weights(tmp_path, model, suffix, shards)
     assert found.activation == "quickgelu"
     (tmp_path / "config.json").rename(tmp_path / "open_clip_config.json")  # of other weights, which are not there
     (tmp_path / "open_clip_config.json").write_text("{}")
+    assert read_weights(tmp_path).activation is None
+    (tmp_path / "config.json").write_text('{"lr": 1e-6}')
     assert read_weights(tmp_path).activation is None  # as accelerate writes it, or zero_to_fp32.py
     if shards > 1:
         for name in (f"{stem}-00002-of-00003.{suffix}", index.name):

@@ -161,6 +161,8 @@ def _read_described(description: Path | None, files: list[Path]) -> Weights:
     config = read_json(description)
     if description.name == OPEN_CLIP:
         return found._replace(activation=open_clip_activation(config))
+    if "model_type" not in config:  # of something else, such as a trainer's settings
+        return found
     for name in PIXELS:
         if (pixels := description.with_name(name)).is_file():
             pixels = read_json(pixels)
