@@ -82,6 +82,12 @@ def add_a_benchmark(folder):
     configure(folder, evaluate={"benchmarks": {"questions": own}})
 
 
+def test_curves_rerun_nothing(copy):
+    pytest.importorskip("tensorboard")
+    configure(copy, curves="tensorboard")
+    assert planned(copy) == set()
+
+
 def edit_comments_docstrings_and_layout(folder):
     for path in (folder / "pipeline_lib").rglob("*.py"):
         text = re.sub(r'^"""', '"""Another word. ', path.read_text())

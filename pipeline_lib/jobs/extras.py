@@ -3,7 +3,17 @@
 from importlib.util import find_spec
 
 
+def is_installed(name: str) -> bool:
+    """Return whether an extra is installed."""
+    return find_spec(name) is not None
+
+
+def command(name: str) -> str:
+    """Return what installs an extra."""
+    return f"pip install -e '.[{name}]'"
+
+
 def need_extra(name: str, wanted_by: str) -> None:
     """Raise a `ValueError` with the command that installs an extra, unless it is installed."""
-    if find_spec(name) is None:
-        raise ValueError(f"{wanted_by} needs the package {name}, which is not installed: pip install -e '.[{name}]'")
+    if not is_installed(name):
+        raise ValueError(f"{wanted_by} needs the package {name}, which is not installed: {command(name)}")
