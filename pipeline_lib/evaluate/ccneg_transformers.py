@@ -46,7 +46,7 @@ FILES = (("config.json",), ("preprocessor_config.json",), ("tokenizer.json", "vo
 IMAGES_PER_BATCH = 32  # bounds memory
 
 
-def from_pretrained(model_class: type, place: str | Path, **options: object) -> torch.nn.Module:
+def load_whole(model_class: type, place: str | Path, **options: object) -> torch.nn.Module:
     """Return a model of transformers in fp32 and in evaluation mode, with all its weights, and run no code of others.
 
     `place` is a folder or a name on the hub. Raises whatever transformers raises, and a `ValueError` for lost weights.
@@ -55,8 +55,9 @@ def from_pretrained(model_class: type, place: str | Path, **options: object) -> 
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # of weights: those of other heads are left out, lost ones raise below
-    safe = {"dtype": torch.float32, "weights_only": True, "trust_remote_code": False}
-    model, found = model_class.from_pretrained(place, **safe, output_loading_info=True, **options)
+    model, found = model_class.from_pretrained(
+        place, dtype=torch.float32, weights_only=True, trust_remote_code=False, output_loading_info=True, **options
+    )
     # transformers draws weights that it does not find at random.
     if lost := sorted(found["missing_keys"]) + [str(name) for name in found["mismatched_keys"]]:
         raise ValueError(
@@ -84,7 +85,7 @@ class ImageTextModel:
         model_class, processor_class = self._classes()
         local = {"local_files_only": True}
         try:
-            model = from_pretrained(model_class, folder, **local)
+            model = load_whole(model_class, folder, **local)
             self._processor = processor_class.from_pretrained(folder, **local)
             self._tokenizer = BertTokenizer.from_pretrained(folder, **local)
         except Exception as error:  # transformers raises many types for damaged and foreign files

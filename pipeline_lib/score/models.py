@@ -25,7 +25,7 @@ from torch import Tensor
 from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.clip.load import CLIP, build_clip, load_clip, load_openai_clip, load_torchvision, preprocess
 from pipeline_lib.clip.text_tower import encode_captions
-from pipeline_lib.evaluate.ccneg_transformers import from_pretrained
+from pipeline_lib.evaluate.ccneg_transformers import load_whole
 from pipeline_lib.evaluate.result import read_model
 from pipeline_lib.jobs.extras import need_extra
 from pipeline_lib.jobs.progress import progress
@@ -53,7 +53,7 @@ def find_models(names: list[str], results: Path, run: str | None, activation: st
         kind, colon, place = name.partition(":")
         if colon and kind in LIBRARIES:
             found[name] = partial(LIBRARIES[kind], place)
-        elif "/" in name or Path(name).exists():
+        elif "/" in name or "." in name:  # which no model of a run has
             found[name] = partial(_of_file, Path(name), activation)
         else:
             found |= {key: made for key, made in _of_run(name, find_run(results, run)).items() if key not in found}
@@ -95,7 +95,7 @@ def _of_run(name: str, run_folder: Path) -> dict[str, Callable]:
 
 
 def _of_clip(model: CLIP, device: torch.device) -> Model:
-    model.to(device)
+    model.to(device).visual.to(memory_format=torch.channels_last)  # a ResNet's convolutions are faster so
     transform, scale = preprocess(model.visual.input_resolution), model.logit_scale.exp().item()
     return Model(transform, model.encode_image, partial(encode_captions, model), scale)
 
@@ -121,7 +121,7 @@ def _of_open_clip(place: str, device: torch.device) -> Model:
 
     name, weights = (place, None) if ":" in place else place.partition("/")[::2]
     try:
-        model, transform = open_clip.create_model_from_pretrained(name, weights, device=device)
+        model, transform = open_clip.create_model_from_pretrained(name, weights, device=device, weights_only=True)
         tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # it raises many types for names and files that it does not know
         raise ValueError(f"--model open_clip:{place}: open_clip cannot load it ({error!s:.500})") from error
@@ -142,15 +142,13 @@ def _of_transformers(place: str, device: torch.device) -> Model:
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
     try:
-        model = from_pretrained(AutoModel, place).to(device)
+        model = load_whole(AutoModel, place).to(device)
         if not all(hasattr(model, name) for name in ("get_image_features", "get_text_features", "logit_scale")):
             raise ValueError(
                 f"expected features of images and texts, as CLIP and SigLIP have, of {type(model).__name__}"
             )
-        transform, tokenizer = (
-            AutoImageProcessor.from_pretrained(place, backend="pil"),
-            AutoTokenizer.from_pretrained(place),
-        )
+        transform = AutoImageProcessor.from_pretrained(place, backend="pil", trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except Exception as error:  # transformers raises many types for names and files that it does not know
         raise ValueError(f"--model transformers:{place}: transformers cannot load it ({error!s:.500})") from error
     length = model.config.text_config.max_position_embeddings
