@@ -162,7 +162,8 @@ def _of_transformers(place: str, device: torch.device) -> Model:
         return _in_batches(lambda batch: _pooled(model.get_text_features, batch), batches)
 
     def _pooled(features: Callable, batch: dict[str, Tensor]) -> Tensor:
-        return features(**{name: value.to(device) for name, value in batch.items()}).pooler_output
+        pooled = features(**{name: value.to(device) for name, value in batch.items()}).pooler_output
+        return pooled[:, 0] if pooled.ndim == 3 else pooled  # FLAVA projects all states, the first is that of CLS
 
     return Model(
         lambda image: transform(image, return_tensors="pt")["pixel_values"][0],
