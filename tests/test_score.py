@@ -16,10 +16,10 @@ from torch.nn.functional import cosine_similarity, normalize
 
 from pipeline_lib.backbones.export import export_huggingface, export_open_clip
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip.load import clip, load_clip, preprocess, save_checkpoint
+from pipeline_lib.clip.load import clip, load_clip, load_torchvision, preprocess, save_checkpoint
 from pipeline_lib.formats.pixels import as_shown, encoded
 from pipeline_lib.jobs import extras
-from pipeline_lib.jobs.files import write_json
+from pipeline_lib.jobs.files import read_json, write_json
 from pipeline_lib.jobs.run_record import baseline
 from pipeline_lib.score.__main__ import main
 
@@ -79,6 +79,25 @@ def folder(tmp_path_factory):
     return folder
 
 
+def make_siglip(folder):
+    """Save a tiny SigLIP, with CLIP's tokenizer; it has 64 tokens, no mask of padding, and a bias beside its scale."""
+    load_torchvision()
+    from transformers import SiglipConfig, SiglipModel
+
+    export_huggingface(build(TINY), folder)
+    described = read_json(folder / "tokenizer_config.json")
+    write_json(folder / "tokenizer_config.json", described | {"model_input_names": ["input_ids"]})
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {**size, "vocab_size": 49408, "max_position_embeddings": 64, "projection_size": 32}
+    torch.manual_seed(0)
+    model = SiglipModel(
+        SiglipConfig(text_config=text, vision_config={**size, "image_size": 32, "patch_size": 16})
+    ).eval()
+    model.logit_scale.data.fill_(3.0)
+    model.save_pretrained(folder)
+    return model
+
+
 @pytest.fixture(autouse=True)
 def in_folder(folder, monkeypatch):
     monkeypatch.chdir(folder)
@@ -112,7 +131,7 @@ def test_every_kind_of_model_scores_as_clip_does_one_by_one():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "photos: files that are no images are left out, 1 of them, such as 'notes.txt'" in done.stderr
-    assert "see: 3 images" in done.stderr and "all.csv: 84 rows" in done.stderr
+    assert "encode: 3 images" in done.stderr and "all.csv: 84 rows" in done.stderr
     table = done.stdout.splitlines()
     assert max(map(len, table)) <= 80 and table[-2] == "... and 24 further rows, all of which --output FILE.csv writes"
     scores = pd.read_csv("all.csv")
@@ -130,6 +149,25 @@ def test_every_kind_of_model_scores_as_clip_does_one_by_one():
         best = part.iloc[int(part["score"][:4].argmax())]
         if name in done.stdout:
             assert f"{100 * best.score:.2f} *" in done.stdout, name
+
+
+def test_siglip_scores_as_its_own_forward_pass_one_by_one(tmp_path):
+    model = make_siglip(tmp_path)
+    from transformers import AutoTokenizer, SiglipImageProcessorPil
+
+    tokenizer, transform = AutoTokenizer.from_pretrained(tmp_path), SiglipImageProcessorPil.from_pretrained(tmp_path)
+    command = ("--captions", "captions.txt", "--image", "photos/more/c.png", "--output", "siglip.csv")
+    assert call(main, "--model", f"transformers:{tmp_path}", *command) is None
+    with torch.no_grad(), Image.open("photos/more/c.png") as image:
+        pixels = transform(image, return_tensors="pt")["pixel_values"]
+        texts = [tokenizer(text, padding="max_length", max_length=64, return_tensors="pt") for text in CAPTIONS]
+        logits = torch.cat([model(text["input_ids"], pixels).logits_per_image[0] for text in texts])
+    scores = pd.read_csv("siglip.csv")
+    np.testing.assert_allclose(scores["share"], logits.softmax(dim=0), atol=1e-5)
+    cosines = (logits - model.logit_bias) / model.logit_scale.exp()
+    np.testing.assert_allclose(scores["score"], cosines.detach(), atol=1e-5)
+    assert scores["score"].std() > 1e-3  # they tell captions apart
+    assert "64 tokens" in call(main, "dog " * 63, "--image", "dog.jpg", "--model", f"transformers:{tmp_path}")
 
 
 def test_by_subtraction_a_caption_is_what_it_affirms_minus_what_it_denies(capsys):

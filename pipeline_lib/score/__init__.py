@@ -71,7 +71,7 @@ def _split(rows: np.ndarray) -> list[np.ndarray]:
 
 def _see(model: Model, device: torch.device, samples: list[Sample]) -> Tensor:
     """Return the features (n, d) of n images, upright and RGB, transparency on white, as the pipeline stores images."""
-    features, failed, waiting = [], [], iter(progress(samples, "see", "images"))
+    features, failed, waiting = [], [], iter(progress(samples, "encode", "images"))
 
     def prepare(sample: Sample) -> Tensor | ValueError:
         try:

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from pipeline_lib.formats.images import Sample
+from pipeline_lib.formats.pixels import is_image
 from pipeline_lib.jobs.files import parquet_errors, read_arrow, repeated
 from pipeline_lib.jobs.text import read_text
 from pipeline_lib.readers.containers import list_files, list_images
@@ -52,11 +53,10 @@ def _find_images(places: list[Path]) -> dict[str, Sample]:
     samples = {}
     for place in places:
         if place.is_dir() or place.suffix.lower() in (".zip", ".tar"):
-            files = list_images(place)
-            if others := {file.name for file in list_files(place)} - {file.name for file in files}:
-                _say(
-                    f"{place}: files that are no images are left out, {len(others):,} of them, such as {min(others)!r}"
-                )
+            listed = list_files(place)
+            files = [file for file in listed if is_image(file.name)] or list_images(place)  # which says what there is
+            if others := [file.name for file in listed if not is_image(file.name)]:
+                _say(f"{place}: files that are no images are left out, {len(others):,} of them, such as {others[0]!r}")
             found = {f"{place}/{file.name}": Sample(file.source, file.name, file.load, {}) for file in files}
         elif place.is_file():
             found = {str(place): _sample(place, str(place))}

@@ -183,4 +183,4 @@ def _check_lengths(texts: list[str], fits: list[bool], length: int) -> None:
 
 
 def _in_batches(encode: Callable, batches: list) -> Tensor:
-    return torch.cat([encode(batch).float().cpu() for batch in progress(batches, "read", "batches of texts")])
+    return torch.cat([encode(batch).float().cpu() for batch in progress(batches, "encode", "batches of texts")])
