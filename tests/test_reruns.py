@@ -93,6 +93,12 @@ def add_a_benchmark(folder):
     configure(folder, evaluate={"benchmarks": {"questions": own}})
 
 
+def test_curves_train_nothing_again(copy):
+    pytest.importorskip("tensorboard")
+    configure(copy, curves="tensorboard")
+    assert planned(copy) == {"paper_report", "show_report", "all"}  # the report lists the configuration
+
+
 def edit_comments_docstrings_and_layout(folder):
     for path in (folder / "pipeline_lib").rglob("*.py"):
         text = re.sub(r'^"""', '"""Another word. ', path.read_text())
