@@ -1,7 +1,6 @@
 """Whatever fetch stores can be read, and shows the same image whether its bytes are kept or it is resized."""
 
 import io
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from fetching import turned
 from PIL import Image
 
 from pipeline_lib.clip.load import preprocess
-from pipeline_lib.features.encode import encode_pool, prepare_ahead
+from pipeline_lib.features.encode import encode_pool, normalised, prepare_ahead
 from pipeline_lib.fetch.images import prepare
 from pipeline_lib.formats.images import read_images, read_tars
 from pipeline_lib.formats.pixels import FORMATS, as_read, as_shown, encoded, open_image
@@ -126,9 +125,9 @@ def test_every_mode_becomes_the_pixels_of_clip_s_own_preprocess(tmp_path):
         (tmp_path / f"{name}.{name.rpartition('-')[2].lower()}").write_bytes(body)
     samples, transform, other_if_rgb_first = read_pool(find_reader("folder"), [str(tmp_path)]), preprocess(32), set()
     assert {sample.key for sample in samples} == set(bodies)
-    with ThreadPoolExecutor(2) as workers:
-        batches = list(prepare_ahead(samples, 32, 4, workers, pin=False))
-    for (sample, body), pixels in ((one, row) for batch, rows in batches for one, row in zip(batch, rows, strict=True)):
+    batches = list(prepare_ahead(samples, 32, 4, 2, pin=False))
+    bodies, rows = [body for batch, _ in batches for body in batch], torch.cat([rows for _, rows in batches])
+    for sample, body, pixels in zip(samples, bodies, normalised(rows), strict=True):
         with Image.open(io.BytesIO(body)) as image:
             assert torch.equal(pixels, transform(image)), sample.key
             if not torch.allclose(pixels, transform(image.convert("RGB")), atol=0.05):
