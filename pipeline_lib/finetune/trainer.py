@@ -75,6 +75,8 @@ class TextEncoder(nn.Module):
 class Processes:
     """The processes of a run, one unless ``torchrun`` started more, one per GPU: they compute the loss of the batch.
 
+    Where there are fewer GPUs than processes they share them, by gloo, since NCCL refuses.
+
     Each encodes the texts of its share of the batch and gathers the text features of all: the contrastive loss compares
     each image with every caption of the batch, so the mean of the shares' losses would be another loss. Gathering
     passes gradients back, and `DistributedDataParallel` averages them over the processes. Each of p processes computes
@@ -89,11 +91,12 @@ class Processes:
 
     def __enter__(self) -> "Processes":
         if self.count > 1:
-            if torch.cuda.is_available():
-                torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+            gpus = torch.cuda.device_count()
+            if gpus:
+                torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % gpus)
             # All are on this machine: neither its name nor a network that the user's setting names is needed.
             os.environ["GLOO_SOCKET_IFNAME"] = next(name for _, name in if_nameindex() if name.startswith("lo"))
-            init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            init_process_group("nccl" if gpus >= self.count else "gloo")
         return self
 
     def __exit__(self, *exception: object) -> None:
