@@ -106,7 +106,7 @@ $(TOOLS): Makefile
 lock: $(TOOLS)
 	.venv-tools/bin/uv pip compile -q --universal --all-extras --no-annotate --custom-compile-command "make lock" $(FLAGS) \
 		--output-file requirements.lock pyproject.toml
-	{ grep -B 99 "pip:$$" environment.yml; .venv-tools/bin/uv pip compile -q --universal --extra slurm --extra transformers \
+	{ grep -B 99 "pip:$$" environment.yml; .venv-tools/bin/uv pip compile -q --universal --extra slurm --extra storage --extra transformers \
 		--no-annotate --no-header --constraint requirements.lock pyproject.toml | sed "s/.*/      - \"&\"/"; } > environment.yml.new
 	mv environment.yml.new environment.yml
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
-from pipeline_lib.config.inputs import external_files, fetched_weights
+from pipeline_lib.config.inputs import REMOTE, external_files, fetched_weights
 from pipeline_lib.formats.cc3m import count_lines, count_rows, find_layout
 from pipeline_lib.formats.pixels import is_image
 from pipeline_lib.formats.tars import is_left_behind
@@ -68,8 +68,9 @@ def inspect_inputs(config: dict, datasets: list[Dataset], hashes: bool = False) 
                 items[name, *here].keys.append(key)
                 continue
             found = {path: inspect(path, about, hashes, key == CAPTIONS) for path, about in here.items()}
-            if key in fetched:
-                found = {p: Finding(FETCHED, "") if f.status == MISSING else f for p, f in found.items()}
+            for path, finding in found.items():
+                if finding.status == MISSING and (key in fetched or path.startswith(REMOTE)):
+                    found[path] = Finding(FETCHED, "")
             abouts = [about for about in here.values() if about]
             count = sum(about.items or 0 for about in abouts)
             items[name, *here] = DataItem(abouts[0].dataset if abouts else None, [key], found, count)
