@@ -44,12 +44,8 @@ test-all: $(ENVIRONMENT) lint
 gpu-check: $(ENVIRONMENT)
 	python -m pytest -v -m gpu -W default -rs --durations=5 tests/test_gpu.py $(FLAGS)
 
-# Every part says what it finds as it goes, is ended when its time is over, and leaves the next its turn.
 gpu-measure: $(ENVIRONMENT)
-	nvidia-smi --query-gpu=name,memory.total --format=csv,noheader || true
-	timeout 180 $(MAKE) gpu-check || true
-	timeout 240 python -m bench.speed --device cuda || true
-	time timeout 300 snakemake --cores all --resources gpu=1 --quiet rules --config run=miniature-gpu || true
+	bench/gpu.sh
 
 lint: $(ENVIRONMENT)
 	ruff check .

@@ -76,7 +76,7 @@ class Contest:
         self.precisions = PRECISIONS if on_gpu else PRECISIONS[:2]
         self.steps = STEPS_ON_GPU if on_gpu else 1
         # On a GPU processes start for longer than they decode a hundred images: a difference leaves the start out.
-        self.counts = IMAGES_ON_GPU if on_gpu else (0, len(photos.files))
+        self.counts = IMAGES_ON_GPU if on_gpu else (0, loop_batch_size)
         captions, negated = map(list, zip(*pairs, strict=True))
         files = [photos.files[number % len(photos.files)] for number in range(len(pairs) + 1)]
         self.triplets = Triplets(files[:-1], files[1:], captions, negated, size.image_resolution)
@@ -87,7 +87,7 @@ class Contest:
         self.tokens = torch.cat([tokens[:batch_size] for tokens in samples.values()])
         samples |= dict(zip(("image", "distractor"), images, strict=True))
         # The same batches come again and again, so that the warm-up meets all shapes that a GPU records.
-        recipe = {**RECIPE, "epochs": self.steps, "batch_size": batch_size, "order": "paper", "seed": 0}
+        recipe = {**RECIPE, "epochs": self.steps + 3, "batch_size": batch_size, "order": "paper", "seed": 0}
         self.ours = {
             precision: Trainer(copy.deepcopy(model), samples, Recipe(precision=precision, **recipe), device)
             for precision in self.precisions
@@ -132,6 +132,14 @@ class Contest:
         """Return how many distinct prefixes a batch has per caption."""
         rows = [[token for token in row if token] for row in self.tokens.tolist()]
         return distinct_prefixes(rows) / len(rows)
+
+    def kernels(self, precision: str) -> str:
+        """Return the kernels of three recorded steps on a GPU that take longest, as a table."""
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
+            for _ in range(3):
+                self.ours[precision].step()
+            synchronise(self.device)
+        return profiler.key_averages().table(sort_by="cuda_time_total", row_limit=15, max_name_column_width=60)
 
     def profile(self) -> dict[str, dict[str, float]]:
         """Return for each precision the seconds per image or sample of the parts of our side, each run alone."""

@@ -110,7 +110,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", choices=SIZES, default=[name for name in SIZES if name != "tiny"])
     parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help=f"of a step [{BATCH_SIZE}, as the paper]")
     parser.add_argument("--loop-batch-size", type=int, help="of the published loop [the same; on a CPU less]")
-    parser.add_argument("--repeats", type=int, default=3, help="rounds after a warm-up; medians are reported [3]")
+    parser.add_argument("--repeats", type=int, help="rounds after a warm-up; medians are reported [3; on a GPU 1]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=usable_cores(), help="of torch and of decoding")
     parser.add_argument("--captions", type=Path, help="captions file (caption TAB url) instead of the miniature's")
@@ -126,15 +126,13 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     on_gpu = device.type == "cuda"
     hours, parts, profile = [], {}, {}
-    b = args.batch_size
-    loop_sizes = {
-        name: args.loop_batch_size or (b if on_gpu else min(b, LOOP_BATCH_SIZES[name])) for name in args.models
-    }
+    b, repeats = args.batch_size, args.repeats or (1 if on_gpu else 3)
     with tempfile.TemporaryDirectory() as folder:
-        for name, loop_b in loop_sizes.items():
-            photos = make_photos(Path(folder), loop_b)
-            pairs = negated_pairs(args.captions, max(b, loop_b) * (args.repeats + 1))
-            contest = Contest(SIZES[name], photos, pairs, b, loop_b, args.threads, args.repeats, device)
+        photos = make_photos(Path(folder), b if on_gpu else max(LOOP_BATCH_SIZES.values()))
+        for name in args.models:
+            loop_b = args.loop_batch_size or (b if on_gpu else min(b, LOOP_BATCH_SIZES[name]))
+            pairs = negated_pairs(args.captions, max(b, loop_b) * (repeats + 1))
+            contest = Contest(SIZES[name], photos, pairs, b, loop_b, args.threads, repeats, device)
             columns = summary(SIZES[name], contest.times(name), b, loop_b, contest.positions(), overlap=on_gpu)
             hours.append({"model": name, **columns["hours"]})
             parts[name] = columns["parts"]
@@ -143,17 +141,19 @@ def main() -> None:
                 for precision, found in contest.profile().items()
             }
             profile |= alone
+            if on_gpu:
+                print(f"Three steps in {contest.precisions[-1]}:\n{contest.kernels(contest.precisions[-1])}")
             print(f"{table(hours[-1:])}\n\n{by_part({name: parts[name]})}\n\n{by_part(alone)}\n", flush=True)
         evaluation = "SugarCREPE: not measured, since its annotations were not given (`--sugarcrepe FOLDER`)."
         if args.sugarcrepe:
             photos = make_photos(Path(folder), SUGARCREPE_PHOTOS)
-            evaluation = sugarcrepe_section(args.sugarcrepe, args.repeats, args.threads, device, photos)
+            evaluation = sugarcrepe_section(args.sugarcrepe, repeats, args.threads, device, photos)
     where = torch.cuda.get_device_name() if args.device == "cuda" else f"{args.threads} threads, {processor()}"
     text = "\n\n".join(
         [
             f"{time.strftime('%Y-%m-%d')}, {where}, torch {torch.__version__}; published loop in "
             f"{'fp16' if on_gpu else 'fp32'}, captions {args.captions.name if args.captions else 'of the miniature'}, "
-            f"medians of {args.repeats}.",
+            f"medians of {repeats}.",
             f"Hours of the paper's fine-tuning, {EPOCHS} epochs of {SAMPLES:,} samples and {POOL:,} images to choose "
             f"distractors from: computed from the measured parts below.",
             table(hours),
