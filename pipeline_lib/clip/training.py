@@ -37,8 +37,12 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
 
 
 def adamw(parameters: Iterable[Parameter], lr: float, weight_decay: float) -> torch.optim.AdamW:
-    """Return AdamW with default betas and eps and weight decay on every parameter (paper, section 4)."""
-    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+    """Return AdamW with default betas and eps and weight decay on every parameter (paper, section 4).
+
+    On a GPU its steps can be recorded (`pipeline_lib.finetune.recorded`).
+    """
+    parameters = list(parameters)
+    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True, capturable=parameters[0].is_cuda)
 
 
 def warmup_cosine(step: int, steps: int, warmup_steps: int) -> float:
@@ -57,11 +61,11 @@ def update(
     scaler: torch.amp.GradScaler,
     loss: torch.Tensor,
     logit_scale: Parameter,
-    lr: float,
+    lr: float | torch.Tensor,
 ) -> None:
     """Do one optimiser step on a batch's loss, then clamp the logit scale's logarithm to [0, ln 100] as CLIP does.
 
-    `scaler` is the loss's, for fp16; a disabled one otherwise.
+    `scaler` is the loss's, for fp16; a disabled one otherwise. `lr` of a recorded step is a scalar on the GPU.
     """
     for group in optimiser.param_groups:
         group["lr"] = lr

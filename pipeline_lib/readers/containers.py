@@ -4,6 +4,7 @@ Names serve to recognise files and to make keys. Nothing is written, so a name i
 that would is refused all the same. A file is read whole, so none may have more than `MAX_FILE_BYTES`.
 """
 
+import copy
 import os
 import posixpath  # on texts: Path objects would take seconds for a hundred thousand names
 import stat
@@ -132,7 +133,7 @@ def _check_size(path: str | Path, name: str, size: int) -> None:
 
 def _in_zip(path: str | Path, wanted: Callable[[str], object]) -> Iterator[File]:
     try:
-        archive = zipfile.ZipFile(path)  # stays open as long as one of its files can be read; threads may share it
+        archive = zipfile.ZipFile(path)  # stays open as long as one of its files can be read
         members = archive.infolist()
         names = [clean_name(member.filename) for member in members]
         for member, following in pairwise(sorted(members, key=lambda member: member.header_offset)):
@@ -150,10 +151,13 @@ def _in_zip(path: str | Path, wanted: Callable[[str], object]) -> Iterator[File]
         if link or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             found = "a link" if link else "compressed in another way than by deflate"
             raise ValueError(f"{path}: {name!r:.200} is {found}; unpack the zip and name the folder")
-        yield File(path, name, partial(_unzip, archive, member))
+        yield File(path, name, partial(_unzip, path, archive, member))
 
 
-def _unzip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    with archive.open(member) as content:
+def _unzip(path: str | Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    # With a file of its own: forked processes share an open file's place, and would read each other's bytes.
+    own = copy.copy(archive)
+    own.fp = open(path, "rb")  # noqa: SIM115
+    with own, own.open(member) as content:
         # With a number of bytes, it inflates no more than these, whatever the member would become.
         return content.read(member.file_size + 1)
