@@ -54,7 +54,7 @@ class _Images(Dataset):
 
     def __init__(self, samples: list[Sample], n_px: int) -> None:
         self.samples = samples
-        self.steps = preprocess(n_px).transforms[:3]  # the others are `normalised`'s
+        self.steps = preprocess(n_px).transforms[:-2]  # the last two steps are those of `normalised`
 
     def _pixels(self, image: Image.Image) -> np.ndarray:
         for step in self.steps:

@@ -77,8 +77,8 @@ def unique(samples: Iterable[Sample]) -> Iterator[Sample]:
 def read_tars(tars: Iterable[str | Path]) -> Iterator[Sample]:
     """Yield every sample of WebDataset tars in stored order: an image and, maybe, ``KEY.json`` and ``KEY.cls``.
 
-    The image is the member with the first of `IMAGE_SUFFIXES` that the sample has, such as ``KEY.jpg``. ``KEY.json`` is
-    an object; its ``label``, if it has one, must be a whole number from 0, as must be the text of ``KEY.cls``.
+    The image is the member with the first of `IMAGE_SUFFIXES` that the sample has, such as ``KEY.jpg``. ``KEY.json``
+    may say anything; a ``label`` counts if it is a whole number from 0, which the text of ``KEY.cls`` must be.
     """
     return unique(sample for tar in tars for sample in _read_tar(tar))
 
