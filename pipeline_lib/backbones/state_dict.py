@@ -62,7 +62,7 @@ def the_trained(names: Collection[str], how: str) -> str:
 
 
 def _under(where: str) -> str:
-    return f" under `{where}`" if where else ""
+    return f" under `{quoted(where, 80)[1:-1]}`" if where else ""
 
 
 def listed(names: Collection[object]) -> str:
