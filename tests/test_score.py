@@ -252,6 +252,9 @@ def test_mistakes_are_named(tmp_path):
     assert "expected a .csv or .parquet" in ask("a dog", *image, "--output", "scores.xlsx")
     (tmp_path / "empty").mkdir()
     assert "expected images" in ask("a dog", "--image", tmp_path / "empty")
+    (tmp_path / "dog.jpg").write_bytes(jpeg_bytes())
+    said = ask("--captions", "pairs.csv", "--image", ".", tmp_path)
+    assert "expected images of different names" in said and "found 'dog.jpg'" in said
 
 
 @pytest.mark.parametrize(

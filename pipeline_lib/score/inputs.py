@@ -31,11 +31,14 @@ def find_pairs(places: list[Path], texts: list[str], file: Path | None) -> tuple
     if "image" not in table:
         if not images:
             raise ValueError("expected images, found none: name files or folders with --image")
-        return images, pd.MultiIndex.from_product([images, table["caption"]], names=["image", "caption"]).to_frame(
-            False
-        )
+        pairs = pd.MultiIndex.from_product([images, table["caption"]], names=["image", "caption"])
+        return images, pairs.to_frame(index=False)
     names = table["image"].unique().tolist()
     if places:
+        if twice := repeated(sample.key for sample in images.values()):
+            raise ValueError(
+                f"{file}: expected images of different names in {', '.join(map(str, places))}, found {twice!r}"
+            )
         found = {sample.key: sample for sample in images.values()}
     else:
         paths = {name: file.parent / name for name in names}
@@ -43,7 +46,7 @@ def find_pairs(places: list[Path], texts: list[str], file: Path | None) -> tuple
     if missing := [name for name in names if name not in found]:
         where = ", ".join(map(str, places)) or file.parent
         raise FileNotFoundError(f"{file}: {len(missing):,} of {len(names):,} images are not in {where}: {missing[0]!r}")
-    if unnamed := [name for name in found if name not in set(names)]:
+    if unnamed := sorted(found.keys() - {*names}):
         _say(f"{file}: no row names {len(unnamed):,} of the images, such as {unnamed[0]!r}; they are not scored")
     return {name: found[name] for name in names}, table
 
