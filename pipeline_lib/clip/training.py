@@ -37,12 +37,8 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
 
 
 def adamw(parameters: Iterable[Parameter], lr: float, weight_decay: float) -> torch.optim.AdamW:
-    """Return AdamW with default betas and eps and weight decay on every parameter (paper, section 4).
-
-    On a GPU its steps can be recorded (`pipeline_lib.finetune.recorded`).
-    """
-    parameters = list(parameters)
-    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True, capturable=parameters[0].is_cuda)
+    """Return AdamW with default betas and eps and weight decay on every parameter (paper, section 4)."""
+    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
 
 
 def warmup_cosine(step: int, steps: int, warmup_steps: int) -> float:
@@ -65,10 +61,13 @@ def update(
 ) -> None:
     """Do one optimiser step on a batch's loss, then clamp the logit scale's logarithm to [0, ln 100] as CLIP does.
 
-    `scaler` is the loss's, for fp16; a disabled one otherwise. `lr` of a recorded step is a scalar on the GPU.
+    `scaler` is the loss's, for fp16; a disabled one otherwise. `lr` of a recorded step
+    (`pipeline_lib.finetune.recorded`) is a scalar on the GPU.
     """
+    recording = loss.is_cuda and torch.cuda.is_current_stream_capturing()
     for group in optimiser.param_groups:
         group["lr"] = lr
+        group["capturable"] = recording  # as torch asks for; a fused step is one anyway
     optimiser.zero_grad()
     scaler.scale(loss).backward()
     scaler.step(optimiser)

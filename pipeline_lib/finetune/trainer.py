@@ -240,8 +240,6 @@ class Trainer:
             for name, weight in self.trained.items():
                 weight.copy_(state["trained"][name])
         self.optimiser.load_state_dict(state["optimiser"])
-        for group in self.optimiser.param_groups:
-            group["capturable"] = self.device.type == "cuda"  # wherever the state was saved
         self.scaler.load_state_dict(state["scaler"])
         torch.set_rng_state(state["random"].cpu())
 
