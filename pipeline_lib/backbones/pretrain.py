@@ -103,7 +103,7 @@ def main() -> None:
         scale = model.logit_scale.exp()
         loss = contrastive_loss(model.encode_image(images[batch].float()), encode_text(model, tokens[batch]), scale)
         lr = args.lr * warmup_cosine(step, args.steps, args.warmup_steps)
-        history.add(step, loss, lr, model.logit_scale)
+        history.add(step, loss, lr, scale)
         update(optimiser, scaler, loss, model.logit_scale, lr)
 
     steps = history.read()

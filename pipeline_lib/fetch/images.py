@@ -86,7 +86,7 @@ def prepare(body: bytes, image_size: int | None, max_pixels: int) -> Picture:
 
 def _unlike_read(body: bytes, image: Image.Image) -> Image.Image | None:
     """Verify an image; return what a browser shows of it if readers, by Pillow's ``convert("RGB")``, see another."""
-    if image.mode == "RGB" and orientation(image) == 1:
+    if image.mode == "RGB" and not image.has_transparency_data and orientation(image) == 1:
         # Damage shows when the coefficients of a JPEG are read, whatever is made of them: an eighth is enough.
         decode(body, image, (1, 1), "GRAY")
         return None

@@ -85,7 +85,6 @@ class Schedule:
         self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(interval_s))
         self._turns: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
         self._order = itertools.count()
-        self.answered = False  # whether any host sent anything
 
     @property
     def hosts_asked(self) -> int:
@@ -133,7 +132,6 @@ class Schedule:
         host.open -= 1
         given_up = []
         wants_peace = failed is not None and failed.wait_s is not None
-        self.answered |= failed is None or failed.answered
         host.busy_code = failed.http_code if wants_peace else None
         if failed is None or not (failed.host_is_silent or wants_peace):
             host.silences, host.answered_at = 0, now

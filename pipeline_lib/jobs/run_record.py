@@ -80,9 +80,9 @@ class History:
         self.show: Callable[[list[dict]], None] = lambda entries: None
         self._unread: list[tuple[int, Tensor, float, Tensor]] = []
 
-    def add(self, step: int, loss: "Tensor", lr: float, logit_scale: "Tensor") -> None:
-        """Note a step; raises what `read` raises."""
-        self._unread.append((step, loss.detach(), lr, logit_scale.detach().exp()))
+    def add(self, step: int, loss: "Tensor", lr: float, scale: "Tensor") -> None:
+        """Note a step, with exp(logit_scale); raises what `read` raises."""
+        self._unread.append((step, loss.detach(), lr, scale.detach()))
         if len(self._unread) >= self.READ_EVERY:
             self.read()
 

@@ -56,7 +56,7 @@ def _find_images(places: list[Path]) -> dict[str, Sample]:
     samples = {}
     for place in places:
         if place.is_dir() or place.suffix.lower() in (".zip", ".tar"):
-            listed = list_files(place)
+            listed = list_files(place, lambda _: True)
             files = [file for file in listed if is_image(file.name)] or list_images(place)  # which says what there is
             if others := [file.name for file in listed if not is_image(file.name)]:
                 _say(f"{place}: files that are no images are left out, {len(others):,} of them, such as {others[0]!r}")
