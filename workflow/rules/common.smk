@@ -19,10 +19,10 @@ from pipeline_lib.config.inputs import PoolJob, local_paths, missing_data, pool_
 from pipeline_lib.config.repeated import check_repeated
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.jobs.code_version import code_version
-from pipeline_lib.jobs.cores import put_own_programs_first, usable_cores
+from pipeline_lib.jobs.cores import settle_environment, usable_cores
 
 # Rules run `python` and `torchrun`: those of the environment that runs Snakemake, also where it is not activated.
-put_own_programs_first(SOURCE)
+settle_environment(SOURCE)
 
 if workflow.modifier.skip_configfile:
     # Another workflow uses this one as a module and gives a `config:`, which goes on top of the defaults too.

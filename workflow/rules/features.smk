@@ -19,7 +19,7 @@ rule features:
         "<benchmarks>/features/{backbone}{variant}/{pool}/{part}.tsv"
     conda:
         "../../environment.yml"
-    threads: cores(1)
+    threads: decoders()
     resources:
         mem_mb=grows(6000),
         runtime=grows(240),

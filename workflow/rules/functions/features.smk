@@ -7,6 +7,12 @@ def pool_job(wildcards):
     return pool_parts(wildcards.pool)[wildcards.part]
 
 
+def decoders():
+    """How many processes decode: one; where `--resources gpu=N` says that there are GPUs, the share of the cores of one."""
+    gpus = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
+    return max(cores(1), (workflow.resource_settings.cores or 1) // gpus) if gpus else cores(1)
+
+
 def pool_files(wildcards):
     """The files and folders that a job reads."""
     job = pool_job(wildcards)
