@@ -7,6 +7,6 @@ RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -r
 COPY requirements.lock pyproject.toml README.md LICENSE /build/
 COPY pipeline_lib /build/pipeline_lib
 RUN pip install --no-cache-dir --constraint /build/requirements.lock --index-url "$TORCH" --no-deps torch torchvision \
- && pip install --no-cache-dir --constraint /build/requirements.lock "/build[slurm,transformers]" \
+ && pip install --no-cache-dir --constraint /build/requirements.lock "/build[slurm,storage,transformers]" \
  && rm -r /build
 ENTRYPOINT []

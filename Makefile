@@ -1,6 +1,7 @@
 # make tables     make the environment, run the pipeline, print the headline table
 # make test       make the environment, lint, run the fast tests: two to four minutes on two cores
 # make test-all   the same and the slow tests: kills, full disks, reruns, the paper's run on a few items, SLURM
+# make gpu-check  the tests that need a GPU: three minutes; make gpu-measure   these, make bench and the miniature on it
 # make preflight CONFIG=config/paper.yaml   say which data are here, what the run costs and what can run now
 # make bench           time the published fine-tuning loop and ours: a quarter of an hour on two cores
 # make bench-fetch     time img2dataset and our fetch: ten minutes
@@ -18,7 +19,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: tables test test-all lint preflight bench bench-fetch bench-results bench-scaling faults fuzz readme lock audit licences clean
+.PHONY: tables test test-all gpu-check gpu-measure lint preflight bench bench-fetch bench-results bench-scaling faults fuzz readme lock audit licences clean
 
 tables: $(ENVIRONMENT)
 	snakemake --cores $(CORES) --quiet rules --rerun-incomplete $(if $(CONFIG),--configfile $(CONFIG))
@@ -39,6 +40,12 @@ test: $(ENVIRONMENT) lint
 test-all: $(ENVIRONMENT) lint
 	python -m pytest -n logical --dist loadfile -m "not slurm and not faults" --files 200
 	python -m pytest -m "slurm or faults"
+
+gpu-check: $(ENVIRONMENT)
+	python -m pytest -v -m gpu -W default -rs --durations=5 tests/test_gpu.py $(FLAGS)
+
+gpu-measure: $(ENVIRONMENT)
+	bench/gpu.sh
 
 lint: $(ENVIRONMENT)
 	ruff check .
@@ -95,7 +102,7 @@ $(TOOLS): Makefile
 lock: $(TOOLS)
 	.venv-tools/bin/uv pip compile -q --universal --all-extras --no-annotate --custom-compile-command "make lock" $(FLAGS) \
 		--output-file requirements.lock pyproject.toml
-	{ grep -B 99 "pip:$$" environment.yml; .venv-tools/bin/uv pip compile -q --universal --extra slurm --extra transformers \
+	{ grep -B 99 "pip:$$" environment.yml; .venv-tools/bin/uv pip compile -q --universal --extra slurm --extra storage --extra transformers --extra tensorboard \
 		--no-annotate --no-header --constraint requirements.lock pyproject.toml | sed "s/.*/      - \"&\"/"; } > environment.yml.new
 	mv environment.yml.new environment.yml
 

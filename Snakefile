@@ -32,6 +32,9 @@ if config["container"] is not None:
     container: config["container"]
 
 
+include: "workflow/rules/data.smk"
+
+
 # The drawn world; a run on real data names its own files instead.
 if config["miniature"] is not None:
 

@@ -1,13 +1,13 @@
 """Time the parts of both sides, taking turns, so that whatever else the machine does meets both alike."""
 
 import copy
-import cProfile
-import pstats
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from PIL import Image
@@ -19,15 +19,18 @@ from bench.world import Photos, random_clip
 from pipeline_lib.clip.load import CLIP, clip, preprocess
 from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.clip.tokenizer import tokenize
-from pipeline_lib.features.encode import encode_pool
-from pipeline_lib.features.store import tower_id
+from pipeline_lib.clip.training import PRECISIONS
+from pipeline_lib.features import encode
 from pipeline_lib.finetune.trainer import Recipe, Trainer
 from pipeline_lib.formats.images import read_tars
 from pipeline_lib.jobs.progress import progress
 
 RECIPE = {"loss": "conclip", "epochs": 1, "lr": 1e-6, "weight_decay": 0.2, "warmup_steps": 50}
 LOOP_ITEMS = 16  # of SugarCREPE, done one by one
-PLANNING = ("find_prefixes", "lexsort")  # of the text tower, on the CPU
+IMAGES_PER_BATCH = 256  # config features.batch_size
+IMAGES_ON_GPU = (400, 2_400)
+STEPS_ON_GPU = 20  # per round: launched one after the other, as in a run
+PHOTOS_ALONE = 16  # at most, of which decoding and image tower are timed alone
 
 
 def medians(what: str, parts: dict[str, Callable[[], object]], repeats: int, device: torch.device) -> dict[str, float]:
@@ -50,10 +53,11 @@ def synchronise(device: torch.device) -> None:
 
 
 class Contest:
-    """The published loop and ours, in fp32 and bf16, on the same samples with the same model.
+    """The published loop and ours, in each precision of the device, on the same samples with the same model.
 
     `pairs` are captions with negated captions, enough for a batch per round. The published loop takes so long that it
-    gets fewer samples per step on a CPU, `loop_batch_size`. On both sides `threads` decode images.
+    gets fewer samples per step on a CPU, `loop_batch_size`. On both sides `threads` processes decode images; those of
+    the published loop are taken to cost nothing themselves.
     """
 
     def __init__(
@@ -64,9 +68,15 @@ class Contest:
         batch_size: int,
         loop_batch_size: int,
         threads: int,
+        repeats: int,
         device: torch.device,
     ) -> None:
         self.photos, self.pairs, self.batch_size, self.threads, self.device = photos, pairs, batch_size, threads, device
+        self.repeats, on_gpu = repeats, device.type == "cuda"
+        self.precisions = PRECISIONS if on_gpu else PRECISIONS[:2]
+        self.steps = STEPS_ON_GPU if on_gpu else 1
+        # On a GPU processes start for longer than they decode a hundred images: a difference leaves the start out.
+        self.counts = IMAGES_ON_GPU if on_gpu else (0, loop_batch_size)
         captions, negated = map(list, zip(*pairs, strict=True))
         files = [photos.files[number % len(photos.files)] for number in range(len(pairs) + 1)]
         self.triplets = Triplets(files[:-1], files[1:], captions, negated, size.image_resolution)
@@ -76,78 +86,90 @@ class Contest:
         samples = {"caption": tokenize(captions), "negated": tokenize(negated)}
         self.tokens = torch.cat([tokens[:batch_size] for tokens in samples.values()])
         samples |= dict(zip(("image", "distractor"), images, strict=True))
-        self.ours = {}
-        for precision in ("fp32", "bf16"):
-            recipe = Recipe(batch_size=batch_size, order="paper", seed=0, precision=precision, **RECIPE)
-            self.ours[precision] = Trainer(copy.deepcopy(model), samples, recipe, device)
-        firsts = range(0, len(pairs), loop_batch_size)
-        self.rounds: Iterator[range] = iter([range(first, first + loop_batch_size) for first in firsts])
-        self.batch: list[torch.Tensor] = []
+        # The same batches come again and again, so that the warm-up meets all shapes that a GPU records.
+        recipe = {**RECIPE, "epochs": self.steps + 3, "batch_size": batch_size, "order": "paper", "seed": 0}
+        self.ours = {
+            precision: Trainer(copy.deepcopy(model), samples, Recipe(precision=precision, **recipe), device)
+            for precision in self.precisions
+        }
+        with ThreadPoolExecutor(threads) as workers:
+            self.batch = default_collate(list(workers.map(self.triplets.__getitem__, range(loop_batch_size))))
 
-    def decode(self) -> None:
-        """Read the next batch as the published data loader does, with as many workers as ours has."""
-        with ThreadPoolExecutor(self.threads) as workers:
-            self.batch = default_collate(list(workers.map(self.triplets.__getitem__, next(self.rounds))))
+    def encode(self, tar: Path, precision: str, count: int) -> None:
+        """Encode `count` images, those of a tar repeated, but for the weights' hash, which is made once per pool."""
+        samples = list(islice(cycle(read_tars([tar])), count))
+        with patch.object(encode, "tower_id", lambda _: ""):
+            encode.encode_pool(self.ours["fp32"].model, samples, IMAGES_PER_BATCH, self.threads, precision)
 
-    def encode(self, precision: str) -> None:
-        """Encode the photos' tar."""
-        samples, batch_size = read_tars([self.photos.tar]), max(1, len(self.photos.files) // 4)
-        encode_pool(self.ours["fp32"].model, samples, batch_size, self.threads, precision)
-
-    def times(self, name: str, repeats: int) -> dict[str, float]:
-        """Return median seconds of each part, for a whole batch or all photos."""
+    def times(self, name: str) -> dict[str, float]:
+        """Return median seconds of each part: per batch; of decoding per sample, and of ``images`` per image."""
         texts = [text for pair in self.pairs[: self.batch_size] for text in pair]
         parts = {
-            "published decode": self.decode,
+            "published decode": lambda: [self.triplets[row] for row in range(min(PHOTOS_ALONE, len(self.pairs)))],
             "published step": lambda: self.published.step(self.batch),
             "published optimiser": self.published.optimiser.step,
             "tokenise": lambda: tokenize(texts),  # words that were met before, as most of a large corpus are
-            "hash": lambda: tower_id(self.ours["fp32"].model),  # once per pool, within the encoding
         }
         for precision, trainer in self.ours.items():
-            parts[f"{precision} images"] = lambda precision=precision: self.encode(precision)
-            parts[f"{precision} step"] = trainer.step
+            parts[f"{precision} step"] = lambda trainer=trainer: [trainer.step() for _ in range(self.steps)]
             parts[f"{precision} optimiser"] = trainer.optimiser.step
-        return medians(name, parts, repeats, self.device)
+        few, many = self.counts
+        pools = {f"{precision} images": (self.photos.tar, precision) for precision in self.precisions}
+        if few:
+            pools["256 px images"] = (self.photos.small_tar, self.precisions[-1])
+        for pool, (tar, precision) in pools.items():
+            for count in filter(None, self.counts):
+                parts[f"{pool} {count}"] = lambda count=count, of=(tar, precision): self.encode(*of, count)
+        found = medians(name, parts, self.repeats, self.device)
+        found["published decode"] /= min(PHOTOS_ALONE, len(self.pairs)) * self.threads
+        for precision in self.precisions:
+            found[f"{precision} step"] /= self.steps
+        for pool in pools:
+            found[pool] = (found[f"{pool} {many}"] - found.get(f"{pool} {few}", 0.0)) / (many - few)
+        return found
 
     def positions(self) -> float:
         """Return how many distinct prefixes a batch has per caption."""
         rows = [[token for token in row if token] for row in self.tokens.tolist()]
         return distinct_prefixes(rows) / len(rows)
 
-    def profile(self, precision: str) -> dict[str, float]:
-        """Return seconds per image or sample of the parts of our side, each run alone."""
-        trainer, decoded, loss = self.ours[precision], [], []
-        transform = preprocess(trainer.model.visual.input_resolution)
-        files = self.photos.files
+    def kernels(self, precision: str) -> str:
+        """Return the kernels of three recorded steps on a GPU that take longest, as a table."""
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
+            for _ in range(3):
+                self.ours[precision].step()
+            synchronise(self.device)
+        return profiler.key_averages().table(sort_by="cuda_time_total", row_limit=15, max_name_column_width=60)
+
+    def profile(self) -> dict[str, dict[str, float]]:
+        """Return for each precision the seconds per image or sample of the parts of our side, each run alone."""
+        transform = preprocess(self.ours["fp32"].model.visual.input_resolution)
+        files, start = self.photos.files[:PHOTOS_ALONE], time.perf_counter()
+        pixels = torch.stack([transform(Image.open(file)) for file in files])
+        decode_s = (time.perf_counter() - start) / len(files)
+        if self.device.type == "cuda":
+            pixels = pixels.repeat(IMAGES_PER_BATCH // len(files), 1, 1, 1).to(self.device)
+        return {precision: self._profile(precision, pixels, decode_s) for precision in self.precisions}
+
+    def _profile(self, precision: str, pixels: torch.Tensor, decode_s: float) -> dict[str, float]:
+        trainer, loss = self.ours[precision], []
         rows = trainer.plan[0]
 
         def image_tower() -> None:
             with torch.no_grad(), trainer.autocast:
-                trainer.model.encode_image(decoded[-1].to(self.device))
+                trainer.model.encode_image(pixels)
 
         parts = {
-            "decode, per image and thread": lambda: decoded.append(
-                torch.stack([transform(Image.open(file)) for file in files])
-            ),
             "image tower, per image": image_tower,
             "text forward, per sample": lambda: loss.append(trainer.loss(rows)),
             "text backward, per sample": lambda: loss[-1].backward(),
             "optimiser, per sample": trainer.optimiser.step,
+            "planning of prefixes, within forward": lambda: trainer._inputs(rows),
         }
         found = medians(f"profile in {precision}", parts, 1, self.device)
-        found["planning of prefixes, within forward"] = seconds_within(lambda: trainer.loss(rows), PLANNING)
-        return {
-            name: value / (len(files) if name.endswith(("image", "thread")) else self.batch_size)
-            for name, value in found.items()
-        }
-
-
-def seconds_within(work: Callable[[], object], functions: tuple[str, ...]) -> float:
-    """Return the seconds that `work` spends within functions of these names."""
-    profiler = cProfile.Profile()
-    profiler.runcall(work)
-    return sum(value[3] for (_, _, name), value in pstats.Stats(profiler).stats.items() if name in functions)
+        counts = {"image tower, per image": len(pixels)}
+        found = {name: value / counts.get(name, self.batch_size) for name, value in found.items()}
+        return {"decode, per image and process": decode_s, **found}
 
 
 def one_item_at_a_time(model: CLIP, items: list[tuple[Path, str, str]], device: torch.device) -> None:
@@ -173,7 +195,7 @@ def sugarcrepe_times(
     captions = [text for pair in texts for text in pair]
     parts = {
         "item": lambda: one_item_at_a_time(model, items, device),
-        "image": lambda: encode_pool(model, read_tars([photos.tar]), len(photos.files), threads),
+        "image": lambda: encode.encode_pool(model, read_tars([photos.tar]), len(photos.files), threads),
         "caption": lambda: encode_captions(model, captions),
     }
     counts = {"item": len(items), "image": len(photos.files), "caption": len(set(captions))}

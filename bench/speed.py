@@ -4,7 +4,7 @@
 
     make bench                                        # the paper's three sizes, about a quarter of an hour on two cores
     make bench FLAGS="--models tiny --batch-size 8"   # to try it, a quarter of a minute
-    make bench FLAGS="--device cuda"                  # at the paper's batch size, fp16 against our fp32 and bf16
+    make bench FLAGS="--device cuda"                  # at the paper's batch size, against our fp32, bf16 and fp16
 
 Weights are random and photos generated, so nothing is downloaded; captions are the miniature's unless a captions file
 is named. What takes hours is computed from measured parts and says so (`bench.arithmetic`).
@@ -22,6 +22,7 @@ from bench import arithmetic
 from bench.arithmetic import BATCH_SIZE, EPOCHS, POOL, SAMPLES, SIZES, Size
 from bench.measure import Contest, sugarcrepe_times
 from bench.world import Photos, make_photos, negated_pairs, processor, table
+from pipeline_lib.clip.training import PRECISIONS
 from pipeline_lib.evaluate.kinds import read_annotations
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.cores import usable_cores
@@ -32,15 +33,15 @@ SUGARCREPE_MODEL, SUGARCREPE_PHOTOS, SUGARCREPE_SAMPLE = "ViT-B/32", 32, 500
 
 
 def summary(
-    size: Size, times: dict[str, float], b: int, loop_b: int, photos: int, positions: float, overlap: bool
+    size: Size, times: dict[str, float], b: int, loop_b: int, positions: float, overlap: bool
 ) -> dict[str, dict]:
     """Return a model's columns of the tables of hours and of measured parts.
 
-    `times` are `Contest.times`, at `b` samples per step of ours, `loop_b` of the published loop, and `photos` images
-    per encoding; `positions` the distinct prefixes per caption. With `overlap` decoding goes on beside the published
-    loop's step, as on a GPU; else both take the same cores.
+    `times` are `Contest.times`, at `b` samples per step of ours and `loop_b` of the published loop; `positions` the
+    distinct prefixes per caption. With `overlap` decoding goes on beside the published loop's step, as on a GPU; else
+    both take the same cores.
     """
-    decode_s = times["published decode"] / loop_b
+    decode_s = times["published decode"]
     loop_s = arithmetic.step_seconds(times["published step"], times["published optimiser"], loop_b)
     tokenise_s = times["tokenise"] / (2 * b)
     published_h = arithmetic.published_hours(max(decode_s, loop_s) if overlap else decode_s + loop_s)
@@ -53,8 +54,8 @@ def summary(
         "ours: tokenise, ms per caption": f"{1000 * tokenise_s:.3f}",
         "ours: positions computed per caption": f"{positions:.1f}",
     }
-    for precision in ("fp32", "bf16"):
-        image_s = (times[f"{precision} images"] - times["hash"]) / photos
+    for precision in (precision for precision in PRECISIONS if f"{precision} step" in times):
+        image_s = times[f"{precision} images"]
         sample_s = arithmetic.step_seconds(times[f"{precision} step"], times[f"{precision} optimiser"], b)
         ours_h = arithmetic.our_hours(image_s, sample_s, tokenise_s)
         hours[f"ours {precision}, h"] = f"{ours_h:,.2f}"
@@ -64,6 +65,10 @@ def summary(
             hours["reached by fp32"] = f"{published_h / ours_h / limit:.0%}"
         parts[f"ours {precision}: decode and encode, ms per image"] = f"{1000 * image_s:.2f}"
         parts[f"ours {precision}: step, ms per sample"] = f"{1000 * sample_s:.2f}"
+        parts[f"ours {precision}: step of {b}, ms"] = f"{1000 * times[f'{precision} step']:.2f}"
+        parts[f"ours {precision}: images/s"] = f"{1 / image_s:,.0f}"
+    if "256 px images" in times:
+        parts["ours: images/s from 256 px"] = f"{1 / times['256 px images']:,.0f}"
     return {"hours": hours, "parts": parts}
 
 
@@ -105,7 +110,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", choices=SIZES, default=[name for name in SIZES if name != "tiny"])
     parser.add_argument("--batch-size", type=int, default=BATCH_SIZE, help=f"of a step [{BATCH_SIZE}, as the paper]")
     parser.add_argument("--loop-batch-size", type=int, help="of the published loop [the same; on a CPU less]")
-    parser.add_argument("--repeats", type=int, default=3, help="rounds after a warm-up; medians are reported [3]")
+    parser.add_argument("--repeats", type=int, help="rounds after a warm-up; medians are reported [3; on a GPU 1]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, default=usable_cores(), help="of torch and of decoding")
     parser.add_argument("--captions", type=Path, help="captions file (caption TAB url) instead of the miniature's")
@@ -121,30 +126,34 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     on_gpu = device.type == "cuda"
     hours, parts, profile = [], {}, {}
+    b, repeats = args.batch_size, args.repeats or (1 if on_gpu else 3)
     with tempfile.TemporaryDirectory() as folder:
+        photos = make_photos(Path(folder), b if on_gpu else max(LOOP_BATCH_SIZES.values()))
         for name in args.models:
-            b = args.batch_size
             loop_b = args.loop_batch_size or (b if on_gpu else min(b, LOOP_BATCH_SIZES[name]))
-            photos = make_photos(Path(folder), 4 * b if on_gpu else loop_b)
-            pairs = negated_pairs(args.captions, max(b, loop_b) * (args.repeats + 1))
-            contest = Contest(SIZES[name], photos, pairs, b, loop_b, args.threads, device)
-            times = contest.times(name, args.repeats)
-            columns = summary(SIZES[name], times, b, loop_b, len(photos.files), contest.positions(), overlap=on_gpu)
+            pairs = negated_pairs(args.captions, max(b, loop_b) * (repeats + 1))
+            contest = Contest(SIZES[name], photos, pairs, b, loop_b, args.threads, repeats, device)
+            columns = summary(SIZES[name], contest.times(name), b, loop_b, contest.positions(), overlap=on_gpu)
             hours.append({"model": name, **columns["hours"]})
             parts[name] = columns["parts"]
-            for precision in contest.ours:
-                found = contest.profile(precision).items()
-                profile[f"{name} {precision}"] = {part: f"{1000 * seconds:.2f}" for part, seconds in found}
+            alone = {
+                f"{name} {precision}": {part: f"{1000 * seconds:.2f}" for part, seconds in found.items()}
+                for precision, found in contest.profile().items()
+            }
+            profile |= alone
+            if on_gpu:
+                print(f"Three steps in {contest.precisions[-1]}:\n{contest.kernels(contest.precisions[-1])}")
+            print(f"{table(hours[-1:])}\n\n{by_part({name: parts[name]})}\n\n{by_part(alone)}\n", flush=True)
         evaluation = "SugarCREPE: not measured, since its annotations were not given (`--sugarcrepe FOLDER`)."
         if args.sugarcrepe:
             photos = make_photos(Path(folder), SUGARCREPE_PHOTOS)
-            evaluation = sugarcrepe_section(args.sugarcrepe, args.repeats, args.threads, device, photos)
+            evaluation = sugarcrepe_section(args.sugarcrepe, repeats, args.threads, device, photos)
     where = torch.cuda.get_device_name() if args.device == "cuda" else f"{args.threads} threads, {processor()}"
     text = "\n\n".join(
         [
             f"{time.strftime('%Y-%m-%d')}, {where}, torch {torch.__version__}; published loop in "
             f"{'fp16' if on_gpu else 'fp32'}, captions {args.captions.name if args.captions else 'of the miniature'}, "
-            f"medians of {args.repeats}.",
+            f"medians of {repeats}.",
             f"Hours of the paper's fine-tuning, {EPOCHS} epochs of {SAMPLES:,} samples and {POOL:,} images to choose "
             f"distractors from: computed from the measured parts below.",
             table(hours),

@@ -16,6 +16,7 @@ from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.captions.rules.backend import RuleBackend
 from pipeline_lib.clip.load import CLIP
 from pipeline_lib.formats.cc3m import Part, Row
+from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.formats.tars import write_samples
 from pipeline_lib.miniature import sample_scene
 from pipeline_lib.miniature.describe import caption
@@ -44,10 +45,14 @@ def photo(rng: np.random.Generator, quality: int = 82) -> bytes:
 
 @dataclass
 class Photos:
-    """The same photos as files, which the published loop opens, and as a tar, which ours reads."""
+    """The same photos as files, which the published loop opens, and as tars, which ours reads.
+
+    In `small_tar` their shorter side is 256 pixels, as in shards.
+    """
 
     files: list[Path]
     tar: Path
+    small_tar: Path
 
 
 def make_photos(folder: Path, count: int) -> Photos:
@@ -57,8 +62,12 @@ def make_photos(folder: Path, count: int) -> Photos:
     files = [folder / f"{number:09d}.jpg" for number in range(count)]
     for file, content in zip(files, contents, strict=True):
         file.write_bytes(content)
-    write_samples(folder / "photos.tar", ((file.stem, {"jpg": file.read_bytes()}) for file in files))
-    return Photos(files, folder / "photos.tar")
+    tar, small_tar = folder / "photos.tar", folder / "small.tar"
+    write_samples(tar, ((file.stem, {"jpg": content}) for file, content in zip(files, contents, strict=True)))
+    shrunk = [Image.open(file).resize((341, 256), Image.Resampling.BICUBIC) for file in files]
+    small = [encoded(one, "JPEG", quality=95) for one in shrunk]
+    write_samples(small_tar, ((file.stem, {"jpg": content}) for file, content in zip(files, small, strict=True)))
+    return Photos(files, tar, small_tar)
 
 
 def negated_pairs(captions: Path | None, count: int) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 
+import pyarrow as pa
 from fetching import jpeg
 
 IMAGE = jpeg(size=(64, 48))
@@ -70,6 +71,7 @@ ANSWERS: dict[str, bytes] = {
     "bare LF": answer(end=b"\n"),
     "mixed line ends": answer(status=b"HTTP/1.1 200 OK\nX-Bare: LF"),
     "blank line first": b"\r\n" + answer(),
+    "blank first": b" " + answer(),
     "names in capitals": bare(f"CONTENT-LENGTH: {len(IMAGE)}"),
     "no type": b"HTTP/1.1 200 OK\r\n" + LENGTH.encode() + b"\r\n\r\n" + IMAGE,
     "type of a web page": answer("Content-Type: text/html"),
@@ -87,15 +89,21 @@ ANSWERS: dict[str, bytes] = {
     "http/1.1": answer(status="http/1.1 200 OK"),
     "no head (HTTP/0.9)": IMAGE,
     "status of two digits": answer(status="HTTP/1.1 20 OK"),
+    "status with zero": answer(status="HTTP/1.1 0200 OK"),
     "another protocol": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
     "100 first": b"HTTP/1.1 100 Continue\r\n\r\n" + answer(),
     "103 first": b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" + answer(),
     "201": answer(status="HTTP/1.1 201 Created"),
     "203": answer(status="HTTP/1.1 203 Non-Authoritative Information"),
     "204": answer(status="HTTP/1.1 204 No Content", body=b""),
+    "205": answer(status="HTTP/1.1 205 Reset Content"),
     "206, the whole": answer(f"Content-Range: bytes 0-{len(IMAGE) - 1}/{len(IMAGE)}", status="HTTP/1.1 206 Partial"),
     "206, no range": answer(status="HTTP/1.1 206 Partial Content"),
     "206, a part": answer("Content-Range: bytes 0-99/5000", body=IMAGE[:100], status="HTTP/1.1 206 Partial Content"),
+    "206, counted from 1": answer(
+        f"Content-Range: bytes 1-{len(IMAGE)}/{len(IMAGE)}", status="HTTP/1.1 206 Partial Content"
+    ),
+    "206, said to be a part": answer("Content-Range: bytes 0-99/5000", status="HTTP/1.1 206 Partial Content"),
     "226": answer(status="HTTP/1.1 226 IM Used"),
     "299": answer(status="HTTP/1.1 299 Fine"),
     "404 with an image": answer(status="HTTP/1.1 404 Not Found"),
@@ -107,6 +115,10 @@ ANSWERS: dict[str, bytes] = {
     "negative length": bare("Content-Length: -1"),
     "length with plus": bare(f"Content-Length: +{len(IMAGE)}"),
     "length with unit": bare(f"Content-Length: {len(IMAGE)} bytes"),
+    "length with another unit": bare("Content-Length: 1 KB"),
+    "length with comma": bare("Content-Length: 1,234"),
+    "length with semicolon": bare("Content-Length: 12; more"),
+    "two lengths in one": bare(f"Content-Length: 5, {len(IMAGE)}"),
     "length twice in one": bare(f"Content-Length: {len(IMAGE)}, {len(IMAGE)}"),
     "length twice": answer(LENGTH),
     "two lengths, first right": answer(f"Content-Length: {len(IMAGE) + 9}"),
@@ -134,11 +146,13 @@ ANSWERS: dict[str, bytes] = {
     "chunk sizes with zeros": chunked(size="{:08x}"),
     "chunk sizes with blanks": chunked(size="{:x}   "),
     "chunk sizes after blanks": chunked(size="  {:x}"),
+    "chunk sizes with words": chunked(size="{:x} bytes"),
     "chunk sizes with 0x": chunked(size="0x{:x}"),
     "chunks with bare LF": chunked(end=b"\n", after=b"0\n\n"),
     "chunks with trailers": chunked(after=b"0\r\nX-Trailer: a\r\n\r\n"),
     "no last chunk": chunked(after=b""),
     "no line after the last chunk": chunked(after=b"0\r\n"),
+    "last chunk, cut": chunked(after=b"0"),
     "bytes after the last chunk": chunked(after=b"0\r\n\r\nmore"),
     "said to be chunked": bare("Transfer-Encoding: chunked"),
     # codings
@@ -153,6 +167,8 @@ ANSWERS: dict[str, bytes] = {
     "deflate": answer("Content-Encoding: deflate", body=zlib.compress(IMAGE)),
     "deflate, raw": answer("Content-Encoding: deflate", body=RAW_DEFLATE),
     "deflate, is JPEG": answer("Content-Encoding: deflate"),
+    "br": answer("Content-Encoding: br", body=pa.compress(IMAGE, "brotli", asbytes=True)),
+    "zstd": answer("Content-Encoding: zstd", body=pa.compress(IMAGE, "zstd", asbytes=True)),
     "br, is JPEG": answer("Content-Encoding: br"),
     "zstd, is JPEG": answer("Content-Encoding: zstd"),
     "unknown coding": answer("Content-Encoding: utf-8"),
@@ -174,7 +190,12 @@ ANSWERS: dict[str, bytes] = {
     "moved, URI": moved("URI: /plain"),
     "moved, lower case": moved("location: /plain"),
     **{f"moved, {code}": moved(LATER, status=f"HTTP/1.1 {code} Elsewhere") for code in (300, 302, 303, 307, 308)},
+    "moved, blank after the host": moved("Location: http://{host} /plain"),
+    **{f"moved, nowhere, {code}": answer(status=f"HTTP/1.1 {code} Nowhere") for code in (300, 301, 399)},
+    "moved, empty": answer("Location:", status="HTTP/1.1 302 Found"),
     "moved, nowhere": moved(),
+    "moved, nowhere, a page": answer(status="HTTP/1.1 302 Found", body=OTHER),
+    "moved, host with NUL": moved(b"Location: http://a\x00b/plain"),
     "nothing": b"",
 }
 
@@ -195,6 +216,8 @@ LOST = {
     "gzip, cut": ("corrupt", True, 200),
     "gzip, not said": ("not-an-image", True, 200),
     "moved, nowhere": ("redirect", True, 301),
+    "moved, nowhere, a page": ("redirect", True, 302),
+    "moved, host with NUL": ("url", True, 301),
     "nothing": ("reset", False, None),
 }
 
@@ -217,6 +240,14 @@ class _Handler(socketserver.BaseRequestHandler):
         said = self.server.answers.get(path, moved(status="HTTP/1.1 404 Not Found"))
         self.server.log.append(path)
         self.request.sendall(said.replace(b"{host}", host))
+
+
+class Hasty(socketserver.BaseRequestHandler):
+    """Answers before it is asked."""
+
+    def handle(self) -> None:
+        self.request.sendall(self.server.answers["/"])
+        self.request.recv(65536)
 
 
 class _Server(socketserver.ThreadingTCPServer):

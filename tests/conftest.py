@@ -10,6 +10,8 @@ from pathlib import Path
 # Tests run `python`, `snakemake` and `torchrun` of this environment, and two processes at a time.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A user's profile may send jobs to a cluster.
+os.environ.pop("SNAKEMAKE_PROFILE", None)
 
 import pytest
 from PIL import Image
@@ -26,6 +28,12 @@ def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=4, help="how often a run is killed; from 19 on in every stage")
     parser.addoption("--files", type=int, default=15, help="how many damaged files of each kind are read")
     parser.addoption("--seed", type=int, default=0, help="draws the moments of kills and the damages")
+
+
+def pytest_configure(config):
+    """Hide GPUs from tests that are about what a CPU computes: all but `make gpu-check`'s."""
+    if config.option.markexpr != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 TINY = {

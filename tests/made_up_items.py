@@ -116,7 +116,12 @@ def truth_table_of(model: str, n: int = 30) -> pd.DataFrame:
 
 def negated_retrieval_of(model: str, n: int = 20) -> pd.DataFrame:
     frame = pd.DataFrame(
-        {"item": range(n), "key": [f"{row:06}" for row in range(n)], "present": "dog", "absent": "cat"}
+        {
+            "item": range(n),
+            "key": [f"{row:06}" for row in range(n)],
+            "present": np.resize(["dog", "bird", "horse"], n),
+            "absent": "cat",
+        }
     )
     return frame.assign(average_precision=random_of(model, "negated-retrieval").random(n))
 

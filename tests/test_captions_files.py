@@ -68,12 +68,22 @@ REFUSED = {
     "UTF-32": (GOOGLE.decode().encode("utf-32"), "found UTF-32; convert it: iconv"),
     "Windows' encoding": ("é\thttp://a.test\n".encode("cp1252") * 3, r"lines have text that is not UTF-8, such as"),
     "CR alone": (GOOGLE.replace(b"\n", b"\r"), "found carriage returns alone; convert them: tr"),
-    "commas": (b"caption,url\na dog,http://a.test/1\n", "lines have no tab, .*; where there are commas: python -c"),
+    "commas": (codecs.BOM_UTF8 + b'"caption","url"\r\na dog,http://a.test/1\r\n', "lines have no tab, .*: python -c"),
+    "semicolons": (b'http://a.test/1;"a dog, asleep"\n', "lines have no tab, .*; make tabs of .*: python -c"),
+    "JSON lines": (b'{"url": "http://a.test/1", "caption": "a dog"}\n', "found JSON; write its captions and URLs"),
+    "JSON": (b'[\n\t{"caption": "a dog",\n\t"url": "http://a.test/1"}\n]\n', "found JSON; write"),
     "no URL": (b"a dog\ta.jpg\na cat\tb.jpg\n", r"lines have no URL in either .*'a dog\\ta\.jpg'; a URL begins with"),
-    "URLs in quotes": (b'"a dog"\t"http://a.test/1"\n', "without quotes"),
+    "quotes": (b'"a dog"\t"http://a.test/1"\n', "lines have no URL in either .*; take the quotes off: python -c"),
+    "captions in quotes": (
+        b'"a ""big"" dog"\thttp://a.test/1\r\na cat\thttp://a.test/2\r\n"a pet, asleep"\thttp://a.test/3\r\n',
+        "found 2 of 3 in quotes, such as .*; take them off: python -c",
+    ),
     "three columns": (b"1\ta dog\thttp://a.test/1\n", "lines have 3 columns between tabs, .*; expected 2 or 5"),
-    "a header alone": (b"caption\turl\n", "found none but a header"),
-    "a web page": (b"<!DOCTYPE html>\n<title>Not found</title>\n", "lines have no tab"),
+    "a header alone": (b"caption\turl\n", "found a header alone"),
+    "a web page": (b"<!DOCTYPE html>\n<title>Not found</title>\n", "found a web page; get the file again"),
+    "a web page with tabs": (b"\n<html>\n\t<title>Not found</title>\n</html>\n", "found a web page"),
+    "an image": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "found bytes that are no text"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "found a pointer of Git LFS"),
     "packed otherwise": (bz2.compress(GOOGLE), "found a file that is packed by bzip2; unpack it"),
     "packed twice": (gzip.compress(gzip.compress(GOOGLE)), "found a file that is packed by gzip; unpack it"),
     "a Parquet table": (b"PAR1" + GOOGLE, "found a file that is a Parquet table"),
@@ -85,15 +95,19 @@ def test_what_is_no_captions_file_is_refused_as_a_whole(tmp_path, name):
     content, message = REFUSED[name]
     path = tmp_path / "captions.tsv"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"captions\.tsv: expected .*{message}"):
-        Part(path)
+    for links in (True, False) if name != "no URL" else (True,):
+        with pytest.raises(ValueError, match=rf"captions\.tsv: .*{message if links else ''}"):
+            Part(path, links=links)
     said = call(fetch.main, *fetch_command(path, tmp_path / "out")[3:])
     assert re.search(message, said) and not list(tmp_path.glob("out*"))
     status, detail = inspect(path, captions=True)
     assert status == WRONG and (name == "nothing" or re.search(message, detail))
 
 
-ADVICE = ("UTF-16", "UTF-16 without a mark", "UTF-32", "Windows' encoding", "CR alone", "commas")
+ADVICE = {
+    **dict.fromkeys(("UTF-16", "UTF-16 without a mark", "UTF-32", "Windows' encoding", "CR alone"), 3),
+    **{"commas": 1, "semicolons": 1, "quotes": 1, "captions in quotes": 3},
+}
 
 
 @pytest.mark.parametrize("name", ADVICE)
@@ -106,7 +120,21 @@ def test_the_advice_of_a_refusal_makes_a_captions_file(tmp_path, name):
     subprocess.run(
         ["bash", "-c", command], cwd=tmp_path, check=True, env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
     )
-    assert [row.problem for row in Part(tmp_path / "NEW")] == [None] * (1 if name == "commas" else 3)
+    rows = list(Part(tmp_path / "NEW"))
+    assert [row.problem for row in rows] == [None] * ADVICE[name]
+    if name == "captions in quotes":
+        assert [row.caption for row in rows] == ['a "big" dog', "a cat", "a pet, asleep"]
+
+
+def test_what_can_be_read_only_once_is_refused(tmp_path):
+    """Its rows are looked at, counted and read."""
+    os.mkfifo(tmp_path / "captions.tsv")
+    write = subprocess.Popen(["bash", "-c", "echo a >captions.tsv"], cwd=tmp_path)
+    with pytest.raises(ValueError, match=r"captions\.tsv: expected a file, found a pipe"):
+        Part(tmp_path / "captions.tsv")
+    write.wait()
+    for path in (tmp_path, tmp_path / "captions.tsv" / "a.tsv"):
+        assert f"error: {path}: " in call(fetch.main, *fetch_command(path, tmp_path / "out")[3:])
 
 
 def test_a_few_lines_that_are_no_rows_are_rows_with_a_problem(tmp_path):

@@ -7,6 +7,9 @@ import enum
 import json
 import pathlib
 import random
+import re
+import runpy
+import shutil
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ import torch
 from conftest import TINY, TINY_RESNET
 from models import archive, before
 from safetensors.torch import load_file, save_file
+from torch.distributed import checkpoint
 
 from pipeline_lib.backbones.export import export_huggingface, export_open_clip, to_huggingface
 from pipeline_lib.backbones.formats import read_weights
@@ -108,6 +112,17 @@ FORMS = {
     "nested": lambda sd, model: {"checkpoint": {"model": before(sd, "module.net.clip_model.")}},
     "deepspeed": lambda sd, model: {"module": sd, "ds_version": "0.1"},
     "averaged": lambda sd, model: {"model": sd, "model_ema": before(sd, "module.")},
+    "pairs": lambda sd, model: (sd, {"lr": 1e-6}),
+    "one of a list": lambda sd, model: {"nets": [torch.ones(2), sd]},
+    "under a number": lambda sd, model: {0: {"epoch": 1}, 1: sd},
+    "four deep": lambda sd, model: {"state": {"nets": {"clip": {"weights": before(sd, "module.")}}}},
+    "in an object": lambda sd, model: argparse.Namespace(epoch=3, model=sd),
+    "adapters beside": lambda sd, model: {"model": sd, "adapters": {"q.lora_A.weight": torch.ones(2)}},
+    "a copy beside": lambda sd, model: {"ema_state_dict": before(sd, "module."), "model_state_dict": sd},
+    "an average beside": lambda sd, model: {
+        "state_dict": before(sd, "model.") | before(zeros(sd), "ema_model.module.")
+    },
+    "a scale of one number": lambda sd, model: {**sd, "logit_scale": sd["logit_scale"].reshape(1)},
     "ordered": lambda sd, model: {"state_dict": collections.OrderedDict(sd)},
     "of a library": lambda sd, model: Box(state_dict=Box(**before(sd, "module."))),
     "parameters": lambda sd, model: {"model": {name: torch.nn.Parameter(sd[name]) for name in sd}},
@@ -118,6 +133,11 @@ FORMS = {
     "whole model": lambda sd, model: model,
     "whole model beside": lambda sd, model: {"epoch": 1, "model": torch.nn.DataParallel(model)},
 }
+
+
+def zeros(weights):
+    """Weights of the same names, all 0."""
+    return {name: torch.zeros_like(value) for name, value in weights.items()}
 
 
 def OUTSIDE(name):
@@ -132,7 +152,8 @@ def test_a_state_dict_is_found_under_any_key_and_prefix(tmp_path, model, form, z
     torch.save(FORMS[form](weights, model), tmp_path / "a.bin", _use_new_zipfile_serialization=zipped)
     found = read_weights(tmp_path / "a.bin")
     same(found, weights)
-    assert found.left_out == (["head.weight"] if form == "wrapper" else [])
+    assert all(name.startswith(("head.", "ema_model.")) for name in found.left_out)
+    assert bool(found.left_out) == (form in ("wrapper", "an average beside"))
 
 
 def test_a_resnet_and_an_activation_that_the_file_names(tmp_path):
@@ -173,7 +194,12 @@ def test_safetensors_alone_and_a_file_of_a_described_folder(tmp_path, model):
     same(read_weights(tmp_path / "clip.safetensors"), model.state_dict())
     (tmp_path / "clip.safetensors").rename(tmp_path / "clip.ckpt")  # told by its content
     assert read_weights(tmp_path / "clip.ckpt").activation is None
+    torch.save(model.state_dict(), tmp_path / "clip.safetensors")
+    same(read_weights(tmp_path / "clip.safetensors"), model.state_dict())
     export_huggingface(model, tmp_path / "hf")
+    (tmp_path / "cache" / "snapshots").mkdir(parents=True)
+    (tmp_path / "cache" / "snapshots" / "3d74acf9").symlink_to(tmp_path / "hf")
+    same(read_weights(tmp_path / "cache"), model.state_dict())
     assert read_weights(tmp_path / "hf" / "model.safetensors").activation == "quickgelu"  # says config.json beside it
 
 
@@ -198,10 +224,50 @@ def test_a_hugging_face_folder_with_any_weights(tmp_path, model, suffix, shards)
     found = read_weights(tmp_path)
     same(found, model.state_dict())
     assert found.activation == "quickgelu"
+    (tmp_path / "config.json").rename(tmp_path / "open_clip_config.json")  # of other weights, which are not there
+    (tmp_path / "open_clip_config.json").write_text("{}")
+    assert read_weights(tmp_path).activation is None
+    (tmp_path / "config.json").write_text('{"lr": 1e-6}')
+    assert read_weights(tmp_path).activation is None  # as accelerate writes it, or zero_to_fp32.py
     if shards > 1:
+        for name in (f"{stem}-00002-of-00003.{suffix}", index.name):
+            with pytest.raises(ValueError, match=r"one of the files that hold the weights together: name the folder"):
+                read_weights(tmp_path / name)
         index.write_text(json.dumps({"weight_map": {**place, "x": "../../etc/passwd"}}))
         with pytest.raises(ValueError, match=r"index\.json lists '\.\./\.\./etc/passwd', which is not in the folder"):
             read_weights(tmp_path)
+
+
+def test_pixels_of_another_model_are_refused_whichever_file_tells_of_them(tmp_path, model):
+    export_huggingface(model, tmp_path)
+    (tmp_path / "preprocessor_config.json").unlink()
+    for mean in ([0.48145466, 0.4578275, 0.40821073], [0.5, 0.5, 0.5]):  # as transformers 5 writes it
+        (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": {"image_mean": mean}}))
+        if mean[0] < 0.5:
+            same(read_weights(tmp_path), model.state_dict())
+    with pytest.raises(ValueError, match="expected images normalised with the mean"):
+        read_weights(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
+def test_shards_of_torch_distributed_become_a_file_by_the_command_that_is_named(tmp_path, model, monkeypatch):
+    checkpoint.save({"model": model.state_dict(), "epoch": 3}, checkpoint_id=tmp_path / "FOLDER", no_dist=True)
+    with pytest.raises(ValueError, match="make it a file by `python -m torch") as error:
+        read_weights(tmp_path / "FOLDER")
+    module, *arguments = re.search("`python -m (.*)`", str(error.value))[1].split()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [module, *arguments])
+    runpy.run_module(module, run_name="__main__")
+    same(read_weights(tmp_path / "FILE"), model.state_dict())
+
+
+def test_a_file_that_was_unpacked_is_named_and_read_once_it_is_packed_again(tmp_path, model):
+    torch.save(model.state_dict(), tmp_path / "conclip.pt")
+    shutil.unpack_archive(tmp_path / "conclip.pt", tmp_path, "zip")
+    with pytest.raises(ValueError, match=r"an unpacked file of torch\.save: .* `zip -r conclip\.pt conclip` in the"):
+        read_weights(tmp_path / "conclip")
+    shutil.make_archive(tmp_path / "again", "zip", tmp_path, "conclip")
+    same(read_weights(tmp_path / "again.zip"), model.state_dict())
 
 
 def test_an_open_clip_folder_with_a_bin(tmp_path, model):

@@ -7,6 +7,7 @@ import zipfile
 import pytest
 import torch
 from conftest import call
+from hostile import member, tarred
 from models import before
 
 from pipeline_lib.backbones import checkpoint
@@ -18,7 +19,10 @@ REFUSED = {
     "lora": (lambda sd: {f"base_model.{name}.lora_A.weight": sd[name] for name in sd}, "LoRA adapters, which are not"),
     "merged not": (lambda sd: {**sd, "visual.proj.lora_B.default": torch.ones(1)}, "LoRA adapters, which are not"),
     "two": (lambda sd: before(sd, "student.") | before(sd, "teacher."), "2 CLIPs, named 'student.', 'teacher.': save"),
-    "two keys": (lambda sd: {"student": sd, "ema": sd}, "2 CLIPs, under 'student', 'ema': save the one that you mean"),
+    "two keys": (
+        lambda sd: {"student": dict(sd), "ema": dict(sd)},
+        "2 CLIPs, under 'student', 'ema': save the one that you mean",
+    ),
     "twice": (lambda sd: sd | before(sd, "module."), "the same weights twice, with and without a prefix"),
     "a tower": (
         lambda sd: {"model": {name: sd[name] for name in sd if name.startswith("visual.")}},
@@ -30,6 +34,11 @@ REFUSED = {
         "expected text_projection of 2 dimensions, found none among 49 weights",
     ),
     "prompts": (lambda sd: {**sd, "prompt_learner.ctx": torch.ones(2)}, "expected prompt_learner.ctx absent, found"),
+    "arrays": (
+        lambda sd: {"net": {name: sd[name].numpy() for name in sd}},
+        "found no tensors, but 'net'; 'ln_final.weight' under `net` is <numpy._core.multiarray._rec.*>, expected a ",
+    ),
+    "shards of ZeRO-3": (lambda sd: {"module": {name: torch.empty(0) for name in sd}}, "join them by its zero_to_fp32"),
     "numbers": (lambda sd: {**sd, "ln_final.bias": torch.ones(3)}, r"expected ln_final\.bias \(64,\), found \(3,\)"),
 }
 
@@ -62,22 +71,26 @@ def clip_of(folder):
         (b"GGUF\3\0\0\0\0\0\0\0", "a GGUF file"),
         (pickle.dumps({"model": 1}), "a pickle that torch.save did not write"),
         (b"hello world", "not a whole file of torch.save"),
+        (b'{"error": "Repository not found"}', "JSON: the site answered with a text"),
+        (tarred(member("conclip.pt", b"x")), "a tar: unpack it first"),
     ],
 )
 def test_another_file_is_named_for_what_it_is(tmp_path, content, message):
     (tmp_path / "a.pt").write_bytes(content)
+    (tmp_path / "a.safetensors").write_bytes(content)
     for read in (lambda path: read_weights(path), lambda path: load_plain(path, "the lists")):
-        with pytest.raises(ValueError, match=rf"a\.pt: .*{message}"):
-            read(tmp_path / "a.pt")
+        for name in ("a.pt", "a.safetensors"):
+            with pytest.raises(ValueError, match=rf"{name}: .*{message}"):
+                read(tmp_path / name)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("conclip/model.pt", b"x")
-    with pytest.raises(ValueError, match=r"a zip of other files, \['conclip/model\.pt'\]: unpack it"):
+    with pytest.raises(ValueError, match=r"a zip of other files, \['conclip/model\.pt'\]: if a .* unpack it"):
         read_weights(tmp_path / "a.zip")
 
 
 def test_a_folder_of_another_kind_is_named(tmp_path):
     (tmp_path / "conclip.pt").touch()
-    with pytest.raises(FileNotFoundError, match=r"config\.json: no such .* found 'conclip\.pt'; of another checkpoint"):
+    with pytest.raises(FileNotFoundError, match=r"no weights in it; .* found 'conclip\.pt'; of another checkpoint"):
         read_weights(tmp_path)
     (tmp_path / "__0_0.distcp").touch()
     with pytest.raises(ValueError, match=r"a checkpoint in shards of torch\.distributed: make it a file by"):

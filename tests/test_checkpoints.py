@@ -65,11 +65,11 @@ def test_a_broken_file_is_named(tmp_path, tiny_checkpoint):
     with pytest.raises(FileNotFoundError, match=r"absent\.pt: no such checkpoint"):
         read_weights(tmp_path / "absent.pt")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"empty/config\.json: no such file; expected the folder of"):
+    with pytest.raises(FileNotFoundError, match=r"empty: no weights in it; expected the folder of"):
         read_weights(tmp_path / "empty")
     (tmp_path / "empty" / "config.json").write_text('{"model_type": "clip"}')
     (tmp_path / "empty" / "model.safetensors").write_bytes(b"\x08\0\0\0")
-    with pytest.raises(ValueError, match=r"model\.safetensors is not a whole safetensors file"):
+    with pytest.raises(ValueError, match=r"empty: model\.safetensors: not a whole file"):
         read_weights(tmp_path / "empty")
 
 
@@ -121,6 +121,7 @@ def test_the_command_stores_a_model_of_another_method(tmp_path, tiny_clip, tiny_
         **{"model": "m", "family": "CoN-CLIP (released)", "backbone": "tiny"},
         **{"loss": None, "negatives": None, "seed": None},
     }
+    assert record["form"] == "zip of torch.save, weights under `model`"
     assert record["closeness_to_backbone"] == 1.0 and record["sha256"] == sha256(tmp_path / "conclip.pt")
     assert record["recipe"]["activation"] == "quickgelu"
 

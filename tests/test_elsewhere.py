@@ -1,6 +1,7 @@
 """The workflow from another folder, from `workflow/Snakefile`, and as a module of another workflow."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -59,8 +60,21 @@ def test_in_another_folder_a_job_finds_the_library_beside_the_workflow(tmp_path)
     )
     assert done.returncode == 0, done.stdout + done.stderr
     # The workflow's own process says it once more.
-    assert "the library beside the workflow" in (folder / "results/miniature/logs/preflight.log").read_text()
+    said = (folder / "results" / "miniature" / "logs" / "preflight.log").read_text()
+    assert "the library beside the workflow" in said
     assert not (folder / "config").exists()
+
+
+def test_the_command_that_preflight_advises_runs_where_preflight_ran(tmp_path):
+    (tmp_path / "my run").mkdir()
+    (tmp_path / "my run" / "my own.yaml").write_text("finetune: {epochs: 2}\n")
+    asked = ("--snakefile", ROOT / "Snakefile", "--config", "run=other", "--configfile", "my own.yaml")
+    said = snakemake(*asked, "--cores", "1", "--quiet", "all", "--", "preflight", folder=tmp_path / "my run").stdout
+    advised = re.search(r"Everything can run: (snakemake .*)", said)[1]
+    done = subprocess.run(
+        ["bash", "-c", f"{advised} --dry-run"], cwd=tmp_path / "my run", capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "results/other/tables.parquet" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_sheet_in_the_working_folder_goes_before_the_one_beside_the_workflow(tmp_path):

@@ -1,7 +1,12 @@
 """Image features: against one image at a time through CLIP, and the feature files."""
 
 import copy
-from concurrent.futures import ThreadPoolExecutor
+import gc
+import os
+import shutil
+import signal
+from multiprocessing import active_children
+from queue import Queue
 
 import pytest
 import torch
@@ -58,17 +63,42 @@ def test_labels_come_along_and_must_be_complete_and_a_shard_may_be_empty(tmp_pat
 
 
 def test_the_next_batch_is_prepared_while_the_caller_works_on_one_and_no_more(tmp_path):
-    write_pool(tmp_path / "a.tar", 8)
-    read = []
-    samples = (read.append(sample.key) or sample for sample in read_tars([tmp_path / "a.tar"]))
-    with ThreadPoolExecutor(2) as workers:
-        found = [
-            ([sample.key for sample, _ in batch], pixels.shape, len(read))
-            for batch, pixels in prepare_ahead(samples, 32, 3, workers, pin=False)
-        ]
-    assert [keys for keys, _, _ in found] == [read[:3], read[3:6], read[6:]]
-    assert [shape for _, shape, _ in found] == [(3, 3, 32, 32), (3, 3, 32, 32), (2, 3, 32, 32)]
-    assert [seen for _, _, seen in found] == [6, 8, 8]
+    keys, reads = write_pool(tmp_path / "a.tar", 8), Queue()
+
+    def noted(sample):
+        return sample._replace(load=lambda: reads.put(sample.key) or sample.load())
+
+    samples, shapes, read = [noted(sample) for sample in read_tars([tmp_path / "a.tar"])], [], []
+    for (_, pixels), expected in zip(prepare_ahead(samples, 32, 3, 1, pin=False), (6, 8, 8), strict=True):
+        shapes.append(pixels.shape)
+        read += [reads.get(timeout=60) for _ in range(expected - len(read))]
+        assert read == keys[:expected] and reads.empty()
+    assert shapes == [(3, 32, 32, 3), (3, 32, 32, 3), (2, 32, 32, 3)]
+
+
+@pytest.mark.parametrize("archive", ["folder", "zip", "tar"])
+def test_several_processes_make_what_one_makes(tmp_path, tiny_clip, archive):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(60):
+        (folder / f"{number:03d}.jpg").write_bytes(jpeg_bytes((number * 4, 255 - number, 90), (40 + number, 36)))
+    path = folder if archive == "folder" else shutil.make_archive(folder, archive, folder)
+    samples = read_pool(find_reader("folder"), [str(path)])
+    one, several = (encode_pool(tiny_clip, samples, 40, threads) for threads in (1, 4))
+    assert one.keys == several.keys and one.content == several.content
+    assert torch.equal(one.features, several.features)
+    assert active_children() == []
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_named_and_none_is_left(tmp_path, tiny_clip):
+    write_pool(tmp_path / "a.tar", 40)
+    samples = list(read_tars([tmp_path / "a.tar"]))
+    samples[30] = samples[30]._replace(load=lambda: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(ValueError, match=r"one of 2 processes that decode images was killed .* give the job more"):
+        encode_pool(tiny_clip, samples, 20, 2)
+    gc.collect()  # the error's traceback holds the loader, as long as there is one
+    assert active_children() == []
 
 
 def test_bf16_rounds_the_tower_and_not_the_lengths(tmp_path, tiny_clip):
@@ -83,8 +113,9 @@ def test_bf16_rounds_the_tower_and_not_the_lengths(tmp_path, tiny_clip):
 
 def test_broken_images_fp16_on_a_cpu_and_features_that_are_not_finite_are_refused(tmp_path, tiny_clip):
     write_samples(tmp_path / "cut.tar", [("1", {"jpg": jpeg_bytes()}), ("2", {"jpg": jpeg_bytes()[:300]})])
-    with pytest.raises(ValueError, match=r"cut\.tar: the image of sample 2 does not decode"):
-        encode_tar(tiny_clip, tmp_path / "cut.tar")
+    for threads in (1, 2):
+        with pytest.raises(ValueError, match=r"^\S*cut\.tar: the image of sample 2 does not decode"):
+            encode_tar(tiny_clip, tmp_path / "cut.tar", 2, threads)
     write_pool(tmp_path / "a.tar", 3)
     with pytest.raises(ValueError, match="expected fp32 or bf16 on a CPU, found fp16"):
         encode_tar(tiny_clip, tmp_path / "a.tar", 2, 1, "fp16")

@@ -1,17 +1,14 @@
 """Odd answers: an image that curl or urllib gets is not lost, a host that sends anything is not called silent."""
 
 import gzip
-import socket
 import socketserver
 
-import fetching
 import pytest
 from aiohttp import web
-from answers import ANSWERS, IMAGE, LOST, answer, answering, moved, path_of
-from fetching import fetch, fetch_settings, outcomes, rows_of, serving
-
-from pipeline_lib.fetch.fetch import HOSTS_ENOUGH, PROXIES
-from pipeline_lib.fetch.outcomes import read_outcomes, write_outcomes
+from answers import ANSWERS, IMAGE, LOST, Hasty, answer, answering, moved, path_of
+from fetching import fetch, outcomes, serving
+from fetching import moved as redirect
+from workflows import load
 
 OK = (None, False, 1)
 
@@ -83,6 +80,62 @@ def test_a_host_that_closes_used_connections_loses_nothing_and_no_attempt_counts
     assert outcomes(frame, "failure", "permanent", "attempts") == [OK] * 300 and len(server.log) == 300
 
 
+class Hanging(socketserver.BaseRequestHandler):
+    """Says that it keeps connections alive, and never answers a second request."""
+
+    def handle(self) -> None:
+        self.request.recv(65536)
+        self.request.sendall(answer())
+        self.server.log.append(self.request.recv(65536))
+        self.request.settimeout(30)
+        self.request.recv(1)
+
+
+def test_a_host_that_never_answers_over_used_connections_loses_nothing_and_is_not_down(tmp_path):
+    with answering({}, Hanging) as server:
+        limits = {"connections_per_host": 4, "attempts": 1, "timeout_s": 0.4, "breaker_failures": 2}
+        urls = [f"http://a.test/{number}" for number in range(40)]
+        frame = fetch(tmp_path, urls, server.port, respect_robots=False, **limits)
+    assert frame["failure"].isna().all()
+    assert sum(map(bool, server.log)) <= 4  # after the first that hung, no connection is used a second time
+
+
+class Confused(socketserver.BaseRequestHandler):
+    """Answers the first request of a connection, and whatever comes after it with what `server.answers` has."""
+
+    def handle(self) -> None:
+        self.request.recv(65536)
+        self.request.sendall(answer())
+        if self.request.recv(65536):
+            self.request.sendall(self.server.answers["again"])
+
+
+AGAIN = {
+    "rest of a body": IMAGE[5:],
+    "half a head": b"HTTP/1.1 200 OK",
+    "request timeout": answer("Connection: close", status="HTTP/1.1 408 Request Timeout"),
+    "bad request": answer("Connection: close", status="HTTP/1.1 400 Bad Request"),
+    "misdirected": answer("Connection: close", status="HTTP/1.1 421 Misdirected Request"),
+}
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_what_comes_over_a_used_connection_and_is_no_answer_costs_nothing(tmp_path, name):
+    with answering({"again": AGAIN[name]}, Confused) as server:
+        urls = [f"http://a.test/{number}" for number in range(10)]
+        frame = fetch(tmp_path, urls, server.port, respect_robots=False, attempts=1, connections=1)
+    assert outcomes(frame, "failure", "permanent", "attempts") == [OK] * 10
+
+
+@pytest.mark.parametrize(("said", "failure"), [(answer(), None), (answer(status="HTTP/1.1 500 No"), "http")])
+def test_a_host_that_answers_before_it_is_asked_is_alive(tmp_path, said, failure):
+    with answering({"/": said}, Hasty) as server:
+        urls = [f"http://a.test/{number}" for number in range(20)]
+        limits = {"attempts": 1, "breaker_failures": 2, "deadline_s": 5.0}
+        frame = fetch(tmp_path, urls, server.port, respect_robots=False, **limits)
+    assert list(frame["failure"].fillna("")) == [failure or ""] * 20
+
+
 def test_connections_are_used_again_after_any_answer_that_came_whole(tmp_path):
     connections = set()
     statuses = [404, 301, 200, 503, 206, 410]
@@ -114,6 +167,54 @@ def test_an_answer_that_only_ends_with_the_connection_is_had_at_the_second_attem
     assert outcomes(frame, "failure", "attempts") == [(None, 2)]
 
 
+def test_as_many_redirects_are_followed_as_browsers_follow(tmp_path):
+    most = load("config.yaml")["fetch"]["max_redirects"]
+
+    async def handler(request):
+        left = int(request.path[1:])
+        return redirect(f"/{left - 1}") if left else web.Response(body=IMAGE)
+
+    with serving(handler) as port:
+        frame = fetch(tmp_path, ["http://a.test/20", "http://a.test/21"], port, max_redirects=most)
+    assert outcomes(frame, "failure", "http_code") == [(None, 200), ("redirect", 302)]
+
+
+def test_a_host_that_is_strict_about_what_we_accept_gives_the_image(tmp_path):
+    async def handler(request):
+        return web.Response(body=IMAGE) if "*/*" in request.headers["Accept"] else web.Response(status=406)
+
+    with serving(handler) as port:
+        assert fetch(tmp_path, ["http://a.test/"], port)["failure"].isna().all()
+
+
+class EndsHandshake(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.server.log.append(self.request.recv(65536))
+
+
+def test_a_handshake_that_ends_early_is_no_refused_connection_and_is_tried_again(tmp_path):
+    with answering({}, EndsHandshake) as server:
+        frame = fetch(tmp_path, ["https://a.test/"], server.port, respect_robots=False)
+    assert outcomes(frame, "failure", "permanent", "attempts") == [("tls", False, 3)]
+
+
+class OnlyHttp(socketserver.BaseRequestHandler):
+    """Answers HTTP, and closes where a handshake begins."""
+
+    def handle(self) -> None:
+        if not self.request.recv(65536).startswith(b"\x16"):
+            self.request.sendall(answer())
+
+
+def test_a_host_that_is_silent_for_https_alone_is_not_down_for_http(tmp_path):
+    with answering({}, OnlyHttp) as server:
+        urls = [f"{scheme}://a.test/{number}" for scheme in ("https", "http") for number in range(20)]
+        limits = {"breaker_failures": 2, "timeout_s": 1.0, "deadline_s": 1.0, "attempts": 1}
+        frame = fetch(tmp_path, urls, server.port, respect_robots=False, backoff_s=0.5, **limits)
+    assert "host-down" in set(frame["failure"][:20]) <= {"tls", "host-down"}
+    assert frame["failure"][20:].isna().all()
+
+
 NO = b"User-agent: *\nDisallow: /no\n"
 RULES = {  # robots.txt, and whether /no may be asked
     "cookie": (answer(f"Set-Cookie: a={'b' * 9_000}", body=NO), False),
@@ -121,6 +222,9 @@ RULES = {  # robots.txt, and whether /no may be asked
     "said to be gzip": (answer("Content-Encoding: gzip", body=NO), False),
     "odd length": (answer("Content-Length: unknown", length=False, body=NO), False),
     "cut": (answer("Content-Length: 5000", length=False, body=NO + b"Disallow: /"), False),
+    "huge": (answer(body=NO + b"# much\n" * 300_000), False),
+    "binary": (answer(body=bytes(range(256)) * 100), True),
+    "an image": (answer(), True),
     "not HTTP": (b"hello\r\n\r\n", True),
     "head of 2 MB": (answer(*[f"X: {'a' * 100_000}"] * 20, body=NO), True),
     "redirect to itself": (moved("Location: /robots.txt"), True),
@@ -133,40 +237,3 @@ def test_a_robots_txt_that_cannot_be_read_costs_nothing_and_what_can_be_read_cou
     with answering({"/robots.txt": said, "/no": answer(), "/yes": answer()}) as server:
         frame = fetch(tmp_path, ["http://a.test/no", "http://a.test/yes"], server.port)
     assert list(frame["failure"].fillna("")) == ["" if may_be_asked else "robots", ""]
-
-
-def no_names(monkeypatch) -> None:
-    def fail(*_, **__):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
-
-
-def test_a_part_in_which_no_host_answers_fails_and_records_nothing(tmp_path, monkeypatch):
-    no_names(monkeypatch)
-    for name in PROXIES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    urls = [f"http://host-{number}.example/1" for number in range(HOSTS_ENOUGH)]
-    message = rf"any of {HOSTS_ENOUGH} hosts, found none \(dns {HOSTS_ENOUGH}\).*HTTPS_PROXY"
-    with pytest.raises(ValueError, match=message):
-        fetch(tmp_path, urls)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("permanent", [False, True])
-def test_a_few_dead_hosts_are_no_dead_network_but_may_be_asked_again(tmp_path, monkeypatch, capsys, permanent):
-    urls = ["http://a.example/1", "http://a.test/1"]
-    with monkeypatch.context() as dead:
-        no_names(dead)
-        dead.setattr(fetching, "fetch_settings", lambda port, **changes: fetch_settings(port, connect_to={}, **changes))
-        assert outcomes(fetch(tmp_path, urls), "failure", "permanent") == [("dns", False)] * 2
-    if permanent:  # as a table says that was written where this was held against the links
-        identity, lines = read_outcomes(tmp_path / "out.parquet")
-        said = [outcome._replace(permanent=True) for _, outcome in lines]
-        write_outcomes(tmp_path / "out.parquet", identity, zip(rows_of(urls), said, strict=True))
-    assert "warning: " in capsys.readouterr().err
-    with answering({"/1": answer()}) as server:
-        frame = fetch(tmp_path, urls, server.port, retry_failed=True)
-    assert list(frame["failure"].fillna("")) == ["dns", ""]

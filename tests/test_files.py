@@ -132,13 +132,17 @@ def test_a_key_that_could_leave_the_folder_is_refused(tmp_path, key):
     assert not (tmp_path / "a.tar").exists()
 
 
-@pytest.mark.parametrize(
-    "said", [b"{", b"[1]", *(b'{"label": %s}' % label for label in (b'"3"', b"null", b"1.0", b"-1"))]
-)
-def test_metadata_that_does_not_fit_is_named(tmp_path, said):
-    write_samples(tmp_path / "a.tar", [("000000007", {"jpg": jpeg_bytes(), "json": said})])
+def test_metadata_that_is_no_json_is_named_and_a_label_that_is_no_class_is_none(tmp_path):
+    def said(content):
+        write_samples(tmp_path / "a.tar", [("000000007", {"jpg": jpeg_bytes(), "json": content})])
+        return next(read_images([tmp_path / "a.tar"]))[2]
+
     with pytest.raises(ValueError, match=r"a\.tar: sample 000000007: "):
-        list(read_images([tmp_path / "a.tar"]))
+        said(b"{")
+    assert said(b'{"label": 3}') == {"label": 3}
+    for label in (b'"3"', b"null", b"1.0", b"-1"):
+        assert said(b'{"label": %s, "a": 1}' % label) == {"a": 1}
+    assert said(b"[1]") == {}
 
 
 def test_json_and_parquet_errors_name_the_file(tmp_path):

@@ -1,6 +1,8 @@
 """Archives as tar, Finder, Windows and other tools make them: each reader lists them by one rule."""
 
 import io
+import re
+import stat
 import subprocess
 import tarfile
 import zipfile
@@ -13,6 +15,7 @@ from PIL import Image
 
 from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.formats.tars import list_members
+from pipeline_lib.readers import containers
 
 TWO = [("001", None, picture(1)), ("002", None, picture(2))]
 JUNK = (  # of a Mac, of old tars and of Windows
@@ -23,6 +26,8 @@ JUNK = (  # of a Mac, of old tars and of Windows
     "PaxHeaders.2134/002.jpg",
     ".DS_Store",
     ".hidden/004.jpg",
+    "@eaDir/001.jpg/SYNOFILE_THUMB_M.jpg",
+    "Icon\r",
 )
 NAMES = {
     "plain": ("001.jpg", "002.jpg"),
@@ -61,6 +66,66 @@ def test_every_reader_lists_the_same_samples(tmp_path, kind, name):
         assert listed("tar", path, count=2) == TWO
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_what_stands_beside_the_images_does_not_decide(tmp_path, monkeypatch):
+    monkeypatch.setattr(containers, "MAX_FILE_BYTES", 1000)
+    beside = [("README.md", b"x"), ("README.md", b"y"), ("LICENSE", b"x"), ("Thumbs.db", b"x"), ("a.mp4", bytes(2000))]
+    files = [*beside, ("001.jpg", TWO[0][2]), ("001.txt", b"a caption"), ("001.npy", b"x"), ("001.seg.png.txt", b"x")]
+    odd = [
+        member("latest", type=tarfile.SYMTYPE, linkname="001.jpg"),
+        member("copy", type=tarfile.LNKTYPE, linkname="001.jpg"),
+        member("a label", type=b"V"),
+        member("val/", b"Y001.jpg\0\0", type=b"D"),  # the list of a folder's files by GNU tar --incremental
+        member("x", b"20 comment=hello123\n", type=tarfile.SOLARIS_XHDTYPE),
+        member("002.jpg", TWO[1][2], type=tarfile.CONTTYPE),
+    ]
+    (tmp_path / "a.tar").write_bytes(tarred(*(member(*file) for file in files), *odd))
+    assert listed("folder", tmp_path / "a.tar") == listed("tar", tmp_path / "a.tar") == TWO
+    link = zipfile.ZipInfo("latest")
+    link.external_attr = stat.S_IFLNK << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+        for name, content in (*files, ("002.jpg", TWO[1][2])):
+            zipped.writestr(name, content)
+        zipped.writestr(link, "001.jpg")
+        zipped.writestr("list.csv", b"x", zipfile.ZIP_LZMA)
+    assert listed("folder", tmp_path / "a.zip") == TWO
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path):
+    archive(tmp_path / "a.zip", ("003.jpg", picture(3)))
+    inner = (tmp_path / "a.zip").read_bytes()
+    assert listed("folder", archive(tmp_path / "a.tar", *((f"{k}.jpg", c) for k, _, c in TWO), ("z.zip", inner))) == TWO
+
+
+def test_an_image_that_is_a_link_is_refused_and_read_once_packed_as_the_message_says(tmp_path):
+    layouts.write(tmp_path / "in" / "001.jpg", picture(1))
+    (tmp_path / "in" / "002.jpg").symlink_to("001.jpg")
+    (tmp_path / "in" / "003.jpg").hardlink_to(tmp_path / "in" / "001.jpg")
+    subprocess.run(["tar", "-cf", "a.tar", "-C", "in", "."], cwd=tmp_path, check=True)
+    with pytest.raises(ValueError, match=r"'00[123].jpg' is a link, .* pack it by tar --") as error:
+        listed("tar", tmp_path / "a.tar")
+    _, *options = re.search(r"by (tar[^;)]*)", str(error.value))[1].split()
+    subprocess.run(["tar", *options, "-cf", "a.tar", "-C", "in", "."], cwd=tmp_path, check=True)
+    assert sorted(listed("tar", tmp_path / "a.tar", count=3))[2] == ("003", None, picture(1))
+    link = zipfile.ZipInfo("002.jpg")
+    link.external_attr = stat.S_IFLNK << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+        zipped.writestr(link, "001.jpg")
+    with pytest.raises(ValueError, match=r"a\.zip: '002\.jpg' is a link; unpack the zip and name the folder"):
+        listed("folder", tmp_path / "a.zip")
+    assert listed("folder", tmp_path / "in", count=3)[2] == ("003", None, picture(1))
+
+
+def test_metadata_of_others_are_no_labels(tmp_path):
+    said = (b'["a caption", "another"]', b'{"label": "dog"}', b'{"label": -1, "url": "u"}', b"3", b'{"label": true}')
+    files = [(f"{number}.{part}", content) for number, json in enumerate(said) for part, content in
+             (("webp", picture(number)), ("json", json))]  # fmt: skip
+    assert listed("tar", archive(tmp_path / "a.tar", *files)) == [(str(n), None, picture(n)) for n in range(len(said))]
+    numbers = [(f"{number}.cls", b"%d" % number) for number in range(len(said))]
+    labelled = listed("tar", archive(tmp_path / "a.tar", *files, *numbers))
+    assert [label for _, label, _ in labelled] == [0, 1, 2, 3, 4]
+
+
 def test_a_tar_that_tar_itself_made_of_a_folder_is_read(tmp_path):
     for key, _, content in TWO:
         layouts.write(tmp_path / "in" / f"{key}.jpg", content)
@@ -89,6 +154,8 @@ def test_a_sample_may_have_an_image_of_any_format(tmp_path, form):
     ("files", "message"),
     [
         ([("a.json", b"{}")], "expected an image of each sample, KEY.jpg .*, found none of sample 'a' but 'a.json'"),
+        ([("a.txt", b""), ("b.md", b"")], "expected an image of each sample, KEY.jpg .*, found none of sample 'a'"),
+        ([("a.jpg", b""), ("b.cls", b"1")], "found none of sample 'b' but 'b.cls'"),
         ([("x/a.jpg", b""), ("y/a.jpg", b"")], "key a occurs a second time"),
         ([("./a.jpg", b""), ("a.jpg", b"")], r"sample 'a' has a second \.jpg member"),
         ([("a.jpg", b""), ("a.cls", b"dog")], "a: expected a whole number from 0 in its .cls member, found 'dog'"),

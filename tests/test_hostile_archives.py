@@ -40,15 +40,16 @@ TARS = {
         what: (tarred(member("a.jpg", type=kind, linkname="/etc/passwd")), "is a link, a device or the like")
         for what, kind in (
             ("a symbolic link", tarfile.SYMTYPE), ("a hard link", tarfile.LNKTYPE), ("a device", tarfile.CHRTYPE),
-            ("a disk", tarfile.BLKTYPE), ("a pipe", tarfile.FIFOTYPE), ("a sparse file", tarfile.GNUTYPE_SPARSE),
-            ("a kind of its own", b"Q"),
+            ("a disk", tarfile.BLKTYPE), ("a pipe", tarfile.FIFOTYPE), ("a kind of its own", b"Q"),
         )
     },
+    "a sparse file": (tarred(member("a.jpg", type=tarfile.GNUTYPE_SPARSE)), "is sparse, expected whole files"),
     "sparse by a header": (extended("a.jpg", b"1\n0\n1\n" + bytes(600), SPARSE), "is not that of its bytes"),
     "a negative size": (tarred(member("a.jpg", size=-512)), "the size of 'a.jpg' is negative"),
     "a size by a header": (extended("a.jpg", b"x", {"size": "-512"}), "is not that of its bytes"),
     "a size beyond the end": (tarred(member("a.jpg", size=2**40)), "unexpected end of data"),
     "a header of megabytes": (tarred(member("x", bytes(5_000_000), type=tarfile.XHDTYPE)), "a header of 5,000,000 byt"),
+    "a link's name of megabytes": (tarred(member("x", bytes(5_000_000), type=b"K")), "a header of 5,000,000 byt"),
     "headers without end": (tarred(*[member("x", b"n\0", type=tarfile.GNUTYPE_LONGNAME)] * 3000), "recursion"),
 }  # fmt: skip
 # Of which the tar itself is sound.

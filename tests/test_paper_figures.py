@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 import subprocess
 import sys
 
@@ -295,3 +296,19 @@ def test_rows_that_do_not_add_up_are_refused(tmp_path):
     write_json(tmp_path / "index.json", [])
     with pytest.raises(ValueError, match=r"index\.json: expected the counts rows, samples and without_image"):
         composition(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_layout_does_not_depend_on_addresses_in_memory(scores, tmp_path, monkeypatch):
+    """Objects that come and go before a figure is drawn scatter those of the layout's solver."""
+    monkeypatch.setattr(style, "FIGURE_FORMATS", ["svg"])
+    rng, found = random.Random(0), set()
+    for _ in range(8):
+        scattered = [bytes(rng.randrange(16, 600)) for _ in range(20_000)]
+        del scattered[:: rng.choice((2, 3, 5))]
+        rng.shuffle(scattered)
+        del scattered[::2]
+        with style.look():
+            style.save(ccneg.score_examples(scores), tmp_path, "examples")
+        found.add((tmp_path / "examples.svg").read_bytes())
+    assert len(found) == 1

@@ -140,7 +140,7 @@ def test_a_copy_elsewhere_is_known_by_its_name():
         ("test.txt", b"000001\n000002\n", 3, WRONG, "test.txt: expected 3 rows, found 2"),
         ("swap_obj.json", json.dumps(dict.fromkeys(range(246))).encode(), 245, WRONG, "expected 245 items, found 246"),
         ("swap_obj.json", b"[", 245, WRONG, "expected a JSON list or object"),
-        ("set.zip", b"<html>not found</html>", 2, WRONG, "expected a zip, found something else"),
+        ("set.zip", b"<html>not found</html>", 2, WRONG, "not a whole zip"),
         ("model.pt", b"PK\x03\x04" + b"x" * 100, None, WRONG, "cut short"),  # torch saves zips
         ("model.safetensors", SAFETENSORS, None, PRESENT, ""),
         ("model.safetensors", SAFETENSORS[:-1], None, WRONG, "expected whole safetensors, found "),
@@ -159,7 +159,7 @@ def test_files_are_counted_and_damaged_ones_are_noticed(tmp_path, name, content,
 def test_zips_are_counted_and_cut_zips_and_tars_are_noticed(tmp_path):
     path = tmp_path / "set.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        for name in ("set/", "set/a.jpg", "set/b.JPG", "__MACOSX/set/._a.jpg", "set/readme.txt"):
+        for name in ("set/", "set/a.jpg", "set/b.JPG", "__MACOSX/set/._a.jpg", "__MACOSX/a.jpg", ".x/a.jpg", "readme"):
             archive.writestr(name, "x" * 50)
     assert inspect(path, about(2)) == (PRESENT, "2 images")
     assert "expected 3 images, found 2" in inspect(path, about(3)).detail

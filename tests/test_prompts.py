@@ -98,6 +98,9 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
     (tmp_path / "own.txt").write_text("a {}\n\n")
     with pytest.raises(ValueError, match=r"own\.txt, line 2: expected a template, found an empty line"):
         read_templates(tmp_path / "own.txt")
+    (tmp_path / "own.txt").write_text("")
+    with pytest.raises(ValueError, match=r"own\.txt: expected a template per line, found an empty file"):
+        prompts_of("pets", [["plain", f"@{tmp_path / 'own.txt'}"]])
 
 
 def test_classes_are_read_in_order_and_mistakes_named(tmp_path):

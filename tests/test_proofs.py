@@ -217,7 +217,7 @@ def test_logits_are_in_half_precision_where_the_published_ones_are(model, scale,
     for precision in ("fp16", "bf16"):
         samples = {**our_tokens(), **dict(zip(names[:2], features[:2], strict=True))}
         ours = our_trainer(model, samples, "conclip", precision=precision)
-        ours.encoder = lambda tokens: (features[2:].flatten(0, 1), scale)  # the text tower's own rounding set aside
+        ours.encoder = lambda *plan: (features[2:].flatten(0, 1), scale)  # the text tower's own rounding set aside
         found[precision] = ours.loss(torch.tensor(ROWS)).item()
     assert found == {"fp16": pytest.approx(half, rel=1e-6), "bf16": pytest.approx(full, rel=1e-6)}
     assert half != pytest.approx(full, rel=1e-6)

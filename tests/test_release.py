@@ -204,6 +204,10 @@ def test_rows_without_exclusion_caption_or_object_are_trained_on_where_the_mappi
             content_of(image_paths=(5, f"x/{key(4)}.jpg"), annotations=(5, annotation(4))),
             f"row 5: key {key(4)} is already in row 4; download",
         ),
+        (
+            {**content_of(), "annotations": [{"json": {"caption": "a dog"}, "sop": {}}] * 12},
+            "all 12 annotations are refused, the first as no-negated-caption; expected json.caption, .* found {'json'",
+        ),
         (content_of(annotations=(5, annotation(6))), f"row 5: the image is {key(5)}.jpg, but the annotation is of"),
     ],
 )

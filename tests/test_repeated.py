@@ -1,5 +1,7 @@
 """What a configuration gives twice is refused: YAML, JSON and Snakemake would keep the last and say nothing."""
 
+import shlex
+
 import pytest
 from conftest import ROOT
 from workflows import snakemake
@@ -49,10 +51,15 @@ def test_the_shipped_configurations_have_each_key_once():
         ("--configfile=a.yaml -n --configfiles b.yaml", ["--configfile: expected once, found 2 times"]),
         ("-C run=a --config miniature=", ["--config: expected once, found 2 times"]),
         ("--config run=a run=b -- all", ["--config: expected each key once, found run 2 times"]),
+        ("--config fetch={a:&{,b:} run={}", []),
+        (
+            "--config 'fetch={user_agent: a, user_agent: b}' --cores 2",
+            ["--config: expected each key once, found fetch/user_agent 2 times"],
+        ),
     ],
 )
 def test_options(arguments, found):
-    said = repeated_options(arguments.split())
+    said = repeated_options(shlex.split(arguments))
     assert len(said) == len(found) and all(line.startswith(start) for line, start in zip(said, found, strict=True))
 
 

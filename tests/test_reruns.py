@@ -8,6 +8,8 @@ import pytest
 import yaml
 from workflows import merged, plan
 
+from pipeline_lib.jobs.rule_of_file import remedy
+
 pytestmark = pytest.mark.faults  # it needs the small run
 SHOWN = {"show_tables", "show_figures", "show_report", "all"}
 END = {"paper_tables", "paper_figures", "paper_report"} | SHOWN
@@ -65,6 +67,15 @@ def test_what_is_asked_for_reruns_with_what_depends_on_it(small_run, asked, expe
     assert planned(small_run, **asked) == expected
 
 
+def test_the_advice_about_a_damaged_file_makes_it_again(copy):
+    """Snakemake alone does not miss a file in the middle of a finished run."""
+    path = copy / "results/small/finetune/conclip-rn-s0/model.pt"
+    path.unlink()
+    assert planned(copy) == set()
+    target = re.search(r"the rule finetune makes it: snakemake --cores 8 (\S+), ", remedy(path))[1]
+    assert [job.output[0] for job in plan(copy, target, configfiles=["config/small.yaml"])] == [target]
+
+
 def change_a_published_number(folder):
     path = folder / "config" / "published.tsv"
     path.write_text(path.read_text().replace("65.7", "65.8", 1))
@@ -80,6 +91,12 @@ def add_a_benchmark(folder):
     (folder / "questions.csv").touch()
     own = {"kind": "mcq", "annotations": "questions.csv", "pool": "sugarcrepe", "count": None}
     configure(folder, evaluate={"benchmarks": {"questions": own}})
+
+
+def test_curves_train_nothing_again(copy):
+    pytest.importorskip("tensorboard")
+    configure(copy, curves="tensorboard")
+    assert planned(copy) == {"paper_report", "show_report", "all"}  # the report lists the configuration
 
 
 def edit_comments_docstrings_and_layout(folder):

@@ -1,158 +1,289 @@
-"""Scoring an image of one's own: the numbers are clip's, the table fits a terminal, mistakes are named."""
+"""Scoring images of one's own: every kind of model as CLIP itself, one image and one caption at a time; mistakes."""
 
-import json
+import shlex
+import subprocess
+import sys
+from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from conftest import TINY_RESNET, call, jpeg_bytes
+from conftest import ROOT, TINY, TINY_RESNET, call, jpeg_bytes
+from fetching import turned
+from models import make_siglip
 from PIL import Image
-from torch.nn import functional
+from torch.nn.functional import cosine_similarity, normalize
 
-from pipeline_lib import score
+from pipeline_lib.backbones.export import export_huggingface, export_open_clip
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import clip, load_clip, preprocess, save_checkpoint
+from pipeline_lib.formats.pixels import as_shown, encoded
+from pipeline_lib.jobs import extras
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.run_record import baseline
 from pipeline_lib.score.__main__ import main
 
-CAPTIONS = ["this is a photo of a dog", "this is not a photo of a dog", "no dog"]
+CAPTIONS = ["this is a photo of a dog", "not a photo of a dog", "no dog", "a dog"]
+SIZE = (32, 32)  # that of the models: a resize would differ between libraries by rounding
+
+
+def halves(mode, left, right):
+    image = Image.new(mode, SIZE, left)
+    image.paste(right, (SIZE[0] // 2, 0, *SIZE))
+    return image
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """The folder of results with a run of four models of two backbones, and an image."""
-    folder = tmp_path_factory.mktemp("results")
-    (folder / "active-run.txt").write_text("small\n")
-    (folder / "dog.jpg").write_bytes(jpeg_bytes())
+def folder(tmp_path_factory):
+    """A working folder with a run of five models, exports of one of them, images and captions."""
+    folder = tmp_path_factory.mktemp("work")
+    (folder / "results").mkdir()
+    (folder / "results" / "active-run.txt").write_text("miniature\n")
     for seed, (stage, name, backbone) in enumerate(
         [
-            ("backbones", "tiny", "tiny"),
+            ("backbones", "mini-rn", "mini-rn"),
             ("backbones", "other", "other"),
-            ("finetune", "conclip-s0", "tiny"),
-            ("finetune", "conclip-s1", "tiny"),
+            ("finetune", "conclip-rn-s0", "mini-rn"),
+            ("finetune", "l1-rn-s0", "mini-rn"),
             ("finetune", "l1-other-s0", "other"),
         ]
     ):
         torch.manual_seed(seed)
-        model = build(TINY_RESNET)
+        model = build(TINY_RESNET if backbone == "other" else TINY).eval()
         with torch.no_grad():
             model.logit_scale.fill_(seed + 1.0)
-        save_checkpoint(folder / "small" / stage / name / "model.pt", model)
-        family = "CLIP" if name == backbone else "CoN-CLIP"
-        write_json(folder / "small" / stage / name / "run.json", baseline(name, family, backbone))
+        place = folder / "results" / "miniature" / stage / name
+        save_checkpoint(place / "model.pt", model)
+        write_json(place / "run.json", baseline(name, "CLIP" if name == backbone else "CoN-CLIP", backbone))
+        if name == "conclip-rn-s0":
+            export_open_clip(model, folder / "open-clip")
+            export_huggingface(model, folder / "hf-clip")
+    (folder / "dog.jpg").write_bytes(jpeg_bytes())
+    (folder / "photos" / "more").mkdir(parents=True)
+    images = {
+        "b.png": encoded(halves("RGBA", (255, 0, 0, 255), (0, 0, 0, 0)), "PNG"),
+        "a.jpg": encoded(halves("RGB", "red", "blue"), "JPEG", exif=turned(6)),
+        "more/c.png": encoded(halves("RGB", "lime", "gold"), "PNG"),
+        "notes.txt": b"no image",
+    }
+    for name, content in images.items():
+        (folder / "photos" / name).write_bytes(content)
+    (folder / "captions.txt").write_text("\n".join(CAPTIONS) + "\n")
+    rows = [
+        ("photos/b.png", "no dog"),
+        ("photos/a.jpg", "a dog, red"),
+        ("photos/b.png", 'a "dog"'),
+        ("dog.jpg", "a dog"),
+    ]
+    pd.DataFrame(rows, columns=["image", "caption"]).to_csv(folder / "pairs.csv", index=False)
     return folder
 
 
-def ask(results, *arguments):
-    return call(main, "--results", results, "--image", results / "dog.jpg", *arguments)
+@pytest.fixture(autouse=True)
+def in_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
 
 
-def test_numbers_are_those_of_clip_itself(results, capsys):
-    assert ask(results, "--json", "--model", "conclip-s0", *CAPTIONS) is None
-    said = json.loads(capsys.readouterr().out)
-    assert (said["run"], said["captions"]) == ("small", CAPTIONS)
-    assert [(one["model"], one["family"]) for one in said["models"]] == [("tiny", "CLIP"), ("conclip-s0", "CoN-CLIP")]
-    for one, stage in zip(said["models"], ("backbones", "finetune"), strict=True):
-        model = load_clip(results / "small" / stage / one["model"] / "model.pt")
-        with torch.no_grad(), Image.open(results / "dog.jpg") as image:
-            pixels = preprocess(model.visual.input_resolution)(image)[None]
-            logits, _ = model(pixels, clip.tokenize(CAPTIONS))
-            texts = model.encode_text(clip.tokenize(CAPTIONS))
-            cosines = functional.cosine_similarity(model.encode_image(pixels), texts)
-        assert one["cosines"] == pytest.approx(cosines.tolist(), abs=1e-5)
-        assert one["shares"] == pytest.approx(logits.softmax(dim=1)[0].tolist(), abs=1e-4)
-        assert one["prefers"] == int(cosines.argmax()) + 1
+def ask(*arguments):
+    return call(main, "--model", "conclip-rn-s0", *arguments)
 
 
-def test_each_clip_stands_once_before_its_models(results, capsys):
-    names = ["conclip-s1", "l1-other-s0", "conclip-s0", "tiny"]
-    flags = [word for name in names for word in ("--model", name)]
-    assert ask(results, "--json", *flags, "a dog") is None
-    said = json.loads(capsys.readouterr().out)["models"]
-    assert [one["model"] for one in said] == ["tiny", "conclip-s1", "conclip-s0", "other", "l1-other-s0"]
+def slowly(model, images, captions):
+    """Cosine and logit of each image with each caption, one by one, by CLIP's own functions."""
+    found = []
+    for path, caption in product(images, captions):
+        with torch.no_grad(), Image.open(path) as image:
+            pixels = preprocess(model.visual.input_resolution)(as_shown(image))[None]
+            tokens = clip.tokenize([caption])
+            cosine = cosine_similarity(model.encode_image(pixels), model.encode_text(tokens))
+            found.append((cosine.item(), model(pixels, tokens)[0].item()))
+    return np.array(found).T
 
 
-def test_several_images_are_scored_together_as_each_alone(results):
-    models = score.find_models(results / "small", ["conclip-s0"])
-    images = {colour: Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")}
-    together = score.score(models, images, CAPTIONS)
-    assert len(together) == 2 * 2 * 3
-    for name, image in images.items():
-        alone = score.score(models, {name: image}, CAPTIONS)
-        among = together[together.image == name].reset_index(drop=True)
-        assert among.caption.tolist() == CAPTIONS * 2 and among.share.sum() == pytest.approx(2)
-        np.testing.assert_allclose(among[["cosine", "share"]], alone[["cosine", "share"]], atol=1e-5)
+def weights(name, stage="finetune"):
+    return load_clip(f"results/miniature/{stage}/{name}/model.pt")
 
 
-def test_the_table_has_every_number_within_80_columns(results, capsys):
-    captions = ["a dog", "not a dog, " + "but a caption that goes on and on " * 4]
-    names = ["conclip-s0", "conclip-s1", "l1-other-s0"]
-    flags = [word for name in names for word in ("--model", name)]
-    assert ask(results, *flags, *captions) is None
-    table = capsys.readouterr().out
-    assert max(map(len, table.splitlines())) <= 80
-    assert ask(results, "--json", *flags, *captions) is None
-    for one in json.loads(capsys.readouterr().out)["models"]:
-        assert one["model"] in table
-        for cosine, share in zip(one["cosines"], one["shares"], strict=True):
-            assert f"{100 * cosine:6.2f} {100 * share:6.1f}%" in table
-    assert table.count("prefers") == 2  # five models take two tables
+def test_every_kind_of_model_scores_as_clip_does_one_by_one():
+    names = ["l1-rn-s0", "results/miniature/finetune/conclip-rn-s0/model.pt", "hf-clip/"]
+    names += ["open_clip:local-dir:open-clip", "transformers:hf-clip", "conclip-rn-s0"]
+    command = [sys.executable, "-m", "pipeline_lib.score", "--image", "photos", "--captions", "captions.txt"]
+    command += [word for name in names for word in ("--model", name)] + ["--output", "all.csv"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "photos: files that are no images are left out, 1 of them, such as 'notes.txt'" in done.stderr
+    assert "encode: 3 images" in done.stderr and "all.csv: 84 rows" in done.stderr
+    table = done.stdout.splitlines()
+    assert max(map(len, table)) <= 80 and table[-2] == "... and 24 further rows, all of which --output FILE.csv writes"
+    scores = pd.read_csv("all.csv")
+    assert list(scores.columns) == ["model", "image", "caption", "score", "share"]
+    assert list(scores["model"].unique()) == ["mini-rn", *names]  # each CLIP of a run once, before what started from it
+    images = ["photos/a.jpg", "photos/b.png", "photos/more/c.png"]
+    for name, part in scores.groupby("model"):
+        stage, source = ("finetune", name if name == "l1-rn-s0" else "conclip-rn-s0")
+        model = weights("mini-rn", "backbones") if name == "mini-rn" else weights(source, stage)
+        cosines, logits = slowly(model, images, CAPTIONS)
+        assert list(zip(part["image"], part["caption"], strict=True)) == list(product(images, CAPTIONS)), name
+        np.testing.assert_allclose(part["score"], cosines, atol=1e-5, err_msg=name)
+        shares = torch.tensor(logits).reshape(3, 4).softmax(dim=1).flatten()
+        np.testing.assert_allclose(part["share"], shares, atol=1e-4, err_msg=name)
+        best = part.iloc[int(part["score"][:4].argmax())]
+        if name in done.stdout:
+            assert f"{100 * best.score:.2f} *" in done.stdout, name
 
 
-def test_equal_captions_are_a_tie(results, capsys):
-    assert ask(results, "--model", "tiny", "a dog", "a dog") is None
-    assert "none (a tie)" in capsys.readouterr().out
-    assert ask(results, "--json", "--model", "tiny", "a dog", "a dog") is None
-    assert json.loads(capsys.readouterr().out)["models"][0]["prefers"] is None
+def test_siglip_scores_as_its_own_forward_pass_one_by_one(tmp_path):
+    model = make_siglip(tmp_path)
+    from transformers import AutoTokenizer, SiglipImageProcessorPil
+
+    tokenizer, transform = AutoTokenizer.from_pretrained(tmp_path), SiglipImageProcessorPil.from_pretrained(tmp_path)
+    command = ("--captions", "captions.txt", "--image", "photos/more/c.png", "--output", "siglip.csv")
+    assert call(main, "--model", f"transformers:{tmp_path}", *command) is None
+    with torch.no_grad(), Image.open("photos/more/c.png") as image:
+        pixels = transform(image, return_tensors="pt")["pixel_values"]
+        texts = [tokenizer(text, padding="max_length", max_length=64, return_tensors="pt") for text in CAPTIONS]
+        logits = torch.cat([model(text["input_ids"], pixels).logits_per_image[0] for text in texts])
+    scores = pd.read_csv("siglip.csv")
+    np.testing.assert_allclose(scores["share"], logits.softmax(dim=0), atol=1e-5)
+    cosines = (logits - model.logit_bias) / model.logit_scale.exp()
+    np.testing.assert_allclose(scores["score"], cosines.detach(), atol=1e-5)
+    assert scores["score"].std() > 1e-3  # they tell captions apart
+    assert "64 tokens" in call(main, "dog " * 63, "--image", "dog.jpg", "--model", f"transformers:{tmp_path}")
 
 
-def test_mistakes_are_named(results, tmp_path):
-    assert "no model 'conclip'; this run has other, tiny, conclip-s0, " in ask(results, "--model", "conclip", "a dog")
-    assert "no such run; " in ask(results, "--run", "paper", "--model", "tiny", "a dog")
-    assert "has models of small: name one with --run" in ask(results, "--run", "paper", "--model", "tiny", "a dog")
-    assert "takes 92" in ask(results, "--model", "tiny", "a dog", "dog " * 90)
-    assert "caption 2 is empty" in ask(results, "--model", "tiny", "a dog", " ")
-    assert ask(results, "--model", "tiny") == 2  # no caption
-    assert "`make tables` makes one" in ask(tmp_path, "--model", "tiny", "a dog")
+def test_by_subtraction_a_caption_is_what_it_affirms_minus_what_it_denies(capsys):
+    for library in ("results/miniature/finetune/conclip-rn-s0/model.pt", "open_clip:local-dir:open-clip"):
+        command = ("--model", library, "--subtract", 0.5, "no dog", "a dog", "--image", "photos/a.jpg")
+        assert call(main, *command, "--output", "subtracted.csv") is None
+        scores = pd.read_csv("subtracted.csv")
+        assert list(scores["model"].unique()) == [library, f"{library}, subtraction"]
+        model = weights("conclip-rn-s0")
+        with torch.no_grad(), Image.open("photos/a.jpg") as image:
+            seen = normalize(model.encode_image(preprocess(32)(as_shown(image))[None]), dim=-1)[0]
+            affirmed, denied = normalize(model.encode_text(clip.tokenize(["a photo", "dog"])), dim=-1)
+            difference = normalize(affirmed - 0.5 * denied, dim=0)
+        assert scores["score"][2] == pytest.approx((seen @ difference).item(), abs=1e-5)
+        assert scores["score"][3] == pytest.approx(scores["score"][1], abs=1e-6)
+        assert "subtraction: affirms 'a photo', denies ['dog']" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "parquet"])
+@pytest.mark.parametrize("places", [[], ["--image", "."]], ids=["beside the table", "in a folder"])
+def test_rows_with_an_image_are_scored_one_by_one_in_their_order(form, places, capsys, folder, tmp_path):
+    pairs = pd.read_csv("pairs.csv").assign(note=1)
+    table = folder / f"rows.{form}"
+    if form == "parquet":
+        pairs.to_parquet(table, index=False)
+    else:
+        pairs.to_csv(table, index=False, sep="," if form == "csv" else "\t")
+    if places:
+        table = table.rename(tmp_path / table.name)
+    assert ask("--captions", table, *places, "--output", tmp_path / "o.parquet") is None
+    left_out = "no row names 1 of the images, such as 'photos/more/c.png'; they are not scored"
+    assert (left_out in capsys.readouterr().err) == bool(places)
+    scores = pd.read_parquet(tmp_path / "o.parquet")
+    scores = scores[scores["model"] == "conclip-rn-s0"].reset_index(drop=True)
+    assert scores[["image", "caption"]].equals(pairs[["image", "caption"]])
+    alone = [slowly(weights("conclip-rn-s0"), [row.image], [row.caption]) for row in pairs.itertuples()]
+    cosines, logits = np.concatenate(alone, axis=1)
+    np.testing.assert_allclose(scores["score"], cosines, atol=1e-5)
+    both = torch.tensor(logits[[0, 2]]).softmax(dim=0).tolist()  # the captions of one image
+    np.testing.assert_allclose(scores["share"], [both[0], 1, both[1], 1], atol=1e-4)
+
+
+def test_equal_captions_keep_their_rows_and_are_a_tie(capsys):
+    assert ask("a dog", "a dog", "--image", "dog.jpg", "--output", "tie.csv") is None
+    scores = pd.read_csv("tie.csv")
+    assert len(scores) == 4 and (scores["share"] == 0.5).all()
+    assert capsys.readouterr().out.count(" *  ") == 4
+
+
+def test_the_commands_of_the_page_run(folder, monkeypatch):
+    page = (ROOT / "docs" / "score.md").read_text()
+    blocks = [block.replace("\\\n", " ") for block in page.split("```")[1::2]]
+    commands = [shlex.split(line) for block in blocks for line in block.splitlines() if line.strip()]
+    assert len(commands) == 4
+    for command in commands:
+        assert command[:3] == ["python", "-m", "pipeline_lib.score"]
+        assert call(main, *command[3:]) is None, command
+
+
+def test_mistakes_are_named(tmp_path):
+    image = ("--image", "dog.jpg")
+    say = lambda *arguments: call(main, *arguments)  # noqa: E731
+    assert "no model 'conclip'; this run has mini-rn, other, " in say("a dog", *image, "--model", "conclip")
+    assert "has models of miniature: name one with --run" in ask("a dog", *image, "--run", "paper")
+    assert "`make tables` makes one" in ask("a dog", *image, "--results", tmp_path)
     (tmp_path / "begun").mkdir()
-    assert "this run has no model yet; `snakemake" in ask(tmp_path, "--run", "begun", "--model", "tiny", "a dog")
-    record = tmp_path / "begun" / "finetune" / "alone" / "run.json"
-    write_json(record, baseline("alone", "CoN-CLIP", "gone"))
+    assert "this run has no model yet" in ask("a dog", *image, "--results", tmp_path, "--run", "begun")
+    record = tmp_path / "begun" / "finetune" / "conclip-rn-s0" / "run.json"
+    write_json(record, baseline("conclip-rn-s0", "CoN-CLIP", "gone"))
     (record.parent / "model.pt").touch()
-    assert "started from 'gone'" in ask(tmp_path, "--run", "begun", "--model", "alone", "a dog")
-    write_json(record, {"model": "alone"})
-    assert "run.json: expected the fields" in ask(tmp_path, "--run", "begun", "--model", "alone", "a dog")
+    assert "started from 'gone'" in ask("a dog", *image, "--results", tmp_path, "--run", "begun")
+    assert "no such checkpoint" in say("a dog", *image, "--model", "gone/model.pt")
+    torch.save({"state_dict": weights("l1-rn-s0").state_dict()}, tmp_path / "bare.pt")
+    assert "--activation quickgelu" in say("a dog", *image, "--model", tmp_path / "bare.pt")
+    assert say("a dog", *image, "--model", tmp_path / "bare.pt", "--activation", "quickgelu") is None
+    assert "caption 2 is empty" in ask("a dog", " ", *image)
+    assert "expected captions" in ask(*image)
+    assert "expected images" in ask("a dog")
+    assert "captions go before --image" in ask(*image, "a dog")
+    assert "found both: 'a dog'" in ask("a dog", *image, "--captions", "captions.txt")
+    assert "dog.jpg: --image names it twice" in ask("a dog", *image, "dog.jpg")
+    assert "expected a .csv or .parquet" in ask("a dog", *image, "--output", "scores.xlsx")
+    (tmp_path / "empty").mkdir()
+    assert "expected images" in ask("a dog", "--image", tmp_path / "empty")
+    (tmp_path / "dog.jpg").write_bytes(jpeg_bytes())
+    said = ask("--captions", "pairs.csv", "--image", ".", tmp_path)
+    assert "expected images of different names" in said and "found 'dog.jpg'" in said
 
 
-def test_what_is_no_image_is_named(tmp_path, monkeypatch):
-    path = tmp_path / "dog.jpg"
-    with pytest.raises(FileNotFoundError, match=r"dog\.jpg: no such image"):
-        score.read_image(path)
-    path.write_text("<svg/>")
-    with pytest.raises(ValueError, match=r"dog\.jpg: expected an image \(JPEG, .*\), found something else"):
-        score.read_image(path)
-    path.write_bytes(jpeg_bytes(size=(300, 300))[:900])
-    with pytest.raises(ValueError, match=r"dog\.jpg: the image does not decode"):
-        score.read_image(path)
-    Image.new("1", (30, 30)).save(path, "PPM")  # Pillow reads it, the pipeline does not
-    with pytest.raises(ValueError, match="found something else"):
-        score.read_image(path)
-    monkeypatch.setattr(score, "MOST_PIXELS", 1000)
-    path.write_bytes(jpeg_bytes())
-    with pytest.raises(ValueError, match=r"dog\.jpg: expected at most 1,000 pixels"):
-        score.read_image(path)
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("c.csv", "text,image\na dog,dog.jpg\n", "no column caption but text, image"),
+        ("c.csv", "image,caption\ndog.jpg,a dog, red\n", "Expected 2 columns, got 3"),
+        ("c.tsv", "image,caption\ndog.jpg,a dog\n", "no column caption but image,caption"),
+        ("c.csv", "image,caption\ngone.jpg,a dog\n", "1 of 1 images are not in"),
+        ("c.csv", "caption\n\n", "expected captions"),
+        ("c.csv", 'caption\n""\n', "caption 1 is empty"),
+        ("c.txt", "a dog\n\na cat\n", "caption 2 is empty"),
+        ("c.docx", "a dog", "expected captions in a .txt, .csv, .tsv or .parquet"),
+        ("c.parquet", "a dog", "expected a whole .parquet table"),
+        ("c.csv", None, "no such file of captions"),
+    ],
+)
+def test_a_file_of_captions_of_another_form_is_named(tmp_path, name, content, said):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    found = ask("--captions", tmp_path / name, *(() if content and "image" in content else ("--image", "dog.jpg")))
+    assert said in found and (content == "caption\n\n" or name in found)
 
 
-def test_by_subtraction_each_model_scores_twice_and_the_split_is_said(results, capsys):
-    assert ask(results, "--json", "--model", "tiny", "--subtract", 0.5, *CAPTIONS) is None
-    plain, by_subtraction = json.loads(capsys.readouterr().out)["models"]
-    assert (by_subtraction["model"], by_subtraction["family"]) == ("tiny-subtract", "CLIP, subtraction")
-    assert by_subtraction["cosines"][0] == pytest.approx(plain["cosines"][0], abs=1e-6)
-    assert by_subtraction["cosines"][1] != pytest.approx(plain["cosines"][1], abs=1e-3)
-    assert ask(results, "--model", "tiny", "--subtract", 0.5, *CAPTIONS) is None
-    said = capsys.readouterr().out.splitlines()
-    assert said[-2:] == [
-        "subtraction: 2 affirms 'a photo', denies ['a photo of a dog']",
-        "subtraction: 3 affirms 'a photo', denies ['dog']",
-    ]
+def test_captions_that_are_too_long_are_an_error_of_every_library():
+    long = "dog " * 76
+    for name in ("conclip-rn-s0", "open_clip:local-dir:open-clip", "transformers:hf-clip"):
+        assert "77 tokens" in call(main, "a dog", long, "--image", "dog.jpg", "--model", name), name
+        assert call(main, "a dog", "dog " * 75, "--image", "dog.jpg", "--model", name) is None, name
+
+
+def test_all_images_that_do_not_decode_are_named(tmp_path):
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes(jpeg_bytes() if name == "a.jpg" else b"<svg/>")
+    said = ask("a dog", "--image", tmp_path, "--output", tmp_path / "o.csv")
+    assert "2 of 3 images do not decode" in said and "b.jpg" in said and "c.jpg" in said
+    assert not (tmp_path / "o.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["open_clip", "transformers"])
+def test_a_library_that_is_not_installed_is_named_with_its_command(monkeypatch, name):
+    monkeypatch.setattr(extras, "find_spec", lambda module: None)
+    said = call(main, "a dog", "--image", "dog.jpg", "--model", f"{name}:local-dir:open-clip")
+    assert f"pip install -e '.[{name}]'" in said
+
+
+def test_what_a_library_cannot_load_is_named(tmp_path):
+    say = lambda name: call(main, "a dog", "--image", "dog.jpg", "--model", name)  # noqa: E731
+    assert "open_clip cannot load it" in say("open_clip:ViT-B-32/none")
+    assert "transformers cannot load it" in say(f"transformers:{tmp_path}")

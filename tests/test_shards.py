@@ -92,3 +92,22 @@ def test_build_and_index(tmp_path):
         said = [json.loads(parts["json"]) for _, parts in samples]
         assert [row["key"] for row in said] == table["key"].tolist()
         assert [row["negated_caption"] for row in said] == table["negated_caption"].tolist()
+
+
+def test_no_sample_at_all_is_an_error_with_what_became_of_the_rows(tmp_path):
+    write_pool(tmp_path / "images.tar", 4)
+    write_parquet(tmp_path / "captions.parquet", captions(6, refused=range(6)))
+    outputs = {name: tmp_path / f"{name}.out" for name in ("train", "eval", "triplets", "counts")}
+    flags = [word for name, path in outputs.items() for word in (f"--{name}", path)]
+    flags += ["--eval-share", 0.3, "--seed", 0, "--negated-commas", "remove"]
+    assert (
+        call(build.main, "--images", tmp_path / "images.tar", "--captions", tmp_path / "captions.parquet", *flags)
+        is None
+    )
+    said = call(
+        *(index.main, "--triplets", outputs["triplets"], "--counts", outputs["counts"]),
+        *("--shards", outputs["train"], outputs["eval"], "--train", tmp_path / "train.parquet"),
+        *("--eval", tmp_path / "eval.parquet", "--index", tmp_path / "index.json"),
+    )
+    assert "the train split has no sample out of {'refused_caption': 4, 'rows': 6, 'samples': 0" in said
+    assert not (tmp_path / "train.parquet").exists()

@@ -112,6 +112,17 @@ def test_an_unfinished_or_released_run_is_refused(finished, tmp_path):
     assert "no such model" in str(mistake) and "conclip-rn-s0, conclip-vit-s0" in str(mistake)
 
 
+def test_a_folder_is_made_whole_and_never_beside_other_files(finished, tmp_path):
+    out = tmp_path / "made" / "cc-neg"
+    out.mkdir(parents=True)
+    call(dataset.main, "--run", finished, "--output", out)
+    assert [path.name for path in out.parent.iterdir()] == ["cc-neg"]
+    before = sorted(out.rglob("*"))
+    mistake = call(dataset.main, "--run", finished, "--output", out, "--image-licence", "CC0")
+    assert "name another one" in str(mistake) and sorted(out.rglob("*")) == before
+    assert "name another one" in str(call(model.main, "--run", finished, "--model", "conclip-rn-s0", "--output", out))
+
+
 def test_a_model_gives_the_same_features_everywhere(finished, tmp_path):
     load_torchvision()
     import clip

@@ -14,6 +14,7 @@ from pipeline_lib.paper.tables.intervals import (
     interval,
     mcnemar,
     mean_of,
+    resampled_clusters,
     resampled_mean,
 )
 
@@ -66,6 +67,19 @@ def test_the_fast_bootstrap_is_the_slow_one(name):
     assert interval(fast) == pytest.approx(interval(slow), abs=0.12 * slow.std() + 1 / len(values) / 2)
     # Both are samples of one distribution: Kolmogorov and Smirnov see no difference, in numbers free of ties' rounding.
     assert stats.ks_2samp(fast.round(9), slow.round(9)).pvalue > 1e-3
+
+
+def test_what_was_drawn_together_is_resampled_together():
+    rng = np.random.default_rng(0)
+    together = np.repeat(np.arange(40), rng.integers(1, 30, size=40))
+    values = (rng.random(len(together)) < rng.random(40)[together]).astype(int)  # a concept is easy or hard
+    clusters = [values[together == number] for number in range(40)]
+    slow = [np.concatenate([clusters[one] for one in rng.integers(40, size=40)]).mean() for _ in range(4000)]
+    fast = resampled_clusters(values, 7 * together, generator("a"))
+    assert abs(fast.mean() - np.mean(slow)) < 0.005 and 0.93 < fast.std() / np.std(slow) < 1.07
+    assert fast.std() > 1.5 * resampled_mean(values, None, generator("a")).std()
+    alone = resampled_clusters(values, np.arange(len(values)), generator("a")).std()
+    assert 0.97 < alone / resampled_mean(values, None, generator("a")).std() < 1.03
 
 
 def test_for_a_share_it_draws_from_the_binomial():

@@ -1,24 +1,26 @@
 """Whatever fetch stores can be read, and shows the same image whether its bytes are kept or it is resized."""
 
+import contextlib
 import io
-from concurrent.futures import ThreadPoolExecutor
+import random
 
 import numpy as np
 import pytest
 import torch
-from fetching import turned
+from fetching import fetch_settings, turned
 from PIL import Image
 
-from pipeline_lib.clip.load import preprocess
-from pipeline_lib.features.encode import encode_pool, prepare_ahead
+from pipeline_lib.clip.load import clip, preprocess
+from pipeline_lib.features.encode import encode_pool, normalised, prepare_ahead
+from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch.images import prepare
-from pipeline_lib.formats.images import read_images, read_tars
+from pipeline_lib.formats import MAX_PIXELS
+from pipeline_lib.formats.images import Sample, read_images, read_tars
 from pipeline_lib.formats.pixels import FORMATS, as_read, as_shown, encoded, open_image
 from pipeline_lib.formats.tars import sealed, write_samples
 from pipeline_lib.paper.report.examples import thumbnail
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
-from pipeline_lib.score import read_image
 
 SIZE = (96, 64)
 
@@ -45,6 +47,7 @@ BODIES = {
     "grey and alpha": encoded(halves("LA", (0, 0), (90, 255)), "PNG"),
     "palette": encoded(COLOUR.quantize(8), "PNG"),
     "transparent palette": encoded(COLOUR.quantize(8), "PNG", transparency=0),
+    "transparent colour": encoded(COLOUR, "PNG", transparency=(0, 0, 255)),
     "transparent GIF": encoded(COLOUR.quantize(8), "GIF", transparency=0),
     "animated GIF": encoded(COLOUR, "GIF", **MORE),
     "animated WebP": encoded(COLOUR, "WEBP", **MORE),
@@ -80,21 +83,64 @@ def test_kept_and_resized_images_show_the_same(stored):
             assert np.median(difference) <= 3 and difference.mean() <= 6, name
 
 
-def test_all_that_is_stored_is_encoded_and_shown(stored, tiny_clip, tmp_path):
+def test_all_that_is_stored_is_encoded_and_shown(stored, tiny_clip):
     kept, resized = (encode_pool(tiny_clip, read_tars([tar]), 8, 2).features for tar in stored)
     assert (kept * resized).sum(dim=1).min() > 0.98
     for sample, body in zip(read_tars(stored[:1]), BODIES.values(), strict=True):
         assert thumbnail(sample).startswith(b"\xff\xd8")
-        (tmp_path / "image").write_bytes(body)
-        assert np.array_equal(read_image(tmp_path / "image"), as_shown(open_image(body)))
+        assert np.array_equal(sample.decode(body, as_shown), as_shown(open_image(body)))
 
 
 def test_bytes_are_kept_where_readers_see_what_is_shown():
     changed = {name for name, body in BODIES.items() if prepare(body, None, 100_000).content != body}
     assert changed == {
         "turned JPEG", "turned WebP", "mirrored PNG", "transparent PNG", "half transparent WebP", "grey and alpha",
-        "transparent palette", "transparent GIF", "16 bits PNG", "16 bits TIFF",
+        "transparent palette", "transparent colour", "transparent GIF", "16 bits PNG", "16 bits TIFF",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_what_is_damaged_is_refused_by_fetch_or_read_by_all(name):
+    """A byte changed, or the end missing: what is stored must not stop a job of encoding."""
+    draw = random.Random(0)
+    for _ in range(60):
+        body = bytearray(BODIES[name])
+        body[draw.randrange(len(body))] = draw.randrange(256)
+        body = bytes(body[: draw.choice([None, draw.randrange(len(body))])])
+        with contextlib.suppress(Failed):
+            kept = prepare(body, None, 100_000).content
+            Sample("a.tar", "a", bytes, {}).decode(kept)
+
+
+def test_half_an_image_is_no_image():
+    drawn = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8))
+    for form in FORMATS:
+        half = encoded(drawn, form)
+        half = half[: len(half) // 2]
+        for size in (None, 16):
+            with pytest.raises(Failed):
+                prepare(half, size, 100_000)
+        with pytest.raises(ValueError, match=r"does not decode|expected an image"):
+            Sample("a.tar", "a", bytes, {}).decode(half)
+
+
+@pytest.mark.parametrize("size", [(1, 60_000), (1_000_000, 1)])
+def test_a_line_that_is_stored_is_encoded(size):
+    body = encoded(Image.new("1", size, 1), "PNG")  # resized as a whole it would have gigapixels
+    sample = Sample("a.tar", "a", lambda: prepare(body, None, MAX_PIXELS).content, {})
+    assert sample.decode(sample.read(), preprocess(32)).shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize("size", [(4, 400), (400, 4)])
+def test_of_a_line_the_middle_is_seen_as_in_clip_s_own_preprocess(size):
+    line = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8))
+    assert torch.allclose(preprocess(32)(line), clip.clip._transform(32)(line), atol=0.03)
+
+
+def test_images_that_no_reader_would_take_are_not_fetched():
+    assert fetch_settings(max_pixels=MAX_PIXELS).max_pixels == MAX_PIXELS
+    with pytest.raises(ValueError, match="max_pixels"):
+        fetch_settings(max_pixels=MAX_PIXELS + 1)
 
 
 def test_images_of_datasets_are_read_as_pillow_converts_them():
@@ -126,9 +172,9 @@ def test_every_mode_becomes_the_pixels_of_clip_s_own_preprocess(tmp_path):
         (tmp_path / f"{name}.{name.rpartition('-')[2].lower()}").write_bytes(body)
     samples, transform, other_if_rgb_first = read_pool(find_reader("folder"), [str(tmp_path)]), preprocess(32), set()
     assert {sample.key for sample in samples} == set(bodies)
-    with ThreadPoolExecutor(2) as workers:
-        batches = list(prepare_ahead(samples, 32, 4, workers, pin=False))
-    for (sample, body), pixels in ((one, row) for batch, rows in batches for one, row in zip(batch, rows, strict=True)):
+    batches = list(prepare_ahead(samples, 32, 4, 2, pin=False))
+    bodies, rows = [body for batch, _ in batches for body in batch], torch.cat([rows for _, rows in batches])
+    for sample, body, pixels in zip(samples, bodies, normalised(rows), strict=True):
         with Image.open(io.BytesIO(body)) as image:
             assert torch.equal(pixels, transform(image)), sample.key
             if not torch.allclose(pixels, transform(image.convert("RGB")), atol=0.05):

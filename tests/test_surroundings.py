@@ -9,7 +9,7 @@ from conftest import ROOT
 
 from pipeline_lib.jobs import code_version
 from pipeline_lib.jobs.code_version import Commit, checked_out
-from pipeline_lib.jobs.cores import usable_cores
+from pipeline_lib.jobs.cores import settle_environment, usable_cores
 
 
 def git(folder, *arguments):
@@ -56,12 +56,31 @@ def test_the_commit_is_that_of_this_repository_alone(unpacked, tmp_path, monkeyp
     assert checked_out() == Commit(None, False)  # no git
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files to another user")
+def test_the_commit_is_found_where_the_checkout_belongs_to_another_user(unpacked):
+    own = commit_all(unpacked)
+    for path in (unpacked, *unpacked.rglob("*")):
+        os.chown(path, 1234, 1234)
+    assert checked_out() == Commit(own, False)
+
+
 def test_cores_are_counted_where_the_system_does_not_say_which_this_process_may_use(monkeypatch):
     assert usable_cores() == len(os.sched_getaffinity(0))
     monkeypatch.delattr(os, "sched_getaffinity")
     assert usable_cores() == os.cpu_count()
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert usable_cores() == 1
+
+
+def test_jobs_run_in_an_environment_that_is_the_same_for_each_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.setenv("PYTHONPATH", "/theirs")
+    monkeypatch.setenv("PANDAS_FUTURE_INFER_STRING", "0")
+    for _ in range(2):
+        settle_environment(tmp_path)
+    assert os.environ["PATH"] == f"{os.path.dirname(sys.executable)}:/usr/bin"
+    assert os.environ["PYTHONPATH"] == f"{tmp_path}:/theirs"
+    assert "PANDAS_FUTURE_INFER_STRING" not in os.environ
 
 
 def test_a_letter_that_the_locale_lacks_is_printed_as_its_number():
@@ -71,9 +90,11 @@ def test_a_letter_that_the_locale_lacks_is_printed_as_its_number():
     assert done.stdout == "caf\\xe9 \\u2191\n", done.stderr
 
 
-def test_commands_of_tests_are_those_beside_the_interpreter():
-    """The file of fixtures puts its folder first on PATH."""
-    code = "import shutil, sys; sys.path.insert(0, 'tests'); import conftest; print(shutil.which('snakemake'))"
-    environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "PYTHONPATH": "."}
+def test_commands_of_tests_are_those_beside_the_interpreter_without_the_users_profile():
+    """The file of fixtures puts their folder first on PATH."""
+    code = "import os, shutil, sys; sys.path.insert(0, 'tests'); import conftest; print(shutil.which('snakemake')); "
+    code += "print(os.environ.get('SNAKEMAKE_PROFILE'))"
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "PYTHONPATH": ".", "SNAKEMAKE_PROFILE": "slurm"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.stdout.strip() == os.path.join(os.path.dirname(sys.executable), "snakemake"), done.stderr
+    program = os.path.join(os.path.dirname(sys.executable), "snakemake")
+    assert done.stdout.split() == [program, "None"], done.stderr

@@ -27,6 +27,7 @@ ALLOWED = {
     ("pipeline_lib/readers/cifar.py", "pickle._Unpickler"): 1,  # whose names are restricted to two that do nothing
     ("pipeline_lib/clip/load.py", "clip.load"): 1,  # after the SHA-256 of the released file has been compared
     ("pipeline_lib/evaluate/ccneg_transformers.py", "from_pretrained"): 3,  # local files, weights_only, no remote code
+    ("pipeline_lib/score/models.py", "from_pretrained"): 2,  # no remote code
 }
 #: Options that must have one value wherever they are given.
 OPTIONS = {"shell": False, "allow_pickle": False, "trust_remote_code": False, "weights_only": True}

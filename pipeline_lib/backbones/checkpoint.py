@@ -82,7 +82,8 @@ def check_origin(state_dict: dict[str, Tensor], activation: str, backbone: CLIP,
 
 def take_checkpoint(args: argparse.Namespace) -> tuple[CLIP, dict]:
     """Return the model in the file or folder ``--path``, and what ``run.json`` says of it."""
-    found, results = read_weights(args.path), {}
+    found = read_weights(args.path)
+    results = {"form": found.form}
     if args.path.is_file():
         results["sha256"] = sha256(args.path)
     if found.left_out:

@@ -1,10 +1,10 @@
 """Read the weights of a CLIP from the files in which people publish them.
 
 =================================================  ====================================================================
-a file of ``torch.save``                           a state_dict, alone or under any key, two levels deep: ``model`` (our
-                                                   checkpoints, those of the paper's authors), ``state_dict``
-                                                   (open_clip's training, Lightning), ``module`` (DeepSpeed); or the
-                                                   whole model, of which only the tensors are read
+a file of ``torch.save``                           a state_dict, alone or under any keys: ``model`` (our checkpoints,
+                                                   those of the paper's authors), ``state_dict`` (open_clip's training,
+                                                   Lightning), ``module`` (DeepSpeed); or the whole model, of which
+                                                   only the tensors are read
 TorchScript                                        its tensors; its code is left alone
 a ``.safetensors`` file                            a state_dict
 ``config.json``, ``model.safetensors`` or          a folder of a Hugging Face ``CLIPModel``; the weights in one file or
@@ -12,6 +12,7 @@ a ``.safetensors`` file                            a state_dict
 ``open_clip_config.json``,                         a folder as open_clip publishes models
 ``open_clip_model.safetensors`` or
 ``open_clip_pytorch_model.bin``
+a folder of either without a description           the same weights (accelerate, DeepSpeed's ``zero_to_fp32.py``)
 =================================================  ====================================================================
 
 Weights have the names of `clip`, of open_clip's CLIPs with a text tower of its own (``text.``), or of ``CLIPModel``.
@@ -21,6 +22,7 @@ what precedes the name of the text tower's last norm. What stands beside the wei
 Nothing in a file is executed (`pipeline_lib.clip.inert`); `transformers` and `open_clip` are not needed.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -37,7 +39,7 @@ from pipeline_lib.backbones.huggingface import (
     open_clip_activation,
 )
 from pipeline_lib.backbones.state_dict import LAST_NORMS, LORA, listed, names_in, weights_in
-from pipeline_lib.clip.inert import StandIn, Stored
+from pipeline_lib.clip.inert import StandIn, Stored, UnreadableError
 from pipeline_lib.clip.torch_file import COPIES, memory_for, opened
 from pipeline_lib.jobs.files import read_json
 from pipeline_lib.jobs.quoted import quoted
@@ -47,6 +49,8 @@ DESCRIBED = {  # a folder's description: what its weights may be called
     OPEN_CLIP: ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
     HUGGINGFACE: ("model.safetensors", "pytorch_model.bin"),
 }
+PIXELS = ("preprocessor_config.json", "processor_config.json")
+PART = re.compile(r"-\d+-of-0*([2-9]|1\d)\d*\.\w+$|\.index\.json$")  # a shard, or the index of shards
 
 
 class Weights(NamedTuple):
@@ -98,39 +102,47 @@ def _errors_named(path: str | Path) -> Iterator[None]:
 def _read(path: Path) -> Weights:
     if path.is_dir():
         return _read_folder(path)
-    for description, names in DESCRIBED.items():
-        if path.name in names and (path.parent / description).is_file():
-            return _read_described(path.parent / description, [path])
-    return _read_files([path])
+    if PART.search(path.name):
+        raise ValueError("one of the files that hold the weights together: name the folder")
+    description = next((path.with_name(name) for name, files in DESCRIBED.items() if path.name in files), None)
+    return _read_described(description, [path])
 
 
 def _read_folder(folder: Path) -> Weights:
     if (folder / "adapter_config.json").is_file():
         raise ValueError(LORA)
-    description = folder / (OPEN_CLIP if (folder / OPEN_CLIP).is_file() else HUGGINGFACE)
-    names = DESCRIBED[description.name]
-    if description.is_file():
-        for name in names:
-            if (folder / name).is_file():
-                return _read_described(description, [folder / name])
-            if (folder / f"{name}.index.json").is_file():
-                return _read_described(description, _shards(folder / name))
+    if len(snapshots := [*folder.glob("snapshots/*/")]) == 1:  # Hugging Face's cache
+        folder = snapshots[0]
+    found = [
+        (folder / description, files)
+        for description, names in DESCRIBED.items()
+        for name in names
+        if (files := _files(folder / name))
+    ]
+    if found:
+        return _read_described(*next((one for one in found if one[0].is_file()), found[0]))
+    if (folder / "data.pkl").is_file():  # some browsers unpack what they download
+        raise ValueError(
+            f"an unpacked file of torch.save: pack it again, by `zip -r {folder.name}.pt {folder.name}` in the folder "
+            "above, and name that file"
+        )
     if any(folder.glob("*.distcp")):
         raise ValueError(
             "a checkpoint in shards of torch.distributed: make it a file by "
             "`python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER FILE`"
         )
     raise FileNotFoundError(
-        f"{folder / names[0] if description.is_file() else description}: no such file; expected the folder of a "
-        f"Hugging Face CLIPModel ({HUGGINGFACE}, {' or '.join(DESCRIBED[HUGGINGFACE])}) or of open_clip ({OPEN_CLIP}, "
-        f"{' or '.join(DESCRIBED[OPEN_CLIP])}), found {listed(sorted(file.name for file in folder.iterdir()))}; of "
-        "another checkpoint name the file"
+        f"{folder}: no weights in it; expected the folder of a Hugging Face CLIPModel ({HUGGINGFACE}, "
+        f"{' or '.join(DESCRIBED[HUGGINGFACE])}) or of open_clip ({OPEN_CLIP}, {' or '.join(DESCRIBED[OPEN_CLIP])}), "
+        f"found {listed(sorted(file.name for file in folder.iterdir()))}; of another checkpoint name the file"
     )
 
 
-def _shards(whole: Path) -> list[Path]:
-    """Return the shards that stand for a file of weights; its index says which there must be."""
+def _files(whole: Path) -> list[Path]:
+    """Return a file of weights that is there, or the shards that stand for it, of which its index says all."""
     index = f"{whole.name}.index.json"
+    if whole.is_file() or not whole.with_name(index).is_file():
+        return [whole] if whole.is_file() else []
     content = read_json(whole.with_name(index))
     listed = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(listed, dict):
@@ -141,13 +153,21 @@ def _shards(whole: Path) -> list[Path]:
     return [file for file in files if file.name in listed.values()]
 
 
-def _read_described(description: Path, files: list[Path]) -> Weights:
-    config, found = read_json(description), _read_files(files)
+def _read_described(description: Path | None, files: list[Path]) -> Weights:
+    """Read the weights in a file or shards, and what a description beside them says of the model, if it is there."""
+    found = _read_files(files)
+    if description is None or not description.is_file():
+        return found
+    config = read_json(description)
     if description.name == OPEN_CLIP:
         return found._replace(activation=open_clip_activation(config))
-    if (pixels := description.with_name("preprocessor_config.json")).is_file():
-        pixels = read_json(pixels)
-        check_pixels(pixels.get("image_mean"), pixels.get("image_std"))
+    if "model_type" not in config:  # of something else, such as a trainer's settings
+        return found
+    for name in PIXELS:
+        if (pixels := description.with_name(name)).is_file():
+            pixels = read_json(pixels)
+            pixels = pixels.get("image_processor", pixels)  # transformers from 5 on
+            check_pixels(pixels.get("image_mean"), pixels.get("image_std"))
     return found._replace(activation=huggingface_activation(config, found.state_dict))
 
 
@@ -164,12 +184,18 @@ def _read_files(files: list[Path]) -> Weights:
         state_dict = {
             name: value if isinstance(value := stored[raw], Tensor) else value.tensor() for name, raw in names.items()
         }
+        if (scale := state_dict.get("logit_scale", Tensor())).shape == (1,):  # as FSDP needs it
+            state_dict["logit_scale"] = scale[0]
         if sum(value.nbytes for value in state_dict.values()) > COPIES * sum(file.stat().st_size for file in files):
             raise ValueError("its tensors have many times more numbers than the file")
         for name, value in state_dict.items():
             if not value.numel():
-                raise ValueError(f"expected numbers under each name, found none under {name}, {tuple(value.shape)}")
-    prefix = names[LAST_NORMS[huggingface]].removesuffix(LAST_NORMS[huggingface])
+                raise ValueError(
+                    f"expected numbers under each name, found none under {name}, {tuple(value.shape)}; if DeepSpeed's "
+                    "ZeRO-3 wrote it, they are in other files: join them by its zero_to_fp32.py"
+                )
+    last = names[LAST_NORMS[huggingface]]  # in parts, if a wrapper is within
+    prefix = last.removesuffix(LAST_NORMS[huggingface]) if last.endswith(LAST_NORMS[huggingface]) else ""
     form = (
         kind,
         where and f"weights under `{where}`",
@@ -178,7 +204,8 @@ def _read_files(files: list[Path]) -> Weights:
     )
     if huggingface:
         state_dict = from_huggingface(state_dict)
-    others = {key: value for key, value in content.items() if key != where.partition(".")[0]}
+    content = content if isinstance(content, dict) else dict(enumerate(content))
+    others = {key: value for key, value in content.items() if str(key) != where.partition(".")[0]}
     beside = {key: value for key, value in others.items() if not isinstance(value, Stored | Tensor)}
     activation = beside.get("activation")
     activation = activation if isinstance(activation, str) else None
@@ -190,13 +217,17 @@ def _content(path: Path) -> Iterator[tuple[str, object]]:
     """Yield what a file is, in words, and what it holds."""
     with open(path, "rb") as file:
         start = file.read(9)
-    if start[8:] == b"{" or path.suffix == ".safetensors":
+    if start[8:] == b"{":
         try:
             yield "safetensors", load_file(path)
         except SafetensorError as error:
             raise ValueError(f"{path.name} is not a whole safetensors file ({error}); download it again") from error
         return
-    with opened(path) as content:
+    with ExitStack() as stack:
+        try:
+            content = stack.enter_context(opened(path))
+        except UnreadableError as error:  # in a folder there are several files
+            raise ValueError(f"{path.name}: {error}") from error
         if isinstance(content, StandIn):
             yield "TorchScript" if content.name.startswith("__torch__") else f"a whole model ({content.name})", content
         else:

@@ -85,9 +85,8 @@ def huggingface_activation(config: dict, state_dict: dict[str, Tensor]) -> str:
 def open_clip_activation(config: dict) -> str:
     """Return the activation that an ``open_clip_config.json`` names; refuse what `clip.model.CLIP` does not compute."""
     model, pixels = config.get("model_cfg", {}), config.get("preprocess_cfg", {})
-    text, vision = model.get("text_cfg", {}), model.get("vision_cfg", {})
-    heads = text.get("width", 0) // HEAD_WIDTH
-    if text.get("heads") != heads or vision.get("head_width", HEAD_WIDTH) != HEAD_WIDTH:
+    text, vision = {"width": 512, "heads": 8, **model.get("text_cfg", {})}, model.get("vision_cfg", {})
+    if text["heads"] != text["width"] // HEAD_WIDTH or vision.get("head_width", HEAD_WIDTH) != HEAD_WIDTH:
         raise ValueError(f"expected heads of {HEAD_WIDTH} channels as CLIP has, found {text} and {vision}")
     check_pixels(pixels.get("mean"), pixels.get("std"))
     return "quickgelu" if model.get("quick_gelu", False) else "gelu"

@@ -25,6 +25,7 @@ from pipeline_lib.clip.tokenizer import CONTEXT_LENGTH, END_TOKEN, tokenize
 from pipeline_lib.clip.training import adamw, update, use_threads, warmup_cosine
 from pipeline_lib.formats.images import read_images
 from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.curves import CURVES, draw
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.progress import progress
 from pipeline_lib.jobs.run_record import History, RunRecord, baseline, write_history
@@ -81,8 +82,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=float, required=True)
     for name in ("images", "checkpoint", "history", "record"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--curves", choices=CURVES, default="none", help="beside the history, while the run lasts")
     args = parser.parse_args()
-    settings = {name: value for name, value in vars(args).items() if not isinstance(value, Path)}
+    settings = {name: value for name, value in vars(args).items() if not isinstance(value, Path) and name != "curves"}
     record = RunRecord(baseline(settings.pop("backbone")), settings)
     use_threads(args.threads)
     torch.manual_seed(args.seed)
@@ -93,6 +95,7 @@ def main() -> None:
     optimiser = adamw(model.parameters(), args.lr, args.weight_decay)
     scaler = torch.amp.GradScaler(enabled=False)  # fp32 throughout
     order, history = torch.empty(0, dtype=torch.long), History()
+    draw(history, args.curves, args.history.parent)
     for step in progress(range(args.steps), "pretrain", "steps"):
         if len(order) < args.batch_size:  # the last partial batch of an epoch is dropped
             order = torch.randperm(len(images))
@@ -100,7 +103,7 @@ def main() -> None:
         scale = model.logit_scale.exp()
         loss = contrastive_loss(model.encode_image(images[batch].float()), encode_text(model, tokens[batch]), scale)
         lr = args.lr * warmup_cosine(step, args.steps, args.warmup_steps)
-        history.add(step, loss, lr, model.logit_scale)
+        history.add(step, loss, lr, scale)
         update(optimiser, scaler, loss, model.logit_scale, lr)
 
     steps = history.read()

@@ -4,6 +4,7 @@ The text tower's last norm tells: what precedes its name is the prefix of all we
 """
 
 import re
+from collections import deque
 from collections.abc import Collection, Iterator
 
 from torch import Tensor
@@ -16,7 +17,9 @@ WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_
 LAST_NORMS = ("ln_final.weight", "text_model.final_layer_norm.weight")  # by which a text tower is found
 LAST_NORM = re.compile(rf"(.*\.|)({'|'.join(map(re.escape, LAST_NORMS))})")
 MODULE = ("_parameters", "_buffers", "_modules")
-DEPTH, LISTED = 2, 3  # how deep weights may lie in dictionaries; how many names a message lists
+# Keys or prefixes of the trained weights where a copy of them lies beside them: an average, a teacher.
+TRAINED = ("", "model", "state_dict", "model_state_dict", "module", "net")
+LISTED, LONGEST = 3, 200  # how many names a message lists; letters of the keys that lead to weights
 LORA = (
     "LoRA adapters, which are not merged into the weights: merge them (peft: `model.merge_and_unload()`) and save the "
     "state_dict of what that returns"
@@ -25,25 +28,41 @@ LORA = (
 
 def weights_in(content: object) -> tuple[str, dict[str, Stored | Tensor]]:
     """Return the dictionary of a CLIP's weights in what a file holds, and the keys that lead to it."""
-    found = dict(_dictionaries(content, "", 0))
+    found, odd = {}, ""
+    for where, value, tensors in _dictionaries(content):
+        if tensors:
+            found[where] = tensors
+        for name, inner in value.items():
+            if isinstance(inner, StandIn) and type(name) is str and _has_text_tower([name]):
+                odd = f"; {quoted(name, 80)}{_under(where)} is {inner!r}, expected a whole tensor"
+    if clips := {where: tensors for where, tensors in found.items() if _has_text_tower(tensors)}:
+        where = the_trained(clips, "under")
+        found = {where: clips[where]}
     if any("lora_" in name for tensors in found.values() for name in tensors):
         raise ValueError(LORA)
-    clips = {where: tensors for where, tensors in found.items() if _has_text_tower(tensors)}
-    for where in ("model", "state_dict", *(clips if len(clips) == 1 else ())):
-        if where in clips:
-            return where, clips[where]
     if clips:
-        raise ValueError(f"{len(clips)} CLIPs, under {listed(clips)}: save the one that you mean as a state_dict")
+        return where, clips[where]
     said = [
-        f"{len(tensors)} tensors{f' under `{where}`' if where else ''}, {listed(tensors)}"
-        for where, tensors in list(found.items())[:LISTED]
+        f"{len(tensors)} tensors{_under(where)}, {listed(tensors)}" for where, tensors in list(found.items())[:LISTED]
     ]
     if not said:
         said = [f"no tensors, but {listed(content)}" if isinstance(content, dict) and content else "no tensors"]
     raise ValueError(
         "expected the weights of a CLIP as a state_dict, alone or under a key such as `model` or `state_dict`, with "
-        f"{' or '.join(LAST_NORMS)} of its text tower; found {'; '.join(said)}"
+        f"{' or '.join(LAST_NORMS)} of its text tower; found {'; '.join(said)}{odd}"
     )
+
+
+def the_trained(names: Collection[str], how: str) -> str:
+    """Return which of the keys or prefixes of CLIPs is that of the trained one: the only one, or one of `TRAINED`."""
+    plain = [name for known in TRAINED for name in names if name.removesuffix("text.").removesuffix(".") == known]
+    if not plain and len(names) > 1:
+        raise ValueError(f"{len(names)} CLIPs, {how} {listed(names)}: save the one that you mean as a state_dict")
+    return [*plain, *names][0]
+
+
+def _under(where: str) -> str:
+    return f" under `{quoted(where, 80)[1:-1]}`" if where else ""
 
 
 def listed(names: Collection[object]) -> str:
@@ -52,16 +71,31 @@ def listed(names: Collection[object]) -> str:
     return f"{first} and {len(names) - LISTED} more" if len(names) > LISTED else first
 
 
-def _dictionaries(content: object, where: str, depth: int) -> Iterator[tuple[str, dict[str, Stored | Tensor]]]:
-    """Yield the dictionaries of tensors, or models, in a dictionary, with the keys that lead to them."""
-    if not isinstance(content, dict):
-        return
-    if tensors := _tensors(content, set()):
-        yield where, tensors
-    if depth < DEPTH and not _has_text_tower(tensors):
-        for key, inner in content.items():
-            if type(key) is str:
-                yield from _dictionaries(inner, f"{where}.{key}" if where else key, depth + 1)
+def _dictionaries(content: object) -> Iterator[tuple[str, dict, dict[str, Stored | Tensor]]]:
+    """Yield every dictionary and object in what a file holds, the outer ones first: keys that lead to it, it, tensors.
+
+    What lies in a CLIP is not looked at, nor what lies deeper than names of `LONGEST` letters say.
+    """
+    waiting, seen, merged = deque([("", content)] if isinstance(content, dict | list | tuple) else ()), set(), set()
+    while waiting:
+        where, value = waiting.popleft()
+        if id(value) in seen or len(where) > LONGEST:
+            continue
+        seen.add(id(value))
+        items = dict(value if isinstance(value, dict) else enumerate(value))
+        if isinstance(value, dict):
+            tensors = _tensors(value, merged) if id(value) not in merged else {}
+            yield where, value, tensors
+            if _has_text_tower(tensors):
+                continue
+        if isinstance(value, StandIn) and isinstance(value.state, dict):
+            items |= value.state
+        start = f"{where}." if where else ""
+        waiting += [
+            (f"{start}{key}", inner)
+            for key, inner in items.items()
+            if (isinstance(inner, dict) or type(inner) in (list, tuple)) and isinstance(key, str | int)
+        ]
 
 
 def _tensors(value: dict, seen: set[int]) -> dict[str, Stored | Tensor]:
@@ -97,9 +131,7 @@ def names_in(raw_names: Collection[str]) -> tuple[dict[str, str], bool, list[str
             "the same weights twice, with and without a prefix: save the one that you mean as a state_dict"
         )
     towers = {match[1]: match[2] for name in raw if (match := LAST_NORM.fullmatch(name))}
-    if len(towers) > 1 and "" not in towers:
-        raise ValueError(f"{len(towers)} CLIPs, named {listed(towers)}: save the one that you mean as a state_dict")
-    prefix = "" if "" in towers else next(iter(towers))
+    prefix = the_trained(towers, "named")
     others = tuple(set(towers) - {prefix})
     huggingface = towers[prefix] == LAST_NORMS[1]
     outer = prefix.removesuffix("text.")  # open_clip's CLIP with a text tower of its own: visual.*, text.*

@@ -19,6 +19,7 @@ from pipeline_lib.captions.rules.backend import load_tagger
 from pipeline_lib.captions.rules.chunks import Caption, cut
 from pipeline_lib.captions.rules.visibility import head_of
 from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.text import read_text
 
 LEAST = 3
 
@@ -66,9 +67,7 @@ def main() -> None:
     tagger = load_tagger("lexicon")
 
     def counted(paths: Iterable[Path]) -> Counter:
-        texts = (
-            line.split("\t")[0].strip().rstrip(".") for path in paths for line in path.read_text("utf-8").splitlines()
-        )
+        texts = (line.split("\t")[0].strip().rstrip(".") for path in paths for line in read_text(path).splitlines())
         return count(cut(tagger(text)) for text in texts if text)
 
     described = counted(arguments.described)

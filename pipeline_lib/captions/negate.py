@@ -11,7 +11,7 @@ or, with a language model behind an OpenAI-compatible endpoint (vLLM, llama.cpp,
         --model Qwen/Qwen2.5-7B-Instruct --temperature 0.7 --top-p 0.95 --max-tokens 400 --concurrency 32 \
         --timeout-s 60 --attempts 4 --backoff-s 1 --cache chat-cache.sqlite --api-key-variable none
 
-Input: the captions file (``caption TAB url``, no header, no quoting). Output: Parquet with the columns of
+Input: the captions file (`pipeline_lib.formats.cc3m`). Output: Parquet with the columns of
 `formats.negation.SCHEMA`, one row per line of the file and in its order. Texts that do not exist are null. The bytes do
 not depend on the number of workers. By rules, about 3,000 captions a second and worker, after 3 s to start; a language
 model takes as long as it takes, and what it has answered is never asked again. ``--sample 200`` is a pilot: it negates
@@ -48,6 +48,8 @@ from pipeline_lib.jobs.progress import progress
 SLICE_ROWS = 2000
 
 MANY_ROWS = 20  # of which some are negated in any file of captions: about half are in CC3M
+# Where all of them are refused for a reason that does not lie in the captions.
+REMEDIES = {"doubtful": "lower captions.min_quality", "no-answer": "choose another language model"}
 
 
 class Slice(NamedTuple):
@@ -143,13 +145,13 @@ def _summary(counts: Counter, busy_s: float, seconds: float) -> str:
 
 
 def _check_some_negated(captions: str, counts: Counter) -> None:
-    """Raise a `ValueError` if many captions are refused and none is negated: the file is of another kind."""
+    """Raise a `ValueError` if many captions are refused and none is negated: the file or an option is wrong."""
     if counts["rows"] < MANY_ROWS or counts["negated"]:
         return
     reason, count = max((c, name[1]) for name, c in counts.items() if name[0] == "reason")[::-1]
     raise ValueError(
-        f"{captions}: all {counts['rows']:,} captions of this part are refused, {count:,} as {reason}; expected "
-        "English captions (docs/captions.md has the reasons)"
+        f"{captions}: all {counts['rows']:,} captions of this part are refused, {count:,} as {reason}; "
+        f"{REMEDIES.get(reason, 'expected English captions')} (docs/captions.md has the reasons)"
     )
 
 
@@ -224,10 +226,7 @@ def main(flags: list[str] | None = None) -> None:
     """Run the command (see the module) with `flags`, or with those of the command line."""
     arguments = _parser().parse_args(flags)
     settings = _backend_settings(arguments)
-    try:
-        rows = Part(arguments.captions, arguments.part, arguments.parts, links=False)
-    except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
-        raise ValueError(f"{arguments.captions}: expected a captions file that can be read, {error}") from error
+    rows = Part(arguments.captions, arguments.part, arguments.parts, links=False)
     total = None
     if arguments.sample is not None:
         rows, total = _sampled(rows, arguments.sample, arguments.seed)
@@ -235,15 +234,12 @@ def main(flags: list[str] | None = None) -> None:
     counts: Counter = Counter()
     busy_s = 0.0
     start = time.monotonic()
-    try:
-        with atomic(arguments.output) as aside, closing(pq.ParquetWriter(aside, SCHEMA, **PARQUET)) as writer:
-            for part in _negate_slices(rows, arguments.workers, settings):
-                writer.write_table(part.table)
-                counts += part.counts
-                busy_s += part.seconds
-            _check_some_negated(arguments.captions, counts)
-    except OSError as error:
-        raise ValueError(f"{arguments.output}: the table cannot be written here ({error})") from error
+    with atomic(arguments.output) as aside, closing(pq.ParquetWriter(aside, SCHEMA, **PARQUET)) as writer:
+        for part in _negate_slices(rows, arguments.workers, settings):
+            writer.write_table(part.table)
+            counts += part.counts
+            busy_s += part.seconds
+        _check_some_negated(arguments.captions, counts)
     seconds = time.monotonic() - start
     print(_summary(counts, busy_s, seconds), flush=True)
     if total is not None:

@@ -30,6 +30,7 @@ from pipeline_lib.captions.rules.scenes import cut_heading
 from pipeline_lib.captions.rules.scoring import MODEL, Scorer, Weight, features
 from pipeline_lib.formats.word_lists import read_table
 from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.text import open_text, read_text
 
 TABLE = Path(__file__).parent / "rules" / "quality.tsv"
 PENALTY = 32.0
@@ -138,13 +139,13 @@ def curve(judged: list[Judged]) -> Iterator[tuple[float, float, int, int]]:
 
 def _read_captions(paths: Iterable[Path]) -> Iterator[str]:
     for path in paths:
-        yield from (line.split("\t")[0] for line in path.read_text(encoding="utf-8").splitlines())
+        yield from (line.split("\t")[0] for line in read_text(path).splitlines())
 
 
 def _record(arguments: argparse.Namespace) -> None:
     tables = []
     for path in (arguments.outputs, arguments.verdicts):
-        with path.open(encoding="utf-8", newline="") as lines:
+        with open_text(path) as lines:
             tables.append({row["key"]: row for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)})
     outputs, verdicts = tables
     for key, said in verdicts.items():

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import packaging.version
 import torch
+from PIL import Image
 from torch import nn
 
 from pipeline_lib.clip.torch_file import check_zip, load_weights_only, memory_for, save_torch
@@ -48,6 +49,7 @@ finally:
             sys.modules[_name] = _module
 
 ACTIVATIONS = {"quickgelu": QuickGELU, "gelu": nn.GELU}
+LONG = 64  # times as long as wide: beyond it, of an image only the middle is looked at
 HEAD_WIDTH = 64  # channels of an attention head, in every CLIP
 
 _operators: list[torch.library.Library] = []  # declared ones live as long as their library object
@@ -74,8 +76,22 @@ def load_torchvision() -> types.ModuleType:
 
 
 def preprocess(n_px: int):
-    """Return CLIP's image transform: bicubic resize, centre crop to `n_px`, RGB, to tensor, normalise."""
-    return clip.clip._transform(n_px)
+    """Return CLIP's image transform: bicubic resize, centre crop to `n_px`, RGB, to tensor, normalise.
+
+    Of an image longer than `LONG` times its width only the middle is resized: the whole, with a width of `n_px`, may
+    have gigapixels (a line of 40,000 pixels has two), of which the crop keeps the same middle.
+    """
+    transform = clip.clip._transform(n_px)
+    transform.transforms.insert(0, _middle)
+    return transform
+
+
+def _middle(image: Image.Image) -> Image.Image:
+    longest = LONG * min(image.size)
+    if max(image.size) <= longest:
+        return image
+    left, top = (max(0, side - longest) // 2 for side in image.size)
+    return image.crop((left, top, left + min(image.width, longest), top + min(image.height, longest)))
 
 
 def pixel_statistics() -> tuple[list[float], list[float]]:

@@ -24,9 +24,12 @@ OTHER_FILES = (  # first bytes of files that are met in the place of a checkpoin
     (b"\x1f\x8b", "a gzip archive: unpack it first"),
     (b"BZh", "a bzip2 archive: unpack it first"),
     (b"\xfd7zXZ", "an xz archive: unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive: unpack it first"),
     (b"Rar!", "a RAR archive: unpack it first"),
     (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
     (b"\x89HDF", "an HDF5 file, as TensorFlow and Keras write it: take the PyTorch weights"),
+    (b"{", "JSON: the site answered with a text in the place of the file, or this only describes the weights"),
+    (b"\x93NUMPY", "an array of NumPy: take the PyTorch weights"),
     (b"GGUF", "a GGUF file, whose weights are quantized: take the PyTorch weights"),
 )
 MAGIC = 0x1950A86A20F9469CFC6C  # with which the older form begins
@@ -61,7 +64,7 @@ def load_weights_only(path: str | Path) -> object:
 def memory_for(path: str | Path):
     """Return a context that lets this process take as much memory as the weights in a file or folder may need."""
     path = Path(path)
-    files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
     return spare_memory(COPIES * sum(file.stat().st_size for file in files) + SPARE_BYTES)
 
 
@@ -74,12 +77,14 @@ def opened(path: str | Path) -> Iterator[object]:
     """
     with open(path, "rb") as file, memory_for(path), ExitStack() as stack:
         try:
-            if zipfile.is_zipfile(file):
+            start = file.peek(512)
+            if start.startswith(b"PK") and zipfile.is_zipfile(file):
                 content = _from_zip(stack.enter_context(zipfile.ZipFile(file)))
             else:
-                file.seek(0)
-                if found := [said for first, said in OTHER_FILES if file.peek(16).startswith(first)]:
+                if found := [said for first, said in OTHER_FILES if start.startswith(first)]:
                     raise UnreadableError(found[0])
+                if start[257:262] == b"ustar":
+                    raise UnreadableError("a tar: unpack it first")
                 content = _from_older_form(file)
         except Exception as error:  # a damaged pickle raises nearly anything
             raise unreadable(error) from error
@@ -90,7 +95,9 @@ def _from_zip(archive: zipfile.ZipFile) -> object:
     names = archive.namelist()
     pickled = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
     if not pickled:
-        raise UnreadableError(f"a zip of other files, {quoted(names, 100)}: unpack it and name the checkpoint in it")
+        raise UnreadableError(
+            f"a zip of other files, {quoted(names, 100)}: if a checkpoint is among them, unpack it and name that"
+        )
     folder = pickled[0].removesuffix("data.pkl")
     if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") != b"little":
         raise UnreadableError("numbers in the byte order of another kind of machine: save them again on one like this")
@@ -113,7 +120,7 @@ def _from_older_form(file: BinaryIO) -> object:
 
     if InertUnpickler(file).load() != MAGIC:
         raise UnreadableError(
-            "a pickle that torch.save did not write: save it with torch.save, or get the PyTorch weights"
+            "a pickle that torch.save did not write: save its tensors with torch.save, or get the PyTorch weights"
         )
     for _ in ("version", "machine"):
         InertUnpickler(file).load()

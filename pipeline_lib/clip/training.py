@@ -57,14 +57,17 @@ def update(
     scaler: torch.amp.GradScaler,
     loss: torch.Tensor,
     logit_scale: Parameter,
-    lr: float,
+    lr: float | torch.Tensor,
 ) -> None:
     """Do one optimiser step on a batch's loss, then clamp the logit scale's logarithm to [0, ln 100] as CLIP does.
 
-    `scaler` is the loss's, for fp16; a disabled one otherwise.
+    `scaler` is the loss's, for fp16; a disabled one otherwise. `lr` of a recorded step
+    (`pipeline_lib.finetune.recorded`) is a scalar on the GPU.
     """
+    recording = loss.is_cuda and torch.cuda.is_current_stream_capturing()
     for group in optimiser.param_groups:
         group["lr"] = lr
+        group["capturable"] = recording  # as torch asks for; a fused step is one anyway
     optimiser.zero_grad()
     scaler.scale(loss).backward()
     scaler.step(optimiser)

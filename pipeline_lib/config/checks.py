@@ -11,6 +11,7 @@ from pipeline_lib.config.inputs import pool_paths
 from pipeline_lib.config.models import Config, Experiment
 from pipeline_lib.evaluate.prompts import NEEDED, class_problems, prompt_problems
 from pipeline_lib.finetune.terms import needs_distractors, needs_facts
+from pipeline_lib.jobs.extras import command, is_installed
 from pipeline_lib.jobs.run_record import subtracted
 from pipeline_lib.jobs.text import open_text
 from pipeline_lib.readers.reader import find_reader
@@ -82,6 +83,8 @@ def _contradictions(config: dict) -> list[str]:
     elif config["distractors"]["released"]:
         where = "the released CC-Neg, whose rows the mapping counts, under shards/released"
         need(False, "distractors/released", where, None)
+    with_curves = f"none, or the extra that draws them: {command(config['curves'])}"
+    need(config["curves"] == "none" or is_installed(config["curves"]), "curves", with_curves, config["curves"])
     for name in NEEDED:
         need(name in zeroshot["prompts"], f"evaluate/zeroshot/prompts/{name}", "a list of texts", None)
     for name in dict.fromkeys(

@@ -1,5 +1,6 @@
 """What a run takes from outside: the files and folders that its configuration names and that nothing here makes."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,9 @@ from pipeline_lib.formats.crepe import captions_files
 from pipeline_lib.readers.reader import find_reader, present
 
 SHIPPED = Path(__file__).parents[2] / "config"
+REMOTE = "data/remote/"  # where copies of files lie that the configuration names by an address
+ADDRESS = re.compile(r"(s3|https?)://(.*)")
+PLAIN_PATH = re.compile(r"(?!\.\.?/)[\w.:=+-]+(/(?!\.\.?(/|$))[\w.=+-]+)+", re.ASCII)
 
 
 class PoolJob(NamedTuple):
@@ -20,19 +24,33 @@ class PoolJob(NamedTuple):
     parts: int = 1
 
 
-def beside_source(value: object, source: Path) -> object:
-    """Return a part of the configuration in which files ``config/...`` that are not here are those of `source`.
+def local_paths(value: object, source: Path) -> object:
+    """Return a part of the configuration with paths as this machine has them.
 
-    So a run in another folder has the sheets and lists of names of this repository, unless it has its own.
+    Files ``config/...`` that are not here are those of `source`, so a run in another folder has the sheets and lists of
+    names of this repository, unless it has its own. An address ``s3://BUCKET/KEY`` or ``https://HOST/PATH`` becomes the
+    path of its copy below `REMOTE`. Raises `ValueError` for an address that cannot be a path.
     """
     if isinstance(value, dict):
-        return {key: beside_source(part, source) for key, part in value.items()}
+        return {key: local_paths(part, source) for key, part in value.items()}
     if isinstance(value, list):
-        return [beside_source(part, source) for part in value]
-    if isinstance(value, str) and value.startswith("config/") and not Path(value).exists():
-        shipped = source / value
-        return str(shipped) if shipped.exists() else value
-    return value
+        return [local_paths(part, source) for part in value]
+    if not isinstance(value, str):
+        return value
+    if address := ADDRESS.fullmatch(value):
+        if not PLAIN_PATH.fullmatch(address[2]):
+            expected = "an address s3://BUCKET/KEY or https://HOST/PATH of a file, in letters, digits and . : = + - _ /"
+            raise ValueError(f"expected {expected}; found {value!r}. Download such a file yourself and name its path")
+        return f"{REMOTE}{address[1]}/{address[2]}"
+    shipped = source / value
+    return str(shipped) if value.startswith("config/") and not Path(value).exists() and shipped.exists() else value
+
+
+def missing_copies(config: dict) -> dict[str, str]:
+    """Return the copies below `REMOTE` that a run needs and that are not there: path there -> address."""
+    named = {path for paths in external_files(config).values() for path in paths if path.startswith(REMOTE)}
+    copies = sorted(path.removeprefix(REMOTE) for path in named if not Path(path).exists())
+    return {copy: copy.replace("/", "://", 1) for copy in copies}
 
 
 def pool_paths(pool: dict) -> list[str]:
@@ -108,10 +126,10 @@ def fetched_weights(config: dict) -> dict[str, list[str]]:
 
 
 def missing_data(config: dict) -> list[str]:
-    """Return one line per key at which the configuration names something from outside that is not there."""
+    """Return one line per key at which the configuration names something from outside that is not to be had."""
     lines = []
     for key, paths in external_files(config).items():
-        if missing := [path for path in paths if not Path(path).exists()]:
+        if missing := [path for path in paths if not (Path(path).exists() or path.startswith(REMOTE))]:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             pool = config["features"]["pools"].get(key.removeprefix("features/pools/"))
             layout = f" ({find_reader(pool.get('reader', 'tar')).layout})" if pool and "pools" in key else ""

@@ -33,6 +33,7 @@ from pipeline_lib.evaluate.declaration import EVALUATION_PRECISIONS
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.finetune.terms import LOSSES
+from pipeline_lib.jobs.curves import CURVES
 from pipeline_lib.jobs.options import Count, Seconds, Wait, number, text
 
 BAD_ANSWERS = (
@@ -48,6 +49,7 @@ Variable = text("^[A-Z_][A-Z0-9_]*$", "the NAME of an environment variable in ca
 
 Config = section(
     run=name_except("tables", "figures"),  # results/<run>/ lies beside results/tables/
+    curves=Literal[CURVES],
     container=Line | None,
     miniature=section(
         seed=Seed,

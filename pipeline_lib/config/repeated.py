@@ -3,9 +3,12 @@
 import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
+
+from pipeline_lib.jobs.text import read_text
 
 #: Each takes several values, and replaces what the same option said before.
 OPTIONS = {"--configfile": "--configfile", "--configfiles": "--configfile", "--config": "--config", "-C": "--config"}
@@ -22,7 +25,7 @@ def repeated_keys(path: str | Path) -> list[str]:
 
     A key is the same whether it is in quotes or not. What a mapping takes from another by ``<<`` it may say again.
     """
-    text = Path(path).read_text(encoding="utf-8")
+    text = read_text(path)
     try:
         json.loads(text)
         text = text.replace("\t", " ")  # a tab between JSON's words, which YAML refuses; in its texts there is none
@@ -79,8 +82,12 @@ def repeated_options(arguments: Sequence[str]) -> list[str]:
             option = OPTIONS.get(name)
             counts[option] += 1
             argument = value if equals else ""
-        if option == "--config" and "=" in argument:
-            keys[argument.partition("=")[0]] += 1
+        key, equals, value = argument.partition("=")
+        if option == "--config" and equals:
+            keys[key] += 1
+            with suppress(yaml.YAMLError):  # a text
+                for place, _, _ in _repeated(yaml.compose(value, Loader=yaml.BaseLoader)):
+                    keys[f"{key}/{place}"] = max(2, keys[f"{key}/{place}"] + 1)
     return [
         f"{option}: expected once, found {counts[option]} times, of which only the last would count; "
         f"write all values after one: {option} {values}"

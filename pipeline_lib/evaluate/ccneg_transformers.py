@@ -20,7 +20,7 @@ texts are padded to the longest of a batch only, which changes rounding alone. A
 """
 
 import argparse
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
@@ -37,12 +37,33 @@ from pipeline_lib.evaluate.kinds import CCNEG, ccneg_items
 from pipeline_lib.evaluate.result import measure, output_options, write_result
 from pipeline_lib.formats.images import read_tars
 from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.extras import need_extra
 from pipeline_lib.jobs.files import read_parquet, write_json
 from pipeline_lib.jobs.progress import progress
 from pipeline_lib.jobs.run_record import RunRecord, baseline
 
 FILES = (("config.json",), ("preprocessor_config.json",), ("tokenizer.json", "vocab.txt"))  # one of each
 IMAGES_PER_BATCH = 32  # bounds memory
+
+
+def load_whole(model_class: type, place: str | Path, **options: object) -> torch.nn.Module:
+    """Return a model of transformers in fp32 and in evaluation mode, with all its weights, and run no code of others.
+
+    `place` is a folder or a name on the hub. Raises whatever transformers raises, and a `ValueError` for lost weights.
+    """
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # of weights: those of other heads are left out, lost ones raise below
+    model, found = model_class.from_pretrained(
+        place, dtype=torch.float32, weights_only=True, trust_remote_code=False, output_loading_info=True, **options
+    )
+    # transformers draws weights that it does not find at random.
+    if lost := sorted(found["missing_keys"]) + [str(name) for name in found["mismatched_keys"]]:
+        raise ValueError(
+            f"{place}: expected all weights of a {type(model).__name__}, found {len(lost)} missing, such as {lost[0]}"
+        )
+    return model.eval()
 
 
 class ImageTextModel:
@@ -55,7 +76,6 @@ class ImageTextModel:
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         from transformers import BertTokenizer
-        from transformers.utils import logging
 
         for names in FILES:
             if not any((folder / name).is_file() for name in names):
@@ -63,33 +83,17 @@ class ImageTextModel:
                     f"{folder}: expected the files of a published {self.family}, but {' or '.join(names)} is missing"
                 )
         model_class, processor_class = self._classes()
-        logging.disable_progress_bar()
-        logging.set_verbosity_error()  # of weights: those of other heads are left out, lost ones raise below
         local = {"local_files_only": True}
         try:
-            model, found = model_class.from_pretrained(
-                folder,
-                **local,
-                dtype=torch.float32,
-                weights_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
+            model = load_whole(model_class, folder, **local)
             self._processor = processor_class.from_pretrained(folder, **local)
             self._tokenizer = BertTokenizer.from_pretrained(folder, **local)
         except Exception as error:  # transformers raises many types for damaged and foreign files
             raise ValueError(f"{folder}: not the files of a {model_class.__name__} ({error!r:.300})") from error
-        # transformers draws weights that it does not find at random.
-        lost = sorted(found["missing_keys"]) + [str(name) for name in found["mismatched_keys"]]
-        if lost:
-            raise ValueError(
-                f"{folder}: expected all weights of a {model_class.__name__}, found {len(lost)} missing, such as "
-                f"{lost[0]}"
-            )
         words, places = len(self._tokenizer), model.config.text_config.vocab_size
         if not 0 <= places - words <= 2:  # BLIP has two words more than its tokenizer
             raise ValueError(f"{folder}: expected a tokenizer of the model's {places} words, found one of {words}")
-        self.model = model.eval().to(device)
+        self.model = model.to(device)
 
     @torch.no_grad()
     def score(self, images: list[Image.Image], *texts: list[str]) -> Tensor:
@@ -186,13 +190,8 @@ def main() -> None:
     parser.add_argument("--record", type=Path, required=True, help="output: what the run was")
     output_options(parser)
     args = parser.parse_args()
-    try:
-        recipe = {"kind": args.kind, "path": str(args.path), "transformers": version("transformers")}
-    except PackageNotFoundError:
-        raise ValueError(
-            "evaluate/transformers needs the package transformers, which is not installed: "
-            "pip install -e '.[transformers]'"
-        ) from None
+    need_extra("transformers", "evaluate/transformers")
+    recipe = {"kind": args.kind, "path": str(args.path), "transformers": version("transformers")}
     use_threads(args.threads)
     load_torchvision()  # before transformers does
     identity = baseline(args.model, MODELS[args.kind].family, args.model)

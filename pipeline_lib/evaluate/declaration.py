@@ -60,6 +60,7 @@ class Kind:
     metrics: tuple[Metric, ...]
     table: str = "negation"  # of the paper stage
     item: tuple[str, ...] = ("item", "key")  # columns that together name an item
+    together: str | None = None  # column of what was drawn, where several items are of one: intervals resample these
     varies: tuple[str, ...] = ()  # columns that differ between models, besides scores (floats) and outcomes
     tie_counts: bool = False  # an item is right where the right candidate and another score the same
     clip_load: bool = False  # published numbers of CLIP are of one as `clip.load` gives it on a GPU: in fp16

@@ -174,6 +174,7 @@ _ALL = (
         scorer="pipeline_lib.evaluate.benchmark:score_retrieval",
         cut=True,
         item=("direction", "key", "caption"),
+        together="key",
         metrics=tuple(
             Metric(dataset, f"recall@{k}", "rank", at_most=k, where={"direction": (direction,)})
             for dataset, direction in (

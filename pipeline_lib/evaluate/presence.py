@@ -105,6 +105,7 @@ TRUTH_TABLE = Kind(
     read=_read_truth_table,
     scorer="pipeline_lib.evaluate.benchmark:score_truth_table",
     item=("item", "truth"),
+    together="concept",
     scores=("with_affirmed", "with_denied", "without_affirmed", "without_denied"),
     metrics=(
         *(Metric("{benchmark}/{wording}", name, name) for name in ("caption", "image")),
@@ -122,6 +123,7 @@ NEGATED_RETRIEVAL = Kind(
     "negated-retrieval",
     read=_read_negated_retrieval,
     counted="queries",
+    together="present",
     scorer="pipeline_lib.evaluate.benchmark:score_ranking",
     metrics=(Metric("{benchmark}", "average_precision", "average_precision"),),
 )

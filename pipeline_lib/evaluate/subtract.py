@@ -11,6 +11,8 @@ feature, and with it every number that needs no negation, such as zero-shot accu
 λ is one number for all models and benchmarks, chosen on none of them (docs/tables.md).
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -25,13 +27,20 @@ def encode(model: CLIP, captions: list[str], subtract: float | None = None, cut:
 
     By subtraction with the weight `subtract`, or as the text tower has them where it is None. `cut` is `tokenize`'s.
     """
-    if subtract is None:
-        return encode_captions(model, captions, cut)
+
+    def read(texts: list[str]) -> Tensor:
+        return encode_captions(model, texts, cut)
+
+    return read(captions) if subtract is None else encode_split(read, captions, subtract)
+
+
+def encode_split(read: Callable[[list[str]], Tensor], captions: list[str], weight: float) -> Tensor:
+    """Return the features (m, d) of m captions by subtraction, where `read` returns those of texts, L2-normalised."""
     said = {caption: split(caption) for caption in captions}
-    texts = [text for affirmed, denied in said.values() for text in (affirmed, *denied)]
-    found = dict(zip(texts, encode_captions(model, texts, cut), strict=True))
+    texts = list({text: None for affirmed, denied in said.values() for text in (affirmed, *denied)})
+    found = dict(zip(texts, read(texts), strict=True))
     features = {
-        caption: _subtracted(found[affirmed], [found[text] for text in denied], subtract) if denied else found[affirmed]
+        caption: _subtracted(found[affirmed], [found[text] for text in denied], weight) if denied else found[affirmed]
         for caption, (affirmed, denied) in said.items()
     }
     return torch.stack([features[caption] for caption in captions])

@@ -16,16 +16,23 @@ and parts are the parallel jobs.
 
 import argparse
 import hashlib
+import os
+import threading
+import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from pipeline_lib.clip.load import CLIP, load_clip, preprocess
+from pipeline_lib.clip.load import CLIP, load_clip, pixel_statistics, preprocess
 from pipeline_lib.clip.training import PRECISIONS, autocast, pick_device, use_threads
 from pipeline_lib.clip.variants import VARIANTS, unit_rows, vary
 from pipeline_lib.features.store import IN_HALF, Features, bad_row, save_features, tower_id
@@ -37,34 +44,101 @@ from pipeline_lib.jobs.progress import progress
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
 
+IMAGES_PER_TASK = 8  # of a process; two tasks of each are in shared memory, of which a container may have 64 MB
 
-def prepare_ahead(
-    samples: Iterable[Sample], n_px: int, batch_size: int, workers: Executor, pin: bool
-) -> Iterator[tuple[list[tuple[Sample, bytes]], Tensor]]:
-    """Yield batches of samples, each with its encoded image, and their pixels (b, 3, n_px, n_px), in order.
+Batch = tuple[list[bytes], Tensor]  # encoded images, and their pixels (b, n_px, n_px, 3), uint8
 
-    While the caller works on a batch, `workers` read, decode and resize the next; at most two batches of pixels are in
-    memory. Pinned memory (`pin`) is copied to a GPU without waiting.
+
+class _Images(Dataset):
+    """The images of `samples` by lists of their numbers, as processes read and resize them."""
+
+    def __init__(self, samples: list[Sample], n_px: int) -> None:
+        self.samples = samples
+        self.steps = preprocess(n_px).transforms[:-2]  # the last two steps are those of `normalised`
+
+    def _pixels(self, image: Image.Image) -> np.ndarray:
+        for step in self.steps:
+            image = step(image)
+        return np.asarray(image)
+
+    def __getitem__(self, numbers: list[int]) -> Batch | ValueError:
+        """Return a mistake, not raise it: the loader would add a traceback to its words."""
+        try:
+            encoded = [self.samples[number].read() for number in numbers]
+            pixels = [
+                self.samples[number].decode(content, lambda image: self._pixels(eight_bits(image)))
+                for number, content in zip(numbers, encoded, strict=True)
+            ]
+        except ValueError as error:
+            return error
+        return encoded, torch.from_numpy(np.stack(pixels))
+
+
+def _end_with_parent(_: int) -> None:
+    """Let this process end when its parent was killed; the loader's own watch waits for the parent to read."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _batches(samples: list[Sample], n_px: int, batch_size: int, threads: int, pin: bool) -> Iterator[Batch]:
+    numbers = iter(progress(range(len(samples)), "encode", "images"))
+
+    def tasks() -> Iterator[list[int]]:
+        while batch := list(islice(numbers, batch_size)):
+            yield from (batch[first : first + IMAGES_PER_TASK] for first in range(0, len(batch), IMAGES_PER_TASK))
+
+    processes = min(threads, usable_cores(), -(-len(samples) // IMAGES_PER_TASK))
+    # Forked processes start in milliseconds; new ones would import torch first. They touch neither torch's threads nor
+    # a GPU.
+    options = {"num_workers": processes, "multiprocessing_context": "fork", "worker_init_fn": _end_with_parent}
+    options = options if processes > 1 else {}
+    found = iter(DataLoader(_Images(samples, n_px), batch_size=None, sampler=tasks(), **options))
+    for first in range(0, len(samples), batch_size):
+        encoded, pixels = [], []
+        while len(encoded) < min(batch_size, len(samples) - first):
+            try:
+                task = next(found)
+            except (RuntimeError, OSError, EOFError) as error:
+                raise ValueError(
+                    f"one of {processes} processes that decode images was killed ({error!r}): maybe for lack of memory "
+                    "or of shared memory; give the job more, or lower its threads"
+                ) from error
+            if isinstance(task, ValueError):
+                raise task
+            encoded += task[0]
+            pixels.append(task[1])
+        batch = torch.cat(pixels)
+        yield encoded, batch.pin_memory() if pin else batch
+
+
+def prepare_ahead(samples: list[Sample], n_px: int, batch_size: int, threads: int, pin: bool) -> Iterator[Batch]:
+    """Yield the encoded images and pixels (b, n_px, n_px, 3), uint8, of batches of samples, in order.
+
+    While the caller works on a batch, the next is prepared, by `threads` processes if they are more than one. Pinned
+    memory (`pin`) is copied to a GPU without waiting.
     """
-    transform = preprocess(n_px)
+    batches = _batches(samples, n_px, batch_size, threads, pin)
+    with closing(batches), ThreadPoolExecutor(1) as ahead:
+        upcoming = ahead.submit(next, batches, None)
+        while batch := upcoming.result():
+            upcoming = ahead.submit(next, batches, None)
+            yield batch
 
-    def prepare(sample: Sample, place: Tensor) -> bytes:
-        encoded = sample.read()
-        place.copy_(sample.decode(encoded, lambda image: transform(eight_bits(image))))
-        return encoded
 
-    def finish(batch, pixels, tasks) -> tuple[list[tuple[Sample, bytes]], Tensor]:
-        return [(sample, task.result()) for sample, task in zip(batch, tasks, strict=True)], pixels
+def normalised(pixels: Tensor) -> Tensor:
+    """Return pixels (b, n_px, n_px, 3), uint8, as CLIP's preprocess ends: (b, 3, n_px, n_px), fp32, to the bit.
 
-    samples, before = iter(samples), None
-    while batch := list(islice(samples, batch_size)):
-        pixels = torch.empty(len(batch), 3, n_px, n_px, pin_memory=pin)
-        tasks = [workers.submit(prepare, sample, place) for sample, place in zip(batch, pixels, strict=True)]
-        if before is not None:
-            yield finish(*before)
-        before = batch, pixels, tasks
-    if before is not None:
-        yield finish(*before)
+    A divisor that is a tensor is divided by; by the inverse of a number a GPU multiplies, which rounds otherwise.
+    """
+    mean, std = (torch.tensor(values, device=pixels.device)[:, None, None] for values in pixel_statistics())
+    white = torch.tensor(255.0, device=pixels.device)
+    return pixels.permute(0, 3, 1, 2).contiguous().float().div_(white).sub_(mean).div_(std)
 
 
 def encode_pool(
@@ -77,31 +151,32 @@ def encode_pool(
     `threads` images are prepared at the same time. An image that does not decode, and a feature that is not finite, are
     a `ValueError` that names file and key.
     """
+    samples = list(samples)
     device = next(model.parameters()).device
     context = autocast(precision, device)
     made_in = IN_HALF if model.dtype == torch.float16 else precision
     n_px = model.visual.input_resolution
     keys, labels, digest = [], [], hashlib.sha256()
     features = [torch.empty(0, model.text_projection.shape[1])]
-    samples = progress(samples, "encode", "images")
-    with ThreadPoolExecutor(threads) as workers, torch.no_grad():
-        for batch, pixels in prepare_ahead(samples, n_px, batch_size, workers, pin=device.type == "cuda"):
+    prepared = prepare_ahead(samples, n_px, batch_size, threads, pin=device.type == "cuda")
+    with closing(prepared), torch.no_grad():
+        for encoded, pixels in prepared:
+            batch = samples[len(keys) : len(keys) + len(encoded)]
             with context:
-                rows = model.encode_image(pixels.to(device, non_blocking=True))
+                rows = model.encode_image(normalised(pixels.to(device, non_blocking=True)))
             rows = unit_rows(model, rows).float().cpu()  # (b, d)
             del pixels  # a third batch would be in memory otherwise
             if (row := bad_row(rows, made_in)) is not None:
-                sample, _ = batch[row]
                 raise ValueError(
-                    f"{sample.source}: in {precision} the feature of sample {sample.key} is not finite, or zero; "
-                    "choose another features/precision, or check the backbone's weights"
+                    f"{batch[row].source}: in {precision} the feature of sample {batch[row].key} is not finite, or "
+                    "zero; choose another features/precision, or check the backbone's weights"
                 )
             features.append(rows)
-            for sample, encoded in batch:
+            for sample, content in zip(batch, encoded, strict=True):
                 keys.append(sample.key)
                 labels += [sample.said["label"]] if "label" in sample.said else []
-                digest.update(f"{sample.key} {len(encoded)}\n".encode())
-                digest.update(encoded)
+                digest.update(f"{sample.key} {len(content)}\n".encode())
+                digest.update(content)
     return Features(
         keys=keys,
         features=torch.cat(features),
@@ -124,7 +199,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, help="of images in the whole pool; not checked if it is left out")
     parser.add_argument("--precision", choices=PRECISIONS, required=True, help="fp16 needs a GPU")
     parser.add_argument("--variant", choices=VARIANTS, help="compute in another way (pipeline_lib.clip.variants)")
-    parser.add_argument("--threads", type=int, required=True, help="that decode and resize")
+    parser.add_argument("--threads", type=int, required=True, help="processes that decode and resize")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
     use_threads(1)
@@ -136,8 +211,7 @@ def main() -> None:
         vary(model, args.variant)
     model.to(device)
     model.visual.to(memory_format=torch.channels_last)  # convolutions of a ResNet run 1.3 times as fast on a CPU
-    threads = max(1, min(args.threads, usable_cores()))
-    save_features(args.output, encode_pool(model, samples, args.batch_size, threads, args.precision))
+    save_features(args.output, encode_pool(model, samples, args.batch_size, args.threads, args.precision))
 
 
 if __name__ == "__main__":

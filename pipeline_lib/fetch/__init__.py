@@ -24,7 +24,7 @@ class Failed(Exception):
     `permanent` says that asking again is pointless; `later`, that it is in this run, but the fault may be ours (names,
     certificates, the network). `http_code` is the status of the last answer, if there was one. `wait_s` is how many
     seconds the host wants to be left alone: 0 if it did not say how many, None if it does not. `answered` says that the
-    host sent something, whatever it was.
+    host sent something, whatever it was; `reused`, that nothing came over a connection that had been used before.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class Failed(Exception):
         assert failure in FAILURES, failure
         super().__init__(failure)
         self.failure, self.permanent, self.http_code, self.wait_s = failure, permanent, http_code, wait_s
-        self.later, self.answered = later, answered
+        self.later, self.answered, self.reused = later, answered, False
 
     @property
     def host_is_silent(self) -> bool:
         """Whether the host was asked and sent nothing: a failure with an answer says nothing against the host."""
-        return not (self.permanent or self.later or self.answered)
+        return not (self.permanent or self.later or self.answered or self.reused)

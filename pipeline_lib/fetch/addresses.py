@@ -18,7 +18,7 @@ from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch.settings import Target
 
 LEGAL = "%/:?@!$&'()*+,;=-._~"  # in paths and queries by RFC 3986, besides letters and digits; most URLs come quoted
-NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
+NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_ADDRFAMILY)  # the last: not of our kinds of address
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -68,6 +68,7 @@ def parse_url(text: str, base: str = "") -> URL:
     """
     try:
         parts = urlsplit(urljoin(base, text))
+        parts = parts._replace(netloc=parts.netloc.strip())
         url = URL.build(
             scheme=parts.scheme,
             authority=URL(parts.geturl()).raw_authority,
@@ -75,12 +76,11 @@ def parse_url(text: str, base: str = "") -> URL:
             query_string=_quoted(parts.query),
             encoded=True,
         )
-        usable = url.scheme in ("http", "https") and url.raw_host and url.port
-    except ValueError:
-        usable = False
-    if not usable:
-        raise Failed("url", permanent=True)
-    address = _literal_address(url.raw_host)
+        if url.scheme not in ("http", "https") or not url.raw_host or not url.port:
+            raise ValueError("it leads to no web server")
+        address = _literal_address(url.raw_host)
+    except ValueError as error:  # of a NUL in the host too
+        raise Failed("url", permanent=True) from error
     if address is not None and not is_public(address):
         raise Failed("address", permanent=True)
     return url

@@ -8,11 +8,11 @@ an answer says is taken as curl and urllib take it: every status from 200 to 299
 import asyncio
 import base64
 import contextlib
-import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import pyarrow as pa
 from yarl import URL
 
 from pipeline_lib.fetch import Failed
@@ -22,15 +22,14 @@ from pipeline_lib.fetch.exchange import Connections, Exchange
 from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.jobs.retry import is_transient, parse_retry_after
 
-REDIRECTS = (301, 302, 303, 307, 308)
-WITHOUT_BODY = (204, 205)  # of the statuses that say success; all others may come with an image
+WITHOUT_BODY = (204, 304)  # of the statuses that are no errors; all others may come with an image
 OPT_OUTS = {"noai", "noimageai", "noindex", "noimageindex", "none"}  # "none" is short for "noindex, nofollow"
-IMAGES, RULES = "image/*", "text/plain, */*;q=0.1"  # what we accept
+IMAGES, RULES = "image/*, */*;q=0.5", "text/plain, */*;q=0.1"  # what we accept
 RULES_BYTES = 500 * 1024  # of a robots.txt; RFC 9309 asks for at least so many to be read
 DNS_THREADS = 32  # each lookup that hangs holds one
 WINDOW_BITS = {"gzip": (47,), "x-gzip": (47,), "deflate": (47, -15)}  # zlib's: by the data's head; without a head
+PYARROW = {"br": "brotli", "zstd": "zstd"}  # its names
 CODINGS = 3  # that are undone, one in the other
-CONTENT_RANGE = re.compile(r"bytes\s+(\d{1,18})-(\d{1,18})/(\d{1,18})\b", re.IGNORECASE)
 
 
 def open_session(settings: FetchSettings) -> Connections:
@@ -62,19 +61,17 @@ async def ask(
         async with asyncio.timeout(timeout_s):
             head = await exchange.send(_request(url, settings.user_agent, RULES if rules else IMAGES, alone))
             location = head.get("location") or head.get("uri")  # as urllib does
-            is_redirect = head.status in REDIRECTS or (head.status // 100 == 3 and location)
+            is_redirect = head.status // 100 == 3 and location
             if not is_redirect and not _has_body(head):
                 wait_s = wished_wait_s(head.status, head.get("retry-after"))
                 raise Failed("http", not is_transient(head.status), wait_s=wait_s)
             if not rules and opted_out(head.fields.get("x-robots-tag", []), settings.agent_name):
                 raise Failed("opt-out", permanent=True)
             if is_redirect:
-                return Answer(head.status, None, location or "")
+                return Answer(head.status, None, location)
             if not rules and not head.is_chunked and min(head.lengths, default=0) > most:
                 raise Failed("too-large", permanent=True)
             await exchange.read(most)
-            if not rules and head.status == 206 and _is_part(head.get("content-range") or ""):
-                raise Failed("truncated", permanent=False)
             body = decoded(bytes(exchange.body), head, most)
             if not rules and len(body) > most:
                 raise Failed("too-large", permanent=True)
@@ -84,6 +81,7 @@ async def ask(
             return Answer(head.status, bytes(exchange.body[: exchange.body.rfind(b"\n") + 1]))
         failed = error if isinstance(error, Failed) else Failed("timeout", permanent=False)
         failed.answered |= exchange.answered
+        failed.reused = exchange.hangs
         failed.http_code = exchange.status
         raise failed from error
     finally:
@@ -92,13 +90,7 @@ async def ask(
 
 
 def _has_body(head: Head) -> bool:
-    return head.status // 100 == 2 and head.status not in WITHOUT_BODY
-
-
-def _is_part(content_range: str) -> bool:
-    """Return whether a ``Content-Range`` is said of less than the whole."""
-    match = CONTENT_RANGE.match(content_range)
-    return match is not None and (int(match[1]) > 0 or int(match[2]) + 1 < int(match[3]))
+    return 200 <= head.status < 400 and head.status not in WITHOUT_BODY
 
 
 def _request(url: URL, user_agent: str, accept: str, alone: bool) -> bytes:
@@ -117,9 +109,9 @@ def _request(url: URL, user_agent: str, accept: str, alone: bool) -> bytes:
 
 
 def decoded(body: bytes, head: Head, most: int) -> bytes:
-    """Undo gzip and deflate, up to a little more than `most` bytes; what is only labelled so stays as it is.
+    """Undo gzip, deflate, br and zstd, up to a little more than `most` bytes; what is only labelled so stays as it is.
 
-    We ask for neither, but some hosts send it, and others put the label on images as they are.
+    We ask for none of them, but some hosts send it, and others put the label on images as they are.
     """
     codings = head.tokens("content-encoding") + head.tokens("transfer-encoding")
     for coding in reversed(codings[-CODINGS:]):
@@ -127,6 +119,9 @@ def decoded(body: bytes, head: Head, most: int) -> bytes:
             with contextlib.suppress(zlib.error):
                 body = zlib.decompressobj(window_bits).decompress(body, most + 1) or body
                 break
+        if coding in PYARROW:
+            with contextlib.suppress(OSError), pa.CompressedInputStream(pa.py_buffer(body), PYARROW[coding]) as stream:
+                body = stream.read(most + 1) or body
     return body
 
 

@@ -6,7 +6,7 @@ caller's for the body. What is accepted beyond the standard (`python -m bench.fe
 
 - lines of any length, bare LF, folded lines, lines without a colon, bytes that are not ASCII;
 - a ``Content-Length`` that is no number: the body ends with the connection;
-- chunk sizes with blanks, a bare LF around chunks, no last blank line; bytes after the end of a body.
+- chunk sizes with anything after them, a bare LF around chunks, a last one that is cut; bytes after the end of a body.
 """
 
 import asyncio
@@ -19,8 +19,9 @@ from pipeline_lib.fetch import Failed
 
 HEAD_BYTES, HEAD_LINES = 1 << 20, 10_000  # of a status line and its header fields; bytes of other framing
 READ_AHEAD = 1 << 18  # bytes that may wait to be read before the host has to
-STATUS_LINE = re.compile(rb"HTTP/(\S+)[ \t]+(\d{3})", re.IGNORECASE)
-LENGTH = re.compile(r"\+?(\d{1,18})(?![^,;\s])")  # more digits are nonsense
+STATUS_LINE = re.compile(rb"\s*HTTP/(\S+)[ \t]+0*([1-9]\d\d)", re.IGNORECASE)
+LENGTH = re.compile(r"\+?([0-9]{1,18})")  # more digits are nonsense
+CHUNK_SIZE = re.compile(rb"\s*\+?(?:0x)?([0-9a-f]+)", re.IGNORECASE)
 
 
 class Head(NamedTuple):
@@ -46,8 +47,12 @@ class Head(NamedTuple):
 
     @property
     def lengths(self) -> list[int]:
-        """Lengths that the body may have, in bytes: one, or several where fields differ, or none if none is said."""
-        matches = map(LENGTH.match, self.fields.get("content-length", []))
+        """Lengths that the body may have, in bytes: one, or several where fields differ, or none if none is said.
+
+        A field that is neither a number nor the same one several times, such as ``1,234``, counts for nothing.
+        """
+        said = [set(re.split(r"\s*,\s*", value)) for value in self.fields.get("content-length", [])]
+        matches = [LENGTH.fullmatch(numbers.pop()) for numbers in said if len(numbers) == 1]
         return sorted({int(match[1]) for match in matches if match})
 
     @property
@@ -137,7 +142,7 @@ class Connection(asyncio.Protocol):
 
     async def ask(self, request: bytes) -> Head:
         """Send a request and return the head of its answer; raise `Failed`, ``reset`` or ``protocol``."""
-        self.received, self.status, self.used_at = 0, None, None
+        self.received, self.status, self.used_at = len(self._buffer), None, None  # some hosts answer unasked
         self._transport.write(request)
         try:
             while True:
@@ -222,14 +227,14 @@ class Connection(asyncio.Protocol):
 
     async def _chunk_size(self) -> int:
         self._left = HEAD_BYTES
-        size, _, _ = (await self._line()).partition(b";")
         try:
-            n_bytes = int(size, 16)
-        except ValueError:
-            n_bytes = -1
-        if n_bytes < 0:
+            line = await self._line()
+        except _Ended:  # after a last ``0``, maybe
+            line = self._take(len(self._buffer))
+        match = CHUNK_SIZE.match(line)
+        if not match:
             raise _Ended  # nobody knows where the next chunk begins
-        return n_bytes
+        return int(match[1], 16)
 
     async def _skip_line_end(self) -> None:
         """Skip what stands after a chunk: two bytes, whatever they are, or a bare LF."""

@@ -1,6 +1,8 @@
 """One request and its answer, over a connection to a checked address that is opened for it or used again."""
 
 import asyncio
+import contextlib
+import errno
 import ssl
 import time
 
@@ -13,6 +15,8 @@ from pipeline_lib.fetch.connection import Connection, Head
 
 SECOND_ADDRESS_S = 0.25  # after so long the next address of a host is tried too (RFC 8305)
 IDLE_S = 15.0  # for so long a connection may be used again
+OURS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # errors of connecting that no host causes
+NOT_MEANT = (400, 408, 421)  # statuses that may be about what came over the connection before
 
 
 class Connections:
@@ -21,6 +25,7 @@ class Connections:
     def __init__(self, resolver: Resolver, most: int) -> None:
         self._resolver, self._most = resolver, most
         self._idle: list[Connection] = []  # the last used at the end
+        self._reuse: dict[tuple, bool] = {}  # whether hosts ever answered over used connections, by key
         self._ssl = ssl.create_default_context()
         self._ssl.set_alpn_protocols(["http/1.1"])
 
@@ -30,8 +35,14 @@ class Connections:
             connection.abort()
         await asyncio.sleep(0)  # asyncio closes them in its next turn
 
+    def note_reuse(self, url: URL, answered: bool) -> None:
+        """Note whether a host answered over a used connection; if it never does, it gets a new one for each request."""
+        self._reuse[_key(url)] = answered or self._reuse.get(_key(url), False)
+
     def take(self, url: URL) -> Connection | None:
         """Return an idle connection to a URL's host, if there is one."""
+        if not self._reuse.get(_key(url), True):
+            return None
         for connection in reversed(self._idle):
             if connection.key == _key(url):
                 self._idle.remove(connection)
@@ -50,16 +61,24 @@ class Connections:
             self._idle.pop(0).abort()
 
     async def connect(self, url: URL) -> Connection:
-        """Open a connection to a URL's host; raise `Failed`: ``dns``, ``address``, ``connect`` or ``tls``."""
+        """Open a connection to a URL's host; raise `Failed`: ``dns``, ``address``, ``connect`` or ``tls``.
+
+        Raises `ValueError` if it is this machine that can open no further one.
+        """
         addresses = await self._resolver.resolve(url.raw_host, url.port)
         secure = {"ssl": self._ssl, "server_hostname": url.raw_host.rstrip(".")} if url.scheme == "https" else {}
         try:
             sock = await start_connection(addresses, happy_eyeballs_delay=SECOND_ADDRESS_S)
-            _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=sock, **secure)
-        except ssl.SSLError as error:  # by an old certificate or by our own clock, certificates or proxy
-            raise Failed("tls", permanent=False, later=True, answered=True) from error
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            if error.errno in OURS:
+                raise ValueError(
+                    f"expected room for a connection: {error}; lower `connections`, raise `ulimit -n`"
+                ) from error
             raise Failed("connect", permanent=False) from error
+        try:
+            _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=sock, **secure)
+        except (OSError, ValueError) as error:  # an SSLError by a bad certificate or by our own clock or certificates
+            raise Failed("tls", permanent=False, later=isinstance(error, ssl.SSLError)) from error
         connection.key = _key(url)
         return connection
 
@@ -73,6 +92,7 @@ class Exchange:
     def __init__(self, connections: Connections, url: URL, alone: bool) -> None:
         self._connections, self._url, self._alone = connections, url, alone
         self._connection: Connection | None = None
+        self._reused = False
         self.head: Head | None = None
         self.body = bytearray()
 
@@ -82,11 +102,18 @@ class Exchange:
             if self.head is not None and not self.body:
                 self._connection.skip_body(self.head)
             self._connections.give_back(self._connection, self._alone)
+            if self._reused:
+                self._connections.note_reuse(self._url, self.answered)
 
     @property
     def answered(self) -> bool:
         """Whether the host sent anything."""
         return self._connection is not None and self._connection.received > 0
+
+    @property
+    def hangs(self) -> bool:
+        """Whether nothing came over a connection that had been used before."""
+        return self._reused and not self.answered
 
     @property
     def status(self) -> int | None:
@@ -96,19 +123,19 @@ class Exchange:
     async def send(self, request: bytes) -> Head:
         """Send the request and return the head of the answer.
 
-        Where the host closes a used connection and sent nothing, that says nothing about the URL: the request is sent
-        once more over a new connection (RFC 9112, section 9.3.1).
+        Where the host closes a used connection, or what comes over it is no answer to this request, that says nothing
+        about the URL: the request is sent once more over a new connection (RFC 9112, section 9.3.1).
         """
         self._connection = None if self._alone else self._connections.take(self._url)
         if self._connection is not None:
-            try:
-                self.head = await self._connection.ask(request)
-                return self.head
-            except Failed:
-                if self.answered:
-                    raise
-                self._connection.abort()
-        self._connection = None
+            self._reused = True
+            with contextlib.suppress(Failed):
+                head = await self._connection.ask(request)
+                if head.status not in NOT_MEANT:
+                    self.head = head
+                    return head
+            self._connection.abort()
+        self._connection, self._reused = None, False
         self._connection = await self._connections.connect(self._url)
         self.head = await self._connection.ask(request)
         return self.head

@@ -25,7 +25,8 @@ end of its host's line, and then after ``--backoff-s``, twice that, and so on, u
 or a 503 with ``Retry-After``, the whole host is left alone for ``--backoff-s`` or what the header asks for, but no
 longer than four times ``--timeout-s``. How hosts are treated beyond that: `schedule`. Names that do not exist or lead
 to private addresses and certificates that are not accepted fail transiently, since our own network may be at fault, but
-are not tried again in the same run. If none of `HOSTS_ENOUGH` hosts or more answers, the command fails.
+are not tried again in the same run. If none of `HOSTS_ENOUGH` hosts or more gives an image, the command fails where all
+failures may pass, and else records all as transient.
 
 What is settled is kept in a journal beside the table, ``000.journal``, until both outputs stand: after a kill the same
 command asks only for the rest. With ``--retry-failed`` and the outputs of an earlier run in place, it asks only for
@@ -46,8 +47,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline_lib.fetch import label
 from pipeline_lib.fetch.images import own_pixel_limit
-from pipeline_lib.fetch.outcomes import SIDES, Journal, read_outcomes, write_outcomes
+from pipeline_lib.fetch.outcomes import SIDES, Journal, Outcome, read_outcomes, write_outcomes
 from pipeline_lib.fetch.part import PartFetcher
 from pipeline_lib.fetch.settings import DECISIVE, FetchSettings
 from pipeline_lib.formats.cc3m import Part, Row
@@ -56,8 +58,9 @@ from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
 from pipeline_lib.jobs.options import add_options, from_args
 
-HOSTS_ENOUGH = 10  # that so many hosts are gone all at once is less likely than a network that does not work
+HOSTS_ENOUGH = 10  # that so many hosts have no image at all is less likely than a network that does not work
 NETWORK = ("dns", "tls", "address")  # failures that our own network may be to blame for: never taken over
+UNASKED = ("row", "url")  # failures that no host and no network has to do with
 PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 
@@ -72,7 +75,8 @@ def fetch_part(
     """Fetch the images of `rows`, which are read several times, and write both outputs; report progress as `what`.
 
     With `retry_failed` the outputs must be there already, of the same rows and settings, and only their transient
-    failures are asked again. Raises `ValueError`, and records nothing, if many hosts were asked and none answered.
+    failures are asked again. Raises `ValueError`, and records nothing, if many hosts were asked and all failed
+    transiently.
     """
     identity = identity_of(rows, settings)
     with Journal(outcomes.with_suffix(".journal"), identity, len(rows)) as journal:
@@ -89,11 +93,10 @@ def fetch_part(
                 f"{outcomes}: {len(rows) - len(journal):,} of {len(rows):,} rows are not settled (see above); "
                 "mend that and run the same command again"
             )
-        if (asked := fetcher.schedule.hosts_asked) and not fetcher.schedule.answered:
-            _check_network(asked, journal, outcomes)
+        suspect = _network_is_suspect(fetcher.schedule.hosts_asked, journal, outcomes)
         # A kill between the two leaves the journal, from which the next run writes both again.
         write_samples(images, _samples(rows, journal))
-        write_outcomes(outcomes, identity, ((row, journal.read(number)[0]) for number, row in enumerate(rows)))
+        write_outcomes(outcomes, identity, _lines(rows, journal, suspect))
         journal.remove()
 
 
@@ -104,27 +107,37 @@ def _samples(rows: Collection[Row], journal: Journal) -> Iterator[tuple[str, dic
             yield row.key, sealed(content, outcome.facts(row))
 
 
-def _check_network(hosts: int, journal: Journal, outcomes: Path) -> None:
-    """Raise `ValueError`, and forget the journal, if no host sent anything, of so many that the network is at fault.
+def _lines(rows: Collection[Row], journal: Journal, suspect: bool) -> Iterator[tuple[Row, Outcome]]:
+    for number, row in enumerate(rows):
+        outcome = journal.read(number)[0]
+        yield row, outcome._replace(permanent=outcome.permanent and (not suspect or outcome.failure in UNASKED))
 
-    Of fewer hosts all may be gone; their rows, which fail transiently, stand.
+
+def _network_is_suspect(hosts: int, journal: Journal, outcomes: Path) -> bool:
+    """Return whether so many hosts were asked without an image that the network may be at fault, and say so.
+
+    Raises `ValueError`, and forgets the journal, if nothing is lost by that, since all failures may pass. Fewer hosts
+    may all be gone; their rows stand.
     """
-    if any(journal.read(row)[0].http_code is not None for row in range(len(journal))):
-        return  # an earlier process of this part had answers
-    counts = Counter(journal.read(row)[0].failure for row in range(len(journal)))
+    if not hosts or any(journal.read(row)[0].status == "success" for row in range(len(journal))):
+        return False
+    failed = [journal.read(row)[0] for row in range(len(journal))]
+    counts = Counter(label(outcome.failure, outcome.http_code) for outcome in failed)
     failures = ", ".join(f"{failure} {count:,}" for failure, count in counts.most_common())
     proxies = ", ".join(sorted(name for name in os.environ if name.lower() in PROXIES))
     message = (
-        f"{outcomes}: expected an answer from any of {hosts:,} hosts, found none ({failures}); see that this machine "
-        "resolves names (`getent hosts arxiv.org`) and reaches web servers without a proxy"
+        f"{outcomes}: expected an image from any of {hosts:,} hosts, found none ({failures}); see that this machine "
+        "resolves names (`getent hosts arxiv.org`), has the right time and reaches web servers without proxy or login"
         + (f" ({proxies} is set, which fetching does not use)" if proxies else "")
         + ", then run the same command again"
     )
-    if hosts < HOSTS_ENOUGH:
+    may_pass = not any(outcome.permanent and outcome.failure not in UNASKED for outcome in failed)
+    if hosts >= HOSTS_ENOUGH and may_pass:
+        journal.remove()
+        raise ValueError(message)
+    if hosts >= HOSTS_ENOUGH or may_pass:
         print(f"warning: {message} with --retry-failed (in the workflow: `snakemake retry_failed`)", file=sys.stderr)
-        return
-    journal.remove()
-    raise ValueError(message)
+    return hosts >= HOSTS_ENOUGH
 
 
 def identity_of(rows: Collection[Row], settings: FetchSettings) -> str:

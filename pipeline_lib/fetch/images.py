@@ -37,8 +37,8 @@ def own_pixel_limit() -> Iterator[None]:
     """Switch Pillow's own limit off meanwhile, in all threads; whoever opens images has one that is always an error.
 
     Pillow warns beyond 89 million pixels and refuses twice as many. The limits of this pipeline: `fetch.max_pixels` of
-    the configuration for images of the web (what becomes of larger ones is an outcome), `formats.MAX_PIXELS` for those
-    of data sets and shards (200 MB decoded, in each of many workers), `score.MOST_PIXELS` for one of a user.
+    the configuration for images of the web (what becomes of larger ones is an outcome), `formats.MAX_PIXELS` for all
+    others (200 MB decoded, in each of many workers).
     """
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
@@ -86,7 +86,7 @@ def prepare(body: bytes, image_size: int | None, max_pixels: int) -> Picture:
 
 def _unlike_read(body: bytes, image: Image.Image) -> Image.Image | None:
     """Verify an image; return what a browser shows of it if readers, by Pillow's ``convert("RGB")``, see another."""
-    if image.mode == "RGB" and orientation(image) == 1:
+    if image.mode == "RGB" and not image.has_transparency_data and orientation(image) == 1:
         # Damage shows when the coefficients of a JPEG are read, whatever is made of them: an eighth is enough.
         decode(body, image, (1, 1), "GRAY")
         return None

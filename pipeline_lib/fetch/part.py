@@ -131,7 +131,7 @@ class PartFetcher:
 
     def _follow(self, job: Job, answer: Answer) -> None:
         """Go on to where a redirect leads."""
-        if job.redirects == self._settings.max_redirects or not answer.location:
+        if job.redirects == self._settings.max_redirects:
             raise Failed("redirect", True, answer.http_code)
         try:
             job.turn_to(parse_url(answer.location, str(job.url)))
@@ -146,6 +146,11 @@ class PartFetcher:
         try:
             picture = await loop.run_in_executor(self._pool, prepare, body, settings.image_size, settings.max_pixels)
         except Failed as failed:
+            if failed.failure in ("not-an-image", "corrupt"):
+                if code == 206:  # we asked for the whole
+                    raise Failed("truncated", False, code) from failed
+                if code // 100 == 3:  # to nowhere, and there is no image here either
+                    failed = Failed("redirect", True)
             failed.http_code = code
             self._settle(job, failed, len(body))
             return
@@ -154,8 +159,9 @@ class PartFetcher:
 
     def _retry_or_settle(self, job: Job, failed: Failed) -> None:
         settings = self._settings
-        hopeless = failed.permanent or failed.later or job.attempts >= settings.attempts
-        if hopeless or settings.deadline_s - job.asked_s < LEAST_S:
+        # An attempt over a used connection, that hangs as any other may, is not the last.
+        is_last = job.attempts >= settings.attempts and not failed.reused
+        if failed.permanent or failed.later or is_last or settings.deadline_s - job.asked_s < LEAST_S:
             self._settle(job, failed)
             return
         # At once the first time. What the host itself wants is heeded by the schedule, for all of the host's rows.

@@ -4,6 +4,7 @@ import ipaddress
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from pipeline_lib.formats import MAX_PIXELS
 from pipeline_lib.jobs.options import Count, Seconds, Wait, text
 
 Target = tuple[str, int]  # IP address and port
@@ -26,7 +27,9 @@ class FetchSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     timeout_s: Seconds = Field(description="seconds that the requests of one attempt may take")
     deadline_s: Seconds = Field(description="seconds of all attempts at a URL, without the waits between them")
     max_bytes: Count = Field(description="longest body")
-    max_pixels: Count = Field(description="largest image, before and after resizing; a larger one is not decoded")
+    max_pixels: int = Field(
+        ge=1, le=MAX_PIXELS, description="largest image, before and after resizing; a larger one is not decoded"
+    )
     max_redirects: int = Field(ge=0, le=100, description="most redirects in one attempt")
     attempts: Count = Field(description="how often a URL is asked while it fails transiently")
     backoff_s: Wait = Field(description="seconds before the third attempt, doubled with each further one")

@@ -41,6 +41,7 @@ from pipeline_lib.finetune.terms import is_control, needs, needs_distractors, ne
 from pipeline_lib.finetune.trainer import Processes, Recipe, Trainer, run_id
 from pipeline_lib.jobs.cli import leave, run, sigterm_noted
 from pipeline_lib.jobs.code_version import code_version
+from pipeline_lib.jobs.curves import CURVES, draw
 from pipeline_lib.jobs.files import discard, write_json
 from pipeline_lib.jobs.progress import progress
 from pipeline_lib.jobs.run_record import MODEL_FIELDS, RunRecord, write_history
@@ -120,6 +121,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--labels", type=Path, help="captions file with labels, for facts from these")
     for name in ("checkpoint-every", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--curves", choices=CURVES, default="none", help="beside the history, while the run lasts")
     for field in fields(Recipe):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, required=True, **field.metadata)
     args = parser.parse_args()
@@ -146,6 +148,8 @@ def main() -> None:
         trainer = Trainer(model, samples, recipe, pick_device(), processes, facts)
         learned_blind = {"blind_accuracy": gate(trainer)} if facts else {}
         resume(trainer, state, identity)
+        if processes.rank == 0:
+            draw(trainer.history, args.curves, args.history.parent)
         start, done = time.monotonic(), trainer.step_number
         train(trainer, state, identity, args.checkpoint_every, f"fine-tune {args.model}")
         history = trainer.history.read()

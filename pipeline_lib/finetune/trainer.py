@@ -5,6 +5,9 @@ decay on all of them, linear warm-up then cosine to 0, the last partial batch of
 clamped after each step. Weights, features, losses and sums are fp32; `precision` is that of the text tower's matrix
 products. fp16 is the published loop's: with a gradient scaler, and for the logits too; in bf16 they would be coarse.
 
+On a GPU a step is recorded and launched as one (`pipeline_lib.finetune.recorded`), which needs shapes that come again:
+texts and witnesses are padded with rows that nothing reads. Several processes launch their kernels one by one.
+
 A run's state is what its next step depends on: weights, optimiser, scaler, random numbers and the number of the step,
 from which the order of samples, the truth tables and the learning rate follow. Written and read back between two
 steps, it changes nothing: on a CPU the resumed run ends with the same bits.
@@ -26,9 +29,10 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from pipeline_lib.clip.load import CLIP
-from pipeline_lib.clip.text_tower import encode_text, encode_tokens
+from pipeline_lib.clip.text_tower import Prefixes, encode_planned, encode_tokens, plan_texts, room
 from pipeline_lib.clip.training import PRECISIONS, adamw, autocast, update, warmup_cosine
 from pipeline_lib.finetune.facts import Facts
+from pipeline_lib.finetune.recorded import Recorded
 from pipeline_lib.finetune.samples import ORDERS, Samples, batches
 from pipeline_lib.finetune.terms import FROZEN, IMAGES, LOSSES, TEXTS, loss_value, needs
 from pipeline_lib.jobs.run_record import History
@@ -59,14 +63,19 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return normalised features (m, d) in the precision of the weights, and s = exp(logit_scale)."""
-        features = encode_text(self.model, tokens).to(self.model.text_projection.dtype)
+    def forward(self, rows: Tensor, groups: list[Prefixes]) -> tuple[Tensor, Tensor]:
+        """Return normalised features (m, d) in the precision of the weights, and s = exp(logit_scale).
+
+        `rows` and `groups` are a plan of `plan_texts`.
+        """
+        features = encode_planned(self.model, rows, groups).to(self.model.text_projection.dtype)
         return functional.normalize(features, dim=-1), self.model.logit_scale.exp()
 
 
 class Processes:
     """The processes of a run, one unless ``torchrun`` started more, one per GPU: they compute the loss of the batch.
+
+    Where there are fewer GPUs than processes they share them, by gloo, since NCCL refuses.
 
     Each encodes the texts of its share of the batch and gathers the text features of all: the contrastive loss compares
     each image with every caption of the batch, so the mean of the shares' losses would be another loss. Gathering
@@ -82,11 +91,12 @@ class Processes:
 
     def __enter__(self) -> "Processes":
         if self.count > 1:
-            if torch.cuda.is_available():
-                torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+            gpus = torch.cuda.device_count()
+            if gpus:
+                torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % gpus)
             # All are on this machine: neither its name nor a network that the user's setting names is needed.
             os.environ["GLOO_SOCKET_IFNAME"] = next(name for _, name in if_nameindex() if name.startswith("lo"))
-            init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            init_process_group("nccl" if gpus >= self.count else "gloo")
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -151,30 +161,65 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
         self.samples = len(next(iter(samples.values())))
         self.plan = batches(self.samples, recipe.batch_size, recipe.epochs, recipe.order, recipe.seed)
+        self.padded = device.type == "cuda" and self.processes.count == 1
+        self._do = Recorded(self._update, device) if self.padded else self._update
+        self._lr = torch.zeros((), device=device) if self.padded else 0.0
         self.history = History()
         self.step_number = 0
 
     def loss(self, rows: Tensor) -> Tensor:
         """Return the loss of a batch, of the samples `rows` (b,) of all processes together."""
+        return self._loss(*self._inputs(rows))[0]
+
+    def _inputs(self, rows: Tensor) -> list[Tensor]:
+        """Return what the loss takes beside features and weights, planned on the CPU: rows of samples and witnesses,
+        the truth, the rows of texts among those of their groups, and each group's `Prefixes`.
+        """
         texts = {name: tokens[rows] for name, tokens in self.texts.items()}
-        own_rows = rows.to(self.device)
-        constant = {name: features[own_rows] for name, features in self.constant.items()}
+        witnesses = truth = torch.empty(0, dtype=torch.long)
         if self.facts:
             witnesses, texts["statement"], truth = self.facts.tensors(self.step_number, len(rows))
-            constant |= {"witness": self.constant["image"][witnesses.to(self.device)], "truth": truth.to(self.device)}
+            if self.padded:  # with witnesses of whom nothing is known
+                more = room(len(witnesses)) - len(witnesses)
+                witnesses, truth = (
+                    functional.pad(witnesses, (0, more)),
+                    functional.pad(truth, (0, 0, 0, more), value=-1),
+                )
+        own = torch.cat([self.processes.share(tokens) for tokens in texts.values()])
+        of_texts, groups = plan_texts(own, self.device, self.padded)
+        return [rows, witnesses, truth, of_texts, *(part for group in groups for part in group)]
+
+    def _loss(
+        self, rows: Tensor, witnesses: Tensor, truth: Tensor, of_texts: Tensor, *parts: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss for `_inputs`, and the logit scale."""
+        rows, size = rows.to(self.device), len(Prefixes._fields)
+        tensors = {name: features.index_select(0, rows) for name, features in self.constant.items()}
+        texts = [*self.texts]
+        if self.facts:
+            witness = self.constant["image"].index_select(0, witnesses.to(self.device))
+            tensors |= {"witness": witness, "truth": truth.to(self.device)}
+            texts.append("statement")
+        groups = [Prefixes(*parts[first : first + size]) for first in range(0, len(parts), size)]
         with self.autocast:
-            own, scale = self.encoder(torch.cat([self.processes.share(tokens) for tokens in texts.values()]))
-        parts = zip(texts, own.chunk(len(texts)), strict=True)
-        tensors = {name: self.processes.gather(part) for name, part in parts}  # (b, d) each
+            own, scale = self.encoder(of_texts, groups)
+        for name, part in zip(texts, own.chunk(len(texts)), strict=True):
+            tensors[name] = self.processes.gather(part)  # (b, d)
         with self.autocast_of_logits:
-            return loss_value(self.recipe.loss, tensors | constant, scale)
+            return loss_value(self.recipe.loss, tensors, scale), scale
+
+    def _update(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Do a step on `_inputs`, on the device alone if they are there; return its loss and logit scale."""
+        loss, scale = self._loss(*inputs)
+        update(self.optimiser, self.scaler, loss, self.model.logit_scale, self._lr)
+        return loss.detach(), scale.detach()
 
     def step(self) -> None:
         """Do the next step of the plan."""
-        loss = self.loss(self.plan[self.step_number])
         lr = self.recipe.lr * warmup_cosine(self.step_number, len(self.plan), self.recipe.warmup_steps)
-        self.history.add(self.step_number, loss, lr, self.model.logit_scale)
-        update(self.optimiser, self.scaler, loss, self.model.logit_scale, lr)
+        self._lr = self._lr.fill_(lr) if self.padded else lr
+        loss, scale = self._do(*self._inputs(self.plan[self.step_number]))
+        self.history.add(self.step_number, loss, lr, scale)
         self.step_number += 1
 
     def state(self) -> dict:

@@ -6,12 +6,15 @@ like any other. A row's key is its number in the file, so it stays the same howe
 
 The first rows are looked at before any is read. They tell which column has the URLs, and whether the first line is a
 header, which is no row. A file of which none of them is a row (another encoding, order, separator or kind of file) is a
-`ValueError` that says what it has in place of rows. Gzip is known by its content. A byte order mark is dropped, and
-CC12M's ``<PERSON>``, which stands for a name, becomes "person", CC3M's word for it.
+`ValueError` that says what it has in place of rows; so is one whose captions a spreadsheet has put in quotes. Gzip is
+known by its content. A byte order mark is dropped, and CC12M's ``<PERSON>``, which stands for a name, becomes "person",
+CC3M's word for it.
 """
 
 import gzip
+import os
 import re
+import stat
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -31,8 +34,19 @@ URL = re.compile(r"\s*https?://", re.IGNORECASE)
 URL_HEADER = re.compile(r"(ima?ge?[ _-]?)?(url|uri|link|src)s?", re.IGNORECASE)
 CAPTION_HEADER = re.compile(r"(image[ _-]?)?(caption|text|title|alt|alt[ _-]?text|description)s?", re.IGNORECASE)
 PERSON = re.compile(r"<PERSON>(\s*<PERSON>)*")
-# Makes tabs of commas, and takes quotes off.
-FROM_COMMAS = """python -c "import csv; [print(*row, sep='\\t') for row in csv.reader(open('OLD', newline=''))]" >NEW"""
+# What a file without a single row may be, by its beginning, and what to do.
+OTHER_KINDS = {
+    r"\s*<(!doctype|html|head|\?xml)": ("a web page", "get the file again"),
+    r"\s*[\[{]\s*[\[{\"\n]": ("JSON", "write its captions and URLs as lines, with a tab between the two"),
+    r"[^\0]*\0": ("bytes that are no text", "name the captions file, or get it again"),
+}
+SEPARATOR = re.compile(r"""([,;|])\s*"?https?://|https?://[^\s,;|"]*"?\s*([,;|])""", re.IGNORECASE)
+TAB = r"\t"
+# Makes tabs of another separator, and takes quotes off.
+CONVERT = (
+    """python -c "import csv; [print(*row, sep='\\t') for row in csv.reader(open('OLD', newline='', """
+    """encoding='utf-8-sig'), delimiter='{}')]" > NEW"""
+)
 
 
 class Row(NamedTuple):
@@ -60,8 +74,10 @@ class Layout(NamedTuple):
 
 @contextmanager
 def _open(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a captions file, unpacked; `ValueError` if it is not whole."""
+    """Open a captions file, unpacked; `ValueError` if it is not whole, or can be read only once."""
     with open(path, "rb") as content:
+        if not stat.S_ISREG(os.fstat(content.fileno()).st_mode):
+            raise ValueError(f"{path}: expected a file, found a pipe or device; write its content to a file first")
         packed = str(path).endswith(".gz") or content.peek(2)[:2] == b"\x1f\x8b"
         try:
             yield gzip.GzipFile(fileobj=content) if packed else content
@@ -79,7 +95,10 @@ def find_layout(path: str | Path, links: bool = True) -> Layout:
     if not start.strip():
         raise ValueError(f"{path}: expected rows of caption TAB url, found an empty file")
     if kind := kind_of(start):
-        raise ValueError(f"{path}: expected rows of caption TAB url, found a file that is {kind}; unpack it")
+        raise ValueError(
+            f"{path}: expected rows of caption TAB url, found a file that is {kind}; unpack it, or save its rows as "
+            "text with tabs"
+        )
     if b"\n" not in start.strip() and b"\r" in start.strip():
         raise ValueError(
             f"{path}: expected a line feed at the end of each line, found carriage returns alone; convert them: "
@@ -95,31 +114,54 @@ def find_layout(path: str | Path, links: bool = True) -> Layout:
     )
     layout = Layout(first > second, header)
     rows = [_parse(number, line, layout) for number, line in enumerate(lines) if line and number >= header]
-    problems = [row.problem or ("" if URL.match(row.url) or not links else "url") for row in rows]
-    if "" not in problems:
-        raise ValueError(f"{path}: {_no_rows(path, lines[header:], problems)}")
+    found = [row.problem or _lacks(row, links) for row in rows]
+    if None not in found:
+        raise ValueError(f"{path}: {_no_rows(start, lines[header:], found)}")
+    captions = [row.caption for row, lack in zip(rows, found, strict=True) if lack is None]
+    quoted = [caption for caption in captions if re.fullmatch(r'".*"', caption)]
+    if len(quoted) > len(captions) / 2:
+        raise ValueError(
+            f"{path}: expected captions without quotes, found {len(quoted):,} of {len(captions):,} in quotes, such as "
+            f"{quoted[0]!r:.200}; take them off: {CONVERT.format(TAB)}"
+        )
     return layout
 
 
-def _no_rows(path: str | Path, lines: list[bytes], problems: list[str]) -> str:
+def _lacks(row: Row, links: bool) -> str | None:
+    """Return what a row needs and has not: a caption, or a URL where `links`."""
+    if links:
+        return None if URL.match(row.url) else "url"
+    return None if row.caption.strip() else "caption"
+
+
+def _no_rows(start: bytes, lines: list[bytes], problems: list[str]) -> str:
     """Say what the first lines of a captions file have in common, none of them being a row, and what to do."""
-    expected = "expected rows of caption TAB url (or url TAB caption), found none"
+    expected = "expected rows of caption TAB url (or url TAB caption), found"
     if not problems:
-        return f"{expected} but a header"
+        return f"{expected} a header alone"
+    text = start.decode("utf-8", "replace")
+    if other := next((said for form, said in OTHER_KINDS.items() if re.match(form, text, re.IGNORECASE)), None):
+        return f"{expected} {'; '.join(other)}"
     problem = Counter(problems).most_common(1)[0][0]
     line = next(line for line, found in zip(filter(None, lines), problems, strict=False) if found == problem)
     columns = line.count(b"\t") + 1
     found, todo = {
-        "columns": (f"{columns} columns between tabs", f"expected {' or '.join(map(str, COLUMN_COUNTS))}"),
+        "columns": (
+            f"{columns} columns between tabs",
+            f"expected {' or '.join(map(str, COLUMN_COUNTS))}: keep two by cut -f",
+        ),
         "encoding": ("text that is not UTF-8", "save it as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8 OLD > NEW)"),
         "control-character": ("control characters", "get the file again"),
         "url": ("no URL in either of the first two columns", "a URL begins with http:// or https://, without quotes"),
+        "caption": ("no caption", "name the captions file"),
     }[problem]
     if problem == "columns" and columns == 1:
         found, todo = "no tab", "write one between caption and URL, or name the captions file"
-        if b"," in line:
-            todo = f"where there are commas: {FROM_COMMAS}"
-    return f"{expected}: lines have {found}, such as {line[:200].decode('utf-8', 'replace')!r}; {todo}"
+        if separator := SEPARATOR.search(text):
+            todo = f"make tabs of the separators: {CONVERT.format(separator[1] or separator[2])}"
+    if problem == "url" and b'"http' in line.lower():
+        todo = f"take the quotes off: {CONVERT.format(TAB)}"
+    return f"{expected} none: lines have {found}, such as {line[:200].decode('utf-8', 'replace')!r}; {todo}"
 
 
 def count_lines(path: str | Path) -> int:

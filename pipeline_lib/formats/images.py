@@ -15,8 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from pipeline_lib.formats import MAX_PIXELS
 from pipeline_lib.formats.pixels import FORMATS, IMAGE_SUFFIXES, as_read, open_image
-from pipeline_lib.formats.tars import KEY, Member, check_seal, list_samples, read_member
-from pipeline_lib.jobs.quoted import quoted
+from pipeline_lib.formats.tars import KEY, SAID, Member, check_seal, list_samples, read_member
 from pipeline_lib.jobs.text import decode_text
 
 Made = TypeVar("Made")
@@ -78,15 +77,19 @@ def unique(samples: Iterable[Sample]) -> Iterator[Sample]:
 def read_tars(tars: Iterable[str | Path]) -> Iterator[Sample]:
     """Yield every sample of WebDataset tars in stored order: an image and, maybe, ``KEY.json`` and ``KEY.cls``.
 
-    The image is the member with the first of `IMAGE_SUFFIXES` that the sample has, such as ``KEY.jpg``. ``KEY.json`` is
-    an object; its ``label``, if it has one, must be a whole number from 0, as must be the text of ``KEY.cls``.
+    The image is the member with the first of `IMAGE_SUFFIXES` that the sample has, such as ``KEY.jpg``. ``KEY.json``
+    may say anything; a ``label`` counts if it is a whole number from 0, which the text of ``KEY.cls`` must be.
     """
     return unique(sample for tar in tars for sample in _read_tar(tar))
 
 
 def _read_tar(tar: str | Path) -> Iterator[Sample]:
-    for key, members in list_samples(tar):
+    samples = list(list_samples(tar))
+    some = any(suffix in members for _, members in samples for suffix in IMAGE_SUFFIXES)
+    for key, members in samples:
         image = next((members[suffix] for suffix in IMAGE_SUFFIXES if suffix in members), None)
+        if image is None and some and members.keys().isdisjoint(SAID):
+            continue  # a README, for one: beside the samples may be anything
         if image is None:
             names = ", ".join(member.name for member in members.values())
             raise ValueError(
@@ -120,10 +123,9 @@ def _parse_json(content: bytes, where: str) -> dict:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: its .json member is not JSON ({error})") from error
     if not isinstance(said, dict):
-        raise ValueError(f"{where}: expected a JSON object, found {quoted(said, 80)}")
-    label = said.get("label", 0)
-    if type(label) is not int or label < 0:
-        raise ValueError(f"{where}: expected a label that is a whole number from 0, found {quoted(label)}")
+        return {}
+    if type(said.get("label")) is not int or said["label"] < 0:
+        said.pop("label", None)
     return said
 
 

@@ -59,19 +59,20 @@ def as_read(image: Image.Image) -> Image.Image:
 
 def as_shown(image: Image.Image) -> Image.Image:
     """Return an image in RGB as a browser shows it (see the module); `image` itself is turned, too."""
+    image.load()  # damaged pixels are no damaged EXIF: of a PNG, asking for EXIF loads them
     with contextlib.suppress(Exception):
         ImageOps.exif_transpose(image, in_place=True)
-    if image.mode == "RGB":
-        return image
     if image.has_transparency_data and not image.mode.startswith("I"):
         background = Image.new("RGBA", image.size, "white")
         background.alpha_composite(image.convert("RGBA"))
         return background.convert("RGB")
-    return as_read(image)
+    return image if image.mode == "RGB" else as_read(image)
 
 
 def orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 where the image is upright or says nothing."""
+    if image.format == "PNG":
+        image.load()  # as in `as_shown`
     with contextlib.suppress(Exception):  # broken EXIF says nothing about the pixels
         return image.getexif().get(ExifTags.Base.Orientation, 1)
     return 1

@@ -14,15 +14,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline_lib.formats import MAX_HEADER_BYTES, kind_of
+from pipeline_lib.formats.pixels import is_image
 from pipeline_lib.jobs.rule_of_file import remedy
 
 # A dot would be read as the start of the extension; a slash or ".." would leave the folder when a tar is unpacked.
 KEY = re.compile(r"[A-Za-z0-9_-]+")
-EXTENDED = (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE)
+EXTENDED = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+SAID = ("json", "cls")  # what is read of a sample beside its image
 MAGIC = b"ustar"  # in every member's header
 DRIVE = re.compile(r"[A-Za-z]:")
-PACKING = re.compile(r"__MACOSX|@?PaxHeaders?(\.\w+)?|@LongLink")  # where old programs unpack headers as files
-FILES_AND_FOLDERS = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
+# Where old programs unpack headers as files, and where a Mac and a Synology put what they note of files.
+PACKING = re.compile(r"@?PaxHeaders?(\.\w+)?|@LongLink|__MACOSX|@eaDir|Icon\r")
 # What `tarfile` raises for a damaged or hostile tar; a RecursionError where extended headers follow each other.
 DAMAGED = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
 
@@ -71,8 +79,8 @@ class _Header(tarfile.TarInfo):
             raise tarfile.ReadError(f"the size of {self.name!r:.200} is negative")
         if self.type in EXTENDED and self.size > MAX_HEADER_BYTES:
             raise tarfile.ReadError(f"a header of {self.size:,} bytes, expected {MAX_HEADER_BYTES:,} at most")
-        if self.type not in (*EXTENDED, *FILES_AND_FOLDERS):
-            raise tarfile.ReadError(f"{self.name!r:.200} is a link, a device or the like, expected files and folders")
+        if self.type == tarfile.GNUTYPE_SPARSE:  # whose map `tarfile` would read
+            raise tarfile.ReadError(f"{self.name!r:.200} is sparse, expected whole files; pack without --sparse")
         return super()._proc_member(tar)
 
 
@@ -95,6 +103,11 @@ def is_left_behind(name: str) -> bool:
     return any(part.startswith(".") or PACKING.fullmatch(part) for part in name.split("/"))
 
 
+def is_read(name: str) -> bool:
+    """Return whether a file in an archive matters, by its name: an image, or a label; beside them may be anything."""
+    return is_image(name) or name.lower().endswith(tuple(f".{part}" for part in SAID))
+
+
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Yield the files of an open tar with clean names, but for those left behind by who packed it.
 
@@ -104,8 +117,15 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         if member.size < 0 or member.issparse():  # an extended header can say so
             raise tarfile.ReadError(f"the size of {member.name!r:.200} is not that of its bytes")
         member.name = clean_name(member.name)
-        if member.isreg() and not is_left_behind(member.name):
+        if member.isdir() or is_left_behind(member.name):
+            continue
+        if member.isreg():
             yield member
+        elif is_read(member.name):
+            raise tarfile.ReadError(
+                f"{member.name!r:.200} is a link, a device or the like, expected the file itself; pack it by "
+                "tar --dereference --hard-dereference"
+            )
 
 
 def list_members(path: str | Path) -> list[Member]:
@@ -177,7 +197,7 @@ def list_samples(path: str | Path) -> Iterator[tuple[str, dict[str, Member]]]:
     for member in list_members(path):
         key, extension = _split(member.name)
         parts = samples.setdefault(key, {})
-        if extension in parts:
+        if extension in parts and is_read(member.name):
             raise ValueError(f"{path}: sample {key!r} has a second .{extension} member; keys must be unique")
         parts[extension] = member
     for key, parts in samples.items():

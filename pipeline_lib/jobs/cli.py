@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 
-# Errors of the disk, not of input or code.
+# Errors of the disk, or of a path at which a folder lies in the place of a file or the other way round.
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+DISK_ERRORS += (errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 ENDED_BY_SIGTERM = 128 + signal.SIGTERM  # as a shell says it
 
 
 def run(main: Callable[[], None]) -> None:
     """Call `main`; end with exit code 1 and one line on what a person can mend, or with 143 after SIGTERM.
 
-    A person can mend mistakes in the input (`ValueError`, `FileNotFoundError`) and `DISK_ERRORS`. Anything else is our
-    bug and keeps its traceback.
+    A person can mend mistakes in the input (`ValueError`, `FileNotFoundError`), `DISK_ERRORS` and a GPU without memory.
+    Anything else is our bug and keeps its traceback.
     """
     before = signal.signal(signal.SIGTERM, leave)
     if isinstance(sys.stdout, TextIOWrapper):
@@ -35,6 +36,13 @@ def run(main: Callable[[], None]) -> None:
         if error.errno not in DISK_ERRORS:
             raise
         sys.exit(f"error: {error.filename}: {error.strerror}; mend that and run the same command again")
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which most commands never load
+            raise
+        sys.exit(
+            f"error: the GPU's memory is full ({str(error).partition('. ')[0]}); lower batch_size in the config (of "
+            "features, or finetune), or let fewer jobs share a card (--resources gpu=NUMBER OF CARDS)"
+        )
     except SystemExit as end:
         if end.code == ENDED_BY_SIGTERM:
             with suppress(OSError):  # the process that reads this line may have ended too

@@ -106,10 +106,10 @@ def checked_out() -> Commit:
 def _git(*arguments: str) -> str | None:
     # GIT_DIR and others name another repository: hooks, and tools that call git, set them.
     own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    # In a container the checkout often belongs to another user. Its code is what runs here, so git may trust it too.
+    command = ["git", "-c", f"safe.directory={PACKAGE.parent.resolve()}", *arguments]
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=PACKAGE.parent, env=own, capture_output=True, encoding="utf-8", check=True
-        )
+        done = subprocess.run(command, cwd=PACKAGE.parent, env=own, capture_output=True, encoding="utf-8", check=True)
     except (OSError, ValueError, subprocess.CalledProcessError):
         return None  # an unpacked archive has no history
     return done.stdout.strip()

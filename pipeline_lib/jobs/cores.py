@@ -1,4 +1,4 @@
-"""How many cores this process may use, and which programs it finds first."""
+"""How many cores this process may use, and the environment in which jobs run."""
 
 import os
 import sys
@@ -12,11 +12,14 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def put_own_programs_first(source: Path) -> None:
+def settle_environment(source: Path) -> None:
     """Let jobs run the `python` of this process, also where it is not activated, and find our library.
 
-    The library lies in the folder `source`. It need not be installed, and jobs may run in another folder.
+    The library lies in the folder `source`. It need not be installed, and jobs may run in another folder. Options of
+    pandas that the environment holds are taken out of it: Parquet files would have other types of columns.
     """
+    for name in [name for name in os.environ if name.startswith("PANDAS_")]:
+        del os.environ[name]
     _put_first("PATH", os.path.dirname(sys.executable), os.defpath)
     _put_first("PYTHONPATH", os.path.abspath(source), "")
 

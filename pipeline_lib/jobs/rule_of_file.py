@@ -45,8 +45,9 @@ def made_by(path: str | Path) -> str | None:
 
 
 def remedy(path: str | Path) -> str:
-    """Return what to do about a damaged file: ``delete it and run the workflow again: the rule …``."""
-    rule = made_by(path)
+    """Return what to do about a damaged file. It is asked for by name: a finished run does not miss it."""
+    rule, path = made_by(path), Path(path).as_posix()
     if rule is None:
         return "delete it and make it, or get it, again"
-    return f"delete it and run the workflow again: the rule {rule} makes it"
+    target = path[path.rindex("results/") :]
+    return f"delete it, and the rule {rule} makes it: snakemake --cores 8 {target}, with the run's --configfile"

@@ -8,6 +8,7 @@ import math
 import platform
 import resource
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,32 +69,38 @@ class RunRecord:
 class History:
     """The steps of a run: ``step``, ``loss``, ``lr``, ``logit_scale`` (before the update, as a factor).
 
-    Losses are read from the device every `READ_EVERY` steps only, since waiting for each would stall a GPU.
+    Losses are read from the device every `READ_EVERY` steps only, since waiting for each would stall a GPU. `show` is
+    called with the entries that were read.
     """
 
     READ_EVERY = 50
 
     def __init__(self, entries: list[dict] = ()) -> None:
         self.entries = list(entries)
+        self.show: Callable[[list[dict]], None] = lambda entries: None
         self._unread: list[tuple[int, Tensor, float, Tensor]] = []
 
-    def add(self, step: int, loss: "Tensor", lr: float, logit_scale: "Tensor") -> None:
-        """Note a step; raises what `read` raises."""
-        self._unread.append((step, loss.detach(), lr, logit_scale.detach().exp()))
+    def add(self, step: int, loss: "Tensor", lr: float, scale: "Tensor") -> None:
+        """Note a step, with exp(logit_scale); raises what `read` raises."""
+        self._unread.append((step, loss.detach(), lr, scale.detach()))
         if len(self._unread) >= self.READ_EVERY:
             self.read()
 
     def read(self) -> list[dict]:
         """Return an entry for each step; raise a `ValueError` that names the step if a loss is not finite."""
-        for step, loss, lr, scale in self._unread:
-            entry = {"step": step, "loss": loss.item(), "lr": lr, "logit_scale": scale.item()}
+        read = [
+            {"step": step, "loss": loss.item(), "lr": lr, "logit_scale": scale.item()}
+            for step, loss, lr, scale in self._unread
+        ]
+        self._unread.clear()
+        self.entries += read
+        self.show(read)
+        for entry in read:
             if not math.isfinite(entry["loss"]):
                 raise ValueError(
-                    f"the loss is {entry['loss']} at step {step}: lower the learning rate, or check the features "
-                    "for NaN"
+                    f"the loss is {entry['loss']} at step {entry['step']}: lower the learning rate, or check the "
+                    "features for NaN"
                 )
-            self.entries.append(entry)
-        self._unread.clear()
         return self.entries
 
 

@@ -23,10 +23,13 @@ OTHER_MARKS = {
 }
 # Which of the first four bytes are zero where a text without a mark begins with two ASCII characters.
 ZEROS = {(1, 3): "UTF-16LE", (0, 2): "UTF-16BE", (1, 2, 3): "UTF-32LE", (0, 1, 2): "UTF-32BE"}
+POINTER = b"version https://git-lfs"  # what a repository has in the place of a large file
 
 
 def check_encoding(start: bytes, path: str | Path) -> None:
-    """Raise a `ValueError` if a file that begins with `start`, four bytes or more, is UTF-16 or UTF-32."""
+    """Raise a `ValueError` if a file that begins with `start` is UTF-16 or UTF-32, or stands for a file of Git LFS."""
+    if start.startswith(POINTER):
+        raise ValueError(f"{path}: found a pointer of Git LFS in the place of the file; get the file: git lfs pull")
     zeros = tuple(place for place, byte in enumerate(start[:4]) if byte == 0)
     found = next((name for mark, name in OTHER_MARKS.items() if start.startswith(mark)), ZEROS.get(zeros))
     if found:
@@ -51,7 +54,7 @@ def read_text(path: str | Path) -> str:
 def open_text(path: str | Path) -> Iterator[TextIO]:
     """Open a file that is too large to be read at once, or that `csv` reads: as `read_text`, line by line."""
     with open(path, "rb") as content:
-        check_encoding(content.peek(4), path)
+        check_encoding(content.peek(len(POINTER)), path)
         try:
             yield io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
         except UnicodeDecodeError as error:

@@ -11,6 +11,7 @@ them, into ``--folder``. Printed as plain text in 100 columns, coloured on a ter
 """
 
 import argparse
+import shlex
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--config", type=Path, required=True, help="the merged configuration, as JSON or YAML")
     parser.add_argument("--configfiles", nargs="*", default=[], help="what was laid over the default, for the commands")
+    parser.add_argument(
+        "--options", default="", help="other words of Snakemake's for the commands, such as --snakefile"
+    )
     parser.add_argument("--datasets", type=Path, required=True, help="the registry of external data")
     parser.add_argument("--folder", type=Path, required=True, help="where an override goes, if data are missing")
     parser.add_argument("--hash", action="store_true", help="hash files of any size (minutes)")
@@ -57,7 +61,7 @@ def main() -> None:
 
     def command(*configfiles: str | Path) -> str:
         over = ["--configfile", *map(str, configfiles)] if configfiles else []
-        return " ".join(["snakemake", *over, "--cores", str(cores)])
+        return " ".join(filter(None, ["snakemake", args.options, shlex.join([*over, "--cores", str(cores)])]))
 
     screen = Console(highlight=False, markup=False, width=WIDTH, force_terminal=sys.stdout.isatty())
     screen.print(f"Run {config['run']}: {len(items)} data sets from outside\n")

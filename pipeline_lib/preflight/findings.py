@@ -9,18 +9,16 @@ import hashlib
 import json
 import os
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
-from pipeline_lib.config.inputs import external_files, fetched_weights
+from pipeline_lib.config.inputs import REMOTE, external_files, fetched_weights
 from pipeline_lib.formats.cc3m import count_lines, count_rows, find_layout
-from pipeline_lib.formats.pixels import is_image
-from pipeline_lib.formats.tars import is_left_behind
 from pipeline_lib.jobs.text import open_text, read_text
 from pipeline_lib.preflight.registry import Dataset, Download, Expected, expected_at
-from pipeline_lib.readers.containers import walk
+from pipeline_lib.readers.containers import list_files, walk
 
 PRESENT, MISSING, WRONG = "present", "missing", "wrong"
 FETCHED = "to fetch"  # missing, but the run gets it by itself
@@ -68,8 +66,9 @@ def inspect_inputs(config: dict, datasets: list[Dataset], hashes: bool = False) 
                 items[name, *here].keys.append(key)
                 continue
             found = {path: inspect(path, about, hashes, key == CAPTIONS) for path, about in here.items()}
-            if key in fetched:
-                found = {p: Finding(FETCHED, "") if f.status == MISSING else f for p, f in found.items()}
+            for path, finding in found.items():
+                if finding.status == MISSING and (key in fetched or path.startswith(REMOTE)):
+                    found[path] = Finding(FETCHED, "")
             abouts = [about for about in here.values() if about]
             count = sum(about.items or 0 for about in abouts)
             items[name, *here] = DataItem(abouts[0].dataset if abouts else None, [key], found, count)
@@ -125,14 +124,14 @@ def _check_whole(file: Path) -> None:
     with open(file, "rb") as content:
         start = content.read(8)
         size = content.seek(0, os.SEEK_END)
-        content.seek(max(0, size - 1024))
+        content.seek(max(0, size - 512))
         end = content.read()
     if not size:
         raise ValueError(f"{file}: expected content, found an empty file")
     if start[:4] == b"PK\x03\x04" and not zipfile.is_zipfile(file):  # zips, and what torch saves
         raise ValueError(f"{file}: the archive is cut short (no central directory); get it again")
     if file.suffix == ".tar" and (size % 512 or end.strip(b"\0")):
-        raise ValueError(f"{file}: the tar is cut short (it does not end with two empty blocks); get it again")
+        raise ValueError(f"{file}: the tar is cut short (it does not end with an empty block); get it again")
     if file.suffix == ".safetensors":
         try:
             with safe_open(file, framework="numpy"):  # reads the header, and whether the file has all that it names
@@ -171,15 +170,9 @@ def count_items(path: Path) -> tuple[int | None, str]:
 
     None for files that cannot be counted without reading them whole, such as tars.
     """
-    if path.is_dir():
-        return sum(_is_image(name) for _, names in walk(path) for name in names), "images"
     suffix = path.name.removesuffix(".gz").rpartition(".")[2]
-    if suffix == "zip":
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return sum(_is_image(name) for name in archive.namelist()), "images"
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"{path}: expected a zip, found something else ({error}); get it again") from error
+    if path.is_dir() or suffix == "zip":
+        return len(list_files(path)), "images"
     if suffix in ("tsv", "txt"):
         return count_lines(path), "rows"
     if suffix == "csv":
@@ -191,7 +184,3 @@ def count_items(path: Path) -> tuple[int | None, str]:
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: expected a JSON list or object, found something else ({error})") from error
     return None, ""
-
-
-def _is_image(name: str) -> bool:
-    return is_image(name) and not is_left_behind(PurePosixPath(name).name)

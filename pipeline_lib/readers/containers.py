@@ -4,6 +4,7 @@ Names serve to recognise files and to make keys. Nothing is written, so a name i
 that would is refused all the same. A file is read whole, so none may have more than `MAX_FILE_BYTES`.
 """
 
+import copy
 import os
 import posixpath  # on texts: Path objects would take seconds for a hundred thousand names
 import stat
@@ -36,18 +37,21 @@ class File(NamedTuple):
         return posixpath.splitext(posixpath.basename(self.name))[0]
 
 
-def list_files(path: str | Path) -> list[File]:
-    """Return every file below a folder, or in a ``.zip`` or a ``.tar``, sorted by name.
+def list_files(path: str | Path, wanted: Callable[[str], object] = is_image) -> list[File]:
+    """Return the files below a folder, or in a ``.zip`` or a ``.tar``, whose names are `wanted`, sorted by name.
 
     Hidden files, and what a Mac puts under ``__MACOSX``, are not listed. A zip is known by its name or its content.
     """
     if Path(path).is_dir():
-        found = _in_folder(str(path))
+        listed = _in_folder
     elif not Path(path).exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     else:
-        found = _in_zip(path) if Path(path).suffix.lower() == ".zip" or zipfile.is_zipfile(path) else _in_tar(path)
-    files = sorted((file for file in found if not is_left_behind(file.name)), key=lambda file: file.name)
+        with open(path, "rb") as content:  # `zipfile.is_zipfile` takes a tar that ends with a zip for one
+            start = content.read(2)
+        listed = _in_zip if Path(path).suffix.lower() == ".zip" or start == b"PK" else _in_tar
+    listing = listed(path, lambda name: wanted(name) and not is_left_behind(name))
+    files = sorted(listing, key=lambda file: file.name)
     if odd := next((file.name for file in files if CONTROL_CHARACTER.search(file.name)), None):
         raise ValueError(f"{path}: expected names of files without control characters, found {odd!r:.200}; rename it")
     for file, following in pairwise(files):
@@ -58,9 +62,9 @@ def list_files(path: str | Path) -> list[File]:
 
 def list_images(path: str | Path) -> list[File]:
     """Return the files of `list_files` whose names are those of images; there must be one."""
-    files = list_files(path)
-    images = [file for file in files if is_image(file.name)]
+    images = list_files(path)
     if not images:
+        files = list_files(path, lambda _: True)
         found = f"{len(files):,} other files, such as {files[0].name!r:.200}" if files else "no file"
         raise ValueError(f"{path}: expected images (.jpg, .jpeg, .png, .webp ...), found none but {found}")
     return images
@@ -94,12 +98,13 @@ def walk(folder: str | Path) -> Iterator[tuple[str, list[str]]]:
         yield parent, names
 
 
-def _in_folder(folder: str) -> Iterator[File]:
+def _in_folder(folder: str, wanted: Callable[[str], object]) -> Iterator[File]:
     for parent, names in walk(folder):
         below = "" if parent == folder else f"{os.path.relpath(parent, folder)}/"
         for name in names:
             path = os.path.join(parent, name)
-            yield File(path, clean_name(below + name), partial(_read, path))
+            if wanted(cleaned := clean_name(below + name)):
+                yield File(path, cleaned, partial(_read, path))
 
 
 def _read(path: str) -> bytes:
@@ -114,10 +119,11 @@ def _read(path: str) -> bytes:
         return content.read()
 
 
-def _in_tar(path: str | Path) -> Iterator[File]:
+def _in_tar(path: str | Path, wanted: Callable[[str], object]) -> Iterator[File]:
     for member in list_members(path):
-        _check_size(path, member.name, member.size)
-        yield File(path, member.name, partial(read_member, path, member))
+        if wanted(member.name):
+            _check_size(path, member.name, member.size)
+            yield File(path, member.name, partial(read_member, path, member))
 
 
 def _check_size(path: str | Path, name: str, size: int) -> None:
@@ -125,15 +131,11 @@ def _check_size(path: str | Path, name: str, size: int) -> None:
         raise ValueError(f"{path}: expected files of {MAX_FILE_BYTES:,} bytes at most, found {name!r:.200} of {size:,}")
 
 
-def _in_zip(path: str | Path) -> Iterator[File]:
+def _in_zip(path: str | Path, wanted: Callable[[str], object]) -> Iterator[File]:
     try:
-        archive = zipfile.ZipFile(path)  # stays open as long as one of its files can be read; threads may share it
+        archive = zipfile.ZipFile(path)  # stays open as long as one of its files can be read
         members = archive.infolist()
         names = [clean_name(member.filename) for member in members]
-        for member in members:
-            # `zipfile` decompresses other methods without a bound, and no dataset uses them.
-            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise zipfile.BadZipFile(f"{member.filename!r:.200} is compressed in another way than by deflate")
         for member, following in pairwise(sorted(members, key=lambda member: member.header_offset)):
             if member.header_offset + ZIP_HEADER_BYTES + member.compress_size > following.header_offset:
                 raise zipfile.BadZipFile(f"{member.filename!r:.200} and {following.filename!r:.200} overlap")
@@ -141,12 +143,21 @@ def _in_zip(path: str | Path) -> Iterator[File]:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
         raise ValueError(f"{path}: not a whole zip ({error}); download it again") from error
     for member, name in zip(members, names, strict=True):
-        if name and not member.filename.endswith(("/", "\\")):  # neither a folder nor without a name
-            _check_size(path, name, member.file_size)
-            yield File(path, name, partial(_unzip, archive, member))
+        if not name or member.filename.endswith(("/", "\\")) or not wanted(name):
+            continue  # without a name, a folder, or of no use
+        _check_size(path, name, member.file_size)
+        link = stat.S_ISLNK(member.external_attr >> 16)
+        # `zipfile` decompresses other methods without a bound.
+        if link or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            found = "a link" if link else "compressed in another way than by deflate"
+            raise ValueError(f"{path}: {name!r:.200} is {found}; unpack the zip and name the folder")
+        yield File(path, name, partial(_unzip, path, archive, member))
 
 
-def _unzip(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    with archive.open(member) as content:
+def _unzip(path: str | Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    # With a file of its own: forked processes share an open file's place, and would read each other's bytes.
+    own = copy.copy(archive)
+    own.fp = open(path, "rb")  # noqa: SIM115
+    with own, own.open(member) as content:
         # With a number of bytes, it inflates no more than these, whatever the member would become.
         return content.read(member.file_size + 1)

@@ -14,6 +14,7 @@ from pipeline_lib.readers.reader import Reader, present
 
 ARCHIVE = "VOCtest_06-Nov-2007.tar"
 FOLDER = "VOCdevkit/VOC2007"
+READ = re.compile(r"(?:.*/)?(?:JPEGImages/(?P<key>\d{6})\.jpg|ImageSets/Main/(?P<list>train|val|trainval|test)\.txt)")
 LIST = "ImageSets/Main/test.txt"
 
 
@@ -26,11 +27,9 @@ def _needs(root: str) -> list[str]:
 def _read(root: str) -> Iterator[Sample]:
     where = present(f"{root}/{ARCHIVE}", f"{root}/{FOLDER}")
     images, lists = {}, {}
-    for file in list_files(where):
-        if found := re.fullmatch(r"(?:.*/)?JPEGImages/(\d{6})\.jpg", file.name):
-            images[found[1]] = file
-        elif found := re.fullmatch(r"(?:.*/)?ImageSets/Main/(train|val|trainval|test)\.txt", file.name):
-            lists[found[1]] = file
+    for file in list_files(where, READ.fullmatch):
+        found = READ.fullmatch(file.name)
+        (images if found["key"] else lists)[found["key"] or found["list"]] = file
     if "test" not in lists:
         found = f"the lists {', '.join(sorted(lists))}: this is the trainval download" if lists else "no list at all"
         raise ValueError(f"{where}: expected {LIST}, found {found}; expected {VOC2007.layout}")

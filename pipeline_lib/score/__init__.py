@@ -1,113 +1,91 @@
-"""Ask the models of a run about images and captions of your own: the paper's introductory example.
+"""Ask CLIPs about images and captions of your own: the paper's introductory example, for one image or many thousand.
 
-Finds the models of a run, reads images and scores them. For an image with feature f and m captions with features t_i,
-all of length 1, and a model's logit scale s::
+For an image with feature f and captions with features t_i, all of length 1, and a model's logit scale s::
 
-    cosine_i = cos(f, t_i)        share_i = exp(s cosine_i) / sum_j exp(s cosine_j)
+    score_i = cos(f, t_i)        share_i = exp(s score_i) / sum_j exp(s score_j)
 
-Mistakes raise FileNotFoundError or ValueError; the message says what was expected and what there is.
+The sum is over the captions that the image is scored with. `models` loads the models, `inputs` reads images and
+captions. Mistakes raise FileNotFoundError or ValueError; the message says what was expected and what there is.
 """
 
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
+import numpy as np
 import pandas as pd
 import torch
-from PIL import Image, UnidentifiedImageError
-from torch.nn import functional
+from torch import Tensor
+from torch.nn.functional import normalize
 
-from pipeline_lib.clip.load import load_clip, preprocess
-from pipeline_lib.clip.tokenizer import tokenize
-from pipeline_lib.evaluate.result import read_model
-from pipeline_lib.evaluate.subtract import encode
-from pipeline_lib.fetch.images import own_pixel_limit
-from pipeline_lib.formats.pixels import FORMATS, as_shown, open_image
-from pipeline_lib.jobs.run_record import subtracted
+from pipeline_lib.evaluate.subtract import encode_split
+from pipeline_lib.formats.images import Sample
+from pipeline_lib.formats.pixels import as_shown
+from pipeline_lib.jobs.cores import usable_cores
+from pipeline_lib.jobs.progress import progress
+from pipeline_lib.score.models import Model
 
-MOST_PIXELS = 100_000_000  # 300 MB once decoded
-STAGES = ("backbones", "finetune")  # that make models
-
-
-def find_run(results: Path, name: str | None) -> Path:
-    """Return the folder of a run: `name`'s, or that of the run whose tables are shown."""
-    active = results / "active-run.txt"
-    if name is None and active.is_file():
-        name = active.read_text().strip()
-    if name is not None and (results / name).is_dir():
-        return results / name
-    runs = sorted({path.parent.parent.name for stage in STAGES for path in results.glob(f"*/{stage}/*")})
-    found = f"{results} has models of {', '.join(runs)}: name one with --run" if runs else "`make tables` makes one"
-    raise FileNotFoundError(f"{results / name if name else active}: no such run; {found}")
-
-
-def find_models(run_folder: Path, names: list[str]) -> dict[Path, dict]:
-    """Return weights -> what ``run.json`` says, of models of a run, each after the CLIP that it started from."""
-    files = [path for stage in STAGES for path in sorted(run_folder.glob(f"{stage}/*/model.pt"))]
-    weights = {path.parent.name: path for path in files}
-    if not weights:
-        raise FileNotFoundError(
-            f"{run_folder}: this run has no model yet; `snakemake --cores 8 results/tables.parquet`, with the run's "
-            "--configfile, makes all"
-        )
-    of_clips: dict[str, dict[Path, dict]] = {}
-    for name in names:
-        if name not in weights:
-            raise ValueError(f"no model {name!r}; this run has {', '.join(weights)}")
-        record = read_model(weights[name].with_name("run.json"))
-        clip = record["backbone"]
-        if clip not in weights:
-            raise ValueError(
-                f"{weights[name].parent}: the model started from {clip!r}, which this run no longer has; it has "
-                f"{', '.join(weights)}"
-            )
-        models = of_clips.setdefault(clip, {weights[clip]: read_model(weights[clip].with_name("run.json"))})
-        models[weights[name]] = record
-    return {path: record for models in of_clips.values() for path, record in models.items()}
-
-
-def read_image(path: Path) -> Image.Image:
-    """Return an image as the pipeline would store it: upright and RGB, transparency on white."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such image")
-    try:
-        with own_pixel_limit(), open_image(path.read_bytes()) as image:
-            if (pixels := image.width * image.height) <= MOST_PIXELS:
-                return as_shown(image).copy()
-    except UnidentifiedImageError:
-        raise ValueError(f"{path}: expected an image ({', '.join(FORMATS)}), found something else") from None
-    except Exception as error:  # decoders raise anything on damaged bytes
-        raise ValueError(f"{path}: the image does not decode ({error!r:.200})") from error
-    raise ValueError(f"{path}: expected at most {MOST_PIXELS:,} pixels, found {pixels:,}; make the image smaller")
-
-
-def check_captions(captions: list[str]) -> None:
-    """Raise a ValueError if a caption is empty or too long for CLIP: before a model is loaded."""
-    for number, caption in enumerate(captions, start=1):
-        if not caption.strip():
-            raise ValueError(f"caption {number} is empty")
-    tokenize(captions)
+IMAGES_PER_BATCH = 64
+ROWS_PER_PRODUCT = 1 << 14  # bounds memory
 
 
 @torch.no_grad()
 def score(
-    models: dict[Path, dict], images: dict[str, Image.Image], captions: list[str], subtract: float | None = None
-) -> pd.DataFrame:
-    """Score each of n images with m captions, by models from `find_models`, on the CPU.
+    model: Model, device: torch.device, images: dict[str, Sample], pairs: pd.DataFrame, weights: list[float | None]
+) -> list[pd.DataFrame]:
+    """Score n pairs, rows with ``image``, a key of `images`, and ``caption``; each image and text is encoded once.
 
-    With a weight `subtract` every model scores them twice, the second time by subtraction (`evaluate.subtract`).
-
-    Returns the columns model, family, backbone, image, caption, cosine and share: a row per model, image and caption.
+    Returns a frame for each of `weights`: the pairs, in their order, with ``score`` and ``share``. None scores captions
+    as they stand, a number by subtraction with that weight (`pipeline_lib.evaluate.subtract`).
     """
-    parts = []
-    for weights, record in models.items():
-        model = load_clip(weights)
-        pixels = torch.stack([*map(preprocess(model.visual.input_resolution), images.values())])
-        features = functional.normalize(model.encode_image(pixels).float(), dim=-1)  # (n, d)
-        described = {None: record} if subtract is None else {None: record, subtract: subtracted(**record)}
-        for weight, said in described.items():
-            # (n, m); `@` may tell equal rows apart
-            cosines = (features[:, None] * encode(model, captions, weight)).sum(dim=2)
-            shares = (model.logit_scale.exp() * cosines).softmax(dim=1)
-            part = pd.MultiIndex.from_product([images, captions], names=["image", "caption"]).to_frame(index=False)
-            part = part.assign(cosine=cosines.flatten().tolist(), share=shares.flatten().tolist())
-            parts.append(part.assign(model=said["model"], family=said["family"], backbone=said["backbone"]))
-    return pd.concat(parts, ignore_index=True)[["model", "family", "backbone", "image", "caption", "cosine", "share"]]
+    captions, distinct = pd.factorize(pairs["caption"])  # (n,): which of the distinct ones each row has
+    shown, names = pd.factorize(pairs["image"])
+
+    def read(texts: list[str]) -> Tensor:
+        return normalize(model.read(texts).float(), dim=-1)
+
+    texts = [  # first: a caption that is too long should not wait for the images
+        read(distinct.tolist()) if weight is None else encode_split(read, distinct.tolist(), weight)
+        for weight in weights
+    ]
+    seen = _see(model, device, [images[name] for name in names])
+    scored = []
+    for text in texts:
+        # Row by row: `@` may tell equal rows apart.
+        products = [
+            (seen[torch.from_numpy(left)] * text[torch.from_numpy(right)]).sum(dim=1)
+            for left, right in zip(_split(shown), _split(captions), strict=True)
+        ]
+        cosines = torch.cat(products).double().numpy()  # (n,)
+        if not np.isfinite(cosines).all():
+            raise ValueError("the features are not finite numbers; check the model's weights")
+        logits = pd.Series(model.scale * cosines)
+        odds = np.exp(logits - logits.groupby(shown).transform("max"))
+        shares = odds / odds.groupby(shown).transform("sum")
+        scored.append(pairs.assign(score=cosines, share=shares.to_numpy()))
+    return scored
+
+
+def _split(rows: np.ndarray) -> list[np.ndarray]:
+    return np.split(rows, range(ROWS_PER_PRODUCT, len(rows), ROWS_PER_PRODUCT))
+
+
+def _see(model: Model, device: torch.device, samples: list[Sample]) -> Tensor:
+    """Return the features (n, d) of n images, upright and RGB, transparency on white, as the pipeline stores images."""
+    features, failed, waiting = [], [], iter(progress(samples, "encode", "images"))
+
+    def prepare(sample: Sample) -> Tensor | ValueError:
+        try:
+            return sample.decode(sample.read(), lambda image: model.prepare(as_shown(image)))
+        except ValueError as error:  # all of them are named together, not one per call
+            return error
+
+    with ThreadPoolExecutor(usable_cores()) as workers:
+        while batch := list(islice(waiting, IMAGES_PER_BATCH)):
+            prepared = list(workers.map(prepare, batch))
+            failed += [error for error in prepared if isinstance(error, ValueError)]
+            if not failed:
+                features.append(normalize(model.see(torch.stack(prepared).to(device)).float(), dim=-1).cpu())
+    if failed:
+        said = "\n".join(map(str, failed[:10]))
+        raise ValueError(f"{len(failed):,} of {len(samples):,} images do not decode; mend or remove them:\n{said}")
+    return torch.cat(features)

@@ -1,85 +1,108 @@
-"""Score an image with captions of your own, by CLIP and by models trained from it.
+"""Score images with captions of your own, by models of a run or by any other CLIP.
 
 ::
 
-    python -m pipeline_lib.score --model conclip-rn-s0 --image dog.jpg \\
-        "this is a photo of a dog" "this is not a photo of a dog"
+    python -m pipeline_lib.score "a photo of a dog" "not a photo of a dog" --image dog.jpg --model conclip-rn-s0
+    python -m pipeline_lib.score --captions captions.txt --image photos --output scores.csv \\
+        --model results/paper/finetune/conclip-b32-s0/model.pt --model open_clip:ViT-B-32/laion2b_s34b_b79k
 
-Models are those of a finished run, by name; the CLIP that each started from is added. Prints a table, or JSON with
-cosines and shares as they are (`pipeline_lib.score` defines both). Takes a few seconds. With ``--subtract`` each model
-stands there twice, the second time with captions scored as what they affirm minus what they deny.
+`pipeline_lib.score.models` lists what a model may be, docs/score.md the files. Prints a table of the first images, and
+writes all rows to ``--output``: ``model``, ``image``, ``caption``, ``score`` (cosine) and ``share``.
 """
 
 import argparse
-import json
+import shutil
+import sys
 import textwrap
 from pathlib import Path
 
 import pandas as pd
 from tabulate import tabulate
 
+from pipeline_lib.clip.load import ACTIVATIONS
+from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.evaluate.split import split
 from pipeline_lib.jobs.cli import run
-from pipeline_lib.score import FORMATS, check_captions, find_models, find_run, read_image, score
+from pipeline_lib.jobs.cores import usable_cores
+from pipeline_lib.jobs.files import atomic, write_parquet
+from pipeline_lib.jobs.run_record import SUBTRACTED
+from pipeline_lib.score import score
+from pipeline_lib.score.inputs import find_pairs
+from pipeline_lib.score.models import find_models
 
-LINE_WIDTH = 80
-CAPTION_WIDTH, MODEL_WIDTH = 24, 16  # columns of the table, in characters; the captions have what others leave
+ROWS_SHOWN = 60
 
 
 def main() -> None:
-    """Score the image that the command line names."""
+    """Score the images that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("--model", required=True, action="append", help="a model of the run; may be given several times")
-    add("--image", required=True, type=Path, help=", ".join(FORMATS))
+    add("texts", nargs="*", metavar="caption", help="each in quotes; or a file with --captions")
+    add("--captions", type=Path, help="a .txt, one per line, or a .csv, .tsv, .parquet with caption and, maybe, image")
+    add("--image", type=Path, nargs="+", action="extend", default=[], help="files, folders, .zip, .tar")
+    add("--model", required=True, action="append", help="a model of a run, a checkpoint, open_clip:..., ...")
     add("--run", help="folder below the results; the one whose tables are shown if left out")
     add("--results", type=Path, default=Path("results"), help="folder of all runs")
+    add("--activation", choices=ACTIVATIONS, help="of checkpoints that do not name theirs")
     add("--subtract", type=float, metavar="WEIGHT", help="score by subtraction too, with this weight, such as 0.85")
-    add("--json", action="store_true", help="print JSON")
-    add("captions", nargs="+", help="captions, each in quotes")
-    args = parser.parse_args()
-    run_folder = find_run(args.results, args.run)
-    models = find_models(run_folder, args.model)
-    check_captions(args.captions)
-    scores = score(models, {str(args.image): read_image(args.image)}, args.captions, args.subtract)
-    by_model = list(scores.groupby(["model", "family", "backbone"], sort=False))
-    if args.json:
-        content = {"run": run_folder.name, "image": str(args.image), "captions": args.captions}
-        content["models"] = [
-            {"model": model, "family": family, "backbone": backbone, "cosines": scored.cosine.tolist(),
-             "shares": scored.share.tolist(), "prefers": preferred(scored.cosine)}
-            for (model, family, backbone), scored in by_model
-        ]  # fmt: skip
-        print(json.dumps(content, indent=2, ensure_ascii=False))
-        return
-    print(f"run {run_folder.name}, {args.image}")
-    together = (LINE_WIDTH - CAPTION_WIDTH) // (MODEL_WIDTH + 2)  # many models take several tables
-    for first in range(0, len(by_model), together):
-        print(f"\n{as_table(by_model[first : first + together], args.captions)}")
-    print("\nscore: 100 × cosine; share: softmax over the captions at the logit scale.")
-    for number, said in enumerate(map(split, args.captions if args.subtract is not None else []), 1):
+    add("--output", type=Path, help="a .csv or .parquet for all rows")
+    args = parser.parse_intermixed_args()
+    if args.output and args.output.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"--output {args.output}: expected a .csv or .parquet")
+    if args.texts and args.captions:
+        raise ValueError(f"expected captions in quotes or in {args.captions}, found both: {args.texts[0]!r:.200}")
+    images, pairs = find_pairs(args.image, args.texts, args.captions)
+    models = find_models(args.model, args.results, args.run, args.activation)
+    use_threads(usable_cores())
+    device, parts = pick_device(), []
+    weights = {"": None} if args.subtract is None else {"": None, SUBTRACTED: args.subtract}
+    for name, load in models.items():
+        scored = score(load(device), device, images, pairs, [*weights.values()])
+        parts += [part.assign(model=name + added) for added, part in zip(weights, scored, strict=True)]
+    scores = pd.concat(parts, ignore_index=True)[["model", "image", "caption", "score", "share"]]
+    show(scores)
+    for said in [] if args.subtract is None else map(split, pairs["caption"].unique()[:ROWS_SHOWN]):
         if said.denied:
-            print(textwrap.fill(f"subtraction: {number} affirms {said.affirmed!r}, denies {said.denied}", LINE_WIDTH))
+            print(textwrap.fill(f"subtraction: affirms {said.affirmed!r}, denies {said.denied}", 80))
+    if args.output:
+        write(args.output, scores)
 
 
-def preferred(cosines: pd.Series) -> int | None:
-    """Return the caption with the highest cosine, counted from 1; None where several have it."""
-    best = (cosines == cosines.max()).to_numpy()
-    return int(best.argmax()) + 1 if best.sum() == 1 else None
+def write(path: Path, scores: pd.DataFrame) -> None:
+    """Write all rows, aside first."""
+    if path.suffix == ".parquet":
+        write_parquet(path, scores)
+    else:
+        with atomic(path) as aside:
+            scores.to_csv(aside, index=False)
+    print(f"{path}: {len(scores):,} rows", file=sys.stderr)
 
 
-def as_table(by_model: list[tuple[tuple, pd.DataFrame]], captions: list[str]) -> str:
-    """Return the scores of an image by models, at most `LINE_WIDTH` characters wide."""
-    width = LINE_WIDTH - len(by_model) * (MODEL_WIDTH + 2)
-    lines = [textwrap.fill(f"{n}  {text}", width, subsequent_indent="   ") for n, text in enumerate(captions, 1)]
-    columns = {"caption": [*lines, "prefers"]}
-    for (model, family, _), scored in by_model:
-        names = [line for name in (family, model) for line in textwrap.wrap(name, MODEL_WIDTH)]
-        cells = [f"{100 * row.cosine:6.2f} {100 * row.share:6.1f}%" for row in scored.itertuples()]
-        best = preferred(scored.cosine)
-        columns["\n".join([*names, "score   share"])] = [*cells, "none (a tie)" if best is None else f"caption {best}"]
-    align = ["left", *["right"] * len(by_model)]
-    return tabulate(columns, "keys", "simple", colalign=align, disable_numparse=True)
+def show(scores: pd.DataFrame) -> None:
+    """Print the first rows as a table as wide as the terminal, the models of each pair one under the other."""
+    best = scores["score"] == scores.groupby(["model", "image"])["score"].transform("max")
+    several = scores.groupby(["model", "image"])["score"].transform("size") > 1
+    pair = scores.groupby("model").cumcount()
+    rows = scores.assign(mark=(best & several).map({True: " *", False: "  "}), pair=pair)
+    rows = rows.sort_values("pair", kind="stable")[:ROWS_SHOWN]
+    table = pd.DataFrame(
+        {
+            "image": rows["image"].where(rows["image"] != rows["image"].shift(), ""),
+            "caption": rows["caption"].where(rows["pair"] != rows["pair"].shift(), ""),
+            "model": rows["model"],
+            "score": (100 * rows["score"]).map("{:.2f}".format) + rows["mark"],
+            "share": (100 * rows["share"]).map("{:.1f}%".format),
+        }
+    )
+    seventh = (shutil.get_terminal_size().columns - 24) // 7
+    look = {
+        "colalign": ["left", "left", "left", "right", "right"],
+        "maxcolwidths": [2 * seventh, 3 * seventh, 2 * seventh],
+    }
+    print(tabulate(table, "keys", "simple", showindex=False, disable_numparse=True, **look))
+    if len(scores) > ROWS_SHOWN:
+        print(f"... and {len(scores) - ROWS_SHOWN:,} further rows, all of which --output FILE.csv writes")
+    print("score: 100 × cosine, * the image's best; share: softmax over its captions.")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,13 @@ def read_release(path: str | Path, count: int, eval_last: int, commas: str, dist
         split = "eval" if index >= count - eval_last else "train"
         triplet = _triplet(annotation, split, commas, distractors)
         rows.append({"release_index": index, "key": key, "split": split, **triplet})
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    if frame["reason"].notna().all():
+        raise ValueError(
+            f"{path}: all {count:,} annotations are refused, the first as {frame['reason'][0]}; expected "
+            f"{', '.join('.'.join(place) for place in TEXTS.values())} in each, found {quoted(annotations[0], 300)}"
+        )
+    return frame
 
 
 def negation_word(caption: str, negated: str) -> str:

@@ -1,5 +1,8 @@
 """Cards of data sets and models: what they show of a run's tables, and the page itself."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jinja2
@@ -19,6 +22,21 @@ WORDS = {
 }
 #: Tables of which a card has every row without a group: later benchmarks.
 LATER = ("truth-table", "negation")
+
+
+@contextmanager
+def new_folder(output: Path) -> Iterator[Path]:
+    """Yield a folder that becomes `output` when all is written; a file of an earlier call would be uploaded too."""
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ValueError(f"{output}: expected a folder that is empty or not there, found files; name another one")
+    aside = output.with_name(f".{output.name}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)  # of a killed call
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        aside.replace(output)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def find_tables(run: Path) -> pd.DataFrame:

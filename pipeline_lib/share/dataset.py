@@ -24,7 +24,7 @@ import pandas as pd
 
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import atomic, read_json, read_parquet, write_parquet, write_text
-from pipeline_lib.share.card import blind_numbers, find_tables, write_card
+from pipeline_lib.share.card import blind_numbers, find_tables, new_folder, write_card
 
 SPLITS = ("train", "eval")
 COLUMNS = {
@@ -104,7 +104,8 @@ def main() -> None:
         "--image-licence", help="the terms under which you give the images on; without it they stay out"
     )
     args = parser.parse_args()
-    share(args.run, args.output, args.image_licence)
+    with new_folder(args.output) as aside:
+        share(args.run, aside, args.image_licence)
     print(f"{args.output}: ready. To upload it: hf upload --repo-type dataset YOUR-NAME/cc-neg {args.output}")
 
 

@@ -18,7 +18,7 @@ from pipeline_lib.clip.load import load_clip
 from pipeline_lib.evaluate.result import read_model
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import atomic, read_json, write_text
-from pipeline_lib.share.card import blind_numbers, find_tables, numbers_table, write_card
+from pipeline_lib.share.card import blind_numbers, find_tables, new_folder, numbers_table, write_card
 
 
 def share(run_folder: Path, model: str, output: Path) -> None:
@@ -54,7 +54,8 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="a fine-tuned model of it, such as conclip-rn-s0")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     args = parser.parse_args()
-    share(args.run, args.model, args.output)
+    with new_folder(args.output) as aside:
+        share(args.run, args.model, aside)
     print(f"{args.output}: ready. To upload it: hf upload YOUR-NAME/{args.model} {args.output}")
 
 

@@ -26,6 +26,7 @@ rule backbones_pretrain:
     resources:
         mem_mb=grows(3000),
         runtime=grows(60),
+        curves=config["curves"],  # not under params: it changes no result
     params:
         code=code_version("pipeline_lib.backbones.pretrain"),
         architecture=architecture,
@@ -46,6 +47,7 @@ rule backbones_pretrain:
             --warmup-steps {params.recipe[warmup_steps]} \
             --seed {params.recipe[seed]} \
             --threads 1 \
+            --curves {resources.curves} \
             --checkpoint {output.checkpoint:q} \
             --history {output.history:q} \
             --record {output.record:q}

@@ -4,6 +4,7 @@
 # input files. So functions whose values follow from the config or the sheet take `wildcards` alone.
 import json
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -14,14 +15,14 @@ from snakemake.logging import logger
 from snakemake.utils import update_config
 
 from pipeline_lib.config.checks import check_config, finetuned_models, read_experiments, subtracted_models
-from pipeline_lib.config.inputs import PoolJob, beside_source, missing_data, pool_jobs
+from pipeline_lib.config.inputs import PoolJob, local_paths, missing_data, pool_jobs
 from pipeline_lib.config.repeated import check_repeated
 from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.jobs.code_version import code_version
-from pipeline_lib.jobs.cores import put_own_programs_first, usable_cores
+from pipeline_lib.jobs.cores import settle_environment, usable_cores
 
 # Rules run `python` and `torchrun`: those of the environment that runs Snakemake, also where it is not activated.
-put_own_programs_first(SOURCE)
+settle_environment(SOURCE)
 
 if workflow.modifier.skip_configfile:
     # Another workflow uses this one as a module and gives a `config:`, which goes on top of the defaults too.
@@ -32,7 +33,8 @@ if workflow.modifier.skip_configfile:
 try:
     check_repeated(map(os.path.relpath, workflow.configfiles), sys.argv[1:])
     check_config(config)
-    config.update(beside_source(config, SOURCE))
+    # What these two name is not read here: the address of a language model, an image of a container.
+    config.update(local_paths({key: config[key] for key in config.keys() - {"captions", "container"}}, SOURCE))
     EXPERIMENTS = read_experiments(config)
 except (ValueError, FileNotFoundError) as error:
     raise WorkflowError(str(error)) from None

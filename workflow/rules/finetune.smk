@@ -29,8 +29,9 @@ rule finetune:
         runtime=720,  # does not grow: a retry goes on from resume.pt
         gpu=config["finetune"]["processes"],
         nodes=1,  # torchrun starts its processes on one node, so the GPUs must be there
-        # Not under params: how often the state is saved changes no result, so it must rerun nothing.
+        # Not under params: how often the state is saved, and curves, change no result, so they must rerun nothing.
         checkpoint_every=config["finetune"]["checkpoint_every"],
+        curves=config["curves"],
     params:
         code=code_version("pipeline_lib.finetune.train"),
         launcher=launcher,
@@ -62,6 +63,7 @@ rule finetune:
             --precision {params.recipe[precision]} \
             --checkpoint-every {resources.checkpoint_every} \
             --threads 1 \
+            --curves {resources.curves} \
             --checkpoint {output.checkpoint:q} \
             --history {output.history:q} \
             --record {output.record:q}

@@ -24,6 +24,7 @@ from pipeline_lib.paper.outputs import FIGURE_FORMATS
 from pipeline_lib.paper.tables.metrics import BASELINE
 
 WIDTH_IN, PANEL_IN = 3.4, 2.1
+DECIMALS = 6  # of places, as shares of the figure: a thousandth of a pixel
 COLUMNS = 3  # of panels side by side, one per backbone, that stay readable at that width
 
 GREY, BLUE, VERMILION, GREEN = "#7a7a7a", "#0072b2", "#d55e00", "#009e73"
@@ -67,6 +68,11 @@ def save(drawn: Figure, folder: str | Path, name: str) -> None:
     """Write ``folder/name`` in every format of `FIGURE_FORMATS`."""
     drawn.draw_without_rendering()
     drawn.set_layout_engine("none")  # laid out once, not for each format
+    # The solver of the layout adds in the order of addresses in memory, so the last bits differ from run to run.
+    for part in drawn.subfigs:
+        part.bbox_relative.set_points(part.bbox_relative.get_points().round(DECIMALS))
+    for axes in drawn.axes:
+        axes.set_position([round(side, DECIMALS) for side in axes.get_position(original=True).bounds])
     for suffix in FIGURE_FORMATS:
         with atomic(Path(folder) / f"{name}.{suffix}") as aside:
             drawn.savefig(aside, metadata=_METADATA[suffix])

@@ -16,6 +16,10 @@ the n-th convolution power of that distribution: Binomial(n, p) where x is 0 or 
 multinomial gives. The sum over several groups has the convolution of theirs. `resampled_mean` computes that
 distribution and draws from it: the same as drawing items, at a cost that does not depend on how many there are. Where x
 is any number, it draws the items. Groups are resampled each within itself: their sizes are the benchmark's.
+
+Items that were drawn together, such as all of one concept, say less than as many drawn alone. There the bootstrap draws
+concepts, each with all its items (the cluster bootstrap), and McNemar's test, which takes items as independent, is left
+out.
 """
 
 import hashlib
@@ -62,10 +66,11 @@ def with_intervals(rows: pd.DataFrame, models: pd.DataFrame, items: dict[str, It
 
     @lru_cache(maxsize=CELLS_KEPT)
     def resampled(runs: tuple[str, ...], against: str | None, cell: Cell) -> tuple[float, np.ndarray]:
-        values, groups, scale = _values(items[cell.benchmark], runs, against, cell)
+        values, groups, together, scale = _values(items[cell.benchmark], runs, against, cell)
         scale /= len(runs)
         rng = generator(*runs, against, *cell)
-        return scale * mean_of(values, groups), scale * resampled_mean(values, groups, rng)
+        drawn = resampled_mean(values, groups, rng) if together is None else resampled_clusters(values, together, rng)
+        return scale * mean_of(values, groups), scale * drawn
 
     found = []
     for row in rows.itertuples(index=False):
@@ -87,16 +92,16 @@ def with_intervals(rows: pd.DataFrame, models: pd.DataFrame, items: dict[str, It
 
 
 def _values(items: Items, runs: tuple[str, ...], against: str | None, cell: Cell) -> tuple:
-    """Return x of each item, the items' groups, and the scale of the number."""
+    """Return x of each item, the items' groups, what they were drawn with, and the scale of the number."""
     if cell.metric == "delta":
         plain, negated = (items.cells[cell.dataset, prompt, "top1"] for prompt in ("plain", "negated"))
         items.check_pairs(plain, negated)
-        return _summed(items, runs, plain) - _summed(items, runs, negated), None, plain.metric.scale
+        return _summed(items, runs, plain) - _summed(items, runs, negated), None, None, plain.metric.scale
     chosen = items.cells[cell.dataset, cell.prompt, "top1" if cell.metric == "gain" else cell.metric]
     values = _summed(items, runs, chosen)
     if against is not None:
         values = values - len(runs) * _summed(items, (against,), chosen)
-    return values, chosen.groups, chosen.metric.scale
+    return values, chosen.groups, items.together(chosen), chosen.metric.scale
 
 
 def _summed(items: Items, runs: tuple[str, ...], chosen: object) -> np.ndarray:
@@ -105,12 +110,12 @@ def _summed(items: Items, runs: tuple[str, ...], chosen: object) -> np.ndarray:
 
 
 def _p(items: Items, runs: tuple[str, ...], clip: str | None, cells: list[Cell]) -> float:
-    """Return McNemar's p of one set of items that are right or wrong; NaN for all others and for CLIP itself."""
+    """Return McNemar's p of items that are right or wrong and drawn alone; NaN for all others and for CLIP itself."""
     cell = cells[0]
     if len(cells) > 1 or cell.metric in ("gain", "delta") or clip not in items.models or runs == (clip,):
         return np.nan
-    values, groups, _ = _values(items, runs, clip, cell)
-    return mcnemar(values) if groups is None and values.dtype == int else np.nan
+    values, groups, together, _ = _values(items, runs, clip, cell)
+    return mcnemar(values) if groups is None and together is None and values.dtype == int else np.nan
 
 
 def mean_of(values: np.ndarray, groups: np.ndarray | None = None) -> float:
@@ -140,11 +145,27 @@ def resampled_mean(
     return total / len(sizes)
 
 
+def resampled_clusters(
+    values: np.ndarray, together: np.ndarray, rng: np.random.Generator, resamples: int = RESAMPLES
+) -> np.ndarray:
+    """Return means of resamples of clusters, each with all its items, of shape (resamples,); NaN of a single one."""
+    places = np.unique(together, return_inverse=True)[1]
+    sums, sizes = np.bincount(places, weights=values), np.bincount(places)
+    if len(sums) == 1:  # how others would differ from it cannot be known
+        return np.full(resamples, np.nan)
+    draws = (rng.integers(len(sums), size=(block, len(sums))) for block in _blocks(resamples, len(sums)))
+    return np.concatenate([sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1) for drawn in draws])
+
+
 def _drawn(values: np.ndarray, rng: np.random.Generator, resamples: int) -> np.ndarray:
     """Return means of resamples of one group, its items drawn one by one."""
     n = len(values)
-    blocks = np.diff(np.r_[0 : resamples : max(1, DRAWN // n), resamples])
-    return np.concatenate([values[rng.integers(n, size=(block, n))].mean(axis=1) for block in blocks])
+    return np.concatenate([values[rng.integers(n, size=(m, n))].mean(axis=1) for m in _blocks(resamples, n)])
+
+
+def _blocks(resamples: int, n: int) -> np.ndarray:
+    """Return how many resamples of n draws each are drawn at a time."""
+    return np.diff(np.r_[0 : resamples : max(1, DRAWN // n), resamples])
 
 
 def _resampled_sum(

@@ -71,12 +71,17 @@ class Items:
                 places = _places(own, described, kind, path, first_path)
             self._outcomes[model] = {name: table[name].to_numpy()[places] for name in kind_for(kind, model).outcomes}
         self._keys = pd.factorize(frame["key"])[0]
+        self._together = pd.factorize(frame[kind.together])[0] if kind.together else None
         found = selections(kind, benchmark, frame)
         self.cells = {(chosen.dataset, chosen.prompt, chosen.metric.name): chosen for chosen in found}
 
     def outcomes(self, model: str, cell: Selection) -> np.ndarray:
         """Return of each of a cell's items whether a model has it right, or its number."""
         return cell.outcomes(self._outcomes[model][cell.metric.outcome])
+
+    def together(self, cell: Selection) -> np.ndarray | None:
+        """Return of each of a cell's items the number of what it was drawn with; None where each was drawn alone."""
+        return None if self._together is None else self._together[cell.rows]
 
     def value(self, model: str, cell: Selection) -> float:
         """Return the number of a cell from its items."""
@@ -243,6 +248,7 @@ def _read_items(path: Path, model: str, benchmark: str, kind: Kind) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path}: expected a whole Parquet file ({error}); delete it, {rule} again") from error
     split = {name for metric in kind.metrics for name in (*metric.columns, *metric.where, metric.mean_over) if name}
+    split |= {kind.together} - {None}
     for lacking in sorted((split | {*kind.item, *kind.outcomes, "key"}) - set(table.column_names)):
         raise ValueError(f"{path}: expected the column {lacking}, found {', '.join(table.column_names)}; {rule}")
     for name, column in zip(table.column_names, table.columns, strict=True):
