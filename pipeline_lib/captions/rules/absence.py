@@ -165,11 +165,13 @@ def _companion_link(caption: Caption, pair: Pair) -> Link | None:
 
 def none_in_sight(caption: Caption, pair: Pair, words: str) -> str | None:
     """Write "a couple with no beach in sight": the exclusion caption, and that the object is out of sight."""
+    if not is_sight(caption, pair.object):
+        return None
     (start, stop), (first, end) = left_out(caption, pair), pair.object
     kept = [i for i in range(len(caption.code)) if not start <= i < stop]
     last = max((i for i in kept if caption.code[i] != "."), default=-1)
     code = "".join(caption.code[i] for i in kept if i <= last)
-    if code in ("", "P") or stop > end or re.search("[,.cSW]", code[:-1]) or not is_sight(caption, pair.object):
+    if code in ("", "P") or stop > end or re.search("[,.cSW]", code[:-1]):
         return None
     if "with" in caption.lower[:start] + caption.lower[stop:] or (pair.kind in ACTS and pair.owner != caption.subject):
         return None

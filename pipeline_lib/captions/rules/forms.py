@@ -13,17 +13,17 @@ from typing import NamedTuple
 from pipeline_lib.captions.rules.absence import and_takes, is_listed, none_in_sight, put_no, takes_no, with_no, without
 from pipeline_lib.captions.rules.chunks import FINITE, WORDS, Caption, Pair, Span
 from pipeline_lib.captions.rules.rewriting import Rewrite, left_out
-from pipeline_lib.captions.rules.scenes import ACTS, SCENES, past_verb
+from pipeline_lib.captions.rules.scenes import ACTS, past_verb
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
-DO_NOT = {"VBZ": "does not", "VBD": "did not", "VBP": "do not"}
+DO_NOT = {"VBZ": "does not", "VBP": "do not"}
 
 
 def case_of(caption: Caption, pair: Pair) -> str:
     """Return which forms can negate a pair: `Form.cases` lists them; empty where none is safe.
 
     That is the pair's kind; a preposition may also be ``later`` (other phrases lie before it), and a verb is ``there
-    is``, ``be``, ``passive`` or ``act``; of what is ``unseen`` the link hardly shows, and the object does.
+    is``, ``be`` or ``act``; of what is ``unseen`` the link hardly shows, and the object does.
     """
     code, start, following = caption.code, pair.predicate[0], caption.next_kind(pair.object[1])
     if pair.place == "unseen":
@@ -41,8 +41,6 @@ def case_of(caption: Caption, pair: Pair) -> str:
         asks = code[start + 1] in "DE" and before in ("S", "")
         focused = caption.lower[start + 1] in WORDS.focusing or (start and caption.lower[start - 1] == "so")
         return "" if asks or focused else "be"
-    if caption.tags[start] == "VBD" and caption.lower[pair.predicate[1] - 1] == "by":
-        return "passive"  # "a pumpkin lit by a candle"
     focused = not WORDS.focusing.isdisjoint(caption.lower[caption.adverbs_before(start) : start])
     return "" if focused or caption.tags[start] not in DO_NOT else "act"
 
@@ -94,14 +92,6 @@ def _not_participle(caption: Caption, pair: Pair) -> str | None:
     return Rewrite(caption).put(start, "not").text()
 
 
-def _but_not_participle(caption: Caption, pair: Pair) -> str | None:
-    start = caption.adverbs_before(pair.predicate[0], true=True)
-    earlier = _earlier_act(caption, pair)
-    if earlier is None or earlier.kind == "verb" or caption.code[start - 1 : start] in ("c", ","):
-        return None
-    return Rewrite(caption).put(start, "but not").text()
-
-
 def _earlier_act(caption: Caption, pair: Pair) -> Pair | None:
     """Return what the subject of an -ing form does besides: "a man | sitting on | a bench , holding a hat"; or None."""
     start, subject = pair.predicate[0], caption.subject
@@ -125,12 +115,8 @@ def _not_after_verb(caption: Caption, pair: Pair) -> str | None:
     return Rewrite(caption).put(pair.predicate[0] + 1, "not").text()
 
 
-def _not_before_verb(caption: Caption, pair: Pair) -> str | None:
-    return Rewrite(caption).put(pair.predicate[0], "not").text()
-
-
 def _do_not(caption: Caption, pair: Pair) -> str | None:
-    """Write "does not wear", "did not", "do not"; captions write "a girl take coffee" too."""
+    """Write "does not wear", "do not"; captions write "a girl take coffee" too."""
     start, subject = pair.predicate[0], caption.subject
     tag, before = caption.tags[start], caption.code[:start]
     if tag == "VBP" and subject[0] == 0 and not {"c", "W", "."}.intersection(before):
@@ -140,20 +126,6 @@ def _do_not(caption: Caption, pair: Pair) -> str | None:
     if adverbs == start:
         return Rewrite(caption).replace(start, f"{do} {lemma}").text()
     return Rewrite(caption).replace(start, lemma).put(adverbs, do).text()
-
-
-def _object_with_no(caption: Caption, pair: Pair) -> str | None:
-    """Write "wearing no hat", "feeding no ducks": the object follows at once, and is plural or of a fitting verb."""
-    act = pair.predicate[1] - 1
-    if (
-        caption.tags[act] not in ("VBG", "VBZ", "VBP", "VBD")
-        or caption.lemmas[act] == "be"
-        or (act > pair.predicate[0] and caption.code[act] not in "Gv")
-        or caption.next_kind(pair.object[1]) in "c,W"  # "wearing no hat and gloves" leaves the gloves open
-        or not takes_no(caption, pair.object)
-    ):
-        return None
-    return put_no(caption, pair) if caption.lemmas[act] in SCENES.absent_objects else None
 
 
 def _and_no(caption: Caption, pair: Pair) -> str | None:
@@ -186,20 +158,17 @@ class Form(NamedTuple):
 
 
 ABSENT_CASES = ("preposition", "later", "with", "contents", "participle", "act", "be")
-SIGHT_CASES = ("unseen", "preposition", "later", "and", "participle", "passive", "act", "be")
+SIGHT_CASES = ("unseen", "preposition", "later", "and", "participle", "act", "be")
 # The forms of a pair are drawn in this order: a change of the order changes what a seed draws.
 FORMS = (
     Form("not-preposition", "not", ("preposition",), _not_preposition),
     Form("but-not", "not", ("later",), _but_not_later),
     Form("that-is-not", "not", ("preposition",), _that_is_not),
     Form("not-participle", "not", ("participle",), _not_participle),
-    Form("but-not", "not", ("participle",), _but_not_participle),
     Form("there-is-no", "no", ("there is",), _there_is_no),
     Form("is-not", "not", ("be",), _not_after_verb),
-    Form("not-participle", "not", ("passive",), _not_before_verb),
     Form("do-not", "not", ("act",), _do_not),
     Form("and-no", "no", ("and",), _and_no),
-    Form("object-with-no", "no", ("participle", "be", "act"), _object_with_no),
     Form("without", "without", ABSENT_CASES, without),
     Form("with-no", "no", ABSENT_CASES, with_no),
     Form("but-not", "not", ("and",), _and_but_not),

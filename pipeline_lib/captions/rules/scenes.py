@@ -22,6 +22,8 @@ UNCLEAR_END = re.compile("r|Vn|G[.,c]|G$")
 UNCLEAR_NOUNS = re.compile("NA+N|N-[ACN]")
 ACTS = ("verb", "participle")
 UNSEEN = SCENES.events | SCENES.regions
+UNLOOKABLE = SCENES.unlookable | SCENES.placeholders
+NEVER_OUT_OF_SIGHT = WORDS.never_sights | WORDS.body | WORDS.pictures
 
 
 def cut_heading(text: str) -> str:
@@ -69,7 +71,7 @@ def is_sight(caption: Caption, span: Span) -> bool:
     opens = caption.code[span[0]] != "D" or caption.lower[span[0]] in ("a", "an", "the")
     known = in_lexicon(caption.lower[span[1] - 1])  # not "with no berlin in sight"
     plain = opens and known and "o" not in caption.code[slice(*span)] and is_visible(caption, span)
-    return plain and caption.head(span).lower() not in WORDS.never_sights | WORDS.body | WORDS.pictures
+    return plain and caption.head(span).lower() not in NEVER_OUT_OF_SIGHT
 
 
 def _is_link_deniable(caption: Caption, pair: Pair) -> bool:
@@ -90,7 +92,7 @@ def _is_thing(caption: Caption, span: Span) -> bool:
         return False  # "goes to meet a monster"
     if not SCENES.ordinals.isdisjoint(caption.lower[start:stop]):
         return False  # "the first day", "the same room"
-    if {head, lemma} & (SCENES.unlookable | SCENES.placeholders):
+    if {head, lemma} & UNLOOKABLE:
         return False
     if lemma in SCENES.periods and caption.lower[start - 1 : last + 1] != ["at", "night"]:
         return False

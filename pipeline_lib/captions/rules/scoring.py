@@ -71,7 +71,6 @@ def sentence_features(caption: Caption) -> Features:
     verbs = [_level("described verb", caption.lemmas[i]) for i, letter in enumerate(code) if letter in "ZGgv"]
     return {
         "words": words / 10,
-        "few words": words <= 4,
         "many words": words >= 15,
         "finite verbs": min(finite, 3),
         "no verb": not finite and not any(kind in PARTICIPLES for kind in kinds),
@@ -210,8 +209,7 @@ def form_features(caption: Caption, candidate: Candidate, case: str) -> Features
         "absent after with": absent and "with" in caption.lower[:start],
         "absent background": absent and caption.head(candidate.pair.object) in ("background", "backdrop"),
         "absent where": absent and candidate.text.endswith(("nearby", "background", "around", "front", "below")),
-        "no and an adjective": rule in ("with-no", "object-with-no")
-        and "JJ" in caption.tags[slice(*candidate.pair.object)],
+        "no and an adjective": rule == "with-no" and "JJ" in caption.tags[slice(*candidate.pair.object)],
         "not and a picture": rule.startswith("not") and caption.lower[start - 1] in WORDS.pictures,
     }
 
