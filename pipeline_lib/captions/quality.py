@@ -34,7 +34,7 @@ BATCH_ROWS = 10_000
 # Scores are counted in steps of a hundredth.
 STEPS = 100
 # What a guess without the image could go by.
-EXPRESSIONS = (*NEGATION_WORDS, "but not", "does not", "do not", "is not", "are not", "or", "nearby")
+EXPRESSIONS = (*NEGATION_WORDS, "but not", "does not", "do not", "is not", "are not", "in sight", "nearby")
 
 
 class Quality(NamedTuple):
