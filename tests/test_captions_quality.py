@@ -72,14 +72,14 @@ def test_the_curve_keeps_the_best_and_expects_what_their_scores_say(tmp_path):
 
 def test_blind_guesses_by_one_expression(tmp_path):
     rows = [row(n) for n in range(3)] + [
-        row(3) | {"negated_caption": "a dog without a mat", "caption": "a dog or a mat"}
+        row(3) | {"negated_caption": "a dog without a mat", "caption": "a dog in sight"}
     ]
     found = {
         name: numbers for name, *numbers in measure(read_batches([write(tmp_path / "t.parquet", rows)]), 0).blind()
     }
     assert found["not"] == [0.75, 0.0, 0.875]
     assert found["without"] == [0.25, 0.0, 0.625]
-    assert found["or"] == [0.0, 0.25, 0.625]
+    assert found["in sight"] == [0.0, 0.25, 0.625]
     assert found["but not"] == [0.0, 0.0, 0.5]
 
 
