@@ -3,9 +3,13 @@
 The claims' bounds are wider than what runs show: another processor rounds otherwise, and training goes another way.
 """
 
+import os
+import subprocess
+import sys
+
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, jpeg_bytes
 
 from pipeline_lib.jobs.files import read_json
 from pipeline_lib.paper.tables import claims
@@ -44,3 +48,22 @@ def test_the_run_shows_what_the_paper_claims(tables, name):
 
 def test_no_cell_of_the_miniature_is_compared_with_the_paper(tables):
     assert tables.reason.eq("other backbone").all()
+
+
+def test_the_readmes_commands_use_a_finished_run(tables, tmp_path):
+    lines = (ROOT / "README.md").read_text().split("## Results")[1].split("```")[1].splitlines()
+    commands = [line.removeprefix("$ python ") for line in lines if line.startswith("$ ")]
+    python = "import datasets, open_clip\n" + "\n".join(line[4:] for line in lines if line.startswith(">>> "))
+    assert len(commands) == 4 and python.count("\n") == 2
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "dog.jpg").write_bytes(jpeg_bytes())
+    (tmp_path / "captions.txt").write_text("a photo of a dog\nnot a photo of a dog\n")
+    surroundings = os.environ | {"PYTHONPATH": str(ROOT), "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    (tmp_path / "load.py").write_text(python)
+    for command in [*commands, "load.py"]:
+        done = subprocess.run(
+            f"{sys.executable} {command}", shell=True, cwd=tmp_path, env=surroundings, capture_output=True, text=True
+        )
+        assert done.returncode == 0, command + done.stderr
+    assert len((tmp_path / "scores.csv").read_text().splitlines()) == 5  # by the model and its CLIP

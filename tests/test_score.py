@@ -11,15 +11,16 @@ import pytest
 import torch
 from conftest import ROOT, TINY, TINY_RESNET, call, jpeg_bytes
 from fetching import turned
+from models import make_siglip
 from PIL import Image
 from torch.nn.functional import cosine_similarity, normalize
 
 from pipeline_lib.backbones.export import export_huggingface, export_open_clip
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip.load import clip, load_clip, load_torchvision, preprocess, save_checkpoint
+from pipeline_lib.clip.load import clip, load_clip, preprocess, save_checkpoint
 from pipeline_lib.formats.pixels import as_shown, encoded
 from pipeline_lib.jobs import extras
-from pipeline_lib.jobs.files import read_json, write_json
+from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.run_record import baseline
 from pipeline_lib.score.__main__ import main
 
@@ -77,25 +78,6 @@ def folder(tmp_path_factory):
     ]
     pd.DataFrame(rows, columns=["image", "caption"]).to_csv(folder / "pairs.csv", index=False)
     return folder
-
-
-def make_siglip(folder):
-    """Save a tiny SigLIP, with CLIP's tokenizer; it has 64 tokens, no mask of padding, and a bias beside its scale."""
-    load_torchvision()
-    from transformers import SiglipConfig, SiglipModel
-
-    export_huggingface(build(TINY), folder)
-    described = read_json(folder / "tokenizer_config.json")
-    write_json(folder / "tokenizer_config.json", described | {"model_input_names": ["input_ids"]})
-    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    text = {**size, "vocab_size": 49408, "max_position_embeddings": 64, "projection_size": 32}
-    torch.manual_seed(0)
-    model = SiglipModel(
-        SiglipConfig(text_config=text, vision_config={**size, "image_size": 32, "patch_size": 16})
-    ).eval()
-    model.logit_scale.data.fill_(3.0)
-    model.save_pretrained(folder)
-    return model
 
 
 @pytest.fixture(autouse=True)
