@@ -198,23 +198,6 @@ def test_a_handshake_that_ends_early_is_no_refused_connection_and_is_tried_again
     assert outcomes(frame, "failure", "permanent", "attempts") == [("tls", False, 3)]
 
 
-class OnlyHttp(socketserver.BaseRequestHandler):
-    """Answers HTTP, and closes where a handshake begins."""
-
-    def handle(self) -> None:
-        if not self.request.recv(65536).startswith(b"\x16"):
-            self.request.sendall(answer())
-
-
-def test_a_host_that_is_silent_for_https_alone_is_not_down_for_http(tmp_path):
-    with answering({}, OnlyHttp) as server:
-        urls = [f"{scheme}://a.test/{number}" for scheme in ("https", "http") for number in range(20)]
-        limits = {"breaker_failures": 2, "timeout_s": 1.0, "deadline_s": 1.0, "attempts": 1}
-        frame = fetch(tmp_path, urls, server.port, respect_robots=False, backoff_s=0.5, **limits)
-    assert "host-down" in set(frame["failure"][:20]) <= {"tls", "host-down"}
-    assert frame["failure"][20:].isna().all()
-
-
 NO = b"User-agent: *\nDisallow: /no\n"
 RULES = {  # robots.txt, and whether /no may be asked
     "cookie": (answer(f"Set-Cookie: a={'b' * 9_000}", body=NO), False),
