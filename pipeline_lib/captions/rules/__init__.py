@@ -3,7 +3,7 @@
     chunks      cuts a tagged caption into noun phrases, prepositions and verb forms
     relations   reads the chunks from left to right: subject and predicate-object pairs (paper section 3, step 1)
     visibility  keeps the pairs that a picture can contradict
-    scenes      leaves out what strict readers call bad for its structure; a list is denied whole
+    scenes      leaves out what strict readers call bad for its structure
     forms       writes every form of every pair: the candidates (step 3); `absence` has *without* and *with no*
     rewriting   edits a caption token by token, and leaves a pair out of it: the exclusion caption
     checks      refuses captions, and candidates that are not faithful

@@ -1,8 +1,9 @@
 """What the structure of a caption says against it, or against one of its pairs, beyond `visibility`.
 
 People who read negated captions strictly called those bad that are told in the past or of the future, that advise or
-address a reader, that deny an event, a region, an aim or a plan, that deny one half of a list, or that leave words in
-the air which hang on what is denied. Such captions and pairs are left out here; ``scenes.txt`` has the words.
+address a reader, that deny an event, a region, a time, an opinion, an aim or a plan, that deny a list, or that leave
+words in the air which hang on what is denied. Such captions and pairs are left out here; where only the link fails to
+show, the object alone can be denied. ``scenes.txt`` has the words.
 """
 
 import re
