@@ -75,7 +75,7 @@ class _Images(Dataset):
 
 
 def _end_with_parent(_: int) -> None:
-    """Let this process end when its parent was killed; the loader's own watch waits for the parent to read."""
+    """Let this process end when its parent was killed: torch ends its work, but it would wait for a reader of that."""
     parent = os.getppid()
 
     def watch() -> None:
