@@ -80,7 +80,7 @@ def test_faithfulness(negated, left, problem):
 @pytest.mark.parametrize("heading", ["photo : ", "Image may contain : "])
 def test_a_heading_that_names_the_picture_is_cut_off(heading):
     (row,) = BACKEND.negate(rows_of([f"{heading}a dog on a mat"]))
-    assert row["negated_caption"] in ("a dog not on a mat", "a dog that is not on a mat")
+    assert row["negated_caption"] in written(read("a dog on a mat"), 0)
     assert (row["caption"], row["exclusion_caption"]) == (f"{heading}a dog on a mat", "a dog")
 
 

@@ -53,6 +53,22 @@ def test_the_requests_of_a_second_to_a_host_are_counted(monkeypatch):
     assert asyncio.run(pauses()) == pytest.approx([0.02] * 3)
 
 
+def test_a_host_that_is_silent_for_https_alone_is_not_down_for_http(monkeypatch):
+    async def steps() -> tuple[list[Job], Job]:
+        clock, schedule = Clock(monkeypatch), Schedule(fetch_settings(connections_per_host=1, breaker_failures=1))
+        clock.catch_timers()
+        for row, port in enumerate((443, 443, 80, 443)):
+            schedule.add(Job(row, host="a", port=port, attempts=1))
+        job = await schedule.take()
+        clock.now += fetch_settings().deadline_s
+        given_up = schedule.done(job, NO_ANSWER)
+        clock.pass_pause()
+        return given_up, await schedule.take()
+
+    given_up, left = asyncio.run(steps())
+    assert [job.row for job in given_up] == [1, 3] and left.row == 2
+
+
 @pytest.mark.parametrize(("wait_s", "kept_s"), [(None, None), (0.0, 2.0), (7.0, 7.0), (3600.0, 20.0)])
 def test_a_host_that_wants_to_be_left_alone_is_for_a_while(monkeypatch, wait_s, kept_s):
     async def steps():

@@ -84,7 +84,9 @@ def test_retry_failed_asks_for_transient_failures_alone_and_takes_over_the_rest_
         assert samples.items() < now.items() and json.loads(now["000000001"]["json"])["width"] == 21
 
         answers["/down"] = 404
-        fetch(tmp_path, urls, port, retry_failed=True)
+        made = (tmp_path / "out.tar").stat().st_mtime_ns
+        frame = fetch(tmp_path, urls, port, retry_failed=True)
+        assert frame["http_code"][4] == 404 and (tmp_path / "out.tar").stat().st_mtime_ns == made
         log.clear()
         before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
         fetch(tmp_path, urls, port, retry_failed=True)
@@ -98,7 +100,7 @@ def test_a_killed_retry_leaves_the_earlier_outputs_and_goes_on_where_it_was(tmp_
         fetch(tmp_path, urls, port, attempts=1)
         before = [(tmp_path / name).read_bytes() for name in ("out.parquet", "out.tar")]
         site.log.clear()
-        monkeypatch.setattr(command, "write_samples", killed)
+        monkeypatch.setattr(command, "write_outcomes", killed)
         with pytest.raises(KeyboardInterrupt):
             fetch(tmp_path, urls, port, attempts=1, retry_failed=True)
         assert before == [(tmp_path / name).read_bytes() for name in ("out.parquet", "out.tar")]

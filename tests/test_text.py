@@ -21,6 +21,7 @@ from pipeline_lib.jobs.text import decode_text, open_text, read_text
 from pipeline_lib.paper.tables.published import read_published
 from pipeline_lib.preflight.findings import count_items
 from pipeline_lib.preflight.registry import read_registry
+from pipeline_lib.score.inputs import _read_captions
 
 PLUS = json.dumps([{"filename": "1.jpg", "caption": "a", "caption2": "b", "negative_caption": "c"}])
 VALSE = json.dumps({"e": {"image_file": "v7w_1.jpg", "caption": "a dog", "foil": "no dog", "mturk": {"caption": 3}}})
@@ -80,6 +81,10 @@ READERS = {
     "csv": ("a,b\r\n1,é\r\n", lambda path: [row for _, row in read_rows(path, ["a", "b"])]),
     "preflight json": ("[1, 2]", lambda path: count_items(path.rename(path.with_suffix(".json")))),
     "preflight csv": ("a\n1\n", lambda path: count_items(path.rename(path.with_suffix(".csv")))),
+    "captions to score": (
+        "caption\na dog\n",
+        lambda path: _read_captions(path.rename(path.with_suffix(".csv"))).to_dict("list"),
+    ),
     "json in a tar": ('{"label": 3}', _member("json")),
     "cls in a tar": ("3\n", _member("cls")),
     "voc2007": ("000001\n000011\n", _voc),

@@ -33,7 +33,7 @@ from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.text import open_text, read_text
 
 TABLE = Path(__file__).parent / "rules" / "quality.tsv"
-PENALTY = 16.0
+PENALTY = 32.0
 USES = ("fit", "test", "fresh")
 SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
@@ -59,8 +59,8 @@ class Judged(NamedTuple):
 
     @property
     def is_good(self) -> bool:
-        """Whether the reader calls the negated caption good."""
-        return self.verdict.negated == "good"
+        """Whether the reader calls all three good: negated caption, exclusion caption and object."""
+        return self.verdict.negated == self.verdict.exclusion == self.verdict.object == "good"
 
 
 def output_hash(caption: str, negated: str) -> str:

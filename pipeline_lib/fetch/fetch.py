@@ -80,8 +80,10 @@ def fetch_part(
     """
     identity = identity_of(rows, settings)
     with Journal(outcomes.with_suffix(".journal"), identity, len(rows)) as journal:
+        as_they_were = retry_failed and len(journal) == 0
         if retry_failed and len(journal) < len(rows):
             _take_over(images, outcomes, identity, journal)
+        asked = [row for row in range(len(rows)) if row not in journal]
         try:
             with own_pixel_limit():
                 fetcher = PartFetcher(rows, settings, journal, what)
@@ -95,7 +97,9 @@ def fetch_part(
             )
         suspect = _network_is_suspect(fetcher.schedule.hosts_asked, journal, outcomes)
         # A kill between the two leaves the journal, from which the next run writes both again.
-        write_samples(images, _samples(rows, journal))
+        # Where a retry finds no image the earlier ones stay, so that nothing that is made of them is made again.
+        if not as_they_were or any(journal.read(row)[0].status == "success" for row in asked):
+            write_samples(images, _samples(rows, journal))
         write_outcomes(outcomes, identity, _lines(rows, journal, suspect))
         journal.remove()
 

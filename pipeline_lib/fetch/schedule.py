@@ -13,7 +13,8 @@ match decides, ``*`` and ``$`` mean something. The standard library's parser tak
 A host that stops answering has a circuit breaker. It opens after some requests in a row to which the host sent not a
 byte, or only that it wants to be left alone: then one request at a time goes out, each after a longer pause, and any
 other answer, good or bad, closes it. If a whole deadline passes without one, the host is down or busy: what waits for
-it fails at once, and after each pause one of the rows that come is asked.
+it fails at once, and after each pause one of the rows that come is asked. Each port has its own breaker: that nobody
+listens for https says nothing about http.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ class Job:
     row: int | None  # number of the row in the part; None where the request is for a robots.txt
     url: URL | None = None  # what to ask next: the row's URL or, later, where a redirect leads
     host: str | None = None  # of the URL
+    port: int | None = None  # of the URL
     site: str | None = None  # of the URL; a request for robots.txt keeps its site through redirects
     attempts: int = 0  # how often the row's URL was asked
     redirects: int = 0  # how many were followed in this attempt
@@ -54,9 +56,20 @@ class Job:
 
     def turn_to(self, url: URL) -> None:
         """Ask `url` next."""
-        self.url, self.host = url, url.raw_host
+        self.url, self.host, self.port = url, url.raw_host, url.port
         if self.row is not None:
             self.site = str(url.origin())
+
+
+@dataclass(slots=True)
+class _Port:
+    """How a port of a host answers."""
+
+    # Requests in a row to which it sent nothing, or that it wants to be left alone. Repetitions count only when the
+    # breaker is open: a URL that fails three times says little about its host.
+    silences: int = 0
+    busy_code: int | None = None  # the status of the last answer, if that was that it wants to be left alone
+    answered_at: float | None = None  # the last time; before that, when it was first asked
 
 
 @dataclass(slots=True)
@@ -68,11 +81,7 @@ class _Host:
     open: int = 0  # requests
     has_turn: bool = False  # its next turn is in the queue, or a timer will put it there
     free_at: float = 0.0  # when it may be asked next
-    # Requests in a row to which it sent nothing, or that it wants to be left alone. Repetitions count only when the
-    # breaker is open: a URL that fails three times says little about its host.
-    silences: int = 0
-    busy_code: int | None = None  # the status of the last answer, if that was that it wants to be left alone
-    answered_at: float | None = None  # the last time; before that, when it was first asked
+    ports: defaultdict[int | None, _Port] = field(default_factory=lambda: defaultdict(_Port))
 
 
 class Schedule:
@@ -89,7 +98,7 @@ class Schedule:
     @property
     def hosts_asked(self) -> int:
         """How many hosts were asked so far."""
-        return sum(host.answered_at is not None for host in self._hosts.values())
+        return sum(any(port.answered_at is not None for port in host.ports.values()) for host in self._hosts.values())
 
     def add(self, job: Job) -> None:
         """Put `job` at the end of its host's line; a request for robots.txt goes first.
@@ -97,7 +106,7 @@ class Schedule:
         Raises `Failed`, ``host-down`` or ``host-busy``, if the host is down and its pause is not over.
         """
         host, now = self._hosts[job.host], time.monotonic()
-        if self._is_down(host, now) and now < host.free_at:
+        if self._is_down(host.ports[job.port], now) and now < host.free_at:
             raise self.spared(job)
         if job.row is None:
             host.waiting.appendleft(job)
@@ -116,35 +125,38 @@ class Schedule:
                 job = host.waiting.popleft()
                 host.open += 1
                 host.free_at = now + host.interval_s
-                host.answered_at = host.answered_at or now
+                port = host.ports[job.port]
+                port.answered_at = port.answered_at or now
             self._plan_turn(name, host)
             if job is not None:
                 return job
 
     def spared(self, job: Job) -> Failed:
         """Return the failure of a job that is not asked, since its host is down."""
-        code = self._hosts[job.host].busy_code
+        code = self._hosts[job.host].ports[job.port].busy_code
         return Failed("host-busy" if code else "host-down", False, code)
 
     def done(self, job: Job, failed: Failed | None = None) -> list[Job]:
         """Note that the request ended; return the jobs that will not be asked since their host turns out to be down."""
         host, now, settings = self._hosts[job.host], time.monotonic(), self._settings
+        port = host.ports[job.port]
         host.open -= 1
         given_up = []
         wants_peace = failed is not None and failed.wait_s is not None
-        host.busy_code = failed.http_code if wants_peace else None
+        port.busy_code = failed.http_code if wants_peace else None
         if failed is None or not (failed.host_is_silent or wants_peace):
-            host.silences, host.answered_at = 0, now
-        elif job.attempts == 1 or self._is_open(host):
-            host.silences += 1
+            port.silences, port.answered_at = 0, now
+        elif job.attempts == 1 or self._is_open(port):
+            port.silences += 1
         if wants_peace:
             wait_s = max(settings.backoff_s, min(failed.wait_s, settings.longest_wait_s))
             host.free_at = max(host.free_at, now + wait_s)
-        if self._is_open(host):
-            failures = host.silences - settings.breaker_failures + 1
+        if self._is_open(port):
+            failures = port.silences - settings.breaker_failures + 1
             host.free_at = max(host.free_at, now + back_off_s(settings.backoff_s, failures, settings.longest_wait_s))
-            if self._is_down(host, now):
-                given_up, host.waiting = list(host.waiting), deque()
+            if self._is_down(port, now):
+                given_up = [waiting for waiting in host.waiting if waiting.port == job.port]
+                host.waiting = deque(waiting for waiting in host.waiting if waiting.port != job.port)
         self._plan_turn(job.host, host)
         return given_up
 
@@ -154,14 +166,15 @@ class Schedule:
         host.interval_s = max(host.interval_s, interval_s)
         host.free_at = max(host.free_at, time.monotonic() + interval_s)
 
-    def _is_open(self, host: _Host) -> bool:
-        return host.silences >= self._settings.breaker_failures
+    def _is_open(self, port: _Port) -> bool:
+        return port.silences >= self._settings.breaker_failures
 
-    def _is_down(self, host: _Host, now: float) -> bool:
-        return self._is_open(host) and now - host.answered_at >= self._settings.deadline_s
+    def _is_down(self, port: _Port, now: float) -> bool:
+        return self._is_open(port) and now - port.answered_at >= self._settings.deadline_s
 
     def _limit(self, host: _Host) -> int:
-        return 1 if self._is_open(host) else self._settings.connections_per_host
+        is_open = host.waiting and self._is_open(host.ports[host.waiting[0].port])
+        return 1 if is_open else self._settings.connections_per_host
 
     def _plan_turn(self, name: str, host: _Host) -> None:
         """See to it that the host's next turn comes, if it has one; at most one turn per host is in the queue."""

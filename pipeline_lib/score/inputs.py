@@ -83,8 +83,9 @@ def _read_captions(file: Path) -> pd.DataFrame:
         return pd.DataFrame({"caption": [line.strip() for line in read_text(file).rstrip().split("\n")]})
     if kind not in (*DELIMITERS, ".parquet"):
         raise ValueError(f"{file}: expected captions in a .txt, .csv, .tsv or .parquet")
+    text = None if kind == ".parquet" else read_text(file)
     with parquet_errors(file, f"{kind} table"):
-        table = read_arrow(file) if kind == ".parquet" else _read_csv(file, DELIMITERS[kind])
+        table = read_arrow(file) if text is None else _read_csv(text, DELIMITERS[kind])
         columns = [name for name in ("image", "caption") if name in table.column_names]
         if "caption" not in columns:
             raise ValueError(f"no column caption but {', '.join(table.column_names):.300}")
@@ -94,12 +95,12 @@ def _read_captions(file: Path) -> pd.DataFrame:
         return table.to_pandas()
 
 
-def _read_csv(file: Path, delimiter: str) -> pa.Table:
-    text = {"caption": pa.string(), "image": pa.string()}
+def _read_csv(text: str, delimiter: str) -> pa.Table:
+    types = {"caption": pa.string(), "image": pa.string()}
     return csv.read_csv(
-        file,
+        pa.BufferReader(text.encode()),
         parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=csv.ConvertOptions(column_types=text, strings_can_be_null=False),
+        convert_options=csv.ConvertOptions(column_types=types, strings_can_be_null=False),
     )
 
 

@@ -19,11 +19,12 @@ rule features:
         "<benchmarks>/features/{backbone}{variant}/{pool}/{part}.tsv"
     conda:
         "../../environment.yml"
-    threads: decoders()
+    threads: beside_a_gpu()
     resources:
         mem_mb=grows(6000),
         runtime=grows(240),
         gpu=1,
+        decoders=decoders,
         expected=count_option,  # not under `params:`: to check what was encoded already would encode it again
     params:
         code=code_version("pipeline_lib.features.encode"),
@@ -45,6 +46,6 @@ rule features:
             --batch-size {params.batch_size} \
             --precision {params.precision} \
             {params.variant} \
-            --threads {threads} \
+            --threads {resources.decoders} \
             --output {output:q}
         """

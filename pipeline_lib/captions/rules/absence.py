@@ -3,10 +3,12 @@
 "a woman wearing a hat" -> "a woman without a hat"; "a bench near a lake" -> "a bench with no lake nearby"
 """
 
+import re
 from typing import NamedTuple
 
 from pipeline_lib.captions.rules.chunks import WORDS, Caption, Pair, Span
-from pipeline_lib.captions.rules.rewriting import Rewrite
+from pipeline_lib.captions.rules.rewriting import ACTS, Rewrite, left_out
+from pipeline_lib.captions.rules.scenes import is_sight
 from pipeline_lib.captions.rules.visibility import head_of
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
@@ -15,8 +17,6 @@ WHERE_ABSENT = dict.fromkeys(WORDS.near, "nearby") | {
     "behind": "in front", "in front of": "in the background", "against": "in the background", "over": "below",
     "above": "below", "amid": "around", "among": "around",
 }  # fmt: skip
-# Of these a place is out of sight: "a couple on a beach" is "a couple with no beach in sight".
-AT = ("in", "on", "at", "along", "over", "through", "across", "around", "inside", "outside", "by")
 
 
 class Link(NamedTuple):
@@ -57,13 +57,13 @@ def _goes_on(caption: Caption, pair: Pair) -> bool:
 def _is_definite(caption: Caption, pair: Pair, link: Link) -> bool:
     """Whether *the* has to go: "with no lake nearby", not "without the lake nearby"."""
     first, stop = pair.object
-    return bool(link.end) and caption.lower[first] == "the" and caption.tags[stop - 1] != "NNP"
+    is_the = caption.lower[first] == "the" and caption.lower[first + 1] != "very"
+    return bool(link.end) and is_the and caption.tags[stop - 1] != "NNP"
 
 
 def _replace_link(caption: Caption, pair: Pair, link: Link, words: str, kept: int) -> str:
     """Put `words` in the place of the link and leave out the object's words before token `kept`."""
-    edit = Rewrite(caption, pair).replace(link.start, words).drop(link.start + 1, link.stop).drop(pair.object[0], kept)
-    edit = edit if caption.lower[kept] in ("a", "an") else edit.drop_articles()
+    edit = Rewrite(caption).replace(link.start, words).drop(link.start + 1, link.stop).drop(pair.object[0], kept)
     return (edit.put_after(pair.object[1] - 1, link.end) if link.end else edit).text()
 
 
@@ -88,7 +88,7 @@ def put_no(caption: Caption, pair: Pair) -> str:
     """Write *no* in the place of the article or number of a pair's object; inside a phrase *and* becomes *but*."""
     i, link = noun_start(caption, pair.object), pair.predicate[0]
     inside = pair.kind == "and" and ("with" in caption.lower[:link] or "o" in caption.code[slice(*pair.owner)])
-    edit = Rewrite(caption, pair).put(i, "no").drop(pair.object[0], i).drop_articles()
+    edit = Rewrite(caption).put(i, "no").drop(pair.object[0], i)
     return (edit.replace(link, "but") if inside else edit).text()
 
 
@@ -126,9 +126,7 @@ def _place_link(caption: Caption, pair: Pair) -> Link | None:
         return None  # "no background of leaves in the background"
     if link in WHERE_ABSENT and (near or head not in TAGGER_WORDS.animate):
         return Link(start, stop, WHERE_ABSENT[link])
-    if link in ("by", "along") and head in WORDS.shores:
-        return Link(start, stop, "nearby")
-    return Link(start, stop, "in sight") if link in AT and _is_sight(caption, pair.object) else None
+    return Link(start, stop, "nearby") if link in ("by", "along") and head in WORDS.shores else None
 
 
 def _possession_link(caption: Caption, pair: Pair) -> Link | None:
@@ -161,16 +159,38 @@ def _companion_link(caption: Caption, pair: Pair) -> Link | None:
     link, following = caption.words(last), caption.next_kind(pair.object[1])
     if link == "with":
         return Link(*last)
-    if (link in WORDS.near and following in ".p") or (link in ("in front of", "behind") and following == "."):
-        return Link(*last, WHERE_ABSENT[link])
-    return Link(*last, "in sight") if link in AT and following in ".," and _is_sight(caption, pair.object) else None
+    is_near = (link in WORDS.near and following in ".p") or (link in ("in front of", "behind") and following == ".")
+    return Link(*last, WHERE_ABSENT[link]) if is_near else None
 
 
-def _is_sight(caption: Caption, span: Span) -> bool:
-    """Whether a noun phrase may be out of sight: "no beach in sight"; not "this beach", "the rear of a ship"."""
-    start, stop = span
-    opens = caption.code[start] != "D" or caption.lower[start] in ("a", "an", "the")
-    return opens and caption.head(span) in WORDS.sights and "o" not in caption.code[start:stop]
+def none_in_sight(caption: Caption, pair: Pair, words: str) -> str | None:
+    """Write "a couple with no beach in sight": the exclusion caption, and that the object is out of sight."""
+    (start, stop), (first, end) = left_out(caption, pair), pair.object
+    kept = [i for i in range(len(caption.code)) if not start <= i < stop]
+    last = max((i for i in kept if caption.code[i] != "."), default=-1)
+    code = "".join(caption.code[i] for i in kept if i <= last)
+    if code in ("", "P") or stop > end or re.search("[,.cSW]", code[:-1]) or not is_sight(caption, pair.object):
+        return None
+    if "with" in caption.lower[:start] + caption.lower[stop:] or (pair.kind in ACTS and pair.owner != caption.subject):
+        return None
+    one_of_two = pair.kind == "and" and (is_listed(caption, pair) or _is_compound(caption, pair))
+    if one_of_two or caption.words(pair.predicate) in WORDS.near:
+        return None
+    i = noun_start(caption, pair.object)
+    i += caption.lower[i] == "the"
+    if words == "without" and caption.tags[end - 1] == "NN":
+        if caption.lower[first] not in ("a", "an"):
+            return None  # "without river in sight"
+        i = first
+    thing = caption.text((i, end))
+    return Rewrite(caption).drop(start, stop).put_after(last, f"{words} {thing} in sight").text()
+
+
+def _is_compound(caption: Caption, pair: Pair) -> bool:
+    """Whether "A and B" may be one thing, or both be needed: "a painter and poet", "both a cat and a dog"."""
+    first, stop = pair.object
+    bare = caption.code[first] not in "DC" and (stop - first > 1 or caption.code[pair.owner[0]] == "D")
+    return bare or not WORDS.together.isdisjoint(caption.lower[max(0, pair.owner[0] - 3) : pair.predicate[0]])
 
 
 def is_listed(caption: Caption, pair: Pair) -> bool:

@@ -27,6 +27,9 @@ from pipeline_lib.jobs.code_version import code_version
 
 MODULE = "pipeline_lib.captions.negate"  # whose code makes the table
 
+# What scores lower than a caption's best candidate by more than this is not drawn.
+NEAR_BEST = 0.05
+
 
 def load_tagger(name: str) -> Language:
     """Return the spaCy pipeline that tags captions: ``lexicon`` (nothing to download) or an installed one for English.
@@ -115,9 +118,12 @@ class RuleBackend:
         safe = [number for number, pair in enumerate(caption.pairs) if not checks.quantified(caption, pair)]
         offered = [made for made in candidates(caption) if made.number in safe]
         if not offered:
-            return Reason.NO_RULE if safe else Reason.QUANTIFIER
+            past = scenes.past_verb(caption) is not None
+            return Reason.NO_PICTURE if past else Reason.NO_RULE if safe else Reason.QUANTIFIER
         scorer = Scorer(caption)
-        scored = [(made, quality) for made in offered if (quality := scorer.quality(made)) >= self.min_quality]
+        scored = [(made, scorer.quality(made)) for made in offered]
+        least = max(self.min_quality, max(quality for _, quality in scored) - NEAR_BEST)
+        scored = [(made, quality) for made, quality in scored if quality >= least]
         for drawn, quality in self._shuffled(scored, choices(self.seed, result["key"])):
             without = exclusion(caption, drawn.pair)
             problem = checks.unfaithful(caption, drawn.pair, drawn.form.word, drawn.text, without)

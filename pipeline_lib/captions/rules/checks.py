@@ -21,7 +21,7 @@ MARKUP = re.compile(r"</?\w+[^>]*>|&\w+;|https?:|www\.")
 AFTER_COMMAND = ("DT", "PRP", "PRP$", "RP", "TO")
 AFTER_COMMANDING_NOUN = ("NN", "NNS", "JJ", "DT", "PRP$", "CD", "JJR", "NNP")
 # What a form may take out of a caption, beside the pair's predicate.
-REPLACEABLE = {"with", "and", "a", "an", "has", "had", "have", "can", "the"} | WORDS.indefinites
+REPLACEABLE = {"with", "and", "a", "an", "has", "had", "have", "can", "the"} | WORDS.indefinites | SCENES.praise
 
 
 class Reason(enum.StrEnum):
@@ -117,7 +117,7 @@ def unfaithful(caption: Caption, pair: Pair, word: str, negated: str, exclusion:
     if len(negations) != 1 or negations[0] not in (word, "cannot"):
         return "one negation word expected"
     content = WORD.findall(caption.text(_without_article(caption, pair.object)).lower())
-    if not content or not _contains(_members(new), _members(content)):
+    if not content or not _contains(new, content):
         return "the object is gone"
     if _contains(left, content):
         return "the exclusion caption still has the object"
@@ -144,11 +144,6 @@ def _without_article(caption: Caption, span: Span) -> Span:
     while start < stop - 1 and (caption.lower[start] in WORDS.indefinites or caption.lower[start] == "the"):
         start += 1
     return start, stop
-
-
-def _members(words: list[str]) -> list[str]:
-    """Return words without what joins a list or opens its members: "a hat and a scarf" is denied as "hat or scarf"."""
-    return [word for word in words if word not in ("and", "or", "a", "an", "the")]
 
 
 def _contains(text: list[str], part: list[str]) -> bool:

@@ -76,7 +76,7 @@ class Pair(NamedTuple):
     Its kind says what links the object: ``preposition``, ``with``, ``and``, ``participle``, ``verb`` or
     ``contents``, "a bowl | of | fruit". Its place is
     ``first`` (right after the subject's noun phrase), ``later`` (other phrases lie between), ``comma`` (right after a
-    comma) or ``start`` (of pairs that a language model names, the first).
+    comma), ``unseen`` (the link hardly shows) or ``start`` (of pairs that a language model names, the first).
     """
 
     kind: str
@@ -172,6 +172,8 @@ def _encode(caption: Caption) -> str:
                 letter = "T"
             elif lower[i] in WORDS.subordinators:
                 letter = "S"
+            elif following in ("", ".", ",") and lower[i] in WORDS.final_adverbs:
+                letter = "R"
         elif letter == "R" and lower[i] == "as" and following == "VBN":
             letter = "S"
         elif letter == "G" and lemmas[i] in WORDS.intransitive:

@@ -7,12 +7,13 @@ verb's base form, *without* for *with*, *no* for an article, and so on. `FORMS` 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-from pipeline_lib.captions.rules.absence import and_takes, is_listed, put_no, takes_no, with_no, without
+from pipeline_lib.captions.rules.absence import and_takes, is_listed, none_in_sight, put_no, takes_no, with_no, without
 from pipeline_lib.captions.rules.chunks import FINITE, WORDS, Caption, Pair, Span
-from pipeline_lib.captions.rules.rewriting import Rewrite
-from pipeline_lib.captions.rules.scenes import ACTS, SCENES
+from pipeline_lib.captions.rules.rewriting import Rewrite, left_out
+from pipeline_lib.captions.rules.scenes import ACTS, SCENES, past_verb
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
 DO_NOT = {"VBZ": "does not", "VBD": "did not", "VBP": "do not"}
@@ -22,9 +23,11 @@ def case_of(caption: Caption, pair: Pair) -> str:
     """Return which forms can negate a pair: `Form.cases` lists them; empty where none is safe.
 
     That is the pair's kind; a preposition may also be ``later`` (other phrases lie before it), and a verb is ``there
-    is``, ``be``, ``passive`` or ``act``.
+    is``, ``be``, ``passive`` or ``act``; of what is ``unseen`` the link hardly shows, and the object does.
     """
     code, start, following = caption.code, pair.predicate[0], caption.next_kind(pair.object[1])
+    if pair.place == "unseen":
+        return pair.place
     if pair.kind == "preposition":
         return _preposition_case(caption, pair, following)
     if pair.kind == "participle":
@@ -55,15 +58,17 @@ def _preposition_case(caption: Caption, pair: Pair, following: str) -> str:
 
 def _not_preposition(caption: Caption, pair: Pair) -> str | None:
     start = pair.predicate[0]
+    if caption.lower[start] == "in" and caption.head(pair.object).lower() in WORDS.worn:
+        return None  # "a girl not in hat"
     while caption.code[start - 1] in "rR" or caption.lower[start - 1] == "left":
         start -= 1  # "waves not out on the sand", "a hat not left on a bench"
-    return Rewrite(caption, pair).put(start, "not").text()
+    return Rewrite(caption).put(start, "not").text()
 
 
 def _but_not_later(caption: Caption, pair: Pair) -> str | None:
     start = pair.predicate[0]
     listed = caption.code[start - 1] == "c"  # "with red hair and in a jacket"
-    return Rewrite(caption, pair).put(start, "not" if listed else "but not").text()
+    return Rewrite(caption).put(start, "not" if listed else "but not").text()
 
 
 def _that_is_not(caption: Caption, pair: Pair) -> str | None:
@@ -78,7 +83,7 @@ def _that_is_not(caption: Caption, pair: Pair) -> str | None:
     vehicle = stop - start > 1 and caption.lower[stop - 2] in ("automobile", "car", "vehicle", "aircraft", "scale")
     which = "who" if caption.head(pair.owner).lower() in WORDS.people and not vehicle else "that"
     be = "are" if tag in ("NNS", "NNPS") else "is"
-    return Rewrite(caption, pair).put(stop, f"{which} {be} not").text()
+    return Rewrite(caption).put(stop, f"{which} {be} not").text()
 
 
 def _not_participle(caption: Caption, pair: Pair) -> str | None:
@@ -86,7 +91,7 @@ def _not_participle(caption: Caption, pair: Pair) -> str | None:
     earlier, before = _earlier_act(caption, pair), caption.code[start - 1 : start]
     if earlier and before != "c" and (earlier.kind == "verb" or before != ","):
         return None  # "a woman stands on a cliff not staring"
-    return Rewrite(caption, pair).put(start, "not").text()
+    return Rewrite(caption).put(start, "not").text()
 
 
 def _but_not_participle(caption: Caption, pair: Pair) -> str | None:
@@ -94,7 +99,7 @@ def _but_not_participle(caption: Caption, pair: Pair) -> str | None:
     earlier = _earlier_act(caption, pair)
     if earlier is None or earlier.kind == "verb" or caption.code[start - 1 : start] in ("c", ","):
         return None
-    return Rewrite(caption, pair).put(start, "but not").text()
+    return Rewrite(caption).put(start, "but not").text()
 
 
 def _earlier_act(caption: Caption, pair: Pair) -> Pair | None:
@@ -117,11 +122,11 @@ def _there_is_no(caption: Caption, pair: Pair) -> str | None:
 
 def _not_after_verb(caption: Caption, pair: Pair) -> str | None:
     """Write "is not", "has not seen"."""
-    return Rewrite(caption, pair).put(pair.predicate[0] + 1, "not").text()
+    return Rewrite(caption).put(pair.predicate[0] + 1, "not").text()
 
 
 def _not_before_verb(caption: Caption, pair: Pair) -> str | None:
-    return Rewrite(caption, pair).put(pair.predicate[0], "not").text()
+    return Rewrite(caption).put(pair.predicate[0], "not").text()
 
 
 def _do_not(caption: Caption, pair: Pair) -> str | None:
@@ -133,8 +138,8 @@ def _do_not(caption: Caption, pair: Pair) -> str | None:
         tag = "VBZ" if singular and caption.head(subject) not in WORDS.collectives else tag
     do, lemma, adverbs = DO_NOT[tag], caption.lemmas[start], caption.adverbs_before(start, true=True)
     if adverbs == start:
-        return Rewrite(caption, pair).replace(start, f"{do} {lemma}").text()
-    return Rewrite(caption, pair).replace(start, lemma).put(adverbs, do).text()
+        return Rewrite(caption).replace(start, f"{do} {lemma}").text()
+    return Rewrite(caption).replace(start, lemma).put(adverbs, do).text()
 
 
 def _object_with_no(caption: Caption, pair: Pair) -> str | None:
@@ -163,7 +168,7 @@ def _and_but_not(caption: Caption, pair: Pair) -> str | None:
         return None  # "actor but not model"
     if not takes or is_listed(caption, pair) or (takes == "no" and caption.lower[first] not in ("a", "an")):
         return None
-    return Rewrite(caption, pair).replace(pair.predicate[0], "but not").text()
+    return Rewrite(caption).replace(pair.predicate[0], "but not").text()
 
 
 class Form(NamedTuple):
@@ -181,6 +186,7 @@ class Form(NamedTuple):
 
 
 ABSENT_CASES = ("preposition", "later", "with", "contents", "participle", "act", "be")
+SIGHT_CASES = ("unseen", "preposition", "later", "and", "participle", "passive", "act", "be")
 # The forms of a pair are drawn in this order: a change of the order changes what a seed draws.
 FORMS = (
     Form("not-preposition", "not", ("preposition",), _not_preposition),
@@ -197,6 +203,8 @@ FORMS = (
     Form("without", "without", ABSENT_CASES, without),
     Form("with-no", "no", ABSENT_CASES, with_no),
     Form("but-not", "not", ("and",), _and_but_not),
+    Form("none-in-sight", "no", SIGHT_CASES, partial(none_in_sight, words="with no")),
+    Form("none-in-sight", "without", SIGHT_CASES, partial(none_in_sight, words="without")),
 )
 
 
@@ -211,9 +219,12 @@ class Candidate(NamedTuple):
 
 def candidates(caption: Caption) -> list[Candidate]:
     """Return every form of every pair of a caption that can be written, unchecked."""
-    found = []
+    found, past = [], past_verb(caption)
     for number, pair in enumerate(caption.pairs):
-        case = case_of(caption, pair)
+        case = "unseen" if caption.code[0] == "G" else case_of(caption, pair) or "unseen"
+        if past is not None:
+            # "the dog ran in the snow": what is past does not show, but "the dog with no snow in sight" does.
+            case = "unseen" if past in range(*left_out(caption, pair)) else ""
         for form in FORMS:
             if case in form.cases and (text := form.write(caption, pair)) is not None:
                 found.append(Candidate(number, pair, form, text))

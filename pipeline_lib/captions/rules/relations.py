@@ -24,7 +24,7 @@ from pipeline_lib.captions.rules.chunks import (
     Pair,
     cut,
 )
-from pipeline_lib.captions.rules.scenes import SCENES, can_be_denied, ends_clearly, whole_list
+from pipeline_lib.captions.rules.scenes import SCENES, deniable
 from pipeline_lib.captions.rules.visibility import is_visible, negatable_pairs
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
@@ -41,8 +41,7 @@ def parse(doc: Doc) -> Caption:
     if doc.has_annotation("DEP"):
         pairs = _attach(caption, pairs)
     caption.told = negatable_pairs(caption, pairs)
-    deniable = (whole_list(caption, pair) for pair in caption.told if can_be_denied(caption, pair))
-    caption.pairs = [pair for pair in deniable if pair and ends_clearly(caption, pair.object)]
+    caption.pairs = [pair for told in caption.told if (pair := deniable(caption, told))]
     return caption
 
 

@@ -24,18 +24,12 @@ PLACING = ("in", "on", "at", "near")
 class Rewrite:
     """A rewriting of a tokenised caption: words put before, after or instead of tokens, and tokens left out."""
 
-    def __init__(self, caption: Caption, denied: Pair | None = None):
-        """Begin; where the object of the pair `denied` is a list, its *and* becomes *or*."""
+    def __init__(self, caption: Caption):
         self._caption = caption
         self._before: dict[int, str] = {}
         self._after: dict[int, str] = {}
         self._instead: dict[int, str] = {}
         self._dropped: set[int] = set()
-        self._list = range(*denied.object) if denied and denied.kind != "and" else range(0)
-        conjunctions = (i for i in self._list if caption.code[i] == "c" and caption.lower[i] in ("and", "&"))
-        for i in conjunctions:
-            if caption.code[i + 1] != "A" or caption.code[i - 1] != "A":  # not "black and white"
-                self._instead[i] = "or"
 
     def put(self, i: int, text: str) -> Self:
         """Put `text` before token `i`."""
@@ -55,13 +49,6 @@ class Rewrite:
     def drop(self, start: int, stop: int) -> Self:
         """Leave out tokens ``start .. stop - 1``."""
         self._dropped.update(range(start, stop))
-        return self
-
-    def drop_articles(self) -> Self:
-        """Leave out the articles of a list's later members: "with no hat or gloves"."""
-        for i in self._list:
-            if self._caption.code[i - 1] in "c," and self._caption.lower[i] in ("a", "an", "the"):
-                self._dropped.add(i)
         return self
 
     def text(self) -> str:
@@ -93,6 +80,11 @@ def exclusion(caption: Caption, pair: Pair) -> str:
 
     In doubt the words after the object go too: "a vendor selling fish in a pan" leaves "a vendor".
     """
+    return Rewrite(caption).drop(*left_out(caption, pair)).text()
+
+
+def left_out(caption: Caption, pair: Pair) -> Span:
+    """Return the tokens that the exclusion caption leaves out."""
     code, start, stop = caption.code, pair.predicate[0], _tail_end(caption, pair)
     if pair.kind in ACTS:
         start = caption.adverbs_before(start)
@@ -102,7 +94,7 @@ def exclusion(caption: Caption, pair: Pair) -> str:
         start -= 1
     if start and code[start - 1] == "," and caption.next_kind(stop) in ".,":
         start -= 1
-    return Rewrite(caption).drop(start, stop).text()
+    return start, stop
 
 
 def _tail_end(caption: Caption, pair: Pair) -> int:

@@ -9,21 +9,19 @@ import re
 from pathlib import Path
 
 from pipeline_lib.captions.rules.chunks import FINITE, VERB_FORMS, WORDS, Caption, Pair, Span
-from pipeline_lib.captions.rules.visibility import head_of
+from pipeline_lib.captions.rules.visibility import head_of, is_visible
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 from pipeline_lib.captions.tagger.lexicon import in_lexicon, lexicon_tags
 from pipeline_lib.formats.word_lists import read_word_lists
 
 SCENES = read_word_lists(Path(__file__).with_name("scenes.txt"))
-LIST = re.compile("(?:,n)*,?cn")
+LIST = re.compile("(?:,n)*,?cn|,n,n")
 # After a noun phrase these make its end unclear: "the thumbs | up sign", "a show | pimped cars", "knot | detailing".
 UNCLEAR_END = re.compile("r|Vn|G[.,c]|G$")
 # So do an adjective between two nouns, and a dash after a noun: "the salon slow motion", "a chair - left".
 UNCLEAR_NOUNS = re.compile("NA+N|N-[ACN]")
 ACTS = ("verb", "participle")
 UNSEEN = SCENES.events | SCENES.regions
-# Links between one thing and another, which a list of things may follow.
-HOLDING = ("with", "contents", *ACTS)
 
 
 def cut_heading(text: str) -> str:
@@ -33,44 +31,54 @@ def cut_heading(text: str) -> str:
 
 
 def tells_no_picture(caption: Caption) -> bool:
-    """Whether a caption is told in the past or of the future, advises, addresses a reader or opens with no phrase."""
+    """Whether a caption is told of the future, advises, addresses a reader or opens with no phrase."""
     lower, tags = caption.lower, caption.tags
     if "MD" in tags or not SCENES.addressing.isdisjoint(lower) or lower[0] == "#":
         return True
     if re.search("hR*v", caption.code):
         return True  # "has worn many hats"
-    finite = [chunk.start for chunk in caption.chunks if chunk.kind in FINITE]
-    if any(tags[i] == "VBD" for i in finite[:1]):
-        return True
     first = next((chunk.kind for chunk in caption.chunks if chunk.kind not in ",."), "n")
-    return first in FINITE + "GgBv"
+    return first in FINITE + "gBv"
 
 
-def can_be_denied(caption: Caption, pair: Pair) -> bool:
-    """Whether a pair's denial shows, and leaves nothing in the air that hangs on what is denied."""
-    if not _is_thing(caption, pair.object) or _is_repeated(caption, pair):
-        return False
+def past_verb(caption: Caption) -> int | None:
+    """Return the finite verb of a caption that is told in the past, or None."""
+    first = next((chunk.start for chunk in caption.chunks if chunk.kind in FINITE), None)
+    return first if first is not None and caption.tags[first] == "VBD" else None
+
+
+def deniable(caption: Caption, pair: Pair) -> Pair | None:
+    """Return a pair that can be denied, or None; of a link that hardly shows the object alone can, if it shows."""
+    if not _is_thing(caption, pair.object) or _is_repeated(caption, pair) or not _ends_clearly(caption, pair):
+        return None
+    link, head = caption.lower[pair.predicate[1] - 1], caption.head(pair.object).lower()
+    if head in WORDS.pictures and (link in ("in", "at", "to", "into", "for") or pair.kind in ACTS):
+        return None  # "poses for a photo", "takes a photo": it is not in the picture
+    if link == "like" or (link in ("in", "at") and head in WORDS.people):
+        return None  # "looks like a cage"; "in politician" has a name's stand-in
+    praise = [i for i in range(pair.object[0], pair.object[1] - 1) if caption.lower[i] in SCENES.praise]
+    if not praise and _is_link_deniable(caption, pair):
+        return pair
+    thing = pair._replace(object=(praise[-1] + 1, pair.object[1]), place="unseen") if praise else pair
+    far = link in SCENES.absent_links or pair.kind in ("and", "with") or caption.code[pair.predicate[0]] == "b"
+    return None if far or head in UNSEEN or not is_sight(caption, thing.object) else thing._replace(place="unseen")
+
+
+def is_sight(caption: Caption, span: Span) -> bool:
+    """Whether a noun phrase may be out of sight: "no beach in sight"; not "this beach", "the rear of a ship"."""
+    opens = caption.code[span[0]] != "D" or caption.lower[span[0]] in ("a", "an", "the")
+    known = in_lexicon(caption.lower[span[1] - 1])  # not "with no berlin in sight"
+    plain = opens and known and "o" not in caption.code[slice(*span)] and is_visible(caption, span)
+    return plain and caption.head(span).lower() not in WORDS.never_sights | WORDS.body | WORDS.pictures
+
+
+def _is_link_deniable(caption: Caption, pair: Pair) -> bool:
+    """Whether the denial of a pair's link shows, and leaves nothing in the air that hangs on what is denied."""
     if pair.kind in ACTS:
-        return _is_act_deniable(caption, pair)
+        return caption.head(pair.object).lower() not in WORDS.body and _is_act_deniable(caption, pair)
     if pair.kind == "preposition":
         return _is_place_deniable(caption, pair)
     return pair.kind != "and" or caption.head(pair.object).lower() not in SCENES.events | SCENES.regions
-
-
-def whole_list(caption: Caption, pair: Pair) -> Pair | None:
-    """Return the pair with all of a list as its object: "wearing | a hat and gloves"; None where its end is unclear."""
-    kinds, spans = caption.kinds_after(pair.object[1])
-    match = LIST.match(kinds)
-    if match is None or pair.kind == "and":
-        return None if kinds[:2] == "cR" or (kinds[:4] == ",n,n" and pair.kind in HOLDING) else pair
-    members = [pair.object, *(span for kind, span in zip(kinds[: match.end()], spans, strict=False) if kind == "n")]
-    animate = [caption.head(span).lower() in TAGGER_WORDS.animate for span in members]
-    if pair.kind not in HOLDING:
-        alike = len({caption.code[span[0]] in "DC" for span in members}) == 1
-        return pair._replace(object=(pair.object[0], members[-1][1])) if alike and len(members) == 2 else None
-    if animate[0] != animate[-1] or not _is_thing(caption, members[-1]):
-        return None
-    return pair._replace(object=(pair.object[0], members[-1][1]))
 
 
 def _is_thing(caption: Caption, span: Span) -> bool:
@@ -82,7 +90,9 @@ def _is_thing(caption: Caption, span: Span) -> bool:
         return False  # "goes to meet a monster"
     if not SCENES.ordinals.isdisjoint(caption.lower[start:stop]):
         return False  # "the first day", "the same room"
-    if {head, lemma} & SCENES.unlookable:
+    if {head, lemma} & (SCENES.unlookable | SCENES.placeholders):
+        return False
+    if lemma in SCENES.periods and caption.lower[start - 1 : last + 1] != ["at", "night"]:
         return False
     if {head, lemma} & (SCENES.labels | WORDS.shots | WORDS.weather) and caption.code[last - 1] == "N" and last > start:
         return False  # "a white background illustration", "a piano sunset"
@@ -91,10 +101,12 @@ def _is_thing(caption: Caption, span: Span) -> bool:
     return caption.tags[last] not in ("VB", "VBN", "VBD", "RB", "NNP", "NNPS")  # nor could one see a name
 
 
-def ends_clearly(caption: Caption, span: Span) -> bool:
-    """Whether a noun phrase is sure to be whole, and nothing else is in it."""
-    start, stop = span
+def _ends_clearly(caption: Caption, pair: Pair) -> bool:
+    """Whether a pair's object is sure to be whole, opens no list, and nothing else is in it."""
+    span = start, stop = pair.object
     kinds, spans = caption.kinds_after(stop)
+    if pair.kind != "and" and (LIST.match(kinds) or kinds[:2] == "cR"):
+        return False  # "wearing a hat and gloves": both, or one of them?
     if UNCLEAR_END.match(kinds) or UNCLEAR_NOUNS.search(caption.code, start, stop):
         return False
     if (kinds[:1] == "n" and caption.code[stop] != "P") or caption.lower[stop : stop + 1] in (["up"], ["of"]):
@@ -137,11 +149,6 @@ def _is_place_deniable(caption: Caption, pair: Pair) -> bool:
     return not (owner in ("view", "cityscape", "display", "skyline") and word in ("from", "over", "of", "at"))
 
 
-def _shows(caption: Caption, span: Span) -> bool:
-    """Whether an adjective makes a time of day show: "on a rainy afternoon"."""
-    return any(caption.tags[i] == "JJ" for i in range(*span)) and caption.code[span[0]] == "D"
-
-
 def _is_act_deniable(caption: Caption, pair: Pair) -> bool:
     start, stop = pair.predicate
     code, lemmas, tags = caption.code, caption.lemmas, caption.tags
@@ -165,20 +172,25 @@ def _is_act_deniable(caption: Caption, pair: Pair) -> bool:
     if (
         pair.kind == "participle"
         and tags[first] in ("VBN", "VBD")
-        and (lemmas[first] in TAGGER_WORDS.finite_past or code[stop - 1] not in "Ii")
+        and (lemmas[first] in TAGGER_WORDS.finite_past or code[stop - 1] not in "Ii" or _is_cause(caption, pair, first))
     ):
-        return False  # "an actor not stayed", "soldiers not set up barbed wire"
+        return False  # "an actor not stayed", "soldiers not set up barbed wire", "a tree not blown over by a storm"
     if code[stop - 1] in "Ii":
         heads = {caption.head(pair.object).lower(), caption.lemmas[head_of(caption, pair.object)]}
         head = caption.head(pair.object).lower()
         unseen = not heads.isdisjoint(UNSEEN) or caption.lower[stop - 1] in ("after", "before")
-        unseen = unseen or (not heads.isdisjoint(SCENES.periods) and not _shows(caption, pair.object))
         unseen = unseen or (caption.lower[stop - 1] == "during" and head not in WORDS.weather)
         if unseen or (tags[first] == "VBN" and caption.lower[stop - 1] == "for"):
             return False  # "arrives at a premiere", "designed for a pocket"
     if lemmas[first] in ("look", "feel", "seem") and "A" in code[first : pair.object[1]]:
         return False  # "looks handsome in a suit"
     return not _leaves_tail(caption, pair)
+
+
+def _is_cause(caption: Caption, pair: Pair, act: int) -> bool:
+    """Whether an object is what did something, and no part of what shows: "rocks revealed by low tide"."""
+    animate = caption.head(pair.object).lower() in TAGGER_WORDS.animate | WORDS.people
+    return caption.lower[pair.predicate[1] - 1] == "by" and not animate and caption.lemmas[act] not in WORDS.equipping
 
 
 def _leaves_tail(caption: Caption, pair: Pair) -> bool:

@@ -22,6 +22,7 @@ from pipeline_lib.formats.word_lists import read_table
 
 Features = dict[str, float]
 
+
 # The level of attestation, the binary logarithm of the count, that counts as 1.
 TOP_LEVEL = 10
 
@@ -148,7 +149,9 @@ def pair_features(caption: Caption, pair: Pair) -> Features:
         "object abstract": is_abstract(head),
         "object body": head in WORDS.body,
         "object words": min(end - first, 6) / 3,
-        "object list": "c" in code[first:end],
+        "object place": head in SCENES.places,
+        "with after an act": pair.kind == "with" and pair.place == "later",
+        "object time": 3 * (head in SCENES.periods),
         "object of": "o" in code[first:end],
         "object hyphen": "-" in lower[first:end],
         "object background": head in ("background", "backdrop"),
@@ -198,8 +201,10 @@ def pair_features(caption: Caption, pair: Pair) -> Features:
 def form_features(caption: Caption, candidate: Candidate, case: str) -> Features:
     """Return the features of a form."""
     rule, start = candidate.form.rule, candidate.pair.predicate[0]
-    absent = rule in ("without", "with-no", "object-with-no", "and-no")
+    absent = candidate.form.word != "not"
     return {
+        "not in": not absent and caption.lower[start] == "in",
+        "not definite": not absent and caption.lower[candidate.pair.object[0]] == "the",
         f"form {rule}": 1,
         f"case {case}": 1,
         "absent after with": absent and "with" in caption.lower[:start],

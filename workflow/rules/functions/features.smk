@@ -7,10 +7,15 @@ def pool_job(wildcards):
     return pool_parts(wildcards.pool)[wildcards.part]
 
 
-def decoders():
-    """How many processes decode: one; where `--resources gpu=N` says that there are GPUs, the share of the cores of one."""
+def beside_a_gpu():
+    """The threads of a job: one; where `--resources gpu=N` says that there are GPUs, a GPU's share of the cores."""
     gpus = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
     return max(cores(1), (workflow.resource_settings.cores or 1) // gpus) if gpus else cores(1)
+
+
+def decoders(wildcards, threads):
+    """How many processes decode, which is how many cores the machine has for the job (see `cores`)."""
+    return max(1, threads // cores(1))
 
 
 def pool_files(wildcards):
