@@ -16,9 +16,10 @@ from pipeline_lib.clip.inert import DAMAGED, InertUnpickler, Storage, Unreadable
 from pipeline_lib.jobs.files import atomic
 from pipeline_lib.jobs.memory_limit import SPARE_BYTES, spare_memory
 from pipeline_lib.jobs.quoted import quoted
+from pipeline_lib.jobs.text import POINTER
 
 OTHER_FILES = (  # first bytes of files that are met in the place of a checkpoint, and what to do
-    (b"version https://git-lfs", "a pointer of Git LFS, which stands for the file: get the file with `git lfs pull`"),
+    (POINTER, "a pointer of Git LFS, which stands for the file: get the file with `git lfs pull`"),
     (b"<", "a web page: the site answered with a page in the place of the file; download it in a browser"),
     (b"PK", "a zip that is cut off: download it again"),
     (b"\x1f\x8b", "a gzip archive: unpack it first"),

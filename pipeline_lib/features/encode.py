@@ -44,7 +44,7 @@ from pipeline_lib.jobs.progress import progress
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
 
-IMAGES_PER_TASK = 8  # of a process; two tasks of each are in shared memory, of which a container may have 64 MB
+IMAGES_PER_TASK = 8  # of a process
 
 Batch = tuple[list[bytes], Tensor]  # encoded images, and their pixels (b, n_px, n_px, 3), uint8
 
@@ -61,7 +61,7 @@ class _Images(Dataset):
             image = step(image)
         return np.asarray(image)
 
-    def __getitem__(self, numbers: list[int]) -> Batch | ValueError:
+    def __getitem__(self, numbers: list[int]) -> tuple[list[bytes], np.ndarray] | ValueError:
         """Return a mistake, not raise it: the loader would add a traceback to its words."""
         try:
             encoded = [self.samples[number].read() for number in numbers]
@@ -71,11 +71,11 @@ class _Images(Dataset):
             ]
         except ValueError as error:
             return error
-        return encoded, torch.from_numpy(np.stack(pixels))
+        return encoded, np.stack(pixels)
 
 
 def _end_with_parent(_: int) -> None:
-    """Let this process end when its parent was killed; the loader's own watch waits for the parent to read."""
+    """Let this process end when its parent was killed: torch ends its work, but it would wait for a reader of that."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -98,23 +98,26 @@ def _batches(samples: list[Sample], n_px: int, batch_size: int, threads: int, pi
     # a GPU.
     options = {"num_workers": processes, "multiprocessing_context": "fork", "worker_init_fn": _end_with_parent}
     options = options if processes > 1 else {}
+    # Arrays come through pipes. Tensors, which the loader would make of them, would come through shared memory, of
+    # which a container may have 64 MB; where it is full, torch loses one, which would be waited for without end.
+    options["collate_fn"] = lambda task: task
     found = iter(DataLoader(_Images(samples, n_px), batch_size=None, sampler=tasks(), **options))
     for first in range(0, len(samples), batch_size):
-        encoded, pixels = [], []
-        while len(encoded) < min(batch_size, len(samples) - first):
+        encoded, size = [], min(batch_size, len(samples) - first)
+        batch = torch.empty((size, n_px, n_px, 3), dtype=torch.uint8, pin_memory=pin)
+        while len(encoded) < size:
             try:
                 task = next(found)
             except (RuntimeError, OSError, EOFError) as error:
                 raise ValueError(
-                    f"one of {processes} processes that decode images was killed ({error!r}): maybe for lack of memory "
-                    "or of shared memory; give the job more, or lower its threads"
+                    f"one of {processes} processes that decode images was killed ({error!r}): maybe for lack of "
+                    "memory; give the job more, or lower its threads"
                 ) from error
             if isinstance(task, ValueError):
                 raise task
+            batch[len(encoded) : len(encoded) + len(task[0])] = torch.from_numpy(task[1])
             encoded += task[0]
-            pixels.append(task[1])
-        batch = torch.cat(pixels)
-        yield encoded, batch.pin_memory() if pin else batch
+        yield encoded, batch
 
 
 def prepare_ahead(samples: list[Sample], n_px: int, batch_size: int, threads: int, pin: bool) -> Iterator[Batch]:

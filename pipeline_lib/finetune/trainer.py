@@ -91,7 +91,7 @@ class Processes:
 
     def __enter__(self) -> "Processes":
         if self.count > 1:
-            gpus = torch.cuda.device_count()
+            gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0  # as `pick_device` decides
             if gpus:
                 torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % gpus)
             # All are on this machine: neither its name nor a network that the user's setting names is needed.

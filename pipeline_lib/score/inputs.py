@@ -53,22 +53,21 @@ def find_pairs(places: list[Path], texts: list[str], file: Path | None) -> tuple
 
 def _find_images(places: list[Path]) -> dict[str, Sample]:
     """Return name -> image; of a folder or archive the name begins with its path, and the key is what is below."""
-    samples = {}
+    samples: list[tuple[str, Sample]] = []
     for place in places:
         if place.is_dir() or place.suffix.lower() in (".zip", ".tar"):
             listed = list_files(place, lambda _: True)
             files = [file for file in listed if is_image(file.name)] or list_images(place)  # which says what there is
             if others := [file.name for file in listed if not is_image(file.name)]:
                 _say(f"{place}: files that are no images are left out, {len(others):,} of them, such as {others[0]!r}")
-            found = {f"{place}/{file.name}": Sample(file.source, file.name, file.load, {}) for file in files}
+            samples += [(f"{place}/{file.name}", Sample(file.source, file.name, file.load, {})) for file in files]
         elif place.is_file():
-            found = {str(place): _sample(place, str(place))}
+            samples.append((str(place), _sample(place, str(place))))
         else:
             raise FileNotFoundError(f"{place}: no such image or folder; captions go before --image")
-        if twice := repeated([*samples, *found]):
-            raise ValueError(f"{twice}: --image names it twice")
-        samples |= found
-    return samples
+    if twice := repeated(name for name, _ in samples):
+        raise ValueError(f"{twice}: --image names it twice")
+    return dict(samples)
 
 
 def _sample(path: Path, key: str) -> Sample:

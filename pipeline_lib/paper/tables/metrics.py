@@ -81,7 +81,8 @@ class Items:
 
     def together(self, cell: Selection) -> np.ndarray | None:
         """Return of each of a cell's items the number of what it was drawn with; None where each was drawn alone."""
-        return None if self._together is None else self._together[cell.rows]
+        numbers = None if self._together is None else self._together[cell.rows]
+        return None if numbers is None or len(np.unique(numbers)) == len(numbers) else numbers
 
     def value(self, model: str, cell: Selection) -> float:
         """Return the number of a cell from its items."""
