@@ -13,6 +13,7 @@ from workflows import configuration, count, load, parsed, plan, provide, snakema
 
 from pipeline_lib.config.inputs import missing_data
 from pipeline_lib.jobs.code_version import code_version, sources
+from pipeline_lib.jobs.cores import usable_cores
 
 SHOWN = {"show_tables", "show_figures", "show_report"}
 TARGETS = {"all", "retry_failed"}
@@ -235,6 +236,16 @@ def test_an_overlay_adds_changes_and_removes_entries_by_name(empty_copy):
     encoded = {job.wildcards["pool"]: job.command for job in jobs if job.rule == "features"}
     assert "kinds" not in encoded and "colours" in encoded and "more" not in encoded
     assert "--count 7" in encoded["sugarcrepe"] and "miniature/sugarcrepe.tar" in encoded["sugarcrepe"]
+
+
+@pytest.mark.parametrize(("asked", "gpus", "decoders"), [(1, 0, 1), (3, 0, 1), (3, 1, usable_cores()), (1, 64, 1)])
+def test_a_job_beside_a_gpu_has_its_share_of_the_cores_to_decode(asked, gpus, decoders):
+    """`asked` is how many times the cores of this machine Snakemake is told of."""
+    target = "results/never-run/features/mini-rn/counts/00000.safetensors"
+    cores = ("--cores", str(asked * usable_cores()), *(("--resources", f"gpu={gpus}") if gpus else ()))
+    done = snakemake("--dry-run", "-p", *cores, "--config", "run=never-run", "--", target)
+    command = done.stdout.partition("python -m pipeline_lib.features.encode")[2].partition("--output")[0]
+    assert f"--threads {decoders} " in command, done.stdout + done.stderr
 
 
 # ------------------------------------------------------------------------------------------------------- refusals
