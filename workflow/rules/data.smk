@@ -29,5 +29,5 @@ rule data_copy:
         r"""
         exec &> >(tee {log:q})
         test -f {input:q} || {{ echo "{wildcards.remote_file}: expected a file, found a folder; store it as a tar or zip"; exit 1; }}
-        ln {input:q} {output:q} || {{ cp {input:q} {output:q}.part && mv {output:q}.part {output:q}; }}
+        ln {input:q} {output:q} 2>/dev/null || {{ cp {input:q} {output:q}.part && mv {output:q}.part {output:q}; }}
         """
