@@ -38,10 +38,7 @@ def _closed(properties: dict) -> dict:
 
 _NUMBER = {"value": {"type": "number"}, "n": {"type": "integer", "minimum": 1}}
 _NUMBER |= {"dataset": _TEXT, "prompt": {"type": ["string", "null"]}, "metric": _TEXT}
-_FILE = {
-    "model": _TEXT,
-    "family": _TEXT,
-    "backbone": _TEXT,
+_FILE = dict.fromkeys(("model", "family", "backbone"), _TEXT) | {
     "loss": {"enum": [*LOSSES, None]},
     "negatives": {"enum": ["ccneg", "crepe", None]},
     "seed": {"type": ["integer", "null"]},
@@ -73,7 +70,7 @@ class Items:
         self._keys = pd.factorize(frame["key"])[0]
         self._together = pd.factorize(frame[kind.together])[0] if kind.together else None
         found = selections(kind, benchmark, frame)
-        self.cells = {(chosen.dataset, chosen.prompt, chosen.metric.name): chosen for chosen in found}
+        self.cells = {(one.dataset, one.prompt, one.metric.name): one for one in found}
 
     def outcomes(self, model: str, cell: Selection) -> np.ndarray:
         """Return of each of a cell's items whether a model has it right, or its number."""
@@ -91,9 +88,8 @@ class Items:
     def check_pairs(self, one: Selection, other: Selection) -> None:
         """Refuse two cells whose items are not the same in the same order, by their keys."""
         if not np.array_equal(self._keys[one.rows], self._keys[other.rows]):
-            raise ValueError(
-                f"benchmark {self.benchmark}: expected the same items in one order under each prompt; evaluate again"
-            )
+            expected = "expected the same items in one order under each prompt; evaluate again"
+            raise ValueError(f"benchmark {self.benchmark}: {expected}")
 
 
 def read_metrics(paths: list[str], kinds: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Items]]:
@@ -217,16 +213,13 @@ def _check_baselines(models: pd.DataFrame, contents: dict) -> None:
     def file_of(model: str) -> Path:
         return contents[min(measured[model])][model][0]
 
-    trained = baselines[baselines[["loss", "negatives", "seed"]].notna().any(axis=1)]
-    if len(trained):
+    if len(trained := baselines[baselines[["loss", "negatives", "seed"]].notna().any(axis=1)]):
         raise ValueError(f"{file_of(trained.index[0])}: a {BASELINE} has no loss, negatives and seed; expected null")
     for model, row in models.iterrows():
         own, finetuned = baselines.index[baselines.backbone == row.backbone], pd.notna(row.loss)
         if len(own) > 1 or (len(own) == 0 and finetuned):
-            raise ValueError(
-                f"{file_of(model)}: expected one {BASELINE} baseline for backbone {row.backbone}, found {len(own)}; "
-                "evaluate the backbone itself and pass its metrics"
-            )
+            expected = f"expected one {BASELINE} baseline for backbone {row.backbone}, found {len(own)}"
+            raise ValueError(f"{file_of(model)}: {expected}; evaluate the backbone itself and pass its metrics")
         for benchmark in sorted(measured[model] - measured[own[0]]) if finetuned else ():
             raise ValueError(
                 f"{file_of(own[0])}: model {own[0]} has metrics but none of benchmark {benchmark}, which {model} has; "
@@ -249,8 +242,8 @@ def _read_items(path: Path, model: str, benchmark: str, kind: Kind) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path}: expected a whole Parquet file ({error}); delete it, {rule} again") from error
     split = {name for metric in kind.metrics for name in (*metric.columns, *metric.where, metric.mean_over) if name}
-    split |= {kind.together} - {None}
-    for lacking in sorted((split | {*kind.item, *kind.outcomes, "key"}) - set(table.column_names)):
+    needed = split | {*kind.item, *kind.outcomes, "key", kind.together or "key"}
+    for lacking in sorted(needed - set(table.column_names)):
         raise ValueError(f"{path}: expected the column {lacking}, found {', '.join(table.column_names)}; {rule}")
     for name, column in zip(table.column_names, table.columns, strict=True):
         broken = pc.invert(pc.is_finite(column)) if pa.types.is_floating(column.type) else pc.is_null(column)
