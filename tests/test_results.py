@@ -17,7 +17,7 @@ from pipeline_lib.paper.tables.schema import read_tables
 
 TABLES = ROOT / "results" / "tables.parquet"
 OF_ONE_BACKBONE = ("l1-learns-it", "l2-does-not", "control-does-not-answer", "control-does-not-read")
-MISSED = ("plus-keeps-zeroshot",)  # docs/beyond.md says by how much
+MISSED = {("plus-keeps-zeroshot", "mini-rn"), ("plus-finds-without", "mini-slim")}  # docs/beyond.md says by how much
 RECORD = ROOT / "results" / "miniature" / "finetune" / "conclip-rn-s0" / "run.json"
 
 
@@ -43,7 +43,8 @@ def test_the_run_shows_what_the_paper_claims(tables, name):
     found = claims.judge(tables)
     found = found[found.claim == name]
     assert set(found.backbone) == ({"mini-rn"} if name in OF_ONE_BACKBONE else {"mini-rn", "mini-slim"})
-    assert name in MISSED or (found.verdict == claims.HOLDS).all(), claims.to_page(found)
+    missed = {(name, backbone) for backbone in found.backbone[found.verdict != claims.HOLDS]}
+    assert missed <= MISSED, claims.to_page(found)
 
 
 def test_no_cell_of_the_miniature_is_compared_with_the_paper(tables):
@@ -53,14 +54,19 @@ def test_no_cell_of_the_miniature_is_compared_with_the_paper(tables):
 def test_the_readmes_commands_use_a_finished_run(tables, tmp_path):
     lines = (ROOT / "README.md").read_text().split("## Results")[1].split("```")[1].splitlines()
     commands = [line.removeprefix("$ python ") for line in lines if line.startswith("$ ")]
-    python = "import datasets, open_clip\n" + "\n".join(line[4:] for line in lines if line.startswith(">>> "))
-    assert len(commands) == 4 and python.count("\n") == 2
+    python = [line.removeprefix(">>> ") for line in lines if line.startswith(">>> ")]
+    assert len(commands) == 4 and len(python) == 2
+    imports = [
+        "from pipeline_lib.clip.load import load_torchvision",
+        "load_torchvision()",
+        "import datasets, open_clip",
+    ]
     (tmp_path / "results").symlink_to(ROOT / "results")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "dog.jpg").write_bytes(jpeg_bytes())
     (tmp_path / "captions.txt").write_text("a photo of a dog\nnot a photo of a dog\n")
     surroundings = os.environ | {"PYTHONPATH": str(ROOT), "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    (tmp_path / "load.py").write_text(python)
+    (tmp_path / "load.py").write_text("\n".join(imports + python))
     for command in [*commands, "load.py"]:
         done = subprocess.run(
             f"{sys.executable} {command}", shell=True, cwd=tmp_path, env=surroundings, capture_output=True, text=True
