@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from conftest import ROOT, call, write_pool
 from made_up_items import DATASETS, ITEMS, KIND_OF, ccneg_of, random_of
+from matplotlib.text import Text
 
 from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, blind_benchmarks, kind_for
 from pipeline_lib.evaluate.result import entry, measure
@@ -212,3 +213,19 @@ def of_papers_size(rows: pd.DataFrame) -> pd.DataFrame:
         part = many[many.backbone == ("mini-vit" if name == "ViT-B/32" else "mini-rn")]
         parts.append(part.assign(backbone=name, model=part.model + name))
     return pd.concat(parts, ignore_index=True)
+
+
+def cut_off(figure) -> list[str]:
+    """The texts that reach beyond the figure's edge."""
+    unseen = set()  # of ticks beyond the ends of their axis
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        unseen |= {text for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high
+                   for text in (tick.label1, tick.label2)}  # fmt: skip
+    found = []
+    for text in figure.findobj(Text):
+        if text not in unseen and text.get_visible() and text.get_text().strip():
+            box = text.get_window_extent()
+            if min(box.x0, box.y0) < -1 or box.x1 > figure.bbox.width + 1 or box.y1 > figure.bbox.height + 1:
+                found.append(text.get_text())
+    return found

@@ -28,7 +28,7 @@ PART_HEADINGS = {"ccneg-by-word": "negation word", "ccneg-by-pairs": "predicate-
 SCORES = ["score_true", "score_negated"]
 COSINE_SCALE = 100
 EXAMPLES = 4
-EXAMPLE_IN, EXAMPLES_FRAME_IN = 0.5, 0.55  # height of an example, and of all that is around them
+EXAMPLE_IN, ROW_IN, EXAMPLES_FRAME_IN = 0.5, 0.12, 0.55  # height of an example, of a model's row in it, of all around
 EXAMPLE_PX = 160  # what 0.5 inches hold at 300 dpi
 LINE_LENGTH, CAPTION_LINES = 36, 2  # characters of an example's text, and how many lines a caption has at most
 CAPTION_MARKERS = {"caption": "o", "negated caption": "X"}
@@ -144,7 +144,7 @@ def score_examples(scores: Scores) -> Figure:
     if models.empty:
         return style.note("No model of this run was evaluated on CC-Neg.")
     colours = style.family_colours(models.family)
-    above = EXAMPLES_FRAME_IN + EXAMPLE_IN * len(examples) if examples else 0
+    above = EXAMPLES_FRAME_IN + sum(max(EXAMPLE_IN, ROW_IN * len(one.scores)) for one in examples) if examples else 0
     below = HISTOGRAMS_FRAME_IN + HISTOGRAM_IN * max(len(models), 2)
     drawn = style.figure(above + below)
     if not examples:
@@ -209,4 +209,4 @@ def _histograms(axes: Axes, models: pd.DataFrame, colours: dict[str, str]) -> No
     axes.set_xlim(edges[0], edges[-1] + 0.14 * (edges[-1] - edges[0]))
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("difference of scores (100 × cosine)")
-    axes.set_title("all items, and the share of them from 0 up", fontsize=7)
+    axes.set_title("all items, and the share of them from 0 up", fontsize=7, loc="right")
