@@ -1,7 +1,7 @@
 # make tables     make the environment, run the pipeline, print the headline table
 # make test       make the environment, lint, run the fast tests: three to six minutes on two cores
 # make test-all   the same and the slow tests: kills, full disks, reruns, the paper's run on a few items, SLURM
-# make gpu-check  the tests that need a GPU: three minutes; make gpu-measure   these, make bench and the miniature on it
+# make gpu-check  the tests that need a GPU; make gpu-measure   these, make bench and the miniature on it
 # make preflight CONFIG=config/paper.yaml   say which data are here, what the run costs and what can run now
 # make bench           time the published fine-tuning loop and ours: a quarter of an hour on two cores
 # make bench-fetch     time img2dataset and our fetch: ten minutes
