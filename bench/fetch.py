@@ -47,7 +47,7 @@ SETTINGS = [(processes, threads) for processes in (CORES, 2 * CORES) for threads
 # The limits of the paper's run, but for those per host: these hosts are our own.
 OPTIONS = (
     "--user-agent conclip-bench/1.0 --respect-robots true --timeout-s 20 --deadline-s 40 --max-bytes 20000000 "
-    "--max-pixels 100000000 --max-redirects 5 --attempts 3 --backoff-s 2 --connections 64 --connections-per-host 8 "
+    "--max-pixels 67108864 --max-redirects 20 --attempts 3 --backoff-s 2 --connections 64 --connections-per-host 8 "
     "--requests-per-second-per-host none --max-crawl-delay-s 10 --breaker-failures 5 --threads 1"
 )
 THEIRS = "--input_format csv --output_format webdataset --caption_col caption --extract_exif False --enable_wandb False"
