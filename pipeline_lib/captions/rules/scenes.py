@@ -24,6 +24,8 @@ UNCLEAR_NOUNS = re.compile("NA+N|N-[ACN]")
 ACTS = ("verb", "participle")
 UNSEEN = SCENES.events | SCENES.regions
 UNLOOKABLE = SCENES.unlookable | SCENES.placeholders
+LABELS = SCENES.labels | WORDS.shots | WORDS.weather
+ANIMATE = TAGGER_WORDS.animate | WORDS.people
 NEVER_OUT_OF_SIGHT = WORDS.never_sights | WORDS.body | WORDS.pictures
 
 
@@ -81,7 +83,7 @@ def _is_link_deniable(caption: Caption, pair: Pair) -> bool:
         return caption.head(pair.object).lower() not in WORDS.body and _is_act_deniable(caption, pair)
     if pair.kind == "preposition":
         return _is_place_deniable(caption, pair)
-    return pair.kind != "and" or caption.head(pair.object).lower() not in SCENES.events | SCENES.regions
+    return pair.kind != "and" or caption.head(pair.object).lower() not in UNSEEN
 
 
 def _is_thing(caption: Caption, span: Span) -> bool:
@@ -97,7 +99,7 @@ def _is_thing(caption: Caption, span: Span) -> bool:
         return False
     if lemma in SCENES.periods and caption.lower[start - 1 : last + 1] != ["at", "night"]:
         return False
-    if {head, lemma} & (SCENES.labels | WORDS.shots | WORDS.weather) and caption.code[last - 1] == "N" and last > start:
+    if {head, lemma} & LABELS and caption.code[last - 1] == "N" and last > start:
         return False  # "a white background illustration", "a piano sunset"
     if caption.code[last] == "A" and caption.code[start] != "D":
         return False  # "isolated on white"
@@ -192,8 +194,8 @@ def _is_act_deniable(caption: Caption, pair: Pair) -> bool:
 
 def _is_cause(caption: Caption, pair: Pair, act: int) -> bool:
     """Whether an object is what did something, and no part of what shows: "rocks revealed by low tide"."""
-    animate = caption.head(pair.object).lower() in TAGGER_WORDS.animate | WORDS.people
-    return caption.lower[pair.predicate[1] - 1] == "by" and not animate and caption.lemmas[act] not in WORDS.equipping
+    is_by, head = caption.lower[pair.predicate[1] - 1] == "by", caption.head(pair.object).lower()
+    return is_by and head not in ANIMATE and caption.lemmas[act] not in WORDS.equipping
 
 
 def _leaves_tail(caption: Caption, pair: Pair) -> bool:
