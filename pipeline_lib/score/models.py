@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline_lib.backbones.formats import read_weights
+from pipeline_lib.backbones.inspect import OPENAI_FOLDER
 from pipeline_lib.clip.load import CLIP, build_clip, load_clip, load_openai_clip, load_torchvision, preprocess
 from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.evaluate.ccneg_transformers import load_whole
@@ -111,7 +112,7 @@ def _of_file(path: Path, activation: str | None, device: torch.device) -> Model:
 
 
 def _of_openai(name: str, device: torch.device) -> Model:
-    return _of_clip(load_openai_clip(name, "data/openai-clip"), device)
+    return _of_clip(load_openai_clip(name, str(OPENAI_FOLDER)), device)
 
 
 def _of_open_clip(place: str, device: torch.device) -> Model:
