@@ -67,6 +67,7 @@ def with_intervals(rows: pd.DataFrame, models: pd.DataFrame, items: dict[str, It
     @lru_cache(maxsize=CELLS_KEPT)
     def resampled(runs: tuple[str, ...], against: str | None, cell: Cell) -> tuple[float, np.ndarray]:
         values, groups, together, scale = _values(items[cell.benchmark], runs, against, cell)
+        assert groups is None or together is None, f"{cell}: clusters within groups are not resampled"
         scale /= len(runs)
         rng = generator(*runs, against, *cell)
         drawn = resampled_mean(values, groups, rng) if together is None else resampled_clusters(values, together, rng)
