@@ -25,8 +25,8 @@ end of its host's line, and then after ``--backoff-s``, twice that, and so on, u
 or a 503 with ``Retry-After``, the whole host is left alone for ``--backoff-s`` or what the header asks for, but no
 longer than four times ``--timeout-s``. How hosts are treated beyond that: `schedule`. Names that do not exist or lead
 to private addresses and certificates that are not accepted fail transiently, since our own network may be at fault, but
-are not tried again in the same run. If none of `HOSTS_ENOUGH` hosts or more gives an image, the command fails where all
-failures may pass, and else records all as transient.
+are not tried again in the same run. If none of `HOSTS_ENOUGH` hosts or more gives an image, the command fails if all
+failures are transient; otherwise it warns and records them all as transient.
 
 What is settled is kept in a journal beside the table, ``000.journal``, until both outputs stand: after a kill the same
 command asks only for the rest. With ``--retry-failed`` and the outputs of an earlier run in place, it asks only for
@@ -120,8 +120,8 @@ def _lines(rows: Collection[Row], journal: Journal, suspect: bool) -> Iterator[t
 def _network_is_suspect(hosts: int, journal: Journal, outcomes: Path) -> bool:
     """Return whether so many hosts were asked without an image that the network may be at fault, and say so.
 
-    Raises `ValueError`, and forgets the journal, if nothing is lost by that, since all failures may pass. Fewer hosts
-    may all be gone; their rows stand.
+    Raises `ValueError`, and forgets the journal, if all failures are transient, so that nothing is lost by that. Fewer
+    hosts may all be gone; their rows stand.
     """
     if not hosts or any(journal.read(row)[0].status == "success" for row in range(len(journal))):
         return False
@@ -135,11 +135,11 @@ def _network_is_suspect(hosts: int, journal: Journal, outcomes: Path) -> bool:
         + (f" ({proxies} is set, which fetching does not use)" if proxies else "")
         + ", then run the same command again"
     )
-    may_pass = not any(outcome.permanent and outcome.failure not in UNASKED for outcome in failed)
-    if hosts >= HOSTS_ENOUGH and may_pass:
+    all_transient = not any(outcome.permanent and outcome.failure not in UNASKED for outcome in failed)
+    if hosts >= HOSTS_ENOUGH and all_transient:
         journal.remove()
         raise ValueError(message)
-    if hosts >= HOSTS_ENOUGH or may_pass:
+    if hosts >= HOSTS_ENOUGH or all_transient:
         print(f"warning: {message} with --retry-failed (in the workflow: `snakemake retry_failed`)", file=sys.stderr)
     return hosts >= HOSTS_ENOUGH
 
