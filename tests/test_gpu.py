@@ -21,7 +21,8 @@ from pipeline_lib.clip.text_tower import encode_text
 from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.clip.training import pick_device
 from pipeline_lib.features import encode
-from pipeline_lib.features.encode import encode_pool, prepare_ahead
+from pipeline_lib.features.decode import prepare_ahead
+from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.encode import normalised as normalised_pixels
 from pipeline_lib.finetune import launch_command, trainer
 from pipeline_lib.finetune.facts import load_facts
