@@ -52,7 +52,7 @@ def test_a_broken_file_is_named(tmp_path, tiny_checkpoint):
     whole = tiny_checkpoint.read_bytes()
     (tmp_path / "cut.pt").write_bytes(whole[: len(whole) // 2])
     for name, content, message in (
-        ("cut.pt", None, "a zip that is cut off: download it again"),
+        ("cut.pt", None, "file of torch.save that is not whole: compare its size"),
         ("list.pt", [1], "expected the weights of a CLIP as a state_dict, .* found no tensors$"),
         ("keys.pt", {"weights": {}, "epoch": 1}, "found no tensors, but 'weights', 'epoch'"),
         ("none.pt", {"model": {"ln_final.weight": torch.ones(0, 3)}}, r"found none under ln_final\.weight, \(0, 3\)"),
@@ -69,7 +69,7 @@ def test_a_broken_file_is_named(tmp_path, tiny_checkpoint):
         read_weights(tmp_path / "empty")
     (tmp_path / "empty" / "config.json").write_text('{"model_type": "clip"}')
     (tmp_path / "empty" / "model.safetensors").write_bytes(b"\x08\0\0\0")
-    with pytest.raises(ValueError, match=r"empty: model\.safetensors: not a whole file"):
+    with pytest.raises(ValueError, match=r"empty: model\.safetensors: expected weights, found a file of torch\.save"):
         read_weights(tmp_path / "empty")
 
 

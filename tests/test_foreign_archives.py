@@ -177,8 +177,8 @@ def test_a_zip_is_known_by_its_content_and_a_packed_tar_is_named(tmp_path):
     assert listed("folder", tmp_path / "images.tar") == TWO
     with tarfile.open(tmp_path / "a.tar", "w:gz") as tar:
         tar.add(tmp_path / "images.tar", "a.jpg")
-    for path, message in (("images.tar", "it is a zip"), ("a.tar", "it is packed by gzip")):
-        with pytest.raises(ValueError, match=rf"{path}: not a whole tar \({message}\); unpack it"):
+    for path, message in (("images.tar", "a zip"), ("a.tar", "a file that is packed by gzip")):
+        with pytest.raises(ValueError, match=rf"{path}: expected a whole tar, found {message}; unpack it"):
             list_members(tmp_path / path)
 
 

@@ -45,7 +45,7 @@ def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, d
             if any(header.count(column) != 1 for column in columns):
                 raise ValueError(
                     f"{path}, line 1: expected the columns {', '.join(columns)}, each once, found "
-                    f"{', '.join(header):.300}"
+                    f"{', '.join(header) or 'an empty file':.300}"
                 )
             where = None
             for cells in filter(None, rows):

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from pipeline_lib.formats import MAX_PIXELS
 from pipeline_lib.formats.pixels import FORMATS, IMAGE_SUFFIXES, as_read, open_image
 from pipeline_lib.formats.tars import KEY, SAID, Member, check_seal, list_samples, read_member
+from pipeline_lib.jobs.file_kind import other_kind
 from pipeline_lib.jobs.text import decode_text
 
 Made = TypeVar("Made")
@@ -48,9 +49,10 @@ class Sample(NamedTuple):
             image.load()
             return make(image)
         except UnidentifiedImageError:
-            known = ", ".join(FORMATS)
+            found = other_kind(encoded, *map(str.lower, FORMATS)) or "damaged; get the file again"
             raise ValueError(
-                f"{self.source}: the image of sample {self.key} does not decode (cannot identify it as {known})"
+                f"{self.source}: the image of sample {self.key} does not decode: expected {', '.join(FORMATS)}, found "
+                f"{found}"
             ) from None
         except Exception as error:  # Pillow raises nearly anything for hostile bytes
             raise ValueError(f"{self.source}: the image of sample {self.key} does not decode ({error})") from error

@@ -19,6 +19,7 @@ from pipeline_lib.formats import MAX_TABLE_BYTES
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.formats.tars import read_packed
+from pipeline_lib.jobs.file_kind import misread
 from pipeline_lib.readers.reader import Reader, present
 
 SIDE = 32  # pixels
@@ -66,7 +67,8 @@ def _read(path: str, member: str, labels_key: str) -> Iterator[Sample]:
         content = pixels.encode("latin1") if isinstance(pixels, str) else pixels
         numbers = all(type(label) is int for label in labels)
     except Exception as error:  # a damaged pickle raises nearly anything
-        raise ValueError(f"{path}: expected {member} of CIFAR's Python version ({error!r:.200})") from error
+        own = ("gzip",) if path.endswith(".tar.gz") else ("pickle", "text")
+        raise misread(path, f"{member} of CIFAR's Python version", f"{error!r:.200}", *own) from error
     width = 3 * SIDE * SIDE
     if (kind, shape, by_column, len(content)) != ("u1", (count, width), False, count * width) or not numbers:
         raise ValueError(

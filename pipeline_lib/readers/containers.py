@@ -20,6 +20,7 @@ from pipeline_lib.formats import MAX_FILE_BYTES
 from pipeline_lib.formats.cc3m import CONTROL_CHARACTER
 from pipeline_lib.formats.pixels import is_image
 from pipeline_lib.formats.tars import clean_name, is_left_behind, list_members, read_member
+from pipeline_lib.jobs.file_kind import misread
 
 ZIP_HEADER_BYTES = 30  # at least so many before a file's bytes
 
@@ -141,7 +142,7 @@ def _in_zip(path: str | Path, wanted: Callable[[str], object]) -> Iterator[File]
                 raise zipfile.BadZipFile(f"{member.filename!r:.200} and {following.filename!r:.200} overlap")
     # Beside its own errors, `zipfile` raises these for versions, numbers and names that it does not know.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
-        raise ValueError(f"{path}: not a whole zip ({error}); download it again") from error
+        raise misread(path, "a whole zip", error, "zip") from error
     for member, name in zip(members, names, strict=True):
         if not name or member.filename.endswith(("/", "\\")) or not wanted(name):
             continue  # without a name, a folder, or of no use

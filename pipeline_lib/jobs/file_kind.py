@@ -1,0 +1,146 @@
+"""What a file really is, by its first bytes, and what to do about one that is not what a reader expects.
+
+A download may be a web page, a pointer, or packed, whatever its name says; the error of a parser only tells that some
+byte is wrong. So whoever refuses a file asks here first.
+"""
+
+import codecs
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline_lib.jobs.cli import DISK_ERRORS
+from pipeline_lib.jobs.rule_of_file import made_by, remedy
+
+LOOKED_AT = 512  # bytes at the beginning of a file
+SHOWN = 60  # bytes that a message quotes of a text
+AGAIN = "get the file again"
+HERE = "in the place of the file"
+CONVERT = "save its content in the form that is expected"
+ERROR = f"if it is an error of the site, {AGAIN}; else {CONVERT}"
+
+
+class Kind(NamedTuple):
+    """A kind of file: what its first bytes match, what it is in words, and what to do where another is expected."""
+
+    beginning: bytes
+    said: str
+    todo: str = AGAIN
+
+
+def _packed(by: str, beginning: bytes) -> Kind:
+    return Kind(beginning, f"a file that is packed by {by}", f"unpack it: {by} -dc OLD > NEW")
+
+
+def _encoded(name: str, beginning: bytes) -> Kind:
+    return Kind(beginning, name, f"convert it: iconv -f {name} -t UTF-8 OLD > NEW")
+
+
+def _image(name: str, beginning: bytes) -> Kind:
+    return Kind(beginning, f"an image ({name})")
+
+
+#: By name. The first that matches counts, so those that could be taken for a later one come before it.
+KINDS = {
+    "empty": Kind(rb"\Z", "an empty file"),
+    "zeros": Kind(rb"\0{64}", "nothing but zeros at the beginning, as of a download that broke off"),
+    "git-lfs": Kind(rb"version https://git-lfs", f"a pointer of Git LFS {HERE}", "get the file: git lfs pull"),
+    "git-annex": Kind(rb"/annex/objects/", f"a pointer of git-annex {HERE}", "get the file: git annex get"),
+    "page": Kind(
+        rb"(\xef\xbb\xbf)?\s*<(?i:!doctype html|html|head|body|script|!--)",
+        "a web page",
+        f"the site answered with a page {HERE}: see what it says, and {AGAIN}",
+    ),
+    "svg": Kind(rb"\s*(<\?xml[^>]*>\s*)?<svg", "an SVG, a drawing", "save it as PNG"),
+    "xml": Kind(rb"\s*<(\?xml|Error>)", "XML", ERROR),
+    "safetensors": Kind(rb".{3}\0{5}\{", "safetensors"),
+    "tar": Kind(rb".{257}ustar", "a tar", "unpack it: tar -xf"),
+    "zip": Kind(rb"PK(\x03\x04|\x05\x06|\x07\x08)", "a zip", "unpack it: unzip"),
+    "gzip": _packed("gzip", rb"\x1f\x8b"),
+    "bzip2": _packed("bzip2", rb"BZh[1-9][1\x17]"),
+    "xz": _packed("xz", rb"\xfd7zXZ"),
+    "zstd": _packed("zstd", rb"\x28\xb5\x2f\xfd"),
+    "lz4": _packed("lz4", rb"\x04\x22\x4d\x18"),
+    "7z": Kind(rb"7z\xbc\xaf", "a 7z archive", "unpack it: 7z x"),
+    "rar": Kind(rb"Rar!\x1a\x07", "a RAR archive", "unpack it: unrar x"),
+    "parquet": Kind(rb"PAR1", "a Parquet table", CONVERT),
+    "arrow": Kind(rb"ARROW1\0\0|\xff{4}.{3}\0\x10\0{3}", "an Arrow table", CONVERT),
+    "hdf5": Kind(rb"\x89HDF\r\n|MATLAB 7\.3", "HDF5, as of MATLAB 7.3, Keras or h5py", CONVERT),
+    "mat": Kind(rb"MATLAB 5\.0", "a MATLAB file", CONVERT),
+    "numpy": Kind(rb"\x93NUMPY", "an array of NumPy", CONVERT),
+    "pickle": Kind(rb"\x80[\x02-\x05]", "a pickle", CONVERT),
+    "gguf": Kind(rb"GGUF[\x01-\x0f]\0", "GGUF, quantized weights", CONVERT),
+    "sqlite": Kind(rb"SQLite format 3\0", "an SQLite database", CONVERT),
+    "pdf": Kind(rb"%PDF-", "a PDF"),
+    "jpeg": _image("JPEG", rb"\xff\xd8\xff"),
+    "png": _image("PNG", rb"\x89PNG\r\n"),
+    "gif": _image("GIF", rb"GIF8[79]a"),
+    "webp": _image("WebP", rb"RIFF....WEBP"),
+    "bmp": _image("BMP", rb"BM.{4}\0{4}"),
+    "tiff": _image("TIFF", rb"II\*\0|MM\0\*"),
+    "avif": _image("AVIF", rb".{4}ftypavi"),
+    "heic": Kind(rb".{4}ftyp(hei|hev|mif|msf)", "an image in HEIC", "save it as JPEG or PNG"),
+    "jxl": Kind(rb"\xff\x0a|\0{3}\x0cJXL ", "an image in JPEG XL", "save it as JPEG or PNG"),
+    "jp2": Kind(rb"\0{3}\x0cjP|\xff\x4f\xff\x51", "an image in JPEG 2000", "save it as JPEG or PNG"),
+    "psd": Kind(rb"8BPS\0", "an image of Photoshop", "save it as JPEG or PNG"),
+    "mp4": Kind(rb".{4}ftyp|\x1aE\xdf\xa3", "a video"),
+    # UTF-32's mark in little-endian order begins with that of UTF-16. Without a mark the zeros of two ASCII characters
+    # tell.
+    "utf-32": _encoded("UTF-32", rb"\xff\xfe\0\0|\0\0\xfe\xff"),
+    "utf-16": _encoded("UTF-16", rb"\xff\xfe|\xfe\xff"),
+    "utf-16le": _encoded("UTF-16LE", rb"[^\0]\0[^\0]\0"),
+    "utf-16be": _encoded("UTF-16BE", rb"\0[^\0]\0[^\0]"),
+    "utf-32le": _encoded("UTF-32LE", rb"[^\0]\0{3}[^\0]\0{3}"),
+    "utf-32be": _encoded("UTF-32BE", rb"\0{3}[^\0]\0{3}[^\0]"),
+    "json": Kind(rb'(\xef\xbb\xbf)?\s*(\[\s*[][{"\d-]|\{\s*["\x27}])', "JSON", ERROR),
+    "text": Kind(rb"[^\0-\x08\x0e-\x1f\x7f]+\Z", "a text"),
+}
+TEXTS = ("empty", "json", "text")  # what a text may be, as far as its reader does not say more
+QUOTED = ("xml", "json", "text")  # of which a message says how they begin
+PATTERNS = {name: re.compile(kind.beginning, re.DOTALL) for name, kind in KINDS.items()}
+
+
+def kind_of(start: bytes) -> str | None:
+    """Return the name in `KINDS` of what begins with `start`, its first `LOOKED_AT` bytes; None if it is not known."""
+    return next((name for name, pattern in PATTERNS.items() if pattern.match(start)), None)
+
+
+def other_kind(start: bytes, *own: str, todo: str | None = None) -> str | None:
+    """Return what begins with `start` and what to do, in words; None if it is of a kind in `own`, or not known.
+
+    `todo` says how the content of another kind becomes what is expected, if it can.
+    """
+    start = start[:LOOKED_AT]
+    name = kind_of(start)
+    if name is None or name in own:
+        return None
+    kind = KINDS[name]
+    text = start.removeprefix(codecs.BOM_UTF8)[:SHOWN].decode(errors="replace")
+    said = f"{kind.said} ({text!r})" if name in QUOTED else kind.said
+    return f"{said}; {kind.todo.replace(CONVERT, todo or CONVERT)}"
+
+
+def misread(path: str | Path, expected: str, error: object, *own: str) -> Exception:
+    """Return the error to raise for a file that is not what was expected, a file of the kinds `own`.
+
+    It says what the file is, or, where it is of these kinds but damaged, what `error` says; an error of the disk stays.
+    """
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return error
+    start = b""
+    with suppress(OSError), open(path, "rb") as content:
+        start = content.read(LOOKED_AT)
+    found = other_kind(start, *own)
+    if found and made_by(path):
+        found = f"{found.partition(';')[0]}; {remedy(path)}"
+    said = " ".join(str(error).split())
+    return ValueError(f"{path}: expected {expected}, found {found or f'something else ({said}); {remedy(path)}'}")
+
+
+def check_text(
+    start: bytes, path: str | Path, *own: str, expected: str = "text in UTF-8", todo: str | None = None
+) -> None:
+    """Raise a `ValueError` if a file that begins with `start` is of a kind that is no text, and not one of `own`."""
+    if found := other_kind(start, *TEXTS, *own, todo=todo):
+        raise ValueError(f"{path}: expected {expected}, found {found}")
