@@ -23,7 +23,7 @@ from pipeline_lib.fetch.addresses import parse_url
 from pipeline_lib.fetch.client import Answer, ask, open_session
 from pipeline_lib.fetch.images import prepare, warm_up
 from pipeline_lib.fetch.outcomes import Journal, Outcome
-from pipeline_lib.fetch.schedule import Job, Robots, Schedule
+from pipeline_lib.fetch.schedule import Job, Robots, Schedule, read_rules
 from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.formats.cc3m import Row
 from pipeline_lib.jobs.retry import back_off_s
@@ -31,7 +31,7 @@ from pipeline_lib.jobs.retry import back_off_s
 # Rows that are open at a time. So many are enough to find work for every connection while some hosts are slow, and
 # memory does not grow with the part.
 WINDOW = 8192
-BATCH = 256  # so many rows are opened before others have their turn: nobody's deadline should pass meanwhile
+SLICE_S = 0.02  # for so long rows are opened or lined up before others have as long: rules may be long to search
 LEAST_S = 0.05  # an attempt that would have less time than this is not made
 SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_BARS = 60.0, 0.5
 MOST_FREQUENT = 3  # failures that are shown
@@ -62,7 +62,8 @@ class PartFetcher:
 
     def _open_rows(self) -> None:
         """Open further rows, until there are `WINDOW` of them or none is left to open."""
-        for _ in range(BATCH):
+        start = time.monotonic()
+        while True:
             if len(self._urls) == WINDOW:
                 return
             index, row = next(self._coming, (None, None))
@@ -77,7 +78,9 @@ class PartFetcher:
                 self._begin(index, *self._journal.attempts(index))
             else:
                 self._settle(Job(index), Failed("row", permanent=True))
-        asyncio.get_running_loop().call_soon(self._open_rows)
+            if (taken_s := time.monotonic() - start) >= SLICE_S:
+                asyncio.get_running_loop().call_later(taken_s, self._open_rows)
+                return
 
     def _begin(self, row: int, attempts: int, asked_s: float) -> None:
         """Line up the first request of an attempt at a row."""
@@ -90,11 +93,15 @@ class PartFetcher:
 
     def _line_up(self, *jobs: Job) -> None:
         """Let jobs have their turns if their sites' rules and their hosts allow it."""
-        for job in jobs:
+        start = time.monotonic()
+        for number, job in enumerate(jobs, 1):
             try:
                 self._robots.line_up(job)
             except Failed as failed:
                 self._settle(job, failed)
+            if (taken_s := time.monotonic() - start) >= SLICE_S:
+                asyncio.get_running_loop().call_later(taken_s, self._line_up, *jobs[number:])
+                return
 
     async def _work(self) -> None:
         """Do one job after the other; a job is done when its image is decoded, so few are ever in memory."""
@@ -105,7 +112,8 @@ class PartFetcher:
                 if answer.location is not None:
                     self._follow(job, answer)
                 elif job.row is None:
-                    self._line_up(*self._robots.learn(job, answer.body))
+                    rules = await asyncio.get_running_loop().run_in_executor(self._pool, read_rules, answer.body)
+                    self._line_up(*self._robots.learn(job, rules))
                 else:
                     await self._store(job, answer)
             except Failed as failed:
