@@ -193,7 +193,7 @@ def test_a_silent_host_costs_a_few_requests_and_its_rows_can_be_asked_another_ti
 
     urls = [f"http://{host}.test/{number}" for number in range(40) for host in ("good", "silent")]
     with serving(handler) as port:
-        frame = fetch(tmp_path, urls, port, timeout_s=0.3, deadline_s=0.6, breaker_failures=5)
+        frame = fetch(tmp_path, urls, port, timeout_s=1.5, deadline_s=3.0, breaker_failures=5)
     silent = frame[frame["final_host"] == "silent.test"]
     assert (frame["status"] == "success").sum() == 40 and len(silent) == 40
     assert not silent["permanent"].any() and set(silent["failure"]) <= {"host-down", "timeout"}
