@@ -62,7 +62,7 @@ def test_a_broken_file_is_named(tmp_path, tiny_checkpoint):
             torch.save(content, tmp_path / name)
         with pytest.raises(ValueError, match=rf"{name}: .*{message}"):
             read_weights(tmp_path / name)
-    with pytest.raises(FileNotFoundError, match=r"absent\.pt: no such checkpoint"):
+    with pytest.raises(FileNotFoundError, match=r"absent\.pt: no such file or folder"):
         read_weights(tmp_path / "absent.pt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"empty: no weights in it; expected the folder of"):

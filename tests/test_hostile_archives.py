@@ -109,11 +109,14 @@ ZIPS = {
     "overlapping files": (overlapping(), "overlap"),
     "a size that lies": (lying(), "cannot be read"),
     "a file of 300 MB": (zipped(("000000000001.jpg", bytes(300_000_000))), "bytes at most"),
-    "packed by bzip2": (zipped(("000000000001.jpg", b"x"), method=zipfile.ZIP_BZIP2), "in another way than by deflate"),
+    "packed by bzip2": (zipped(("000000000001.jpg", b"x"), method=zipfile.ZIP_BZIP2), "not compressed by deflate"),
     "a zip in a zip": (zipped(("000000000001.jpg", zipped(("000000000002.jpg", jpeg_bytes())))), "does not decode"),
     "a name with a line feed": (zipped((f"{NASTY}.jpg", b"x")), "without control characters"),
     **{
-        f"cut short by {lost}": (zipped(("000000000001.jpg", jpeg_bytes()))[:-lost], "expected a whole zip, found")
+        f"cut short by {lost}": (
+            zipped(("000000000001.jpg", jpeg_bytes()))[:-lost],
+            "expected a .*zip, found",
+        )
         for lost in (1, 30, 200, 2000)
     },
 }

@@ -7,6 +7,8 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import ROOT, TINY, TINY_RESNET, call, jpeg_bytes
@@ -23,6 +25,7 @@ from pipeline_lib.jobs import extras
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.run_record import baseline
 from pipeline_lib.score.__main__ import main
+from pipeline_lib.score.inputs import find_pairs
 
 CAPTIONS = ["this is a photo of a dog", "not a photo of a dog", "no dog", "a dog"]
 SIZE = (32, 32)  # that of the models: a resize would differ between libraries by rounding
@@ -221,7 +224,7 @@ def test_mistakes_are_named(tmp_path):
     write_json(record, baseline("conclip-rn-s0", "CoN-CLIP", "gone"))
     (record.parent / "model.pt").touch()
     assert "started from 'gone'" in ask("a dog", *image, "--results", tmp_path, "--run", "begun")
-    assert "no such checkpoint" in say("a dog", *image, "--model", "gone/model.pt")
+    assert "no such file or folder; expected a checkpoint" in say("a dog", *image, "--model", "gone/model.pt")
     torch.save({"state_dict": weights("l1-rn-s0").state_dict()}, tmp_path / "bare.pt")
     assert "--activation quickgelu" in say("a dog", *image, "--model", tmp_path / "bare.pt")
     assert say("a dog", *image, "--model", tmp_path / "bare.pt", "--activation", "quickgelu") is None
@@ -242,23 +245,57 @@ def test_mistakes_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("c.csv", "text,image\na dog,dog.jpg\n", "no column caption but text, image"),
-        ("c.csv", "image,caption\ndog.jpg,a dog, red\n", "Expected 2 columns, got 3"),
-        ("c.tsv", "image,caption\ndog.jpg,a dog\n", "no column caption but image,caption"),
+        ("c.csv", "text,image\na dog,dog.jpg\n", "expected the columns caption, each once, found text, image"),
+        (
+            "c.csv",
+            "image,caption\ndog.jpg,a dog, red\n",
+            "line 2: expected 2 cells as in the header, found 3; put",
+        ),
+        ("c.tsv", "image,text\ndog.jpg,a dog\n", "expected the columns caption, each once, found image,text"),
         ("c.csv", "image,caption\ngone.jpg,a dog\n", "1 of 1 images are not in"),
-        ("c.csv", "caption\n\n", "expected captions"),
-        ("c.csv", 'caption\n""\n', "caption 1 is empty"),
-        ("c.txt", "a dog\n\na cat\n", "caption 2 is empty"),
+        ("c.csv", "caption\n\n", "expected at least one row, found none"),
+        ("c.txt", "a d\0g\n", "line 1: expected the texts caption, not empty and without control characters"),
+        ("c.csv", 'caption\n""\n', "line 2: expected the texts caption, not empty"),
+        ("c.txt", "a dog\n\na cat\n", "line 2: expected the texts caption, not empty"),
         ("c.docx", "a dog", "expected captions in a .txt, .csv, .tsv or .parquet"),
-        ("c.parquet", "a dog", "expected a whole .parquet table"),
-        ("c.csv", None, "no such file of captions"),
+        ("c.parquet", "a dog", "expected a whole Parquet file, found a text"),
+        ("c.csv", None, "no such file or folder; expected a file of captions"),
     ],
 )
 def test_a_file_of_captions_of_another_form_is_named(tmp_path, name, content, said):
     if content is not None:
         (tmp_path / name).write_text(content)
     found = ask("--captions", tmp_path / name, *(() if content and "image" in content else ("--image", "dog.jpg")))
-    assert said in found and (content == "caption\n\n" or name in found)
+    assert said in found and name in found
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("c.csv", b"\xef\xbb\xbfimage;caption\r\nphotos\\b.png;a dog, red\r\ndog.jpg;a cat\r\n"),
+        ("c.tsv", b"\timage\tcaption\r0\tphotos/b.png\ta dog, red\r1\tdog.jpg\ta cat\r"),
+        ("dictionary.parquet", lambda texts: texts.dictionary_encode()),
+        ("large.parquet", lambda texts: texts.cast(pa.large_string())),
+        ("view.parquet", lambda texts: texts.cast(pa.string_view())),
+        ("bytes.parquet", lambda texts: texts.cast(pa.binary())),
+    ],
+)
+def test_a_table_of_captions_is_read_as_other_programs_write_it(folder, name, content):
+    if isinstance(content, bytes):
+        (folder / name).write_bytes(content)
+    else:
+        columns = (pa.array(texts) for texts in (["photos/b.png", "dog.jpg"], ["a dog, red", "a cat"]))
+        pq.write_table(pa.table(dict(zip(("image", "caption"), map(content, columns), strict=True))), folder / name)
+    images, pairs = find_pairs([], [], folder / name)
+    assert [*images] == ["photos/b.png", "dog.jpg"] == list(pairs["image"])
+    assert list(pairs["caption"]) == ["a dog, red", "a cat"]
+
+
+@pytest.mark.parametrize("captions", [["a", None], ["a", float("nan")], [["a"], ["b"]], [{"raw": "a"}] * 2, ["a", ""]])
+def test_a_row_of_a_parquet_table_without_a_text_is_named(tmp_path, captions):
+    pd.DataFrame({"caption": captions}).to_parquet(tmp_path / "c.parquet")
+    with pytest.raises(ValueError, match=r"c\.parquet, row [12]: expected the texts caption, .* found {'caption': "):
+        find_pairs([tmp_path], [], tmp_path / "c.parquet")
 
 
 def test_captions_that_are_too_long_are_an_error_of_every_library():

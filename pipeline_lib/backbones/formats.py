@@ -41,7 +41,7 @@ from pipeline_lib.backbones.huggingface import (
 from pipeline_lib.backbones.state_dict import LAST_NORMS, LORA, listed, names_in, weights_in
 from pipeline_lib.clip.inert import StandIn, Stored, UnreadableError
 from pipeline_lib.clip.torch_file import COPIES, memory_for, opened
-from pipeline_lib.jobs.file_kind import LOOKED_AT, kind_of
+from pipeline_lib.jobs.file_kind import LOOKED_AT, absent, kind_of
 from pipeline_lib.jobs.files import read_json
 from pipeline_lib.jobs.quoted import quoted
 
@@ -89,7 +89,7 @@ def read_as_stored(path: str | Path) -> Weights:
 @contextmanager
 def _errors_named(path: str | Path) -> Iterator[None]:
     if not Path(path).exists():
-        raise FileNotFoundError(f"{path}: no such checkpoint")
+        raise FileNotFoundError(f"{absent(path)}; expected a checkpoint")
     try:
         yield
     except FileNotFoundError:

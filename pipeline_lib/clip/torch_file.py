@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline_lib.clip.inert import DAMAGED, InertUnpickler, Storage, UnreadableError, unreadable
-from pipeline_lib.jobs.file_kind import LOOKED_AT, other_kind
+from pipeline_lib.jobs.file_kind import LOOKED_AT, absent, other_kind
 from pipeline_lib.jobs.files import atomic
 from pipeline_lib.jobs.memory_limit import SPARE_BYTES, spare_memory
 from pipeline_lib.jobs.quoted import quoted
@@ -129,7 +129,7 @@ def load_plain(path: str | Path, expected: str) -> object:
     What is not plain comes as a `StandIn`, a tensor as a `Stored`.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file; expected {expected}")
+        raise FileNotFoundError(f"{absent(path)}; expected {expected}")
     try:
         with opened(path) as content:
             return content

@@ -17,6 +17,7 @@ from pipeline_lib.evaluate import presence
 from pipeline_lib.evaluate.declaration import Choice, Kind, Metric
 from pipeline_lib.formats import annotations as published
 from pipeline_lib.formats.annotations import image_key, texts
+from pipeline_lib.jobs.file_kind import absent
 from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.readers.crops import read_boxes
 
@@ -267,7 +268,7 @@ def read_annotations(kind: str, path: str | Path, count: int | dict[str, int] | 
     for part, name in parts.items():
         file = Path(path) / name
         if not file.is_file():
-            raise FileNotFoundError(f"{file}: no such file; {kind} has {len(parts)}: {', '.join(parts.values())}")
+            raise FileNotFoundError(f"{absent(file)}; {kind} has {len(parts)}: {', '.join(parts.values())}")
         found = read(file)
         published.check_count(file, len(found), count and count[part], counted)
         rows += [row._replace(columns={"part": part, **row.columns}) for row in found]

@@ -6,12 +6,19 @@ is loaded, and the number of items is compared with the published one where the 
 
 import ast
 import csv
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from pipeline_lib.formats.tars import KEY
+from pipeline_lib.jobs.file_kind import absent
 from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.jobs.text import open_text
+
+SEPARATORS = (",", ";", "|", "\t")
+DAMAGED = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")  # no text has these: bytes of something else, or lost in a conversion
 
 
 def parse_count(text: str) -> int | dict[str, int] | None:
@@ -32,31 +39,50 @@ def check_count(path: str | Path, found: int, expected: int | None, what: str = 
         raise ValueError(f"{path}: expected {expected:,} {what} as published, found {found:,}; download the file again")
 
 
-def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield ``(where, row)`` for each row of a CSV file with a header: file and line for messages, and its `columns`.
+def read_rows(
+    path: str | Path, columns: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield ``(where, row)`` for each row of a table with a header: file and line for messages, and its `columns`.
 
-    The file may have further columns; cells in quotes may hold commas and line breaks. Empty lines, which some editors
-    leave at the end, are skipped.
+    The file may have further columns, of which the `optional` are yielded too; cells in quotes may hold separators and
+    line breaks. The separator is the one of `SEPARATORS` by which the header has the columns: a comma where several do,
+    in a ``.tsv`` a tab. Empty lines, which some editors leave at the end, are skipped.
     """
     with open_text(path) as content:
-        rows = csv.reader(content, strict=True)
+        start = content.readline()
+        rows = csv.reader(chain([start], content), delimiter=_separator(path, start, columns), strict=True)
         try:
             header = next(rows, [])
             if any(header.count(column) != 1 for column in columns):
                 raise ValueError(
                     f"{path}, line 1: expected the columns {', '.join(columns)}, each once, found "
-                    f"{', '.join(header) or 'an empty file':.300}"
+                    f"{', '.join(header) or 'an empty file':.300}; write them into line 1, spelt so"
                 )
-            where = None
+            where, wanted = None, [*columns, *(column for column in optional if column in header)]
             for cells in filter(None, rows):
                 where = f"{path}, line {rows.line_num}"
                 if len(cells) != len(header):
-                    raise ValueError(f"{where}: expected {len(header)} cells as in the header, found {len(cells)}")
-                yield where, {column: cells[header.index(column)] for column in columns}
+                    todo = f"put cells with {rows.dialect.delimiter!r} in them in double quotes"
+                    raise ValueError(
+                        f"{where}: expected {len(header)} cells as in the header, found {len(cells)}"
+                        + (f"; {todo}" if len(cells) > len(header) else "")
+                    )
+                yield where, {column: cells[header.index(column)] for column in wanted}
             if where is None:
                 raise ValueError(f"{path}: expected at least one row, found none")
         except csv.Error as error:
-            raise ValueError(f"{path}, line {rows.line_num}: not a CSV row ({error})") from error
+            raise ValueError(
+                f"{path}, line {rows.line_num}: not a row ({error}); a cell with double quotes in it needs quotes "
+                "around it, and its own doubled"
+            ) from error
+
+
+def _separator(path: str | Path, start: str, columns: Sequence[str]) -> str:
+    """Return what parts the cells of a table with these columns, by its first line."""
+    tried = SEPARATORS[::-1] if Path(path).suffix.lower() == ".tsv" else SEPARATORS
+    with suppress(csv.Error, StopIteration):
+        return next(mark for mark in tried if {*columns} <= {*next(csv.reader([start], delimiter=mark), [])})
+    return tried[0]
 
 
 def read_object(path: str | Path) -> dict[str, dict]:
@@ -72,8 +98,8 @@ def read_list(path: str | Path) -> list[dict]:
 def _items(path: str | Path, kind: type, word: str) -> dict | list:
     content = _read_json(path)
     if not isinstance(content, kind) or not content:
-        size = f" of {len(content)}" if isinstance(content, list | dict) else ""
-        raise ValueError(f"{path}: expected a JSON {word} of items, found {type(content).__name__}{size}")
+        found = type(content).__name__ + (f" of {len(content)}" if isinstance(content, list | dict) else "")
+        raise ValueError(f"{path}: expected a JSON {word} of items, found {found}; get the file as published")
     for name, item in content.items() if kind is dict else enumerate(content):
         if not isinstance(item, dict):
             raise ValueError(f"{path}, item {name}: expected a JSON object, found {quoted(item, 100)}")
@@ -87,10 +113,13 @@ def _read_json(path: str | Path) -> object:
 
 
 def texts(item: dict, fields: Sequence[str], where: str) -> list[str]:
-    """Return the texts of `fields`, none of which may be missing or empty."""
+    """Return the texts of `fields`, none of which may be missing, empty or damaged."""
     found = [item.get(field) for field in fields]
-    if not all(isinstance(text, str) and text.strip() for text in found):
-        raise ValueError(f"{where}: expected the texts {', '.join(fields)}, found {quoted(item)}")
+    if not all(isinstance(text, str) and text.strip() and not DAMAGED.search(text) for text in found):
+        raise ValueError(
+            f"{where}: expected the texts {', '.join(fields)}, not empty and without control characters, found "
+            f"{quoted(item)}"
+        )
     return found
 
 
@@ -119,7 +148,7 @@ def coco_image_keys(path: str | Path) -> list[str]:
     torchvision and pycocotools count COCO's images in this order. train2017 has 118,287 images, val2017 5,000.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file; it is in COCO's annotations_trainval2017.zip")
+        raise FileNotFoundError(f"{absent(path)}; it is in COCO's annotations_trainval2017.zip")
     content = _read_json(path)
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list) or not images:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from pipeline_lib.formats import MAX_LINE_BYTES
-from pipeline_lib.jobs.file_kind import check_text, misread, other_kind
+from pipeline_lib.jobs.file_kind import absent, check_text, misread, other_kind
 from pipeline_lib.jobs.text import MARK
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
@@ -72,6 +72,8 @@ class Layout(NamedTuple):
 @contextmanager
 def _open(path: str | Path) -> Iterator[BinaryIO]:
     """Open a captions file, unpacked; `ValueError` if it is not whole, or can be read only once."""
+    if not Path(path).exists():
+        raise FileNotFoundError(absent(path))
     with open(path, "rb") as content:
         if not stat.S_ISREG(os.fstat(content.fileno()).st_mode):
             raise ValueError(f"{path}: expected a file, found a pipe or device; write its content to a file first")

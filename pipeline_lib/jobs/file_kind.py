@@ -5,6 +5,7 @@ byte is wrong. So whoever refuses a file asks here first.
 """
 
 import codecs
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -98,6 +99,12 @@ KINDS = {
 }
 TEXTS = ("empty", "json", "text")  # what a text may be, as far as its reader does not say more
 QUOTED = ("xml", "json", "text")  # of which a message says how they begin
+WEIGHTS = ("zip", "pickle", "safetensors")
+#: Suffix -> the kinds that a file so named may be; none for those that are read whatever their name.
+SUFFIXES = {".zip": ("zip",), ".tar": ("tar", "zip", "zeros"), ".gz": ("gzip",), ".tgz": ("gzip",), ".mat": ("mat",)}
+SUFFIXES |= {".json": ("json",), ".csv": TEXTS, ".txt": TEXTS, ".parquet": ("parquet",)}
+SUFFIXES |= dict.fromkeys((".pt", ".pth", ".bin", ".safetensors"), WEIGHTS)
+UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".aria2", ".tmp", ".incomplete")
 PATTERNS = {name: re.compile(kind.beginning, re.DOTALL) for name, kind in KINDS.items()}
 
 
@@ -119,6 +126,27 @@ def other_kind(start: bytes, *own: str, todo: str | None = None) -> str | None:
     text = start.removeprefix(codecs.BOM_UTF8)[:SHOWN].decode(errors="replace")
     said = f"{kind.said} ({text!r})" if name in QUOTED else kind.said
     return f"{said}; {kind.todo.replace(CONVERT, todo or CONVERT)}"
+
+
+def check_suffix(path: str | Path) -> None:
+    """Raise a `ValueError` if a file is of another kind than its suffix says, by `SUFFIXES`."""
+    path = Path(path)
+    if (own := SUFFIXES.get(path.suffix.lower())) and path.is_file():
+        with open(path, "rb") as content:
+            found = other_kind(content.read(LOOKED_AT), *own, "text")
+        if found:
+            raise ValueError(f"{path}: expected a {path.suffix}, found {found}")
+
+
+def absent(path: str | Path) -> str:
+    """Return what to say of a path where a file, or a file or folder, was expected and is not."""
+    path = Path(path)
+    if path.is_symlink():
+        return f"{path}: a link to {os.readlink(path)}, where nothing is; if git-annex made it: git annex get"
+    if path.is_dir():
+        return f"{path}: a folder in the place of the file"
+    begun = next((name for end in UNFINISHED if (name := path.with_name(f"{path.name}{end}")).exists()), None)
+    return f"{path}: no such file or folder" + (f" but {begun.name}, an unfinished download" if begun else "")
 
 
 def misread(path: str | Path, expected: str, error: object, *own: str) -> Exception:

@@ -106,7 +106,8 @@ def read_json(path: str | Path) -> object:
             json.dumps(content, ensure_ascii=False).encode()
         return content
     except (ValueError, RecursionError) as error:
-        raise misread(path, "JSON", error, "json") from error
+        several = "several values, as in JSON Lines: " if "Extra data" in str(error) else ""
+        raise misread(path, "JSON", f"{several}{error}", "json") from error
 
 
 def _without_repetition(pairs: list[tuple[str, object]]) -> dict:

@@ -31,6 +31,12 @@ def read_text(path: str | Path) -> str:
     return decode_text(Path(path).read_bytes(), path)
 
 
+def read_lines(path: str | Path) -> list[str]:
+    """Return the lines of a file but for empty ones at its end; LF, CRLF and CR end a line, and nothing else does."""
+    text = io.StringIO(read_text(path), newline=None).read().rstrip("\n")
+    return text.split("\n") if text else []
+
+
 @contextmanager
 def open_text(path: str | Path) -> Iterator[TextIO]:
     """Open a file that is too large to be read at once, or that `csv` reads: as `read_text`, line by line."""

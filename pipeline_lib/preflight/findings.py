@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from pipeline_lib.config.inputs import REMOTE, external_files, fetched_weights
 from pipeline_lib.formats.cc3m import count_lines, count_rows, find_layout
-from pipeline_lib.jobs.file_kind import LOOKED_AT, TEXTS, kind_of, other_kind
+from pipeline_lib.jobs.file_kind import absent, check_suffix
 from pipeline_lib.jobs.text import open_text, read_text
 from pipeline_lib.preflight.registry import Dataset, Download, Expected, expected_at
 from pipeline_lib.readers.containers import list_files, walk
@@ -24,11 +24,6 @@ from pipeline_lib.readers.containers import list_files, walk
 PRESENT, MISSING, WRONG = "present", "missing", "wrong"
 FETCHED = "to fetch"  # missing, but the run gets it by itself
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-WEIGHTS = ("zip", "pickle", "safetensors")
-#: Suffix -> the kinds that a file so named may be.
-KINDS_OF = {".zip": ("zip",), ".tar": ("tar", "zeros"), ".gz": ("gzip",), ".tgz": ("gzip",), ".mat": ("mat",)}
-KINDS_OF |= {".json": ("json",), ".csv": TEXTS, ".txt": TEXTS, ".parquet": ("parquet",)}
-KINDS_OF |= dict.fromkeys((".pt", ".pth", ".bin", ".safetensors"), WEIGHTS)
 CAPTIONS = "fetch/captions"  # the configuration's key
 HASHED_BELOW = 200_000_000  # bytes; a larger file takes more than a second and is hashed only where asked for
 
@@ -96,7 +91,7 @@ def inspect(
     """
     path = Path(path)
     if not path.exists():
-        return Finding(MISSING, "")
+        return Finding(WRONG, absent(path)) if path.is_symlink() else Finding(MISSING, "")
     seen = []
     try:
         if path.is_file():
@@ -128,15 +123,14 @@ def _check_filled(folder: Path) -> None:
 def _check_whole(file: Path) -> None:
     """Raise a ValueError where a file is not what its name says, or an archive or a file of weights ends too early."""
     with open(file, "rb") as content:
-        start = content.read(LOOKED_AT)
+        start = content.read(4)
         size = content.seek(0, os.SEEK_END)
         content.seek(max(0, size - 512))
         end = content.read()
     if not size:
         raise ValueError(f"{file}: expected content, found an empty file")
-    if file.suffix in KINDS_OF and (found := other_kind(start, *KINDS_OF[file.suffix], "text")):
-        raise ValueError(f"{file}: expected a {file.suffix}, found {found}")
-    if kind_of(start) == "zip" and not zipfile.is_zipfile(file):  # zips, and what torch saves
+    check_suffix(file)
+    if start.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(file):  # zips, and what torch saves
         raise ValueError(f"{file}: the archive is cut short (no central directory); get it again")
     if file.suffix == ".tar" and (size % 512 or end.strip(b"\0")):
         raise ValueError(f"{file}: the tar is cut short (it does not end with an empty block); get it again")

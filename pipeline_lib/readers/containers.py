@@ -20,7 +20,7 @@ from pipeline_lib.formats import MAX_FILE_BYTES
 from pipeline_lib.formats.cc3m import CONTROL_CHARACTER
 from pipeline_lib.formats.pixels import is_image
 from pipeline_lib.formats.tars import clean_name, is_left_behind, list_members, read_member
-from pipeline_lib.jobs.file_kind import misread
+from pipeline_lib.jobs.file_kind import absent, misread
 
 ZIP_HEADER_BYTES = 30  # at least so many before a file's bytes
 
@@ -46,7 +46,7 @@ def list_files(path: str | Path, wanted: Callable[[str], object] = is_image) -> 
     if Path(path).is_dir():
         listed = _in_folder
     elif not Path(path).exists():
-        raise FileNotFoundError(f"{path}: no such file or folder")
+        raise FileNotFoundError(absent(path))
     else:
         with open(path, "rb") as content:  # `zipfile.is_zipfile` takes a tar that ends with a zip for one
             start = content.read(2)
@@ -66,8 +66,8 @@ def list_images(path: str | Path) -> list[File]:
     images = list_files(path)
     if not images:
         files = list_files(path, lambda _: True)
-        found = f"{len(files):,} other files, such as {files[0].name!r:.200}" if files else "no file"
-        raise ValueError(f"{path}: expected images (.jpg, .jpeg, .png, .webp ...), found none but {found}")
+        found = f"none but {len(files):,} other files, such as {files[0].name!r:.200}" if files else "no file"
+        raise ValueError(f"{path}: expected images (.jpg, .jpeg, .png, .webp ...), found {found}")
     return images
 
 
@@ -147,11 +147,16 @@ def _in_zip(path: str | Path, wanted: Callable[[str], object]) -> Iterator[File]
         if not name or member.filename.endswith(("/", "\\")) or not wanted(name):
             continue  # without a name, a folder, or of no use
         _check_size(path, name, member.file_size)
-        link = stat.S_ISLNK(member.external_attr >> 16)
-        # `zipfile` decompresses other methods without a bound.
-        if link or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            found = "a link" if link else "compressed in another way than by deflate"
-            raise ValueError(f"{path}: {name!r:.200} is {found}; unpack the zip and name the folder")
+        found = {
+            "a link": stat.S_ISLNK(member.external_attr >> 16),
+            "encrypted": member.flag_bits & 1,
+            # These `zipfile` decompresses without a bound.
+            "not compressed by deflate": member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED),
+        }
+        if any(found.values()):
+            raise ValueError(
+                f"{path}: {name!r:.200} is {next(filter(found.get, found))}; unpack the zip and name the folder"
+            )
         yield File(path, name, partial(_unzip, path, archive, member))
 
 
