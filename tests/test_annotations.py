@@ -143,12 +143,12 @@ def test_cocos_images_are_counted_by_id_and_mistakes_named(tmp_path):
     path = tmp_path / "captions.json"
     with pytest.raises(FileNotFoundError, match=r"annotations_trainval2017\.zip"):
         coco_image_keys(path)
-    two, named = {"id": 2, "file_name": "000000000002.jpg"}, "as COCO 2017 has them, found"
+    two, named = {"id": 2, "file_name": "000000000002.jpg"}, "the file name of 12 digits of COCO 2017, found"
     for content, message in (
-        ({"images": [two, two]}, r"captions\.json: image 2 occurs twice"),
+        ({"images": [two, two]}, r"captions\.json, image 1: expected an object with an id that no other has"),
         ({"images": [{**two, "file_name": "COCO_train2014_000000000002.jpg"}]}, named),
-        ({"images": [{**two, "id": "2"}]}, f"expected images with an id .* {named}"),
-        ({"annotations": []}, "expected COCO's annotations, with a list `images`"),
+        ({"images": [{**two, "id": "2"}]}, "image 0: expected an object with an id"),
+        ({"annotations": []}, "expected COCO's annotations, with lists images, found"),
     ):
         path.write_text(json.dumps(content))
         with pytest.raises(ValueError, match=message):

@@ -41,7 +41,7 @@ from pipeline_lib.backbones.huggingface import (
 from pipeline_lib.backbones.state_dict import LAST_NORMS, LORA, listed, names_in, weights_in
 from pipeline_lib.clip.inert import StandIn, Stored, UnreadableError
 from pipeline_lib.clip.torch_file import COPIES, memory_for, opened
-from pipeline_lib.jobs.file_kind import LOOKED_AT, absent, kind_of
+from pipeline_lib.jobs.file_kind import absent, kind_of, start_of
 from pipeline_lib.jobs.files import read_json
 from pipeline_lib.jobs.quoted import quoted
 
@@ -208,23 +208,19 @@ def _read_files(files: list[Path]) -> Weights:
     content = content if isinstance(content, dict) else dict(enumerate(content))
     others = {key: value for key, value in content.items() if str(key) != where.partition(".")[0]}
     beside = {key: value for key, value in others.items() if not isinstance(value, Stored | Tensor)}
-    activation = beside.get("activation")
-    activation = activation if isinstance(activation, str) else None
-    return Weights(state_dict, activation, ", ".join(filter(None, form)), left_out, beside)
+    said = beside.get("activation")
+    return Weights(state_dict, said if isinstance(said, str) else None, ", ".join(filter(None, form)), left_out, beside)
 
 
 @contextmanager
 def _content(path: Path) -> Iterator[tuple[str, object]]:
     """Yield what a file is, in words, and what it holds."""
-    with open(path, "rb") as file:
-        kind = kind_of(file.read(LOOKED_AT))
+    kind = kind_of(start_of(path))
     if kind == "safetensors":
         try:
             yield kind, load_file(path)
         except SafetensorError as error:
-            raise ValueError(
-                f"{path.name}: expected whole safetensors, found something else ({error}); download it again"
-            ) from error
+            raise ValueError(f"{path.name}: expected whole safetensors ({error}); download it again") from error
         return
     with ExitStack() as stack:
         try:

@@ -140,10 +140,9 @@ class Exchange:
         self.head = await self._connection.ask(request)
         return self.head
 
-    async def read(self, enough: int) -> bytearray:
-        """Return the body, or a little more than `enough` of it; what came of it is in `body` even after a failure."""
+    async def read(self, enough: int) -> None:
+        """Read the body, or a little more than `enough` of it; what came of it is in `body` even after a failure."""
         await self._connection.read_body(self.head, self.body, enough)
-        return self.body
 
 
 def _key(url: URL) -> tuple:

@@ -11,10 +11,9 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -230,26 +229,21 @@ class Tally:
 
     async def show(self) -> None:
         """Report until cancelled, and once more then."""
-        if not sys.stderr.isatty():
-            await _repeat(SECONDS_BETWEEN_LINES, self._print)
-        with tqdm(desc=self._what, total=self._n_rows, initial=self._before, unit=" rows") as bar:
-            await _repeat(SECONDS_BETWEEN_BARS, lambda: self._draw(bar))
+        on_terminal = sys.stderr.isatty()
+        seconds = SECONDS_BETWEEN_BARS if on_terminal else SECONDS_BETWEEN_LINES
+        look = {"desc": self._what, "total": self._n_rows, "initial": self._before, "unit": " rows"}
+        with tqdm(disable=not on_terminal, **look) as bar:
+            try:
+                while True:
+                    await asyncio.sleep(seconds)
+                    self._report(bar)
+            finally:
+                self._report(bar)
 
-    def _print(self) -> None:
-        print(f"{self._what}: {self._done():,} of {self._n_rows:,} rows, {self}", file=sys.stderr, flush=True)
-
-    def _draw(self, bar: tqdm) -> None:
-        bar.set_postfix_str(str(self), refresh=False)
-        bar.update(self._done() - bar.n)
-
-    def _done(self) -> int:
-        return self._before + self._images + self._failures.total()
-
-
-async def _repeat(seconds: float, report: Callable[[], None]) -> NoReturn:
-    try:
-        while True:
-            await asyncio.sleep(seconds)
-            report()
-    finally:
-        report()
+    def _report(self, bar: tqdm) -> None:
+        done = self._before + self._images + self._failures.total()
+        if bar.disable:
+            print(f"{self._what}: {done:,} of {self._n_rows:,} rows, {self}", file=sys.stderr, flush=True)
+        else:
+            bar.set_postfix_str(str(self), refresh=False)
+            bar.update(done - bar.n)

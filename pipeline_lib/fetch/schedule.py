@@ -15,9 +15,8 @@ byte, or only that it wants to be left alone: then one request at a time goes ou
 other answer, good or bad, closes it. If a whole deadline passes without one, the port is down or busy: what waits for
 it fails at once, and after each pause one of the rows that come is asked.
 
-What spares a host counts for all its ports together, since one machine stands behind them: connections, requests per
-second, Crawl-delay and the pauses that it asks for. What says that nobody answers counts for each port, since each has
-a program of its own: the breaker and its pauses. That nobody listens for https says nothing about http.
+What spares a host counts for all its ports together: connections, requests per second, Crawl-delay and the pauses that
+it asks for. Whether anybody answers counts for each: that nobody listens for https says nothing about http.
 """
 
 import asyncio
@@ -130,16 +129,15 @@ class Schedule:
             _, _, port = await self._turns.get()
             host, now = port.host, time.monotonic()
             port.has_turn = False
-            job = None
             if port.waiting and self._has_room(port) and self._free_at(port) <= now:
                 job = port.waiting.popleft()
                 host.open += 1
                 port.open += 1
                 host.free_at = now + host.interval_s
                 port.answered_at = port.answered_at or now
-            self._plan_turn(port)
-            if job is not None:
+                self._plan_turn(port)
                 return job
+            self._plan_turn(port)
 
     def spared(self, job: Job) -> Failed:
         """Return the failure of a job that is not asked, since its port is down."""
@@ -230,20 +228,18 @@ class Robots:
         Raises `Failed`: ``robots`` if the rules forbid it, the failure of their request if they could not be read, or
         ``host-down`` or ``host-busy``.
         """
-        if job.row is None or not self._settings.respect_robots:
-            self._schedule.add(job)
-            return
-        site = self._sites[job.site]
-        if site.rules is not None:
+        if job.row is not None and self._settings.respect_robots:
+            site = self._sites[job.site]
+            if site.rules is None:
+                if time.monotonic() < site.ask_again_at:
+                    raise Failed(site.failed.failure, site.failed.permanent)
+                if not site.waiting:
+                    self._schedule.add(Job.for_rules(job.site))
+                site.waiting.append(job)
+                return
             if not site.rules.can_fetch(str(job.url), self._settings.agent_name):
                 raise Failed("robots", permanent=True)
-            self._schedule.add(job)
-            return
-        if time.monotonic() < site.ask_again_at:
-            raise Failed(site.failed.failure, site.failed.permanent)
-        if not site.waiting:
-            self._schedule.add(Job.for_rules(job.site))
-        site.waiting.append(job)
+        self._schedule.add(job)
 
     def learn(self, job: Job, rules: Protego) -> list[Job]:
         """Take over what a request for rules found; return the jobs that waited for them, to line up again."""

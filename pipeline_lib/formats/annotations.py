@@ -62,10 +62,9 @@ def read_rows(
             for cells in filter(None, rows):
                 where = f"{path}, line {rows.line_num}"
                 if len(cells) != len(header):
-                    todo = f"put cells with {rows.dialect.delimiter!r} in them in double quotes"
                     raise ValueError(
-                        f"{where}: expected {len(header)} cells as in the header, found {len(cells)}"
-                        + (f"; {todo}" if len(cells) > len(header) else "")
+                        f"{where}: expected {len(header)} cells as in the header, found {len(cells)}; put cells with "
+                        f"{rows.dialect.delimiter!r} in them in double quotes, and complete rows that are cut"
                     )
                 yield where, {column: cells[header.index(column)] for column in wanted}
             if where is None:
@@ -147,34 +146,18 @@ def coco_image_keys(path: str | Path) -> list[str]:
 
     torchvision and pycocotools count COCO's images in this order. train2017 has 118,287 images, val2017 5,000.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{absent(path)}; it is in COCO's annotations_trainval2017.zip")
-    content = _read_json(path)
-    images = content.get("images") if isinstance(content, dict) else None
-    if not isinstance(images, list) or not images:
-        raise ValueError(f"{path}: expected COCO's annotations, with a list `images`, found {quoted(content, 100)}")
-    ids = set()
-    for image in images:
-        number = image.get("id") if isinstance(image, dict) else None
-        if type(number) is not int or number < 0 or image.get("file_name") != f"{number:012d}.jpg":
+    keys = _by_id(path, _coco(path, "images")["images"], "file_name", "image")
+    for number, name in keys.items():
+        if name != f"{number:012d}.jpg":
             raise ValueError(
-                f"{path}: expected images with an id and the file name of its 12 digits, as COCO 2017 has them, found "
-                f"{quoted(image)}"
+                f"{path}, image {number}: expected the file name of 12 digits of COCO 2017, found {name!r:.90}"
             )
-        if number in ids:
-            raise ValueError(f"{path}: image {number} occurs twice")
-        ids.add(number)
-    return [f"{number:012d}" for number in sorted(ids)]
+    return [f"{number:012d}" for number in sorted(keys)]
 
 
 def coco_objects(path: str | Path) -> tuple[list[str], dict[str, set[str]]]:
     """Return the keys of the images of a file of COCO's instances, in its order, and by category those that show it."""
-    content = _read_json(path)
-    lists = ("images", "annotations", "categories")
-    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in lists):
-        raise ValueError(
-            f"{path}: expected COCO's instances, with the lists {', '.join(lists)}, found {quoted(content, 100)}"
-        )
+    content = _coco(path, "images", "annotations", "categories")
     keys = _by_id(path, content["images"], "file_name", "image")
     keys = {number: image_key(name, f"{path}, image {number}") for number, name in keys.items()}
     categories = _by_id(path, content["categories"], "name", "category")
@@ -191,6 +174,17 @@ def coco_objects(path: str | Path) -> tuple[list[str], dict[str, set[str]]]:
                 f"the categories, found {quoted(annotation, 100)}"
             ) from None
     return list(keys.values()), shown
+
+
+def _coco(path: str | Path, *lists: str) -> dict[str, list]:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{absent(path)}; it is in COCO's annotations_trainval2017.zip")
+    content = _read_json(path)
+    found = content if isinstance(content, dict) else {}
+    if not all(isinstance(found.get(name), list) and found[name] for name in lists):
+        said = f"lists {', '.join(lists)}, found {quoted(content, 100)}"
+        raise ValueError(f"{path}: expected COCO's annotations, with {said}")
+    return content
 
 
 def _by_id(path: str | Path, items: list, field: str, what: str) -> dict[int, str]:

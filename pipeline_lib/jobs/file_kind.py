@@ -7,7 +7,6 @@ byte is wrong. So whoever refuses a file asks here first.
 import codecs
 import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,6 +107,12 @@ UNFINISHED = (".part", ".partial", ".crdownload", ".download", ".aria2", ".tmp",
 PATTERNS = {name: re.compile(kind.beginning, re.DOTALL) for name, kind in KINDS.items()}
 
 
+def start_of(path: str | Path) -> bytes:
+    """Return the first `LOOKED_AT` bytes of a file."""
+    with open(path, "rb") as content:
+        return content.read(LOOKED_AT)
+
+
 def kind_of(start: bytes) -> str | None:
     """Return the name in `KINDS` of what begins with `start`, its first `LOOKED_AT` bytes; None if it is not known."""
     return next((name for name, pattern in PATTERNS.items() if pattern.match(start)), None)
@@ -131,11 +136,9 @@ def other_kind(start: bytes, *own: str, todo: str | None = None) -> str | None:
 def check_suffix(path: str | Path) -> None:
     """Raise a `ValueError` if a file is of another kind than its suffix says, by `SUFFIXES`."""
     path = Path(path)
-    if (own := SUFFIXES.get(path.suffix.lower())) and path.is_file():
-        with open(path, "rb") as content:
-            found = other_kind(content.read(LOOKED_AT), *own, "text")
-        if found:
-            raise ValueError(f"{path}: expected a {path.suffix}, found {found}")
+    own = SUFFIXES.get(path.suffix.lower())
+    if own and path.is_file() and (found := other_kind(start_of(path), *own, "text")):
+        raise ValueError(f"{path}: expected a {path.suffix}, found {found}")
 
 
 def absent(path: str | Path) -> str:
@@ -154,12 +157,11 @@ def misread(path: str | Path, expected: str, error: object, *own: str) -> Except
 
     It says what the file is, or, where it is of these kinds but damaged, what `error` says; an error of the disk stays.
     """
+    if isinstance(error, FileNotFoundError | IsADirectoryError):
+        return FileNotFoundError(absent(path))
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         return error
-    start = b""
-    with suppress(OSError), open(path, "rb") as content:
-        start = content.read(LOOKED_AT)
-    found = other_kind(start, *own)
+    found = other_kind(start_of(path), *own)
     if found and made_by(path):
         found = f"{found.partition(';')[0]}; {remedy(path)}"
     said = " ".join(str(error).split())

@@ -161,8 +161,6 @@ def parquet_errors(path: str | Path, expected: str = "Parquet file") -> Iterator
     """Turn whatever Arrow and pandas raise for a damaged or foreign file into a `ValueError` that names it."""
     try:
         yield
-    except FileNotFoundError:
-        raise
     # Damaged bytes, columns of other types, and damaged notes on them.
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise misread(path, f"a whole {expected}", error, "parquet") from error

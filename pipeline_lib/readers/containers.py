@@ -147,16 +147,11 @@ def _in_zip(path: str | Path, wanted: Callable[[str], object]) -> Iterator[File]
         if not name or member.filename.endswith(("/", "\\")) or not wanted(name):
             continue  # without a name, a folder, or of no use
         _check_size(path, name, member.file_size)
-        found = {
-            "a link": stat.S_ISLNK(member.external_attr >> 16),
-            "encrypted": member.flag_bits & 1,
-            # These `zipfile` decompresses without a bound.
-            "not compressed by deflate": member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED),
-        }
-        if any(found.values()):
-            raise ValueError(
-                f"{path}: {name!r:.200} is {next(filter(found.get, found))}; unpack the zip and name the folder"
-            )
+        link, encrypted = stat.S_ISLNK(member.external_attr >> 16), member.flag_bits & 1
+        # `zipfile` decompresses other methods without a bound.
+        if link or encrypted or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            found = "a link" if link else "encrypted" if encrypted else "compressed in another way than by deflate"
+            raise ValueError(f"{path}: {name!r:.200} is {found}; unpack the zip and name the folder")
         yield File(path, name, partial(_unzip, path, archive, member))
 
 
