@@ -81,7 +81,7 @@ def test_a_list_in_a_cell_is_parsed_and_never_evaluated(tmp_path):
     bad = (
         f"__import__('pathlib').Path({str(marker)!r}).touch()", f"[open({str(marker)!r}, 'w').name]", "[f'{1 + 1}']",
         "['a'] * 2", "'a'", "('a', 'b')", "[]", "['a', 1]", "['a', ' ']", "['a'", "[['a']]", "", "{'a': 'b'}",
-        "[b'a']", "[" * 9000 + "]" * 9000,
+        "[b'a']", "['a dog' 'a cat']", "['a dog'\n 'a cat', 'c']", "['a d\\0g']", "[" * 9000 + "]" * 9000,
     )  # fmt: skip
     for cell in bad:
         with pytest.raises(ValueError, match=r"here: expected a list of texts such as \['a dog', 'a cat'\], found"):

@@ -225,10 +225,12 @@ def test_what_is_not_there_yet_is_told_from_what_never_was(tmp_path):
     """A link into git-annex's store, or of Hugging Face's cache, that leads nowhere; a download that broke off."""
     (tmp_path / "a.tar").symlink_to(".git/annex/objects/x/a.tar")
     (tmp_path / "b.tar.part").touch()
+    (tmp_path / "E.TAR").touch()
     (tmp_path / "c.tar").mkdir()
     for name, message in (("a", "a link to .git/annex/objects/x/a.tar, where nothing is; .*: git annex get"),
                           ("b", "no such file or folder but b.tar.part, an unfinished download"),
-                          ("c", "a folder in the place of the file"), ("d", "no such file or folder$")):  # fmt: skip
+                          ("c", "a folder in the place of the file"), ("d", "no such file or folder$"),
+                          ("e", "no such file or folder but E.TAR; names differ in case")):  # fmt: skip
         path = tmp_path / f"{name}.tar"
         with pytest.raises(FileNotFoundError, match=rf"{name}\.tar: {message}"):
             list_members(path)

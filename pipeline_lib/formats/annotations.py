@@ -6,7 +6,9 @@ is loaded, and the number of items is compared with the published one where the 
 
 import ast
 import csv
+import io
 import re
+import tokenize
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -114,12 +116,16 @@ def _read_json(path: str | Path) -> object:
 def texts(item: dict, fields: Sequence[str], where: str) -> list[str]:
     """Return the texts of `fields`, none of which may be missing, empty or damaged."""
     found = [item.get(field) for field in fields]
-    if not all(isinstance(text, str) and text.strip() and not DAMAGED.search(text) for text in found):
+    if not all(map(_is_text, found)):
         raise ValueError(
             f"{where}: expected the texts {', '.join(fields)}, not empty and without control characters, found "
             f"{quoted(item)}"
         )
     return found
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and DAMAGED.search(value) is None
 
 
 def image_key(path: str, where: str) -> str:
@@ -131,12 +137,16 @@ def image_key(path: str, where: str) -> str:
 
 
 def string_list(cell: str, where: str) -> list[str]:
-    """Return the list of texts that a cell holds as a Python literal; nothing is evaluated."""
+    """Return the list of texts that a cell holds as a Python literal; nothing is evaluated.
+
+    Texts without commas between them, as a table has them whose cells were arrays, would be read as one: refused.
+    """
     try:
         found = ast.literal_eval(cell)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        found = None
-    if not isinstance(found, list) or not found or not all(isinstance(text, str) and text.strip() for text in found):
+        count = sum(token.type == tokenize.STRING for token in tokenize.generate_tokens(io.StringIO(cell).readline))
+    except (ValueError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError):
+        found, count = None, 0
+    if not isinstance(found, list) or not found or len(found) != count or not all(map(_is_text, found)):
         raise ValueError(f"{where}: expected a list of texts such as ['a dog', 'a cat'], found {cell!r:.200}")
     return found
 

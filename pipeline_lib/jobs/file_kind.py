@@ -148,8 +148,11 @@ def absent(path: str | Path) -> str:
         return f"{path}: a link to {os.readlink(path)}, where nothing is; if git-annex made it: git annex get"
     if path.is_dir():
         return f"{path}: a folder in the place of the file"
-    begun = next((name for end in UNFINISHED if (name := path.with_name(f"{path.name}{end}")).exists()), None)
-    return f"{path}: no such file or folder" + (f" but {begun.name}, an unfinished download" if begun else "")
+    beside = sorted(os.listdir(path.parent)) if path.parent.is_dir() else []
+    wanted = {path.name.lower(): "; names differ in case"}
+    wanted |= {f"{path.name.lower()}{end}": ", an unfinished download" for end in UNFINISHED}
+    near = [f" but {name}{wanted[name.lower()]}" for name in beside if name.lower() in wanted]
+    return f"{path}: no such file or folder{''.join(near[:1])}"
 
 
 def misread(path: str | Path, expected: str, error: object, *own: str) -> Exception:
