@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from pipeline_lib.evaluate.kinds import KINDS, read_annotations
-from pipeline_lib.formats.annotations import coco_image_keys, parse_count, read_object, read_rows, string_list, texts
+from pipeline_lib.formats.annotations import coco_image_keys, parse_count, read_items, read_rows, string_list, texts
 
 PARTS = list(KINDS["sugarcrepe-plus"].parts)
 read_mcq, read_retrieval, read_valse, read_sugarcrepe_plus = (
@@ -201,7 +201,7 @@ def test_a_table_of_one_column_has_the_separator_of_its_name(tmp_path):
 def test_json_of_another_form_is_named(tmp_path, content, message):
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(ValueError, match=rf"a\.json: .*{message}"):
-        read_object(tmp_path / "a.json")
+        read_items(tmp_path / "a.json", dict)
 
 
 def test_a_text_with_bytes_of_something_else_is_damaged_and_one_with_line_breaks_is_not():

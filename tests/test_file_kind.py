@@ -25,7 +25,7 @@ from pipeline_lib.clip.load import load_clip
 from pipeline_lib.clip.torch_file import load_plain
 from pipeline_lib.evaluate.prompts import read_classes
 from pipeline_lib.features.store import load_features
-from pipeline_lib.formats.annotations import read_list, read_rows
+from pipeline_lib.formats.annotations import read_items, read_rows
 from pipeline_lib.formats.cc3m import Part
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.formats.pixels import encoded
@@ -107,7 +107,7 @@ READERS = {
     "tar.gz": (lambda path: read_packed(path, "a", 9), "gzip"),
     "images.zip": (list_images, "zip"),
     "captions.tsv": (lambda path: list(Part(path)), "gzip", "text"),
-    "list.json": (read_list, "json"),
+    "list.json": (lambda path: read_items(path, list), "json"),
     "rows.csv": (lambda path: list(read_rows(path, ["a"])), "text", "json"),
     "classes.txt": (lambda path: read_classes(path), "text", "json"),
     "table.parquet": (read_parquet, "parquet"),

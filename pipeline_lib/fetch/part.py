@@ -161,7 +161,7 @@ class PartFetcher:
             failed.http_code = code
             self._settle(job, failed, len(body))
             return
-        asked = job.attempts, len(body), job.host, picture.sha256, _ms(job.asked_s)
+        asked = job.attempts, len(body), job.host, picture.sha256, round(1000 * job.asked_s)
         self._record(job.row, Outcome("success", None, False, code, *asked, *picture.sides), picture.content)
 
     def _retry_or_settle(self, job: Job, failed: Failed) -> None:
@@ -186,7 +186,7 @@ class PartFetcher:
         if job.row is None:
             self._line_up(*self._robots.miss(job, failed))
             return
-        asked = job.attempts, n_bytes, job.host, None, _ms(job.asked_s)
+        asked = job.attempts, n_bytes, job.host, None, round(1000 * job.asked_s)
         self._record(job.row, Outcome("failed", failed.failure, failed.permanent, failed.http_code, *asked))
 
     def _record(self, row: int, outcome: Outcome, content: bytes = b"") -> None:
@@ -195,10 +195,6 @@ class PartFetcher:
         self._tally.count(outcome)
         # Not called here: rows that need no request are settled while others are opened.
         asyncio.get_running_loop().call_soon(self._open_rows)
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
 
 
 class Tally:

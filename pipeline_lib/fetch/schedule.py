@@ -244,9 +244,8 @@ class Robots:
     def learn(self, job: Job, rules: Protego) -> list[Job]:
         """Take over what a request for rules found; return the jobs that waited for them, to line up again."""
         site = self._sites[job.site]
-        site.rules = rules
-        delay_s = site.rules.crawl_delay(self._settings.agent_name)
-        site.waiting, waiting = [], site.waiting
+        delay_s = rules.crawl_delay(self._settings.agent_name)
+        site.rules, site.waiting, waiting = rules, [], site.waiting
         if delay_s:
             self._schedule.slow_down(waiting[0].host, min(delay_s, self._settings.max_crawl_delay_s))
         return waiting

@@ -86,19 +86,11 @@ def _separator(path: str | Path, start: str, columns: Sequence[str]) -> str:
     return tried[0]
 
 
-def read_object(path: str | Path) -> dict[str, dict]:
-    """Return a JSON object of items by name."""
-    return _items(path, dict, "object")
-
-
-def read_list(path: str | Path) -> list[dict]:
-    """Return a JSON list of items."""
-    return _items(path, list, "list")
-
-
-def _items(path: str | Path, kind: type, word: str) -> dict | list:
+def read_items(path: str | Path, kind: type[dict] | type[list]) -> dict[str, dict] | list[dict]:
+    """Return a JSON object of items by name, or a JSON list of items, as `kind` says."""
     content = _read_json(path)
     if not isinstance(content, kind) or not content:
+        word = "object" if kind is dict else "list"
         found = type(content).__name__ + (f" of {len(content)}" if isinstance(content, list | dict) else "")
         raise ValueError(f"{path}: expected a JSON {word} of items, found {found}; get the file as published")
     for name, item in content.items() if kind is dict else enumerate(content):

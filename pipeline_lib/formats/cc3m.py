@@ -165,11 +165,6 @@ def count_lines(path: str | Path) -> int:
     return count + (last != b"\n")
 
 
-def count_rows(path: str | Path) -> int:
-    """Return the number of rows in a captions file: its lines but for a header."""
-    return count_lines(path) - find_layout(path, links=False).header
-
-
 def part_range(n_rows: int, part: int, parts: int) -> range:
     """Return the row numbers of part `part` (from 0) of `parts`: contiguous, of sizes that differ by one at most."""
     if not 0 <= part < parts:

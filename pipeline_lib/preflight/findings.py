@@ -15,7 +15,7 @@ from typing import NamedTuple
 from safetensors import SafetensorError, safe_open
 
 from pipeline_lib.config.inputs import REMOTE, external_files, fetched_weights
-from pipeline_lib.formats.cc3m import count_lines, count_rows, find_layout
+from pipeline_lib.formats.cc3m import Part, count_lines, find_layout
 from pipeline_lib.jobs.file_kind import absent, check_suffix
 from pipeline_lib.jobs.text import open_text, read_text
 from pipeline_lib.preflight.registry import Dataset, Download, Expected, expected_at
@@ -159,7 +159,7 @@ def _check_published(file: Path, download: Download, hashes: bool) -> str:
 
 
 def _check_count(path: Path, expected: int, captions: bool) -> str:
-    found, noun = (count_rows(path), "rows") if captions else count_items(path)
+    found, noun = (len(Part(path, links=False)), "rows") if captions else count_items(path)
     if found is None:
         return ""
     if found != expected:
