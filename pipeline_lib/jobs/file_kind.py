@@ -44,6 +44,7 @@ def _image(name: str, beginning: bytes) -> Kind:
 #: By name. The first that matches counts, so those that could be taken for a later one come before it.
 KINDS = {
     "empty": Kind(rb"\Z", "an empty file"),
+    "json": Kind(rb'(\xef\xbb\xbf)?\s*(\[\s*[][{"\d-]|\{\s*["\x27}])', "JSON", ERROR),
     "zeros": Kind(rb"\0{64}", "nothing but zeros at the beginning, as of a download that broke off"),
     "git-lfs": Kind(rb"version https://git-lfs", f"a pointer of Git LFS {HERE}", "get the file: git lfs pull"),
     "git-annex": Kind(rb"/annex/objects/", f"a pointer of git-annex {HERE}", "get the file: git annex get"),
@@ -93,7 +94,6 @@ KINDS = {
     "utf-16be": _encoded("UTF-16BE", rb"\0[^\0]\0[^\0]"),
     "utf-32le": _encoded("UTF-32LE", rb"[^\0]\0{3}[^\0]\0{3}"),
     "utf-32be": _encoded("UTF-32BE", rb"\0{3}[^\0]\0{3}[^\0]"),
-    "json": Kind(rb'(\xef\xbb\xbf)?\s*(\[\s*[][{"\d-]|\{\s*["\x27}])', "JSON", ERROR),
     "text": Kind(rb"[^\0-\x08\x0e-\x1f\x7f]+\Z", "a text"),
 }
 TEXTS = ("empty", "json", "text")  # what a text may be, as far as its reader does not say more
