@@ -7,8 +7,6 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import ROOT, TINY, TINY_RESNET, call, jpeg_bytes
@@ -25,7 +23,6 @@ from pipeline_lib.jobs import extras
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.run_record import baseline
 from pipeline_lib.score.__main__ import main
-from pipeline_lib.score.inputs import find_pairs
 
 CAPTIONS = ["this is a photo of a dog", "not a photo of a dog", "no dog", "a dog"]
 SIZE = (32, 32)  # that of the models: a resize would differ between libraries by rounding
@@ -267,35 +264,6 @@ def test_a_file_of_captions_of_another_form_is_named(tmp_path, name, content, sa
         (tmp_path / name).write_text(content)
     found = ask("--captions", tmp_path / name, *(() if content and "image" in content else ("--image", "dog.jpg")))
     assert said in found and name in found
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("c.csv", b"\xef\xbb\xbfimage;caption\r\nphotos\\b.png;a dog, red\r\ndog.jpg;a cat\r\n"),
-        ("c.tsv", b"\timage\tcaption\r0\tphotos/b.png\ta dog, red\r1\tdog.jpg\ta cat\r"),
-        ("dictionary.parquet", lambda texts: texts.dictionary_encode()),
-        ("large.parquet", lambda texts: texts.cast(pa.large_string())),
-        ("view.parquet", lambda texts: texts.cast(pa.string_view())),
-        ("bytes.parquet", lambda texts: texts.cast(pa.binary())),
-    ],
-)
-def test_a_table_of_captions_is_read_as_other_programs_write_it(folder, name, content):
-    if isinstance(content, bytes):
-        (folder / name).write_bytes(content)
-    else:
-        columns = (pa.array(texts) for texts in (["photos/b.png", "dog.jpg"], ["a dog, red", "a cat"]))
-        pq.write_table(pa.table(dict(zip(("image", "caption"), map(content, columns), strict=True))), folder / name)
-    images, pairs = find_pairs([], [], folder / name)
-    assert [*images] == ["photos/b.png", "dog.jpg"] == list(pairs["image"])
-    assert list(pairs["caption"]) == ["a dog, red", "a cat"]
-
-
-@pytest.mark.parametrize("captions", [["a", None], ["a", float("nan")], [["a"], ["b"]], [{"raw": "a"}] * 2, ["a", ""]])
-def test_a_row_of_a_parquet_table_without_a_text_is_named(tmp_path, captions):
-    pd.DataFrame({"caption": captions}).to_parquet(tmp_path / "c.parquet")
-    with pytest.raises(ValueError, match=r"c\.parquet, row [12]: expected the texts caption, .* found {'caption': "):
-        find_pairs([tmp_path], [], tmp_path / "c.parquet")
 
 
 def test_captions_that_are_too_long_are_an_error_of_every_library():
