@@ -40,9 +40,10 @@ READ = {
 }
 
 
+@pytest.mark.parametrize("suffix", [".tsv", ".tsv.gz"])
 @pytest.mark.parametrize("name", READ)
-def test_a_captions_file_is_read_as_it_is_passed_around(tmp_path, name):
-    path = tmp_path / "captions.tsv"
+def test_a_captions_file_is_read_as_it_is_passed_around(tmp_path, name, suffix):
+    path = tmp_path / f"captions{suffix}"  # browsers unpack what they download, and leave the name
     path.write_bytes(READ[name])
     rows = [tuple(row._replace(url=row.url.replace("HTTP", "http")))[:4] for row in Part(path)]
     assert rows == ROWS and len(Part(path)) == 3

@@ -106,10 +106,9 @@ def test_files_that_cannot_be_read_or_have_another_number_of_rows_are_named(tmp_
     with pytest.raises(FileNotFoundError, match=r"missing\.tsv"):
         list(Part(tmp_path / "missing.tsv"))
     row = b"a\thttp://a/1\n"
-    for name, content in (("cut.tsv.gz", gzip.compress(row * 1000)[:-9]), ("plain.tsv.gz", row)):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(ValueError, match=name):
-            list(Part(tmp_path / name))
+    (tmp_path / "cut.tsv.gz").write_bytes(gzip.compress(row * 1000)[:-9])
+    with pytest.raises(ValueError, match=r"cut\.tsv\.gz: expected whole gzip data"):
+        list(Part(tmp_path / "cut.tsv.gz"))
     path = tmp_path / "cut.tsv"
     path.write_text("a dog\thttp://h.test/1.jpg\n" * 3)
     assert len(Part(path, 1, 2, count=3)) == 2

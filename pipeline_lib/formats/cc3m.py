@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from pipeline_lib.formats import MAX_LINE_BYTES
-from pipeline_lib.jobs.file_kind import absent, check_text, misread, other_kind
+from pipeline_lib.jobs.file_kind import LOOKED_AT, absent, check_text, kind_of, misread, other_kind
 from pipeline_lib.jobs.text import MARK
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
@@ -77,7 +77,7 @@ def _open(path: str | Path) -> Iterator[BinaryIO]:
     with open(path, "rb") as content:
         if not stat.S_ISREG(os.fstat(content.fileno()).st_mode):
             raise ValueError(f"{path}: expected a file, found a pipe or device; write its content to a file first")
-        packed = str(path).endswith(".gz") or content.peek(2)[:2] == b"\x1f\x8b"
+        packed = kind_of(content.peek(LOOKED_AT)) == "gzip"
         try:
             yield gzip.GzipFile(fileobj=content) if packed else content
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from pipeline_lib.config.inputs import REMOTE, external_files, fetched_weights
 from pipeline_lib.formats.cc3m import Part, count_lines, find_layout
-from pipeline_lib.jobs.file_kind import absent, check_suffix
+from pipeline_lib.jobs.file_kind import absent, check_suffix, kind_of, start_of
 from pipeline_lib.jobs.text import open_text, read_text
 from pipeline_lib.preflight.registry import Dataset, Download, Expected, expected_at
 from pipeline_lib.readers.containers import list_files, walk
@@ -123,14 +123,13 @@ def _check_filled(folder: Path) -> None:
 def _check_whole(file: Path) -> None:
     """Raise a ValueError where a file is not what its name says, or an archive or a file of weights ends too early."""
     with open(file, "rb") as content:
-        start = content.read(4)
         size = content.seek(0, os.SEEK_END)
         content.seek(max(0, size - 512))
         end = content.read()
     if not size:
         raise ValueError(f"{file}: expected content, found an empty file")
     check_suffix(file)
-    if start.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(file):  # zips, and what torch saves
+    if kind_of(start_of(file)) == "zip" and not zipfile.is_zipfile(file):  # zips, and what torch saves
         raise ValueError(f"{file}: the archive is cut short (no central directory); get it again")
     if file.suffix == ".tar" and (size % 512 or end.strip(b"\0")):
         raise ValueError(f"{file}: the tar is cut short (it does not end with an empty block); get it again")

@@ -20,7 +20,7 @@ from pipeline_lib.formats import MAX_FILE_BYTES
 from pipeline_lib.formats.cc3m import CONTROL_CHARACTER
 from pipeline_lib.formats.pixels import is_image
 from pipeline_lib.formats.tars import clean_name, is_left_behind, list_members, read_member
-from pipeline_lib.jobs.file_kind import absent, misread
+from pipeline_lib.jobs.file_kind import absent, kind_of, misread, start_of
 
 ZIP_HEADER_BYTES = 30  # at least so many before a file's bytes
 
@@ -47,10 +47,9 @@ def list_files(path: str | Path, wanted: Callable[[str], object] = is_image) -> 
         listed = _in_folder
     elif not Path(path).exists():
         raise FileNotFoundError(absent(path))
-    else:
-        with open(path, "rb") as content:  # `zipfile.is_zipfile` takes a tar that ends with a zip for one
-            start = content.read(2)
-        listed = _in_zip if Path(path).suffix.lower() == ".zip" or start == b"PK" else _in_tar
+    else:  # `zipfile.is_zipfile` takes a tar that ends with a zip for one
+        is_zip = Path(path).suffix.lower() == ".zip" or kind_of(start_of(path)) == "zip"
+        listed = _in_zip if is_zip else _in_tar
     listing = listed(path, lambda name: wanted(name) and not is_left_behind(name))
     files = sorted(listing, key=lambda file: file.name)
     if odd := next((file.name for file in files if CONTROL_CHARACTER.search(file.name)), None):
