@@ -88,6 +88,8 @@ FILES = {
     "numpy": [_written(lambda file: np.save(file, np.ones(2)))],
     "pickle": [pickle.dumps({"a": 1}), torch_saved({"a": 1}, legacy=True)],
     "gguf": [b"GGUF\3\0\0\0"],
+    "onnx": [b"\x08\x07\x12\x07pytorch\x1a\x051.9.0"],
+    "flax": [b"\x81\xa6params\x83", b"\xde\x00\x10\xa6params"],
     "sqlite": [_sqlite()],
     "pdf": [b"%PDF-1.7\n%\xe2\xe3"],
     **{form.lower(): [_image(form)] for form in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")},

@@ -126,9 +126,12 @@ def test_bytes_that_are_no_utf_8_are_named_with_what_to_do(tmp_path):
 
 
 def test_lines_end_with_lf_crlf_or_cr_and_nothing_else_ends_one(tmp_path):
-    lines = ["a dog", "", "a\u2028cat\x85\x0b\x1c", " x "]
+    lines = ["a dog", "", "a\u2028cat\x85\x0b\x0c", " x "]
     for end in ("\n", "\r\n", "\r"):
         (tmp_path / "a.txt").write_bytes(codecs.BOM_UTF8 + f"{end.join(lines)}{end}{end}".encode())
         assert read_lines(tmp_path / "a.txt") == lines
+    (tmp_path / "a.txt").write_bytes(b"a dog\r\na c\0t\r\n")
+    with pytest.raises(ValueError, match=r"a\.txt, line 2: expected text, found the control character '.x00'; "):
+        read_lines(tmp_path / "a.txt")
     (tmp_path / "a.txt").write_bytes(b"\n\n")
     assert read_lines(tmp_path / "a.txt") == []

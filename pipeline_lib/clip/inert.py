@@ -102,6 +102,9 @@ class Stored(NamedTuple):
     stride: tuple[int, ...]
     dtype: torch.dtype
 
+    def __repr__(self) -> str:
+        return f"<a tensor of shape {self.shape}>"
+
     def tensor(self) -> Tensor:
         """Read it; tensors that share numbers in the file share them here."""
         try:

@@ -7,7 +7,6 @@ is loaded, and the number of items is compared with the published one where the 
 import ast
 import csv
 import io
-import re
 import tokenize
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -17,10 +16,9 @@ from pathlib import Path, PurePosixPath
 from pipeline_lib.formats.tars import KEY
 from pipeline_lib.jobs.file_kind import absent
 from pipeline_lib.jobs.quoted import quoted
-from pipeline_lib.jobs.text import open_text
+from pipeline_lib.jobs.text import DAMAGED, open_text
 
 SEPARATORS = (",", ";", "|", "\t")
-DAMAGED = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")  # no text has these: bytes of something else, or lost in a conversion
 
 
 def parse_count(text: str) -> int | dict[str, int] | None:

@@ -72,6 +72,8 @@ KINDS = {
     "numpy": Kind(rb"\x93NUMPY", "an array of NumPy", CONVERT),
     "pickle": Kind(rb"\x80[\x02-\x05]", "a pickle", CONVERT),
     "gguf": Kind(rb"GGUF[\x01-\x0f]\0", "GGUF, quantized weights", CONVERT),
+    "onnx": Kind(rb"\x08[\x03-\x0c]\x12", "ONNX", CONVERT),
+    "flax": Kind(rb"(\x81|\xde..)\xa6params", "weights of Flax", CONVERT),
     "sqlite": Kind(rb"SQLite format 3\0", "an SQLite database", CONVERT),
     "pdf": Kind(rb"%PDF-", "a PDF"),
     "jpeg": _image("JPEG", rb"\xff\xd8\xff"),

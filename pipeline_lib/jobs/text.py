@@ -6,6 +6,7 @@ UTF-32, with or without a mark, is refused by name (`file_kind`): a reader that 
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipeline_lib.jobs.file_kind import LOOKED_AT, check_text
 from pipeline_lib.jobs.rule_of_file import made_by, remedy
 
 MARK = codecs.BOM_UTF8
+DAMAGED = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")  # no text has these: bytes of something else, or lost in a conversion
 
 
 def decode_text(content: bytes, path: str | Path) -> str:
@@ -34,6 +36,9 @@ def read_text(path: str | Path) -> str:
 def read_lines(path: str | Path) -> list[str]:
     """Return the lines of a file but for empty ones at its end; LF, CRLF and CR end a line, and nothing else does."""
     text = io.StringIO(read_text(path), newline=None).read().rstrip("\n")
+    if damage := DAMAGED.search(text):
+        where = f"{path}, line {text.count(chr(10), 0, damage.start()) + 1}"
+        raise ValueError(f"{where}: expected text, found the control character {damage[0]!r}; {remedy(path)}")
     return text.split("\n") if text else []
 
 
