@@ -194,7 +194,8 @@ class PartFetcher:
         self._journal.add(row, outcome, content)
         self._tally.count(outcome)
         # Not called here: rows that need no request are settled while others are opened.
-        asyncio.get_running_loop().call_soon(self._open_rows)
+        if len(self._urls) in (0, WINDOW - 1):  # no row was left, or the window was full, so that opening had ended
+            asyncio.get_running_loop().call_soon(self._open_rows)
 
 
 class Tally:
