@@ -239,6 +239,9 @@ def test_what_is_not_there_yet_is_told_from_what_never_was(tmp_path):
                 FileNotFoundError, match=rf"{name}\.tar: {message.removesuffix('$')}.*; expected WebDat"
             ):
                 listed("tar", path)
+    layouts.write(tmp_path / "f" / "f" / "f.tar", b"")
+    with pytest.raises(FileNotFoundError, match=r"f/f\.tar: no such .* but \S+/f/f/f\.tar; was it unpacked twice"):
+        list_members(tmp_path / "f" / "f.tar")
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "001.jpg").symlink_to("../gone/001.jpg")
     with pytest.raises(ValueError, match=r"001\.jpg: the image of sample 001 cannot be read \(.*a link to \.\./gone"):
