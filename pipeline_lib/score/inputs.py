@@ -16,23 +16,32 @@ from pipeline_lib.readers.containers import list_files, list_images
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
-def find_pairs(places: list[Path], texts: list[str], file: Path | None) -> tuple[dict[str, Sample], pd.DataFrame]:
-    """Return the images by name, and the pairs to score, ``image`` and ``caption``, in order.
+def find_inputs(places: list[Path], texts: list[str], file: Path | None) -> tuple[dict[str, Sample], pd.DataFrame]:
+    """Return the images by name, and what to score: a table with ``caption``, and ``image`` where its rows are pairs.
 
     Every image of `places` (files, folders, ``.zip``, ``.tar``) is scored with each of `texts` or of the captions in
     `file`. Where the file has a column ``image``, its rows are the pairs: images by their paths below `places`, or
-    without any beside the file.
+    without any beside the file. What is given twice is scored once.
     """
     table, images = _read_captions(file) if file else pd.DataFrame({"caption": texts}), _find_images(places)
+    where = file or "the command line"
     if table.empty:
         raise ValueError("expected captions, in quotes or with --captions FILE, found none")
     if (empty := table["caption"].str.strip() == "").any():
-        raise ValueError(f"{file or 'the command line'}: caption {int(empty.to_numpy().argmax()) + 1} is empty")
+        raise ValueError(f"{where}: caption {int(empty.to_numpy().argmax()) + 1} is empty")
+    alike = table.assign(caption=table["caption"].str.normalize("NFC").str.split().str.join(" "))
+    if (again := alike.duplicated().to_numpy()).any():
+        first = int(again.argmax())
+        _say(
+            f"{where}: {again.sum():,} of {len(table):,} captions are there already"
+            f"{' for the same image' if 'image' in table else ''}, first caption {first + 1}, "
+            f"{table['caption'][first]!r:.200}; they are scored once"
+        )
+        table = table[~again].reset_index(drop=True)
     if "image" not in table:
         if not images:
             raise ValueError("expected images, found none: name files or folders with --image")
-        pairs = pd.MultiIndex.from_product([images, table["caption"]], names=["image", "caption"])
-        return images, pairs.to_frame(index=False)
+        return images, table
     names = table["image"].unique().tolist()
     if places:
         if twice := repeated(sample.key for sample in images.values()):
