@@ -115,7 +115,7 @@ def test_every_kind_of_model_scores_as_clip_does_one_by_one():
     command += [word for name in names for word in ("--model", name)] + ["--output", "all.csv"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "photos: files that are no images are left out, 1 of them, such as 'notes.txt'" in done.stderr
+    assert "photos: 3 images; left out are 1 other files, such as 'notes.txt'" in done.stderr
     assert "encode: 3 images" in done.stderr and "all.csv: 84 rows" in done.stderr
     table = done.stdout.splitlines()
     assert max(map(len, table)) <= 80 and table[-2] == "... and 24 further rows, all of which --output FILE.csv writes"

@@ -211,19 +211,20 @@ def test_pools_as_distributed_and_of_several_tars_are_encoded_by_several_jobs(em
     (empty_copy / "data/my sets/caltech101/101_ObjectCategories").mkdir(parents=True)
     for name in ("my sets/cifar-10-python.tar.gz", "more colours.tar"):
         (empty_copy / "data" / name).touch()
-    jobs = plan(empty_copy, ZEROSHOT, configfiles=["mine.yaml"])
+    config = {"evaluate": {"zeroshot": {"datasets": {"kinds": {"classes": "config/classes/cifar-10.txt"}}}}}
+    jobs = plan(empty_copy, ZEROSHOT, configfiles=["mine.yaml"], config=config)
     assert count(jobs)["features"] == 11  # eight sets, one of them in three parts, one in two
     encoded = {(job.wildcards["pool"], job.wildcards["part"]): job for job in jobs if job.rule == "features"}
     for part in range(3):
         job = encoded["kinds", f"0000{part}"]
         words = " ".join(job.command.replace("\\", "").split())
-        assert f"--reader cifar-10 --images 'data/my sets' --part {part} --parts 3 --count 10000" in words
+        assert f"--reader cifar-10 --images 'data/my sets' --part {part} --parts 3 --count 10000 --classes 10" in words
         assert "data/my sets/cifar-10-python.tar.gz" in job.input
     assert "--images 'data/more colours.tar'" in encoded["colours", "00001"].command
     (scored,) = (job.command for job in jobs if job.rule == "evaluate_zeroshot")
     for pool, parts in (("kinds", 3), ("colours", 2)):
         files = [f"results/miniature/features/mini-rn/{pool}/0000{part}.safetensors" for part in range(parts)]
-        assert f"{pool}.classes.txt {' '.join(files)}" in scored
+        assert f".txt {' '.join(files)}" in scored
 
 
 def test_an_overlay_adds_changes_and_removes_entries_by_name(empty_copy):

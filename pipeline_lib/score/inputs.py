@@ -8,10 +8,9 @@ import pyarrow as pa
 from pyarrow import csv
 
 from pipeline_lib.formats.images import Sample
-from pipeline_lib.formats.pixels import is_image
 from pipeline_lib.jobs.files import parquet_errors, read_arrow, repeated
 from pipeline_lib.jobs.text import read_text
-from pipeline_lib.readers.containers import list_files, list_images
+from pipeline_lib.readers.containers import list_images
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
@@ -65,11 +64,8 @@ def _find_images(places: list[Path]) -> dict[str, Sample]:
     samples: list[tuple[str, Sample]] = []
     for place in places:
         if place.is_dir() or place.suffix.lower() in (".zip", ".tar"):
-            listed = list_files(place, lambda _: True)
-            files = [file for file in listed if is_image(file.name)] or list_images(place)  # which says what there is
-            if others := [file.name for file in listed if not is_image(file.name)]:
-                _say(f"{place}: files that are no images are left out, {len(others):,} of them, such as {others[0]!r}")
-            samples += [(f"{place}/{file.name}", Sample(file.source, file.name, file.load, {})) for file in files]
+            found = [Sample(file.source, file.name, file.load, {}) for file in list_images(place)]
+            samples += [(f"{place}/{sample.key}", sample) for sample in found]
         elif place.is_file():
             samples.append((str(place), _sample(place, str(place))))
         else:

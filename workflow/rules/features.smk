@@ -25,7 +25,7 @@ rule features:
         runtime=grows(240),
         gpu=1,
         decoders=decoders,
-        expected=count_option,  # not under `params:`: to check what was encoded already would encode it again
+        expected=expected_options,  # not under `params:`: to check what was encoded already would encode it again
     params:
         code=code_version("pipeline_lib.features.encode"),
         reader=reader_code,
