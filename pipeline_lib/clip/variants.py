@@ -38,12 +38,3 @@ def unit_rows(model: CLIP, features: Tensor) -> Tensor:
 def cosines(one: Tensor, other: Tensor) -> Tensor:
     """Return the product of each row of `one` (m, d) with that row of `other`, fp32, rounded to their precision."""
     return (one.float() * other.float()).sum(dim=1).to(one.dtype).float()
-
-
-def cosines_of_all(one: Tensor, other: Tensor) -> Tensor:
-    """Return the product (m, n) of each row of `one` (m, d) with each row of `other` (n, d), in their precision.
-
-    Equal rows of `other` give equal columns, so that a tie is one; a matrix product alone does not promise that.
-    """
-    distinct, which = other.unique(dim=0, return_inverse=True)
-    return (one @ distinct.T)[:, which]
