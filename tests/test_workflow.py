@@ -82,7 +82,8 @@ def test_rules_say_what_they_need(rules, miniature):
         job[name].attempt = attempt
         return [job[name].resources[key] for key in ("mem_mb", "runtime", "gpu")]
 
-    assert asked("features", 1) == [6000, 240, 1] and asked("features", 3) == [24000, 960, 1]
+    # torch, 8 million weights twice, a batch of 256 images of 2 MB, one process
+    assert asked("features", 1) == [2000 + 64 + 512 + 100, 240, 1] and asked("features", 3) == [4 * 2676, 960, 1]
     assert asked("finetune", 1) == [16000, 720, 1] and asked("finetune", 3) == [64000, 720, 1]  # it goes on, so 720
 
 
@@ -247,6 +248,7 @@ def test_a_job_beside_a_gpu_has_its_share_of_the_cores_to_decode(asked, gpus, de
     done = snakemake("--dry-run", "-p", *cores, "--config", "run=never-run", "--", target)
     command = done.stdout.partition("python -m pipeline_lib.features.encode")[2].partition("--output")[0]
     assert f"--threads {decoders} " in command, done.stdout + done.stderr
+    assert f"mem_mb={2576 + 100 * decoders}" in done.stdout
 
 
 # ------------------------------------------------------------------------------------------------------- refusals

@@ -21,7 +21,7 @@ rule features:
         "../../environment.yml"
     threads: beside_a_gpu()
     resources:
-        mem_mb=grows(6000),
+        mem_mb=encoding_mb,
         runtime=grows(240),
         gpu=1,
         decoders=decoders,

@@ -1,5 +1,6 @@
 # Functions of the rules in features.smk.
 from pipeline_lib.evaluate.prompts import read_classes
+from pipeline_lib.preflight.estimate import features_mb, size_of
 from pipeline_lib.readers.reader import find_reader, module_name
 
 
@@ -17,6 +18,12 @@ def beside_a_gpu():
 def decoders(wildcards, threads):
     """How many processes decode, which is how many cores the machine has for the job (see `cores`)."""
     return max(1, threads // cores(1))
+
+
+def encoding_mb(wildcards, attempt, threads):
+    """The memory of a job, by its backbone, batch and processes."""
+    size = size_of(BACKBONES, wildcards.backbone)
+    return grows(features_mb(size, config["features"]["batch_size"], decoders(wildcards, threads)))(wildcards, attempt)
 
 
 def pool_files(wildcards):
