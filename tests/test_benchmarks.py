@@ -261,6 +261,10 @@ def test_sugarcrepe_files_are_read_and_mistakes_named(tmp_path, evaluate, photos
         write_sugarcrepe(tmp_path, add_att={"5": {"filename": "a.jpg", "caption": "a dog"}})()
     with pytest.raises(ValueError, match=r"add_att\.json: expected a JSON object"):
         write_sugarcrepe(tmp_path, add_att=[])()
+    long = {"8": {"filename": "a.jpg", "caption": "a dog", "negative_caption": "no dog " * 100}}
+    write_sugarcrepe(tmp_path, add_att=long)
+    with pytest.raises(ValueError, match=r"77 tokens, found 1 longer, .*'add_att', 'item': '8'.*: no dog no"):
+        evaluate("sugarcrepe", tmp_path, {"1": photos[KEYS[0]]})
     write_sugarcrepe(tmp_path)
     (tmp_path / "swap_obj.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"swap_obj\.json: no such file; sugarcrepe has 7: replace_obj\.json"):

@@ -27,6 +27,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pipeline_lib.clip.tokenizer import CONTEXT_LENGTH, fits_clip
 from pipeline_lib.clip.tokenizer import encode as read
 from pipeline_lib.clip.variants import cosines
 from pipeline_lib.evaluate.declaration import Choice, Kind
@@ -177,6 +178,12 @@ def main() -> None:
     if args.precision == "fp16" and not kind.clip_load:
         parser.error(f"--precision fp16: published numbers of the kind {kind.name} are in fp32")
     rows = read_annotations(args.kind, args.annotations, args.count)
+    if long := [(row, text) for row in rows for text in row.captions if not (kind.cut or fits_clip(text))]:
+        row, text = long[0]
+        raise ValueError(
+            f"{args.annotations}: expected captions of at most {CONTEXT_LENGTH} tokens, found {len(long):,} longer, "
+            f"the first of {row.columns}: {text:.200}"
+        )
     model = load_model(args, args.precision)
     pool = load_features(args.features, tower_id(model))
     items = resolve_name(kind.scorer)(
