@@ -5,7 +5,6 @@ A prompt's templates are a list, or the word ``dataset``: those of the dataset's
 those of its file ``classes``, but for prompts of which ``prompt_classes`` names another.
 """
 
-import io
 from pathlib import Path
 
 from pipeline_lib.jobs.text import read_text
@@ -19,7 +18,7 @@ OWN = "dataset"
 def _read_lines(path: str | Path, what: str) -> list[str]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; expected one with {what} per line")
-    lines = [line.rstrip("\n") for line in io.StringIO(read_text(path), newline=None)]
+    lines = read_text(path).splitlines()
     if not lines:
         raise ValueError(f"{path}: expected {what} per line, found an empty file")
     for number, line in enumerate(lines, 1):
