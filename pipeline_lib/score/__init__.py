@@ -97,6 +97,8 @@ def _see(model: Model, device: torch.device, samples: list[Sample]) -> Tensor:
         except ValueError as error:  # all of them are named together, not one per call
             return error
 
+    # Not the processes that encode a pool: other libraries' transforms compute by torch, whose threads do not survive a
+    # fork. Pillow decodes and resizes in threads too.
     with ThreadPoolExecutor(usable_cores()) as workers:
         while batch := list(islice(waiting, IMAGES_PER_BATCH)):
             prepared = list(workers.map(prepare, batch))
