@@ -65,6 +65,8 @@ def list_images(path: str | Path) -> list[File]:
     """Return the files of `list_files` whose names are those of images; there must be one. Others are counted aloud."""
     others: list[str] = []
     images = list_files(path, lambda name: is_image(name) or others.append(name))
+    if known := {posixpath.splitext(file.name)[0] for file in images}:
+        others = [name for name in others if posixpath.splitext(name)[0] not in known]  # KEY.json says more of KEY.jpg
     found = f"{len(others):,} other files, such as {min(others)!r:.200}" if others else "no file"
     if not images:
         raise ValueError(f"{path}: expected images (.jpg, .jpeg, .png, .webp ...), found none but {found}")
