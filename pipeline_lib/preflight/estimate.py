@@ -47,7 +47,7 @@ SMALL = Size(128, 8_000_000, 7_000_000, 3, 3.6, 0.3, 2)  # a CLIP of the miniatu
 
 # Memory, measured on 2026-11-28: torch alone takes 340 MB without a GPU; beside one CUDA keeps more, not measured here.
 TORCH_MB = 2000
-# What a process that decodes has of its own, of photos of 12 megapixels: 78 MB; 14 MB of COCO's, 300 MB at most.
+# What a process that decodes has of its own: 9 MB for COCO's photos, 61 MB at 12 megapixels, 277 MB at `MAX_PIXELS`.
 DECODER_MB = 100
 
 
