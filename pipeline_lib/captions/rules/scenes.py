@@ -21,11 +21,13 @@ LIST = re.compile("(?:,n)*,?cn|,n,n")
 UNCLEAR_END = re.compile("r|Vn|G[.,c]|G$")
 # So do an adjective between two nouns, and a dash after a noun: "the salon slow motion", "a chair - left".
 UNCLEAR_NOUNS = re.compile("NA+N|N-[ACN]")
-# What picture archives put behind a caption.
+# What picture archives put behind a caption, and the words that it ends with.
 ARCHIVE = re.compile(
-    r"(?:\s+-+|\s*,|(?:\s+view)?\s+[io]n)?\s+(?:(?:stock )?photo #|stock photos?|royalty(?: - )?(?: ?free(?: stock \w+)?)?"
-    r"|vector art illustration|photo sharing website|(?<=background )(?:photo|illustration|vector))$"
+    r"(?:\s+-+|\s*,|(?:\s+view)?\s+[io]n)?\s+(?:(?:stock )?photo #|stock photos?"
+    r"|royalty(?: - | )?(?:free(?: stock \w+)?)?|vector art illustration|photo sharing website"
+    r"|(?<=background )(?:photo|illustration|vector))$"
 )
+ARCHIVE_ENDS = ("#", "photo", "photos", "royalty", "free", "tion", "tions", "vector", "vectors", "images", "website")
 ACTS = ("verb", "participle")
 UNSEEN = SCENES.events | SCENES.regions
 UNLOOKABLE = SCENES.unlookable | SCENES.placeholders
@@ -38,13 +40,13 @@ def cut_heading(text: str) -> str:
     """Return a caption without a heading or end that names the picture: "photo : a dog - stock photo" -> "a dog"."""
     before, mark, after = text.partition(":")
     text = after.strip() if mark and after.strip() and before.strip().lower() in SCENES.headings else text
-    return ARCHIVE.sub("", text)
+    return ARCHIVE.sub("", text) if text.endswith(ARCHIVE_ENDS) else text
 
 
 def tells_no_picture(caption: Caption) -> bool:
     """Whether a caption is told of the future, advises, addresses a reader or opens with no phrase."""
     lower, tags = caption.lower, caption.tags
-    if not {"MD", "!"}.isdisjoint(tags + lower) or not SCENES.addressing.isdisjoint(lower) or lower[0] in ("#", "and"):
+    if "MD" in tags or not SCENES.addressing.isdisjoint(lower) or lower[0] in ("#", "and"):
         return True
     if re.search("hR*v", caption.code):
         return True  # "has worn many hats"
