@@ -16,7 +16,7 @@ from pipeline_lib.captions.tagger.lexicon import in_lexicon, lexicon_tags
 from pipeline_lib.formats.word_lists import read_word_lists
 
 SCENES = read_word_lists(Path(__file__).with_name("scenes.txt"))
-LIST = re.compile("(?:,n)*,?cn|,n,n")
+LIST = re.compile("(?:,n)*,?cn|,n,n|pn,?cn")
 # After a noun phrase these make its end unclear: "the thumbs | up sign", "a show | pimped cars", "knot | detailing".
 UNCLEAR_END = re.compile("r|Vn|G[.,c]|G$")
 # So do an adjective between two nouns, and a dash after a noun: "the salon slow motion", "a chair - left".
@@ -66,6 +66,10 @@ def deniable(caption: Caption, pair: Pair) -> Pair | None:
         return None
     if pair.kind in ACTS and _is_activity(caption, pair):
         return None
+    if pair.kind != "and" and LIST.match(caption.kinds_after(pair.object[1])[0]):
+        # "wearing a hat and gloves": both, or one of them? "With no hat in sight" leaves the list out.
+        whole = pair.kind != "preposition" and is_sight(caption, pair.object)
+        return pair._replace(place="unseen") if whole else None
     link, head = caption.lower[pair.predicate[1] - 1], caption.head(pair.object).lower()
     far = link in ("in", "at", "to", "into", "for")
     takes = pair.kind in ACTS and caption.lemmas[pair.predicate[0]] != "take"
@@ -135,10 +139,8 @@ def _ends_clearly(caption: Caption, pair: Pair) -> bool:
     """Whether a pair's object is sure to be whole, opens no list, and nothing else is in it."""
     span = start, stop = pair.object
     kinds, spans = caption.kinds_after(stop)
-    if pair.kind != "and" and (LIST.match(kinds) or kinds[:2] == "cR"):
-        return False  # "wearing a hat and gloves": both, or one of them?
-    if pair.kind in ("with", *ACTS) and re.match("pn,?cn", kinds):
-        return False  # "a car with luggage on the roof and stripes"
+    if pair.kind != "and" and kinds[:2] == "cR":
+        return False
     if UNCLEAR_END.match(kinds) or UNCLEAR_NOUNS.search(caption.code, start, stop):
         return False
     if (kinds[:1] == "n" and caption.code[stop] != "P") or caption.lower[stop : stop + 1] in (["up"], ["of"]):
