@@ -64,13 +64,14 @@ def deniable(caption: Caption, pair: Pair) -> Pair | None:
     """Return a pair that can be denied, or None; of a link that hardly shows the object alone can, if it shows."""
     if not _is_thing(caption, pair.object) or _is_repeated(caption, pair) or not _ends_clearly(caption, pair):
         return None
+    link, head = caption.lower[pair.predicate[1] - 1], caption.head(pair.object).lower()
     if pair.kind in ACTS and _is_activity(caption, pair):
         return None
     if pair.kind != "and" and LIST.match(caption.kinds_after(pair.object[1])[0]):
         # "wearing a hat and gloves": both, or one of them? "With no hat in sight" leaves the list out.
-        whole = pair.kind != "preposition" and is_sight(caption, pair.object)
-        return pair._replace(place="unseen") if whole else None
-    link, head = caption.lower[pair.predicate[1] - 1], caption.head(pair.object).lower()
+        aim = pair.kind == "preposition" and link in SCENES.absent_links | SCENES.goals
+        hidden = aim or head in UNSEEN or not is_sight(caption, pair.object)
+        return None if hidden else pair._replace(place="unseen")
     far = link in ("in", "at", "to", "into", "for")
     takes = pair.kind in ACTS and caption.lemmas[pair.predicate[0]] != "take"
     if (head in WORDS.pictures and (far or takes)) or (head == "camera" and far):
