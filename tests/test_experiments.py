@@ -77,11 +77,11 @@ def test_every_cell_and_column_is_checked(refused, sheet, names, monkeypatch):
     for place, column in enumerate(header):
         typo = [*header[:place], column[:-1], *header[place + 1 :]]
         said = refused(["\t".join(typo), *lines[1:]], names)
-        assert f"'{column[:-1]}' is none; did you mean '{column}'?" in said and "expected the columns" in said
+        assert f"unknown: '{column[:-1]}'; did you mean '{column}'?" in said and "expected the columns" in said
         if column not in SHEET[0].split("\t"):
             continue
         without = ["\t".join(cells[:place] + cells[place + 1 :]) for cells in (line.split("\t") for line in lines)]
-        assert f"expected the columns {', '.join(SHEET[0].split())}, and where wanted" in refused(without, names)
+        assert f"expected the columns {', '.join(SHEET[0].split())} and optionally" in refused(without, names)
         for wrong in ("", "Not This!", "a\x01b"):
             if column == "family" and wrong == "Not This!":
                 continue  # any words name a family

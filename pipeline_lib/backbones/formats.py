@@ -94,7 +94,7 @@ def _errors_named(path: str | Path) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: {str(error).removeprefix(f'{Path(path).name}: ')}") from error
     except Exception as error:  # a description may have anything in any place, and a tensor any shape and type
         raise ValueError(f"{path}: its description or weights are not those of a CLIP ({error!s:.300})") from error
 

@@ -55,7 +55,7 @@ class Cost(NamedTuple):
 
 
 class Estimate:
-    """Room and time by stage, from the rows of the captions file and the images of each pool, 0 if unknown."""
+    """Disk and time by stage, from the rows of the captions file and the images of each pool, 0 if unknown."""
 
     def __init__(self, config: dict, needs: Requirements, links: int, images: dict[str, int]) -> None:
         self.config, self.needs, self.images = config, needs, images
