@@ -48,7 +48,7 @@ def at(place, entry):
         ("evaluate/zeroshot/prompts/foto", ["a {}"], "prompts: unknown key 'foto'; did you mean 'photo'? Allowed: "),
         ("finetune/lr", "1e-6", "finetune/lr: expected a number more than 0 and at most 1,000, found '1e-6' (YAML re"),
         ("finetune/lr", "0,001", "at most 1,000, found '0,001' (write a decimal point: 0.5)"),
-        ("evaluate/zeroshot/datasets/mine", {"classes": "a.txt"}, "datasets/mine: expected a pool of this name in features"),
+        ("evaluate/zeroshot/datasets/mine", {"classes": "a.txt"}, "mine: expected a pool of this name in features"),
         ("finetune/epochs", 0, f"finetune/epochs: expected {COUNT}, found 0"),
         ("fetch/rows", 1.5, f"fetch/rows: expected {COUNT} or null, found 1.5"),
         ("finetune/order", "papr", "finetune/order: expected one of shuffled, paper, found 'papr'; did you mean 'pap"),
