@@ -38,7 +38,7 @@ def check_config(config: dict) -> None:
         entries = _at(config, place)
         if isinstance(entries, dict):
             known = reduce(lambda part, key: inner(part, SCHEMA)[key], [*place.split("/"), "NAME"], SCHEMA)
-            removable = inner(known, SCHEMA).keys() - {"count"}  # which is null where it is not known
+            removable = inner(known, SCHEMA)
             kept = {name: _without_null(entry, removable) for name, entry in entries.items() if entry is not None}
             entries.clear()
             entries.update(kept)

@@ -144,7 +144,7 @@ class Estimate:
         images = sum(self.images.get(name, 0) for name in zeroshot["datasets"])
         items = {"ccneg": self.samples - self.trained, "zeroshot": images * len(zeroshot["prompts"])}
         for name, entry in needs.benchmark_entries.items():  # published counts, which may be by part or unknown
-            count = entry["count"]
+            count = entry.get("count")
             items[name] = sum(count.values()) if isinstance(count, dict) else count or 0
         scored = [(benchmark, model) for benchmark in items for model in needs.evaluated(benchmark)]
         text_ms = sum(
