@@ -91,6 +91,7 @@ def lay_out(tokens: Tensor, ends: Tensor, padded: bool = False) -> Trees:
     over = np.minimum.accumulate(over[::-1], axis=0)[::-1]
     shape = room(rows) if padded else rows, places
     found = np.zeros((3, *shape), dtype=np.int64)
+    found[2] = np.arange(places)  # an empty place sees itself: attention to nothing is not a number
     found.reshape(3, -1)[:, place] = (
         texts[caption, position],
         position,
