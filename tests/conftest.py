@@ -124,6 +124,15 @@ def real_data():
     return REAL_DATA
 
 
+@pytest.fixture
+def training_files(tmp_path, tiny_clip):
+    """A folder with a small training set."""
+    from training import write_training_files
+
+    write_training_files(tmp_path, tiny_clip)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def made_up_run(tmp_path_factory):
     """The folder of made-up scores of all models, in ``evaluate/``, with their tables: to be read, not changed."""

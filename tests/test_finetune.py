@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import ROOT
-from training import SAMPLES, TEXTS, command, fine_tune, history, weights, write_training_files
+from training import SAMPLES, TEXTS, command, fine_tune, history, weights
 
 from pipeline_lib.clip.load import load_clip
 from pipeline_lib.clip.text_tower import encode_captions
@@ -117,13 +117,6 @@ def test_shuffled_batches_cover_each_epoch_once_and_drop_the_rest():
 
 def test_without_warm_up_the_first_step_has_the_whole_learning_rate():  # `test_proofs` has the published schedule
     assert warmup_cosine(0, 100, 0) == 1.0
-
-
-@pytest.fixture
-def training_files(tmp_path, tiny_clip):
-    """A folder with a small training set."""
-    write_training_files(tmp_path, tiny_clip)
-    return tmp_path
 
 
 def test_a_run_trains_the_text_tower_only_and_repeats_to_the_bit(training_files, tiny_checkpoint):
