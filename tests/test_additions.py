@@ -238,15 +238,8 @@ def test_a_kind_in_a_module_of_its_own_is_scored_and_stands_in_the_tables(empty_
         write_json(folder / "run.json", {**identity, "loss": loss, "negatives": negatives, "seed": seed})
         flags = ["--weights", folder / "model.pt", "--record", folder / "run.json", "--features", pool, "--threads", 1]
         flags += ["--kind", "own-kind", "--benchmark", "own", "--annotations", "own", "--count", "one=40,two=40"]
-        in_copy(
-            empty_copy,
-            "evaluate.benchmark",
-            *flags,
-            "--scores",
-            folder / "own.parquet",
-            "--metrics",
-            folder / "own.json",
-        )
+        flags += ["--scores", folder / "own.parquet", "--metrics", folder / "own.json"]
+        in_copy(empty_copy, "evaluate.benchmark", *flags)
         items[name] = pd.read_parquet(folder / "own.parquet")
         metrics.append(folder / "own.json")
     kinds = [f"{name}={kind}" for name, kind in {**KIND_OF, "own": "own-kind"}.items()]
