@@ -107,13 +107,7 @@ def negated_retrieval_of(model: str, n: int = 20) -> pd.DataFrame:
 
 
 ITEMS = {
-    "ccneg": ccneg_of,
-    "zeroshot": zeroshot_of,
-    "sugarcrepe": sugarcrepe_of,
-    "sugarcrepe-plus": sugarcrepe_plus_of,
-    "negbench-mcq-coco": mcq_of,
-    "negbench-retrieval": retrieval_of,
-    "valse-existence": valse_of,
-    "truth-table": truth_table_of,
-    "negated-retrieval": negated_retrieval_of,
+    **{"ccneg": ccneg_of, "zeroshot": zeroshot_of, "sugarcrepe": sugarcrepe_of, "sugarcrepe-plus": sugarcrepe_plus_of},
+    **{"negbench-mcq-coco": mcq_of, "negbench-retrieval": retrieval_of, "valse-existence": valse_of},
+    **{"truth-table": truth_table_of, "negated-retrieval": negated_retrieval_of},
 }

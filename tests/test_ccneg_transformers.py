@@ -83,15 +83,10 @@ def split(tmp_path):
     """Triplets of eight images in two tars, stored in another order."""
     tars = [tmp_path / "eval-00000.tar", tmp_path / "eval-00001.tar"]
     keys = write_pool(tars[0], 5) + write_pool(tars[1], 3, first=5)
-    frame = pd.DataFrame(
-        {
-            "key": keys,
-            "caption": [f"a dog number {n}" for n in range(8)],
-            "negated_caption": [f"a dog not number {n}" if n % 2 else f"no dogs {n} 1 2 3 number" for n in range(8)],
-            "negation_word": ["no", "not"] * 4,
-            "n_pairs": [1, 2] * 4,
-        }
-    ).sample(frac=1, random_state=0)
+    negated = [f"a dog not number {n}" if n % 2 else f"no dogs {n} 1 2 3 number" for n in range(8)]
+    frame = {"key": keys, "caption": [f"a dog number {n}" for n in range(8)], "negated_caption": negated}
+    frame = pd.DataFrame({**frame, "negation_word": ["no", "not"] * 4, "n_pairs": [1, 2] * 4})
+    frame = frame.sample(frac=1, random_state=0)
     write_parquet(tmp_path / "eval.parquet", frame)
     return tars, frame.reset_index(drop=True)
 

@@ -23,15 +23,11 @@ def numbers(kind, items, benchmark=None):
 
 
 def test_every_form_of_a_declaration_by_hand():
-    items = pd.DataFrame(
-        {
-            "side": ["b", "b", "a", "a", "a", "c"],
-            "size": [1, 9, 2, 2, 1, 2],
-            "correct": [True, False, True, True, False, True],
-            "rank": [1, 12, 3, 4, 10, 2],
-            "precision": [0.5, 0.25, 1.0, 0.75, 0.5, 0.0],
-        }
-    )
+    rows = [
+        ("b", 1, True, 1, 0.5), ("b", 9, False, 12, 0.25), ("a", 2, True, 3, 1.0),
+        ("a", 2, True, 4, 0.75), ("a", 1, False, 10, 0.5), ("c", 2, True, 2, 0.0),
+    ]  # fmt: skip
+    items = pd.DataFrame(rows, columns=["side", "size", "correct", "rank", "precision"])
     kind = Kind(
         "own",
         metrics=(

@@ -89,16 +89,10 @@ def test_a_row_becomes_a_triplet_with_the_releases_split(save):
     assert frame["n_pairs"].tolist() == [1, 2, 3] * 4
     assert frame[["reason", "kept_despite"]].isna().all(axis=None)
     assert frame.drop(columns=["reason", "kept_despite"]).iloc[3].to_dict() == {
-        "release_index": 3,
-        "key": key(3),
-        "split": "train",
-        "caption": "a dog on a sofa , number 3",
-        "negated_caption": "a dog not on a sofa number 3",
-        "exclusion_caption": "a dog number 3",
-        "object": "sofa",
-        "negation_word": "not",
-        "n_pairs": 1,
-    }
+        "release_index": 3, "key": key(3), "split": "train", "caption": "a dog on a sofa , number 3",
+        "negated_caption": "a dog not on a sofa number 3", "exclusion_caption": "a dog number 3", "object": "sofa",
+        "negation_word": "not", "n_pairs": 1,
+    }  # fmt: skip
     kept = table_of(save({**content_of(), "num_ops": {1: [0, 3], 2: [1], 3: [2]}}), "keep")
     assert kept["negated_caption"][3] == "a dog, not on a sofa, number 3"
     assert kept.drop(columns="negated_caption").equals(frame.drop(columns="negated_caption"))

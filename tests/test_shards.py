@@ -48,13 +48,9 @@ def test_commas_are_removed_from_negated_captions_only():
 def test_every_row_is_counted_once_and_an_image_of_another_part_is_an_error():
     table = captions(10, refused=(2, 3, 7))
     fetched = {f"{number:09d}" for number in (0, 1, 2, 5)}
-    assert count_rows(table, fetched, len(triplets_of(table, fetched, 0.5, 0, "remove"))) == {
-        "rows": 10,
-        "samples": 3,
-        "without_image": 4,
-        "refused_caption": 1,
-        "without_image_and_refused_caption": 2,
-    }
+    found = count_rows(table, fetched, len(triplets_of(table, fetched, 0.5, 0, "remove")))
+    expected = {"rows": 10, "samples": 3, "without_image": 4, "refused_caption": 1}
+    assert found == {**expected, "without_image_and_refused_caption": 2}
     with pytest.raises(ValueError, match="1 images have no caption row, such as '000000099'"):
         count_rows(captions(3), {"000000001", "000000099"}, 1)
 

@@ -91,12 +91,8 @@ def test_in_fp16_captions_tie_which_is_right_on_ccneg_and_wrong_on_sugarcrepe(tm
 
     rows = [Choice({"key": key}, [key], [one, other]) for key, one, other in zip(keys, captions, negated, strict=True)]
     place = dict(zip(keys, images, strict=True))
-    sugarcrepe = score_choices(
-        KINDS["sugarcrepe"],
-        rows,
-        lambda wanted: torch.stack([place[key] for key in wanted]),
-        lambda texts: encode_captions(mine, texts),
-    )
+    towers = (lambda wanted: torch.stack([place[key] for key in wanted]), lambda texts: encode_captions(mine, texts))
+    sugarcrepe = score_choices(KINDS["sugarcrepe"], rows, *towers)
     assert sugarcrepe["correct"].tolist() == strictly
     assert any(ties) and not sugarcrepe["correct"][ties].any()
 
