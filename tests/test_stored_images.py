@@ -151,6 +151,7 @@ def test_images_of_16_bits_are_scaled_where_pillow_would_cut_them_off():
 def test_every_mode_becomes_the_pixels_of_clip_s_own_preprocess(tmp_path):
     """Resized as stored and then made RGB: palettes and alpha channels become other pixels the other way round."""
     bodies = {name: body for name, body in BODIES.items() if not name.startswith("16 bits")}
+    bodies |= {mode: encoded(COLOUR.convert(mode), "TIFF") for mode in ("YCbCr", "F")}
     for name, body in bodies.items():
         (tmp_path / f"{name.replace(' ', '-')}.png").write_bytes(body)
     samples, transform, other_if_rgb_first = read_pool(find_reader("folder"), [str(tmp_path)]), preprocess(32), set()
