@@ -220,7 +220,7 @@ def test_in_float64_weights_and_losses_agree_after_eight_steps(model, triplets):
         )
 
 
-def test_77_tokens_are_encoded_and_78_are_an_error_that_quotes_them(model):
+def test_captions_are_encoded_as_published_up_to_77_tokens_and_78_are_an_error_that_quotes_them(model):
     with torch.no_grad():
         expected = normalised(model.encode_text(clip.tokenize(CAPTIONS)))
     assert (expected @ expected.T).min() < 0.9, "all features are alike, equality would prove nothing"
