@@ -1,11 +1,8 @@
 """What tests of checkpoints share: a CLIP as OpenAI released theirs, a SigLIP, names with a prefix."""
 
-import json
-
 import torch
-from conftest import TINY, call
+from conftest import TINY
 
-from pipeline_lib.backbones import pretrain
 from pipeline_lib.backbones.export import export_huggingface
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import load_torchvision
@@ -29,16 +26,6 @@ def archive(path, model):
             return self.ln_final(x)
 
     torch.jit.trace(Archive(), torch.zeros(1, 64)).save(path)
-
-
-def run_pretraining(folder, name="one", architecture=TINY, **more):
-    """Pretrain on ``images.tar`` in this process; return the mistake that it ends with, or None."""
-    flags = {
-        **{"backbone": "tiny", "images": folder / "images.tar", "architecture": json.dumps(architecture)},
-        **{"steps": 4, "batch_size": 3, "lr": 1e-3, "weight_decay": 0.1, "warmup_steps": 1, "seed": 0, "threads": 1},
-        **{"checkpoint": folder / f"{name}.pt", "history": folder / f"{name}.jsonl", "record": folder / f"{name}.json"},
-    }
-    return call(pretrain.main, **flags, **more)
 
 
 def fine_tuned(model, start=("transformer.", "ln_final.", "token_", "positional_", "text_"), by=1e-4):

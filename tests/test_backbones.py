@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY, TINY_RESNET, call, write_pool
-from models import archive, run_pretraining
+from models import archive
+from training import run_pretraining
 
 from pipeline_lib.backbones import checkpoint
 from pipeline_lib.backbones.pretrain import contrastive_loss

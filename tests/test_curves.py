@@ -4,8 +4,7 @@ import json
 
 import pytest
 from conftest import write_pool
-from models import run_pretraining
-from training import fine_tune, history, kill_once_it_can_go_on
+from training import fine_tune, history, kill_once_it_can_go_on, run_pretraining
 from workflows import configuration
 
 from pipeline_lib.config.checks import check_config

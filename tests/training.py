@@ -1,4 +1,4 @@
-"""What the tests of fine-tuning share: a small training set, and the command."""
+"""What the tests of training share: a small training set, and the commands."""
 
 import json
 import subprocess
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from conftest import ROOT, call, flags_of, write_pool
+from conftest import ROOT, TINY, call, flags_of, write_pool
 
+from pipeline_lib.backbones import pretrain
 from pipeline_lib.clip.load import CLIP
 from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import save_features
@@ -49,6 +50,16 @@ def command(folder: Path, weights: Path, name: str = "m-s0", **changes: object) 
     outputs = {"checkpoint": "model.pt", "history": "history.jsonl", "record": "run.json"}
     flags |= {output: folder / name / file for output, file in outputs.items()}
     return flags_of(**flags)
+
+
+def run_pretraining(folder: Path, name: str = "one", architecture: dict = TINY, **more: object) -> str | None:
+    """Pretrain on ``images.tar`` in this process; return the mistake that it ends with, or None."""
+    flags = {
+        **{"backbone": "tiny", "images": folder / "images.tar", "architecture": json.dumps(architecture)},
+        **{"steps": 4, "batch_size": 3, "lr": 1e-3, "weight_decay": 0.1, "warmup_steps": 1, "seed": 0, "threads": 1},
+        **{"checkpoint": folder / f"{name}.pt", "history": folder / f"{name}.jsonl", "record": folder / f"{name}.json"},
+    }
+    return call(pretrain.main, **flags, **more)
 
 
 def fine_tune(folder: Path, weights: Path, name: str = "m-s0", **changes: object) -> str | None:
