@@ -36,7 +36,10 @@ PAIRS = [
     ("a kite above a harbour at dawn", "a kite above a harbour , not at dawn"),
     ("two goats on a stone wall", "two goats that are not on a stone wall"),
     ("a kite above a harbour", "a kite not above a harbour"),
-    ("portrait of a violinist in a coat , with a cat", "portrait of a violinist not in a coat , with a cat"),
+    (
+        "portrait of a violinist in a green coat , with a cat",
+        "portrait of a violinist not in a green coat , with a cat",
+    ),
     ("lighthouse", "no lighthouse"),
     ("", "nothing"),
     ("kite " * 75, "no " + "kite " * 74),
