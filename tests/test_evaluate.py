@@ -13,7 +13,7 @@ from pipeline_lib.evaluate import blind, ccneg
 from pipeline_lib.evaluate.ccneg import dimensions, embedding_metrics, mean_pairwise_cosine
 from pipeline_lib.evaluate.declaration import Kind, Metric
 from pipeline_lib.evaluate.kinds import CCNEG, KINDS, SUGARCREPE_PARTS, ccneg_items
-from pipeline_lib.evaluate.result import measure
+from pipeline_lib.evaluate.result import measure, read_triplets
 from pipeline_lib.jobs.files import read_json, read_parquet, write_parquet
 
 
@@ -91,6 +91,23 @@ def test_the_ccneg_command_scores_captions_and_their_embeddings(tmp_path, tiny_c
     for found, one in zip(written["metrics"], embedding_metrics(*sides), strict=True):
         assert found.pop("value") == pytest.approx(one.pop("value"), rel=1e-4)
         assert found == one
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("key", "k0", "expected each key once, found 'k0' again"),
+        ("negated_caption", " ", "expected each triplet's negated_caption, found none of key 'k1'"),
+        ("negation_word", None, "expected each triplet's negation_word, found none of key 'k1'"),
+    ],
+)
+def test_every_triplet_is_there_once_and_whole(tmp_path, column, value, message):
+    frame = {"key": ["k0", "k1"], "caption": "a dog", "negated_caption": "no dog", "negation_word": "no", "n_pairs": 1}
+    frame = pd.DataFrame(frame).astype(object)
+    frame.loc[1, column] = value
+    write_parquet(tmp_path / "eval.parquet", frame)
+    with pytest.raises(ValueError, match=rf"eval\.parquet: {message}"):
+        read_triplets(tmp_path / "eval.parquet")
 
 
 def embeddings(n, d, seed=0, cone=0.0):

@@ -150,15 +150,15 @@ def test_names_are_made_lower_case_by_the_tokenizer():
 
 def test_classes_without_an_image_and_repeated_names_are_reported(tmp_path, tiny_clip, capsys):
     images = functional.normalize(torch.randn(2, 32, generator=torch.Generator().manual_seed(0)), dim=-1)
-    sets = {"pets": (["pug", "pug", "boxer"], images, [0, 1])}
+    sets = {"pets": (["pug", "Pug", "boxer"], images, [0, 1])}
     score(tmp_path, tiny_clip, sets, ["bare", "{}"])
     said = capsys.readouterr().out
     assert "pets.txt: 1 of 3 classes have no image, such as 'boxer'" in said
-    assert "pets.txt: 1 names stand for several classes: pug" in said
+    assert "1 of 3 classes have the name of an earlier one, which is chosen: Pug; 1 of 2 images cannot be right" in said
 
 
 @pytest.mark.parametrize(
-    ("labels", "found"), [(None, "no labels"), (torch.tensor([0, 2]), "0 to 2"), (torch.tensor([0, 1]), None)]
+    ("labels", "found"), [(None, "no labels"), (torch.tensor([0, 2]), "2 of image 'b'"), (torch.tensor([0, 1]), None)]
 )
 def test_a_labelled_set_needs_a_class_for_each_label(tmp_path, tiny_clip, labels, found):
     (tmp_path / "classes.txt").write_text("dog\ncat\n")
@@ -169,3 +169,10 @@ def test_a_labelled_set_needs_a_class_for_each_label(tmp_path, tiny_clip, labels
     else:
         with pytest.raises(ValueError, match=rf"pets\.safetensors: expected labels from 0 to 1 .*, found {found}"):
             zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], None)
+
+
+def test_a_set_of_one_class_is_refused(tmp_path, tiny_clip):
+    (tmp_path / "classes.txt").write_text("dog, cat\n")
+    path = str(write_features(tmp_path / "pets.safetensors", tiny_clip, "ab", torch.eye(2), torch.tensor([0, 0])))
+    with pytest.raises(ValueError, match=r"classes\.txt: expected a name for each of several classes, .*'dog, cat'"):
+        zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], None)
