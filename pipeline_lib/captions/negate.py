@@ -140,7 +140,7 @@ def _summary(counts: Counter, busy_s: float, seconds: float) -> str:
     lines.append(f"refused    {rows - negated:>9,}  {(rows - negated) / max(rows, 1):6.1%}")
     reasons = sorted((-count, name[1]) for name, count in counts.items() if name[0] == "reason")
     lines += [f"  {reason:<18}{-count:>9,}" for count, reason in reasons]
-    lines.append(f"{rows / max(busy_s, 1e-9):,.0f} captions/s per worker; {seconds:,.1f} s with the start")
+    lines.append(f"{rows / max(busy_s, 1e-9):,.0f} captions/s per worker; {seconds:,.1f} s including start-up")
     return "\n".join(lines)
 
 
