@@ -55,6 +55,17 @@ def tiny_clip():
 
 
 @pytest.fixture(scope="session")
+def tiny_resnet():
+    """A CLIP with random weights whose image tower is a ResNet, in evaluation mode."""
+    import torch
+
+    from pipeline_lib.backbones.pretrain import build
+
+    torch.manual_seed(0)
+    return build(TINY_RESNET).eval()
+
+
+@pytest.fixture(scope="session")
 def tiny_checkpoint(tiny_clip, tmp_path_factory):
     """The checkpoint file of `tiny_clip`."""
     from pipeline_lib.clip.load import save_checkpoint
@@ -64,12 +75,20 @@ def tiny_checkpoint(tiny_clip, tmp_path_factory):
     return path
 
 
-def call(main, *arguments):
+def flags_of(**values):
+    """The words of a command line: ``batch_size=3`` is ``--batch-size 3``; a list gives its flag several values."""
+    words = []
+    for name, value in values.items():
+        words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
+    return words
+
+
+def call(main, *arguments, **flags):
     """Run a command's `main` in this process; return the message of the mistake that it ends with, or None."""
     from pipeline_lib.jobs.cli import run
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", [main.__module__, *map(str, arguments)])
+        patch.setattr("sys.argv", [main.__module__, *map(str, arguments), *flags_of(**flags)])
         try:
             run(main)
         except SystemExit as end:
@@ -103,6 +122,34 @@ def real_data():
     if not REAL_DATA.is_dir():
         pytest.skip("real annotation files are not here (../shared/data)")
     return REAL_DATA
+
+
+@pytest.fixture
+def training_files(tmp_path, tiny_clip):
+    """A folder with a small training set."""
+    from training import write_training_files
+
+    write_training_files(tmp_path, tiny_clip)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def made_up_run(tmp_path_factory):
+    """The folder of made-up scores of all models, in ``evaluate/``, with their tables: to be read, not changed."""
+    from papers import make_tables, write_metrics
+
+    folder = tmp_path_factory.mktemp("made-up")
+    done = make_tables(folder, write_metrics(folder))
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tables(made_up_run):
+    """The tidy table of `made_up_run`."""
+    from pipeline_lib.paper.tables.schema import read_tables
+
+    return read_tables(made_up_run / "tables.parquet")[0]
 
 
 def copy_repository(folder: Path) -> Path:

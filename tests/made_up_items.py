@@ -11,11 +11,8 @@ from pipeline_lib.formats.wordings import TRAINED, UNSEEN
 DATASETS = ("kinds", "colours", "counts")
 PROMPTS = ("plain", "negated", "bare")
 PARTS = tuple(SUGARCREPE_PARTS)
-KIND_OF = {
-    "negbench-mcq-coco": "mcq",
-    "negbench-retrieval": "retrieval",
-    "valse-existence": "valse",
-}  # others: the name
+# Of other benchmarks the kind is the name.
+KIND_OF = {"negbench-mcq-coco": "mcq", "negbench-retrieval": "retrieval", "valse-existence": "valse"}
 WORDS = ("no", "not", "without")
 
 
@@ -50,22 +47,15 @@ def zeroshot_of(model: str, datasets=DATASETS, prompts=PROMPTS, n: int = 40) -> 
             part = {"dataset": dataset, "prompt": prompt, "key": [f"{dataset}-{row}" for row in range(count)]}
             predicted = np.where(right, labels, (labels + 1) % 5)
             scores = rng.random((2, count))
-            scores = {
-                "score": scores.max(axis=0),
-                "score_label": np.where(right, scores.max(axis=0), scores.min(axis=0)),
-            }
+            of_label = np.where(right, scores.max(axis=0), scores.min(axis=0))
+            scores = {"score": scores.max(axis=0), "score_label": of_label}
             parts.append(pd.DataFrame({**part, "label": labels, "predicted": predicted, **scores, "correct": right}))
     return pd.concat(parts, ignore_index=True)
 
 
 def sugarcrepe_of(model: str) -> pd.DataFrame:
-    parts = [
-        pd.DataFrame(
-            {"part": part, "item": [str(row) for row in range(count)], "key": [f"{row:012}" for row in range(count)]}
-        )
-        for count, part in enumerate(PARTS, 20)
-    ]
-    frame = pd.concat(parts, ignore_index=True)
+    rows = [(part, str(row), f"{row:012}") for count, part in enumerate(PARTS, 20) for row in range(count)]
+    frame = pd.DataFrame(rows, columns=["part", "item", "key"])
     correct = random_of(model, "sugarcrepe").random(len(frame)) < 0.7
     return scored(frame, correct, "score_positive", "score_negative")
 
@@ -100,40 +90,24 @@ def retrieval_of(model: str) -> pd.DataFrame:
 def truth_table_of(model: str, n: int = 30) -> pd.DataFrame:
     """Pairs of images of two concepts in five wordings, twice each: by which of the two shows the concept."""
     forms = [*(("trained", form) for form in TRAINED), *(("unseen", form) for form in UNSEEN)]
-    columns = {"concept": np.resize(["dog", "cat"], n), "item": range(n)}
-    columns |= {
-        name: [forms[row % len(forms)][place] for row in range(n)] for place, name in enumerate(("wording", "form"))
-    }
+    pairs = pd.DataFrame([forms[row % len(forms)] for row in range(n)], columns=["wording", "form"])
     rng = random_of(model, "truth-table")
-    pairs = pd.DataFrame(columns).assign(correct=rng.random(n) < 0.2)
+    pairs = pairs.assign(concept=np.resize(["dog", "cat"], n), item=range(n), correct=rng.random(n) < 0.2)
     pairs = pairs.assign(**{name: rng.normal(size=n) for name in ("text_effect", "image_effect", "interaction")})
-    frame = pd.concat(
-        [pairs.assign(truth=truth, key=[f"{truth}{row}" for row in range(n)]) for truth in ("present", "absent")]
-    )
+    sides = [pairs.assign(truth=truth, key=[f"{truth}{n}" for n in pairs.item]) for truth in ("present", "absent")]
+    frame = pd.concat(sides)
     answers = {name: rng.random(2 * n) < 0.6 for name in ("caption", "image")}
     return frame.reset_index(drop=True).assign(**answers)
 
 
 def negated_retrieval_of(model: str, n: int = 20) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        {
-            "item": range(n),
-            "key": [f"{row:06}" for row in range(n)],
-            "present": np.resize(["dog", "bird", "horse"], n),
-            "absent": "cat",
-        }
-    )
-    return frame.assign(average_precision=random_of(model, "negated-retrieval").random(n))
+    frame = pd.DataFrame({"item": range(n), "key": [f"{row:06}" for row in range(n)], "absent": "cat"})
+    precisions = random_of(model, "negated-retrieval").random(n)
+    return frame.assign(present=np.resize(["dog", "bird", "horse"], n), average_precision=precisions)
 
 
 ITEMS = {
-    "ccneg": ccneg_of,
-    "zeroshot": zeroshot_of,
-    "sugarcrepe": sugarcrepe_of,
-    "sugarcrepe-plus": sugarcrepe_plus_of,
-    "negbench-mcq-coco": mcq_of,
-    "negbench-retrieval": retrieval_of,
-    "valse-existence": valse_of,
-    "truth-table": truth_table_of,
-    "negated-retrieval": negated_retrieval_of,
+    **{"ccneg": ccneg_of, "zeroshot": zeroshot_of, "sugarcrepe": sugarcrepe_of, "sugarcrepe-plus": sugarcrepe_plus_of},
+    **{"negbench-mcq-coco": mcq_of, "negbench-retrieval": retrieval_of, "valse-existence": valse_of},
+    **{"truth-table": truth_table_of, "negated-retrieval": negated_retrieval_of},
 }

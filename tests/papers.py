@@ -196,12 +196,13 @@ def write_histories(folder: Path) -> list[Path]:
     return paths
 
 
-def make_figures(folder: Path, metrics: list[str], histories: list[Path] = ()) -> subprocess.CompletedProcess:
-    """Draw the figures of the tables in a folder, with a made-up CC-Neg and fetch summary."""
-    return command(
-        "figures", "--tables", folder / "tables.parquet", *scores_of(metrics), *write_ccneg(folder), "--histories",
-        *histories, "--fetch", write_fetch_summary(folder / "summary.json"), "--folder", folder / "figures",
+def make_figures(folder: Path, tables: Path, metrics: list[str], histories: list[Path] = ()) -> None:
+    """Draw the figures of tables into ``folder/figures``, with a made-up CC-Neg and fetch summary."""
+    done = command(
+        "figures", "--tables", tables, *scores_of(metrics), *write_ccneg(folder), "--histories", *histories,
+        "--fetch", write_fetch_summary(folder / "summary.json"), "--folder", folder / "figures",
     )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
 def of_papers_size(rows: pd.DataFrame) -> pd.DataFrame:

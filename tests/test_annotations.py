@@ -9,10 +9,7 @@ import pytest
 from pipeline_lib.evaluate.kinds import KINDS, read_annotations
 from pipeline_lib.formats.annotations import coco_image_keys, parse_count, read_items, read_rows, string_list, texts
 
-PARTS = list(KINDS["sugarcrepe-plus"].parts)
-read_mcq, read_retrieval, read_valse, read_sugarcrepe_plus = (
-    partial(read_annotations, kind) for kind in ("mcq", "retrieval", "valse", "sugarcrepe-plus")
-)
+read_mcq, read_retrieval, read_valse = (partial(read_annotations, kind) for kind in ("mcq", "retrieval", "valse"))
 MCQ = "correct_answer,caption_0,caption_1,caption_2,caption_3,correct_answer_template,image_path"
 
 
@@ -120,23 +117,47 @@ def test_a_bad_valse_file_is_named(tmp_path, content, message):
         read_valse(path)
 
 
-def test_sugarcrepe_plus_files(tmp_path):
-    item = {"filename": "000000000007.jpg", "caption": "a", "caption2": "b", "negative_caption": "c"}
-    for part in PARTS:
-        (tmp_path / f"{part}.json").write_text(json.dumps([item, item]))
-    assert len(read_sugarcrepe_plus(tmp_path, dict.fromkeys(PARTS, 2))) == 10
-    with pytest.raises(ValueError, match=r"swap_att\.json: expected 666 items as published, found 2"):
-        read_sugarcrepe_plus(tmp_path, {**dict.fromkeys(PARTS, 2), "swap_att": 666})
-    for content, message in (
-        ([item, {**item, "caption2": None}], r"swap_obj\.json, item 1: expected the texts filename, caption, caption2"),
-        ({"0": item}, r"swap_obj\.json: expected a JSON list of items, found dict of 1"),
+ITEM = {"filename": "000000000007.jpg", "caption": "a dog", "negative_caption": "a cat"}
+PLUS = {**ITEM, "caption2": "two"}
+
+
+SUGARCREPES = {  # kind -> a good file, the name of its second item, bad ones with what is said of them
+    "sugarcrepe": (
+        ({"0": ITEM, "2": ITEM}, "2"),
+        ({"5": {**ITEM, "caption": None}}, ", item 5: expected the texts filename, caption, negative_caption"),
+        ([], ": expected a JSON object of items, found list of 0"),
+    ),
+    "sugarcrepe-plus": (
+        ([PLUS, PLUS], 1),
+        ([PLUS, ITEM], ", item 1: expected the texts filename, caption, caption2"),
+        ({"0": PLUS}, ": expected a JSON list of items, found dict of 1"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SUGARCREPES)
+def test_sugarcrepe_files_are_read_and_mistakes_named(tmp_path, kind):
+    (good, second), *bad = SUGARCREPES[kind]
+    parts, path = KINDS[kind].parts, tmp_path / "swap_obj.json"
+    for name in parts.values():
+        (tmp_path / name).write_text(json.dumps(good))
+    counts = dict.fromkeys(parts, 2)
+    rows = read_annotations(kind, tmp_path, counts)
+    assert [row.columns["part"] for row in rows] == [part for part in parts for _ in range(2)]
+    assert {row.columns["key"] for row in rows} == {"000000000007"}
+    assert (rows[1].columns["item"], rows[1].captions[0], rows[1].captions[-1]) == (second, "a dog", "a cat")
+    for other in (1, 3):
+        with pytest.raises(ValueError, match=rf"swap_obj\.json: expected {other} items as published, found 2"):
+            read_annotations(kind, tmp_path, {**counts, "swap_obj": other})
+    for content, message in bad:
+        path.write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=rf"swap_obj\.json{message}"):
+            read_annotations(kind, tmp_path)
+    path.unlink()
+    with pytest.raises(
+        FileNotFoundError, match=rf"swap_obj\.json: no such file .*; {kind} has {len(parts)}: replace_obj"
     ):
-        (tmp_path / "swap_obj.json").write_text(json.dumps(content))
-        with pytest.raises(ValueError, match=message):
-            read_sugarcrepe_plus(tmp_path)
-    (tmp_path / "swap_obj.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"swap_obj\.json: no such file .*; sugarcrepe-plus has 5: replace_obj"):
-        read_sugarcrepe_plus(tmp_path)
+        read_annotations(kind, tmp_path)
 
 
 def test_cocos_images_are_counted_by_id_and_mistakes_named(tmp_path):

@@ -1,7 +1,10 @@
 """Which package may import which: data flows from stage to stage through files, and imports point downwards only."""
 
 import ast
+import subprocess
+import sys
 
+import pytest
 from conftest import ROOT
 
 BASE = {"jobs", "formats", "clip"}
@@ -54,3 +57,18 @@ def test_every_package_says_what_it_holds():
     for package in MAY_IMPORT:
         docstring = ast.get_docstring(ast.parse((ROOT / "pipeline_lib" / package / "__init__.py").read_text()))
         assert docstring, package
+
+
+#: What starts often or only plans, and packages whose import would take it seconds.
+QUICK = {
+    "evaluate.kinds": {"torch", "pandas", "numpy"},
+    **{name: {"torch"} for name in ("evaluate.blind", "finetune.terms", "preflight.check", "paper.headline")},
+    **{f"paper.{name}.__main__": {"torch"} for name in ("tables", "figures", "report")},
+}
+
+
+@pytest.mark.parametrize("module", QUICK)
+def test_what_starts_often_imports_nothing_that_takes_seconds(module):
+    code = f"import sys, pipeline_lib.{module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not QUICK[module] & set(done.stdout.split())

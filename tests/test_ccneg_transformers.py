@@ -1,12 +1,14 @@
 """FLAVA and BLIP on CC-Neg: tiny random models against a loop that scores one image and one text at a time."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from conftest import call, write_pool
+from hostile import Touch
 
 from pipeline_lib.clip.load import load_torchvision
 from pipeline_lib.evaluate import ccneg_transformers
@@ -81,15 +83,10 @@ def split(tmp_path):
     """Triplets of eight images in two tars, stored in another order."""
     tars = [tmp_path / "eval-00000.tar", tmp_path / "eval-00001.tar"]
     keys = write_pool(tars[0], 5) + write_pool(tars[1], 3, first=5)
-    frame = pd.DataFrame(
-        {
-            "key": keys,
-            "caption": [f"a dog number {n}" for n in range(8)],
-            "negated_caption": [f"a dog not number {n}" if n % 2 else f"no dogs {n} 1 2 3 number" for n in range(8)],
-            "negation_word": ["no", "not"] * 4,
-            "n_pairs": [1, 2] * 4,
-        }
-    ).sample(frac=1, random_state=0)
+    negated = [f"a dog not number {n}" if n % 2 else f"no dogs {n} 1 2 3 number" for n in range(8)]
+    frame = {"key": keys, "caption": [f"a dog number {n}" for n in range(8)], "negated_caption": negated}
+    frame = pd.DataFrame({**frame, "negation_word": ["no", "not"] * 4, "n_pairs": [1, 2] * 4})
+    frame = frame.sample(frac=1, random_state=0)
     write_parquet(tmp_path / "eval.parquet", frame)
     return tars, frame.reset_index(drop=True)
 
@@ -147,10 +144,8 @@ def test_scores_are_those_of_the_published_evaluation(folders, split, kind, slow
 def test_the_command_writes_what_the_tables_read(folders, split, tmp_path, kind, family):
     tars, triplets = split
     outputs = {name: tmp_path / f"out.{name}" for name in ("record", "scores", "metrics")}
-    arguments = ["--model", "other", "--kind", kind, "--path", folders[kind], "--threads", 1, "--images", *tars]
-    arguments += ["--triplets", tmp_path / "eval.parquet"]
-    arguments += [text for name, path in outputs.items() for text in (f"--{name}", path)]
-    assert call(ccneg_transformers.main, *arguments) is None
+    flags = {"model": "other", "kind": kind, "path": folders[kind], "threads": 1, "images": tars, **outputs}
+    assert call(ccneg_transformers.main, **flags, triplets=tmp_path / "eval.parquet") is None
     items = pd.read_parquet(outputs["scores"])
     assert list(items.columns) == ["key", "negation_word", "n_pairs", "score_true", "score_negated", "correct"]
     assert items["key"].tolist() == triplets["key"].tolist()
@@ -162,18 +157,10 @@ def test_the_command_writes_what_the_tables_read(folders, split, tmp_path, kind,
     assert json.loads(outputs["record"].read_text())["recipe"]["kind"] == kind
 
 
-def copied(folder, tmp_path):
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for path in folder.iterdir():
-        (copy / path.name).write_bytes(path.read_bytes())
-    return copy
-
-
 def test_a_folder_that_is_not_whole_is_named(folders, tmp_path):
     from safetensors.torch import load_file, save_file
 
-    cpu, copy = torch.device("cpu"), copied(folders["blip"], tmp_path)
+    cpu, copy = torch.device("cpu"), shutil.copytree(folders["blip"], tmp_path / "copy")
     weights = load_file(copy / "model.safetensors")
     del weights["itm_head.weight"]  # transformers would draw it at random and only warn
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
@@ -189,24 +176,17 @@ def test_a_folder_that_is_not_whole_is_named(folders, tmp_path):
 
 
 def test_a_tokenizer_of_another_model_is_refused(folders, tmp_path):
-    copy = copied(folders["flava"], tmp_path)
+    copy = shutil.copytree(folders["flava"], tmp_path / "copy")
     (copy / "tokenizer.json").unlink()
     (copy / "vocab.txt").write_text("\n".join(WORDS[:-3]) + "\n")
     with pytest.raises(ValueError, match="expected a tokenizer of the model's 21 words, found one of 18"):
         MODELS["flava"](copy, torch.device("cpu"))
 
 
-def test_weights_that_are_pickled_code_do_not_run(folders, tmp_path, monkeypatch):
-    class Malicious:
-        def __reduce__(self):
-            import os
-
-            return os.system, ("touch executed",)
-
-    copy = copied(folders["blip"], tmp_path)
+def test_weights_that_are_pickled_code_do_not_run(folders, tmp_path):
+    copy = shutil.copytree(folders["blip"], tmp_path / "copy")
     (copy / "model.safetensors").unlink()
-    torch.save({"itm_head.weight": Malicious()}, copy / "pytorch_model.bin")
-    monkeypatch.chdir(tmp_path)
+    torch.save({"itm_head.weight": Touch(tmp_path / "executed")}, copy / "pytorch_model.bin")
     with pytest.raises(ValueError, match=r"copy: not the files of a BlipForImageTextRetrieval"):
         MODELS["blip"](copy, torch.device("cpu"))
     assert not (tmp_path / "executed").exists()

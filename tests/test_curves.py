@@ -1,54 +1,31 @@
 """Curves of a training are its history, while it runs and after it was killed; they change nothing."""
 
 import json
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
-from conftest import ROOT, TINY, call, write_pool
-from training import command, fine_tune, history, write_training_files
+from conftest import write_pool
+from training import fine_tune, history, kill_once_it_can_go_on, run_pretraining
 from workflows import configuration
 
-from pipeline_lib.backbones import pretrain
 from pipeline_lib.config.checks import check_config
-from pipeline_lib.finetune import train
 from pipeline_lib.jobs import extras
 from pipeline_lib.jobs.files import read_json
 
 NAMES = ("loss", "lr", "logit_scale")
 
 
-@pytest.fixture(scope="module")
-def training_files(tmp_path_factory, tiny_clip):
-    """A folder with a small training set."""
-    folder = tmp_path_factory.mktemp("training")
-    write_training_files(folder, tiny_clip)
-    return folder
-
-
 def drawn(folder):
-    """What TensorBoard reads in a folder, as the entries of a history; a step that is there twice stays so."""
+    """What TensorBoard reads in a folder: step and value of every point of every curve."""
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     assert len(list(folder.glob("events.out.tfevents.*"))) == 1
     read = reader.EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     assert sorted(read.Tags()["scalars"]) == sorted(NAMES)
-    points = [read.Scalars(name) for name in NAMES]
-    assert all(len({point.step for point in at}) == 1 for at in zip(*points, strict=True))
-    return [
-        {"step": at[0].step, **{name: point.value for name, point in zip(NAMES, at, strict=True)}}
-        for at in zip(*points, strict=True)
-    ]
+    return {name: [(point.step, point.value) for point in read.Scalars(name)] for name in NAMES}
 
 
-def same(drawn, steps):
-    """Whether curves, in fp32, are those of the entries of a history."""
-    return [entry["step"] for entry in drawn] == [entry["step"] for entry in steps] and all(
-        entry[name] == pytest.approx(step[name], rel=1e-6)
-        for entry, step in zip(drawn, steps, strict=True)
-        for name in NAMES
-    )
+def curves_of(steps):
+    """The same of the entries of a history; curves are in fp32."""
+    return {name: [(step["step"], pytest.approx(step[name], rel=1e-6)) for step in steps] for name in NAMES}
 
 
 def test_a_killed_training_has_its_curves_and_goes_on_without_a_step_twice(training_files, tiny_checkpoint):
@@ -57,18 +34,13 @@ def test_a_killed_training_has_its_curves_and_goes_on_without_a_step_twice(train
     assert fine_tune(training_files, tiny_checkpoint, "without", **changes) is None
     steps, folder = history(training_files, "without"), training_files / "with"
     changes["curves"] = "tensorboard"
-    arguments = ["-m", train.__name__, *command(training_files, tiny_checkpoint, "with", **changes)]
-    killed = subprocess.Popen([sys.executable, *arguments], cwd=ROOT)
-    while not (folder / "resume.pt").exists():
-        assert killed.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.005)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    kill_once_it_can_go_on(training_files, tiny_checkpoint, "with", **changes)
     seen = drawn(folder)
-    assert 7 <= len(seen) < len(steps) and same(seen, steps[: len(seen)])
+    count = len(seen["loss"])
+    assert 7 <= count < len(steps) and seen == curves_of(steps[:count])
     assert fine_tune(training_files, tiny_checkpoint, "with", **changes) is None
     assert read_json(folder / "run.json")["resumed_at"] > 0
-    assert same(drawn(folder), steps)
+    assert drawn(folder) == curves_of(steps)
     for name in ("model.pt", "history.jsonl"):
         assert (folder / name).read_bytes() == (training_files / "without" / name).read_bytes()
     assert fine_tune(training_files, tiny_checkpoint, "with", curves="none") is None
@@ -78,15 +50,10 @@ def test_a_killed_training_has_its_curves_and_goes_on_without_a_step_twice(train
 def test_pretraining_has_curves_too(tmp_path):
     pytest.importorskip("tensorboard")
     write_pool(tmp_path / "images.tar", 8, caption="a dog")
-    flags = {
-        **{"backbone": "tiny", "images": tmp_path / "images.tar", "architecture": json.dumps(TINY), "seed": 0},
-        **{"steps": 4, "batch-size": 3, "lr": 1e-3, "weight-decay": 0.1, "warmup-steps": 1, "threads": 1},
-        **{name: tmp_path / name for name in ("checkpoint", "history", "record")},
-    }
-    words = [text for key, value in flags.items() for text in (f"--{key}", value)]
-    assert call(pretrain.main, *words, "--curves", "tensorboard") is None
-    assert same(drawn(tmp_path), [json.loads(line) for line in (tmp_path / "history").read_text().splitlines()])
-    assert "curves" not in read_json(tmp_path / "record")["recipe"]
+    assert run_pretraining(tmp_path, curves="tensorboard") is None
+    steps = [json.loads(line) for line in (tmp_path / "one.jsonl").read_text().splitlines()]
+    assert drawn(tmp_path) == curves_of(steps)
+    assert "curves" not in read_json(tmp_path / "one.json")["recipe"]
 
 
 def test_without_the_package_the_configuration_and_the_command_say_what_to_install(

@@ -1,24 +1,19 @@
-"""Metrics from their declaration, CC-Neg with its text-only baselines and embeddings, and the zero-shot command."""
-
-import subprocess
-import sys
+"""Metrics from their declaration; CC-Neg with its text-only baselines and embeddings."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from benchmarks import evaluate, random_rows, read_text, write_features
-from conftest import ROOT, call
+from conftest import call
 from torch.nn import functional
 
 from pipeline_lib.blind.words import fit, scores
-from pipeline_lib.clip.tokenizer import tokenize
-from pipeline_lib.evaluate import blind, ccneg, zeroshot
+from pipeline_lib.evaluate import blind, ccneg
 from pipeline_lib.evaluate.ccneg import dimensions, embedding_metrics, mean_pairwise_cosine
 from pipeline_lib.evaluate.declaration import Kind, Metric
-from pipeline_lib.evaluate.kinds import CCNEG, KINDS, SUGARCREPE_PARTS, ZEROSHOT, ccneg_items
+from pipeline_lib.evaluate.kinds import CCNEG, KINDS, SUGARCREPE_PARTS, ccneg_items
 from pipeline_lib.evaluate.result import measure, read_triplets
-from pipeline_lib.features.store import Features
 from pipeline_lib.jobs.files import read_json, read_parquet, write_parquet
 
 
@@ -28,15 +23,11 @@ def numbers(kind, items, benchmark=None):
 
 
 def test_every_form_of_a_declaration_by_hand():
-    items = pd.DataFrame(
-        {
-            "side": ["b", "b", "a", "a", "a", "c"],
-            "size": [1, 9, 2, 2, 1, 2],
-            "correct": [True, False, True, True, False, True],
-            "rank": [1, 12, 3, 4, 10, 2],
-            "precision": [0.5, 0.25, 1.0, 0.75, 0.5, 0.0],
-        }
-    )
+    rows = [
+        ("b", 1, True, 1, 0.5), ("b", 9, False, 12, 0.25), ("a", 2, True, 3, 1.0),
+        ("a", 2, True, 4, 0.75), ("a", 1, False, 10, 0.5), ("c", 2, True, 2, 0.0),
+    ]  # fmt: skip
+    items = pd.DataFrame(rows, columns=["side", "size", "correct", "rank", "precision"])
     kind = Kind(
         "own",
         metrics=(
@@ -61,17 +52,6 @@ def test_every_form_of_a_declaration_by_hand():
     ]  # fmt: skip
     with pytest.raises(ValueError, match=r"x: expected at least one item to score, found none"):
         measure(kind, items[:0], "x")
-
-
-def test_the_workflow_reads_the_declarations_without_torch_and_pandas():
-    code = (
-        "import sys, pipeline_lib.evaluate.kinds; print([m for m in ('torch', 'pandas', 'numpy') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-    code = code.replace("kinds", "blind").replace(", 'pandas', 'numpy'", ",")
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"  # the text-only baselines do without torch
 
 
 def test_ccneg_by_hand_where_a_tie_is_right():
@@ -208,66 +188,3 @@ def test_the_words_are_fitted_on_the_training_captions(tmp_path):
         assert items[column].tolist() == scores(model, [row[side] for row in TRIPLETS]).tolist()
     assert metrics["cc-neg"] == (100.0, 5)
     assert items["score_true"][2] == items["score_negated"][2]  # words that training does not have decide nothing
-
-
-def test_a_classifier_is_the_normalised_mean_of_its_prompts(tiny_clip):
-    templates = ["a photo of a {}.", "a bad photo of the {}."]
-    wanted = [(["dog", "red ball"], templates), (["cat"], templates[:1]), (["dog"], templates[:1])]
-    weights = zeroshot.classifiers(tiny_clip, wanted)
-    assert [len(part) for part in weights] == [2, 1, 1]
-    for part, (classes, used) in zip(weights, wanted, strict=True):
-        for row, name in zip(part, classes, strict=True):
-            mean = torch.stack([read_text(tiny_clip, template.format(name)) for template in used]).mean(dim=0)
-            torch.testing.assert_close(row, functional.normalize(mean, dim=-1), rtol=1e-4, atol=1e-5)
-
-
-def test_zeroshot_by_hand():
-    features = functional.normalize(torch.tensor([[1, 0, 0], [1, 0.5, 0], [0, 1, 0], [0, 0.1, 1]]).float(), dim=-1)
-    pool = Features(list("abcd"), features, torch.tensor([0, 1, 1, 2]), "tower")
-    items = zeroshot.score_items("pets", "plain", pool, torch.eye(3))
-    assert items["predicted"].tolist() == [0, 0, 1, 2] and items["correct"].tolist() == [True, False, True, True]
-    assert items["score_label"][1] == pytest.approx(0.5 / 1.25**0.5)
-    items = pd.concat([items, items.assign(prompt="bare", correct=True, predicted=items["label"])], ignore_index=True)
-    assert [(one["metric"], one["value"], one["prompt"]) for one in measure(ZEROSHOT, items)] == [
-        ("top1", 75.0, "plain"), ("mean_per_class", pytest.approx(250 / 3), "plain"),
-        ("top1", 100.0, "bare"), ("mean_per_class", 100.0, "bare"),
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("labels", "found"), [(None, "no labels"), (torch.tensor([0, 2]), "2 of image 'b'"), (torch.tensor([0, 1]), None)]
-)
-def test_a_labelled_set_needs_a_class_for_each_label(tmp_path, tiny_clip, labels, found):
-    (tmp_path / "classes.txt").write_text("dog\ncat\n")
-    path = str(write_features(tmp_path / "pets.safetensors", tiny_clip, "ab", torch.eye(2), labels))
-    if found is None:
-        classes, pool = zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], None)
-        assert (classes, pool.keys) == (["dog", "cat"], ["a", "b"])
-    else:
-        with pytest.raises(ValueError, match=rf"pets\.safetensors: expected labels from 0 to 1 .*, found {found}"):
-            zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], None)
-
-
-def test_a_set_of_one_class_is_refused(tmp_path, tiny_clip):
-    (tmp_path / "classes.txt").write_text("dog, cat\n")
-    path = str(write_features(tmp_path / "pets.safetensors", tiny_clip, "ab", torch.eye(2), torch.tensor([0, 0])))
-    with pytest.raises(ValueError, match=r"classes\.txt: expected a name for each of several classes, .*'dog, cat'"):
-        zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], None)
-
-
-def test_the_zeroshot_command_scores_sets_of_several_shards(tmp_path, tiny_clip, tiny_checkpoint):
-    rows = random_rows(3)
-    shards = [
-        write_features(tmp_path / "0.safetensors", tiny_clip, "ab", rows[:2], torch.tensor([0, 1])),
-        write_features(tmp_path / "1.safetensors", tiny_clip, "c", rows[2:], torch.tensor([1])),
-    ]
-    (tmp_path / "classes.txt").write_text("dog\ncat\n")
-    prompts = ("--prompt", "plain", "a {}", "--prompt", "no", "no {}")
-    items, _ = evaluate(
-        zeroshot.main, tmp_path, tiny_checkpoint, "--dataset", "pets", tmp_path / "classes.txt", *shards, *prompts
-    )
-    assert items["key"].tolist() == list("abcabc") and items["prompt"].tolist() == ["plain"] * 3 + ["no"] * 3
-    with torch.no_grad():
-        texts = functional.normalize(tiny_clip.encode_text(tokenize(["no dog", "no cat"])), dim=-1)
-    expected = (rows @ texts.T)[[0, 1, 2], [0, 1, 1]]
-    assert items["score_label"].tolist()[3:] == pytest.approx(expected.tolist(), abs=1e-5)

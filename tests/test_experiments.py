@@ -4,6 +4,7 @@ import re
 
 import pytest
 from conftest import ROOT
+from hostile import LAUGHS
 from workflows import configuration, load, merged, snakemake
 
 from pipeline_lib.config.checks import check_experiments, read_experiments
@@ -130,22 +131,15 @@ def test_several_seeds_in_the_papers_order_are_refused():
         check_experiments([ROW], config)
 
 
-def laughs() -> str:
-    """A configuration with ten thousand million values, by aliases."""
-    lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
-    for old, new in zip("abcdefghij", "bcdefghijk", strict=True):
-        lines.append(f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]")
-    return "\n".join([*lines, "features: {pools: {kinds: {images: *k}}, batch_size: *k}"]) + "\n"
+#: Ten thousand million values, by aliases.
+BOMB = f"{LAUGHS}features: {{pools: {{kinds: {{images: *k}}}}, batch_size: *k}}\n"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (
-            "run: !!python/object/apply:os.system ['touch executed']\n",
-            "could not determine a constructor|not valid JSON",
-        ),
-        (laughs(), r"features/batch_size: expected a whole number .*, found \[\[\["),
+        ("run: !!python/object/apply:os.system ['touch executed']\n", "could not determine a constructor|not valid J"),
+        (BOMB, r"features/batch_size: expected a whole number .*, found \[\[\["),
         ("captions: {chat: {url: 'http://me:hunter2@h/v1'}}\n", "captions/chat/url: expected an address"),
     ],
     ids=["tags", "laughs", "password"],

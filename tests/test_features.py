@@ -12,11 +12,10 @@ from queue import Queue
 
 import pytest
 import torch
-from conftest import TINY_RESNET, jpeg_bytes, write_pool
+from conftest import jpeg_bytes, write_pool
 from PIL import Image
 from torch.nn import functional
 
-from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import load_clip, preprocess, save_checkpoint
 from pipeline_lib.features.decode import prepare_ahead
 from pipeline_lib.features.encode import encode_pool
@@ -27,13 +26,6 @@ from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
 
 
-@pytest.fixture(scope="module")
-def resnet():
-    """A ResNet CLIP with random weights."""
-    torch.manual_seed(0)
-    return build(TINY_RESNET).eval()
-
-
 def encode_tar(model, path, *options, **named):
     """The features of the images in a tar, two at a time by one thread unless `options` say otherwise."""
     return encode_pool(model, read_tars([path]), *(options or (2, 1)), **named)
@@ -41,8 +33,8 @@ def encode_tar(model, path, *options, **named):
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("architecture", ["vit", "resnet"])
-def test_features_are_those_of_one_image_at_a_time(tmp_path, tiny_clip, resnet, architecture, threads):
-    model = {"vit": tiny_clip, "resnet": resnet}[architecture]
+def test_features_are_those_of_one_image_at_a_time(tmp_path, tiny_clip, tiny_resnet, architecture, threads):
+    model = {"vit": tiny_clip, "resnet": tiny_resnet}[architecture]
     keys = write_pool(tmp_path / "a.tar", 7) + write_pool(tmp_path / "b.tar", 4, first=50)
     tars = [tmp_path / "a.tar", tmp_path / "b.tar"]
     found = encode_pool(model, read_tars(tars), batch_size=3, threads=threads)
@@ -263,10 +255,10 @@ def test_the_tower_is_its_image_weights(tiny_clip, tiny_checkpoint, tmp_path):
     assert tower_id(other) != tower_id(tiny_clip)
 
 
-def test_a_checkpoint_keeps_every_bit_and_foreign_files_are_refused(tmp_path, resnet):
-    save_checkpoint(tmp_path / "m.pt", resnet)
+def test_a_checkpoint_keeps_every_bit_and_foreign_files_are_refused(tmp_path, tiny_resnet):
+    save_checkpoint(tmp_path / "m.pt", tiny_resnet)
     for name, value in load_clip(tmp_path / "m.pt").state_dict().items():
-        assert torch.equal(value, resnet.state_dict()[name]), name
+        assert torch.equal(value, tiny_resnet.state_dict()[name]), name
     torch.save({"model": {}, "args": Image.Image}, tmp_path / "pickled.pt")
     for name, content in (("text.pt", b"no checkpoint"), ("empty.pt", b"")):
         (tmp_path / name).write_bytes(content)

@@ -19,15 +19,8 @@ from pipeline_lib.readers import containers
 
 TWO = [("001", None, picture(1)), ("002", None, picture(2))]
 JUNK = (  # of a Mac, of old tars and of Windows
-    "._001.jpg",
-    "__MACOSX/._002.jpg",
-    "__MACOSX/003.jpg",
-    "PaxHeader/001.jpg",
-    "PaxHeaders.2134/002.jpg",
-    ".DS_Store",
-    ".hidden/004.jpg",
-    "@eaDir/001.jpg/SYNOFILE_THUMB_M.jpg",
-    "Icon\r",
+    *("._001.jpg", "__MACOSX/._002.jpg", "__MACOSX/003.jpg", ".DS_Store", "Icon\r", "PaxHeader/001.jpg"),
+    *("PaxHeaders.2134/002.jpg", ".hidden/004.jpg", "@eaDir/001.jpg/SYNOFILE_THUMB_M.jpg"),
 )
 NAMES = {
     "plain": ("001.jpg", "002.jpg"),

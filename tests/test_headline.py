@@ -1,8 +1,11 @@
 """The headline table, printed and written into a README beside the paper's numbers."""
 
+from statistics import fmean
+
 import pytest
 from conftest import call
-from papers import MODELS, PUBLISHED, make_tables, write_metrics
+from made_up_items import DATASETS
+from papers import MODELS, PUBLISHED, make_tables, value, write_metrics
 
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.paper.headline import BESIDE, main
@@ -33,10 +36,17 @@ def test_the_readme_gets_table_numbers_of_the_paper_and_figure(tables, tmp_path,
     assert printed.split("\n\n")[1] in text and "commit 012345678." in text and "\nold\n" not in text
     assert text.startswith("# Title\n<!-- headline -->\n") and text.endswith("<!-- /beside -->\nend\n")
     assert copy.read_text() == "<svg/>"
-    papers = [
-        line.split(" | ")[1] for line in text.splitlines() if any(line.startswith(f"| {row[0]} |") for row in BESIDE)
-    ]
-    assert papers == ["65.75 (replication)", "99.70", "99.76", "56.07", "69.79", "+2.95", "", "89.28", "42.98"]
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines()]
+    beside = {row[0]: row[1:] for row in rows if row[0] in {label for label, *_ in BESIDE}}
+    papers = ["65.75 (replication)", "99.70", "99.76", "56.07", "69.79", "+2.95", "", "89.28", "42.98"]
+    assert [row[0] for row in beside.values()] == papers
+    clip, conclip = (
+        {prompt: fmean(value(model, name, prompt, "top1") for name in DATASETS) for prompt in ("bare", "negated")}
+        for model in ("mini-rn", "conclip-rn-s0")
+    )
+    gain = "mean zero-shot top-1 with the bare prompt, CoN-CLIP − CLIP"
+    assert beside[gain][1] == f"{conclip['bare'] - clip['bare']:+.1f}"
+    assert ["89.28", f"{clip['negated']:.1f}"] in beside.values()
     write_json(record, {"device": "cpu", "commit": None})
     assert call(main, *flags, "--published", PUBLISHED) is None and "cpu, commit unknown." in readme.read_text()
     readme.write_text(README.replace("<!-- beside -->", ""))

@@ -185,8 +185,8 @@ def test_a_file_name_is_quoted_and_in_one_line(tmp_path, name, tiny_checkpoint):
     with open(os.fsencode(tmp_path / "in") + b"/" + os.fsencode(name), "wb") as file:
         file.write(jpeg_bytes())
     flags = {"weights": tiny_checkpoint, "reader": "folder", "images": tmp_path / "in", "part": 0, "parts": 1}
-    flags |= {"batch-size": 1, "precision": "fp32", "threads": 1, "output": tmp_path / "out.safetensors"}
-    message = call(encode.main, *(text for key, value in flags.items() for text in (f"--{key}", value)))
+    flags |= {"batch_size": 1, "precision": "fp32", "threads": 1, "output": tmp_path / "out.safetensors"}
+    message = call(encode.main, **flags)
     assert message.startswith("error: ") and ("expected a key of letters" in message or "control characters" in message)
     assert message.isprintable()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]

@@ -26,16 +26,8 @@ from pipeline_lib.miniature.negation import CONCEPTS
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
 
-COUNTS = {
-    "captions": 60,
-    "pretrain": 5,
-    "pool": 5,
-    "zeroshot": 12,
-    "sugarcrepe": 10,
-    "crepe": 11,
-    "negation": 300,
-    "hosts": 4,
-}
+COUNTS = {"captions": 60, "pretrain": 5, "pool": 5, "zeroshot": 12, "sugarcrepe": 10, "crepe": 11}
+COUNTS |= {"negation": 300, "hosts": 4}
 
 
 @pytest.fixture(scope="module")
@@ -180,16 +172,11 @@ def test_four_questions_share_their_captions_and_each_has_one_true_of_its_image(
         assert [row.right for row in four] == [(0,), (1,), (2,), (3,)]
         for row in four:
             said = [re.fullmatch(r"a picture with (.*?)(?: ?(?:but )?\bno (.*))?", text) for text in row.captions]
-            true = [
-                all(
-                    row.columns["key"] in shown[re.sub(r"^an? ", "", name)]
-                    for name in (affirmed or "").split(" and ")
-                    if name
-                )
-                and not (denied and row.columns["key"] in shown[denied])
-                for affirmed, denied in (match.groups() for match in said)
-            ]
-            assert true == [place in row.right for place in range(4)]
+            key = row.columns["key"]
+            for place, (affirmed, denied) in enumerate(match.groups() for match in said):
+                names = [re.sub(r"^an? ", "", name) for name in (affirmed or "").split(" and ") if name]
+                true = all(key in shown[name] for name in names) and not (denied and key in shown[denied])
+                assert true == (place in row.right)
             affirmed, denied = said[row.right[0]].groups()
             template = "positive" if not denied else "hybrid" if affirmed else "negative"
             assert template == row.columns["template"]

@@ -21,7 +21,6 @@ from pipeline_lib.paper.figures import ccneg, dataset, losses, style, truth_tabl
 from pipeline_lib.paper.figures.__main__ import main
 from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURES
 from pipeline_lib.paper.tables.layout import compared, displayed
-from pipeline_lib.paper.tables.schema import read_tables
 
 FROM_ROWS = {
     "intro": zeroshot.intro,
@@ -38,18 +37,11 @@ FROM_ROWS = {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A folder with the scores and tables of two backbones, one of them with two seeds and an ablation."""
+def folder(tmp_path_factory):
+    """A folder with the made-up CC-Neg whose scores `made_up_run` has."""
     folder = tmp_path_factory.mktemp("figures")
-    assert papers.make_tables(folder, papers.write_metrics(folder)).returncode == 0
     papers.write_ccneg(folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def tables(made):
-    """The tidy table."""
-    return read_tables(made / "tables.parquet")[0]
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +51,15 @@ def rows(tables):
 
 
 @pytest.fixture(scope="module")
-def scores(made, tables, rows):
+def read_scores(folder, tables, rows):
+    """A function that reads what the figure of scores shows from files of scores."""
+    return lambda paths: ccneg.read_scores([*map(str, paths)], str(folder / "eval-00000.tar"), tables, rows)
+
+
+@pytest.fixture(scope="module")
+def scores(made_up_run, read_scores):
     """What the figure of scores shows."""
-    return read_scores(made, tables, rows)
-
-
-def read_scores(made, tables, rows, paths=None):
-    paths = paths or sorted(map(str, made.glob("evaluate/[!b]*/ccneg.parquet")))
-    return ccneg.read_scores(paths, str(made / "eval-00000.tar"), tables, rows)
+    return read_scores(sorted(made_up_run.glob("evaluate/[!b]*/ccneg.parquet")))
 
 
 def composition(folder, captions=("captions.parquet",)) -> dataset.Composition:
@@ -118,21 +111,13 @@ def test_figures_are_the_listed_files_at_column_width_and_have_the_same_bytes_fo
         ("stranger", '{"step": 1, "loss": 2}\n', "expected a folder named like a model"),
     ],
 )
-def test_broken_histories_are_named(made, tmp_path, model, text, message):
+def test_broken_histories_are_named(made_up_run, tmp_path, model, text, message):
     path = tmp_path / model / "history.jsonl"
     path.parent.mkdir()
     path.write_text(text)
-    flags = ["--tables", made / "tables.parquet", *papers.write_ccneg(tmp_path), "--scores", "--histories", path]
+    flags = ["--tables", made_up_run / "tables.parquet", *papers.write_ccneg(tmp_path), "--scores", "--histories", path]
     said = call(main, *flags, "--fetch", "--folder", tmp_path)
     assert message in said and str(path) in said
-
-
-def test_no_command_loads_torch():
-    code = (
-        "import sys, pipeline_lib.paper.tables.__main__, pipeline_lib.paper.figures.__main__, "
-        "pipeline_lib.paper.report.__main__, pipeline_lib.paper.headline; sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 # ------------------------------------------------------------------------------------------------------ what is drawn
@@ -201,18 +186,18 @@ def test_numbers_without_an_interval_are_drawn_all_the_same(rows, name):
     assert drawn(FROM_ROWS[name], rows.assign(low=np.nan, high=np.nan)).axes
 
 
-def test_no_text_of_scores_and_data_is_cut_off(made, scores):
+def test_no_text_of_scores_and_data_is_cut_off(folder, scores):
     two = scores.models.iloc[:2].assign(label=["CoN-CLIP+ (control)", "CoN-CLIP, subtraction"])
     models = pd.concat([two.assign(backbone=name) for name in ("RN50", "RN101", "ViT-B/32", "ViT-B/16", "ViT-L/14")])
     for found in (ccneg.Scores(models, scores.examples), ccneg.Scores(models, [])):
         assert cut_off(drawn(ccneg.score_examples, found)) == []
-    assert cut_off(drawn(dataset.data_statistics, composition(made))) == []
+    assert cut_off(drawn(dataset.data_statistics, composition(folder))) == []
 
 
 def test_no_text_of_training_curves_and_failed_links_is_cut_off(tmp_path, tables):
     curves = losses.read_histories(papers.write_histories(tmp_path), tables)
-    assert list(curves.groupby("label").model.nunique().items()) == [("L1", 1), ("L1 on CREPE-Negate", 1), ("L2", 1),
-                                                                     ("L_conclip", 3)]  # fmt: skip
+    models = curves.groupby("label").model.nunique().to_dict()
+    assert models == {"L1": 1, "L1 on CREPE-Negate": 1, "L2": 1, "L_conclip": 3}
     assert cut_off(drawn(losses.training_curves, curves)) == []
     summary = dataset.read_fetch_summary(papers.write_fetch_summary(tmp_path / "summary.json"))
     figure = drawn(dataset.fetch_failures, summary)
@@ -233,9 +218,9 @@ def test_margins_say_the_accuracy_and_take_all_seeds(scores):
         assert np.abs(margins) == pytest.approx(10)  # 100 times the tests' 0.1
 
 
-def test_examples_are_drawn_without_a_look_at_their_scores(made, scores):
+def test_examples_are_drawn_without_a_look_at_their_scores(folder, scores):
     assert len(scores.examples) == ccneg.EXAMPLES
-    stored = read_samples(made / "eval-00000.tar")
+    stored = read_samples(folder / "eval-00000.tar")
     images = {np.asarray(Image.open(io.BytesIO(parts["jpg"]))).tobytes(): key for key, parts in stored}
     clip = papers.ccneg_of("mini-rn").set_index("key").score_true
     keys = [images[example.image.tobytes()] for example in scores.examples]
@@ -245,14 +230,14 @@ def test_examples_are_drawn_without_a_look_at_their_scores(made, scores):
         assert example.scores.score_true["CLIP"] == pytest.approx(100 * clip[key])
 
 
-def test_scores_of_strangers_and_scores_without_the_examples_are_named(made, tables, rows, tmp_path):
+def test_scores_of_strangers_and_scores_without_the_examples_are_named(made_up_run, read_scores, tmp_path):
     with pytest.raises(ValueError, match=r"stranger/ccneg\.parquet: expected a folder named like a model"):
-        read_scores(made, tables, rows, [str(tmp_path / "stranger" / "ccneg.parquet")])
+        read_scores([tmp_path / "stranger" / "ccneg.parquet"])
+    others = [path for path in made_up_run.glob("evaluate/[!b]*/ccneg.parquet") if path.parent.name != "mini-rn"]
     few = tmp_path / "mini-rn" / "ccneg.parquet"
     write_parquet(few, papers.ccneg_of("mini-rn").iloc[[0]])
-    paths = [str(few), str(made / "evaluate/conclip-rn-s0/ccneg.parquet")]
     with pytest.raises(ValueError, match="expected a score of each sample, found none of 0000"):
-        read_scores(made, tables, rows[rows.backbone == "mini-rn"], paths)
+        read_scores([few, *others])
 
 
 # ------------------------------------------------------------------------------------------------------ CC-Neg itself

@@ -1,15 +1,16 @@
-"""Every number of the tables from the items behind it: by a query, and with what its interval and test should be."""
+"""Every number of the tables from the measured ones, and with what its interval and test should be by its items."""
 
 import re
 from functools import cache
-from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 from conftest import ROOT
 from made_up_items import DATASETS, ITEMS
-from papers import MODELS, make_tables, measured, write_metrics
+from papers import BLIND, BLIND_ON, MODELS, make_tables, measured, write_metrics
 from scipy import stats
 
 from pipeline_lib.jobs.files import write_parquet
@@ -18,121 +19,73 @@ from pipeline_lib.paper.tables.intervals import RESAMPLES
 from pipeline_lib.paper.tables.schema import COLUMNS, read_tables
 
 CLIP = {model: backbone for model, _, backbone, loss, *_ in MODELS if loss}
-EFFECTS = ("text_effect", "image_effect", "interaction")
 SEEDS = {"conclip-vit": ["conclip-vit-s0", "conclip-vit-s1"]}
-SUGARCREPE = {
-    "replace": ["replace_obj", "replace_att", "replace_rel"],
-    "add": ["add_obj", "add_att"],
-    "swap": ["swap_obj", "swap_att"],
-}
+CATEGORIES = [f"sugarcrepe/{name}" for name in ("replace", "add", "swap")]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    step = make_tables(folder, write_metrics(folder))
-    assert step.returncode == 0, step.stderr
-    return folder
+def numbers():
+    """Value and n of every measured number, by model, dataset, prompt and metric."""
+    return {
+        (model, one["dataset"], one["prompt"], one["metric"]): (one["value"], one["n"])
+        for model, *_ in (*MODELS, *BLIND)
+        for benchmark in BLIND_ON.get(model, ITEMS)
+        for one in measured(model, benchmark)[1]
+    }
 
 
 @pytest.fixture(scope="module")
-def tables(made) -> pd.DataFrame:
-    return read_tables(made / "tables.parquet")[0]
-
-
-@pytest.fixture(scope="module")
-def query(made):
-    """The right answers behind a measured number, by item, with the group of each: as docs/tables.md has it."""
+def right(made_up_run):
+    """The right answers of a model on CC-Neg, or on a labelled set under a prompt, item by item."""
 
     @cache
     def items_of(model: str, benchmark: str) -> pd.DataFrame:
-        return pd.read_parquet(made / "evaluate" / model / f"{benchmark}.parquet")
+        return pd.read_parquet(made_up_run / "evaluate" / model / f"{benchmark}.parquet")
 
-    def right(model: str, dataset: str, prompt: str | None, metric: str) -> pd.Series:
-        name, _, part = dataset.partition("/")
-        if name == "cc-neg":
-            items = items_of(model, "ccneg")
-            column, _, wanted = part.partition("=")
-            if column == "word":
-                items = items[items.negation_word == wanted]
-            if column == "pairs":
-                items = items[items.n_pairs.clip(upper=5) == int(wanted)]
-            return items.set_index("key").correct
-        if name in DATASETS:
-            items = items_of(model, "zeroshot")
-            items = items[(items.dataset == name) & (items.prompt == prompt)]
-            return items.set_index("label" if metric == "mean_per_class" else "key").correct
-        items = items_of(model, name)
-        if metric.startswith("recall@"):
-            items = items[items.direction == (part or "text-to-image")]
-            return (items["rank"] <= int(metric[-1])).set_axis(items.key)
-        if name == "negbench-mcq-coco":
-            return items[items.template == part if part else slice(None)].set_index("key").correct
-        if name == "truth-table":
-            wording, _, shown = part.partition("/")
-            items = items[items.wording == wording]
-            if metric not in ("caption", "image"):  # of a pair
-                items = items[items.truth == "present"]
-                return items.set_index("key")["correct" if metric == "all_four" else metric]
-            if shown:
-                column, _, wanted = shown.rpartition("=")
-                items = items[items[column or "truth"] == wanted]
-            return items.set_index("key")[metric]
-        if name == "negated-retrieval":
-            return items.set_index("key").average_precision
-        if name == "valse-existence":
-            return items[items.votes >= 2 if part else slice(None)].set_index("key").correct
-        column = "correct_text" if part.startswith("text-only") else "correct"
-        part = part.removeprefix("text-only").strip("/")
-        if part in items.part.unique():
-            return items[items.part == part].set_index("key")[column]
-        chosen = items[items.part.isin(SUGARCREPE.get(part, items.part.unique()))]
-        return chosen.set_index("part")[column]
+    def answers(model: str, dataset: str = "cc-neg", prompt: str | None = None) -> np.ndarray:
+        if dataset == "cc-neg":
+            return items_of(model, "ccneg").correct.to_numpy()
+        items = items_of(model, "zeroshot")
+        return items[(items.dataset == dataset) & (items.prompt == prompt)].correct.to_numpy()
 
-    return right
+    return answers
 
 
-def answer(query, model: str, dataset: str, prompt: str | None, metric: str) -> tuple[float, int]:
+def answer(numbers, model: str, dataset: str, prompt: str | None, metric: str) -> tuple[float, int]:
     """Value and n of a row, from measured numbers alone."""
     if model in SEEDS:
-        found = [answer(query, run, dataset, prompt, metric) for run in SEEDS[model]]
+        found = [answer(numbers, run, dataset, prompt, metric) for run in SEEDS[model]]
         return np.mean([value for value, _ in found]), found[0][1]
     if dataset in ("mean", "zero-shot/mean", "sugarcrepe/mean"):
-        parts = [f"sugarcrepe/{name}" for name in SUGARCREPE] if dataset.startswith("sugarcrepe") else DATASETS
-        found = [answer(query, model, part, prompt, metric) for part in parts]
+        parts = CATEGORIES if dataset.startswith("sugarcrepe") else DATASETS
+        found = [answer(numbers, model, part, prompt, metric) for part in parts]
         return np.mean([value for value, _ in found]), sum(n for _, n in found)
     if metric == "gain":
-        other, n = answer(query, CLIP[model], dataset, prompt, "top1")
-        return answer(query, model, dataset, prompt, "top1")[0] - other, n
+        other, n = answer(numbers, CLIP[model], dataset, prompt, "top1")
+        return answer(numbers, model, dataset, prompt, "top1")[0] - other, n
     if metric == "delta":
-        other, n = answer(query, model, dataset, "negated", "top1")
-        return answer(query, model, dataset, "plain", "top1")[0] - other, n
-    right = query(model, dataset, prompt, metric)
-    grouped = right.index.name in ("label", "part")
-    scale = 1 if metric in EFFECTS else 100
-    return scale * (right.groupby(level=0).mean().mean() if grouped else right.mean()), len(right)
+        other, n = answer(numbers, model, dataset, "negated", "top1")
+        return answer(numbers, model, dataset, "plain", "top1")[0] - other, n
+    return numbers[model, dataset, prompt, metric]
 
 
-def test_every_number_of_the_tables_is_found_again_from_the_items_and_every_measured_one_is_a_row(tables, query):
+def test_every_number_of_the_tables_follows_from_measured_ones_and_each_of_these_is_a_row(tables, numbers):
     cells = set(tables[["model", "dataset", "prompt", "metric"]].itertuples(index=False, name=None))
+    for cell in numbers:
+        assert (cell in cells) == (cell[2] != "negated" or cell[3] == "top1"), cell
     for model, family, *_ in MODELS:
-        for benchmark in ITEMS:
-            for one in measured(model, benchmark)[1]:
-                used = one["prompt"] != "negated" or one["metric"] == "top1"
-                assert ((model, one["dataset"], one["prompt"], one["metric"]) in cells) == used
         for name in (*DATASETS, "mean"):
             assert (model, name, None, "delta") in cells
             assert ((model, name, "bare", "gain") in cells) == (family != "CLIP")
-    scored = tables[tables.table != "embeddings"]
-    for row in scored.itertuples():
-        value, n = answer(query, row.model, row.dataset, row.prompt, row.metric)
+    for row in tables[tables.table != "embeddings"].itertuples():
+        value, n = answer(numbers, row.model, row.dataset, row.prompt, row.metric)
         assert (row.value, row.n) == (pytest.approx(value, abs=1e-9), n), row
 
 
-def test_the_query_of_the_documentation_gives_the_number_of_the_table(made, tables):
+def test_the_query_of_the_documentation_gives_the_number_of_the_table(made_up_run, tables):
     text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(items = .*?)```", text, re.DOTALL)
-    first, second, last = code.replace("results/miniature", str(made)).splitlines()
+    first, second, last = code.replace("results/miniature", str(made_up_run)).splitlines()
     names = {"pd": pd}
     exec(f"{first}\n{second}\nanswer = {last}", names)
     row = tables[(tables.table == "zeroshot") & (tables.model == "mini-rn") & (tables.dataset == "kinds")]
@@ -164,18 +117,12 @@ def resampled(differences: list[np.ndarray]) -> np.ndarray:
     return 100 * np.mean(means, axis=0)
 
 
-def test_differences_and_means_are_resampled_in_pairs_and_by_dataset(tables, query):
+def test_differences_and_means_are_resampled_in_pairs_and_by_dataset(tables, right):
     rows = tables.set_index(["table", "model", "dataset", "metric", "prompt"])
-    gains = [
-        sum(query(run, name, "plain", "top1").to_numpy().astype(int) for run in SEEDS["conclip-vit"]) / 2
-        - query("mini-vit", name, "plain", "top1").to_numpy()
-        for name in DATASETS
-    ]
-    deltas = [
-        query("conclip-rn-s0", name, "plain", "top1").to_numpy().astype(int)
-        - query("conclip-rn-s0", name, "negated", "top1").to_numpy()
-        for name in DATASETS
-    ]
+    tuned = {name: np.mean([right(run, name, "plain") for run in SEEDS["conclip-vit"]], axis=0) for name in DATASETS}
+    gains = [tuned[name] - right("mini-vit", name, "plain") for name in DATASETS]
+    plain, negated = ([right("conclip-rn-s0", name, prompt) for name in DATASETS] for prompt in ("plain", "negated"))
+    deltas = [one.astype(int) - other for one, other in zip(plain, negated, strict=True)]
     for key, differences in (
         (("zeroshot", "conclip-vit", "mean", "gain", "plain"), gains),
         (("zeroshot", "conclip-vit", DATASETS[0], "gain", "plain"), gains[:1]),
@@ -186,7 +133,7 @@ def test_differences_and_means_are_resampled_in_pairs_and_by_dataset(tables, que
         width = expected.std()
         assert (row.low, row.high) == pytest.approx(np.percentile(expected, [2.5, 97.5]), abs=0.15 * width)
     (seeds,) = rows.loc[[("ccneg", "conclip-vit", "cc-neg", "accuracy", None)]].itertuples()
-    expected = resampled([sum(query(run, "cc-neg", None, "accuracy").to_numpy() for run in SEEDS["conclip-vit"]) / 2])
+    expected = resampled([np.mean([right(run) for run in SEEDS["conclip-vit"]], axis=0)])
     assert (seeds.low, seeds.high) == pytest.approx(np.percentile(expected, [2.5, 97.5]), abs=0.45)
 
 
@@ -197,11 +144,11 @@ def test_the_standard_deviation_is_that_over_seeds(tables):
     assert mean["std"] == pytest.approx(runs.value.std(ddof=1)) and mean["std"] > 0
 
 
-def test_p_is_mcnemars_against_clip_corrected_within_the_table(tables, query):
+def test_p_is_mcnemars_against_clip_corrected_within_the_table(tables, right):
     rows = tables[(tables.table == "ccneg") & (tables.seeds == 1) & (tables.dataset == "cc-neg")].set_index("model")
     raw = {}
     for model, clip in CLIP.items():
-        one, other = (query(name, "cc-neg", None, "accuracy") for name in (model, clip))
+        one, other = right(model), right(clip)
         gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
         raw[model] = stats.binomtest(gained, gained + lost).pvalue
     tested = tables[(tables.table == "ccneg") & tables.p.notna()]
@@ -223,8 +170,8 @@ def test_p_is_mcnemars_against_clip_corrected_within_the_table(tables, query):
     assert tables.p[tables.dataset.isin(["sugarcrepe/add", "sugarcrepe/mean", "mean", "sugarcrepe-plus"])].isna().all()
 
 
-def test_another_model_changes_no_interval(made, tables, tmp_path):
-    metrics = [path for path in map(str, (made / "evaluate").glob("*/*.json")) if "/l2-vit-s0/" not in path]
+def test_another_model_changes_no_interval(made_up_run, tables, tmp_path):
+    metrics = [path for path in map(str, (made_up_run / "evaluate").glob("*/*.json")) if "/l2-vit-s0/" not in path]
     assert make_tables(tmp_path, metrics).returncode == 0
     fewer = read_tables(tmp_path / "tables.parquet")[0]
     key = ["table", "model", "dataset", "prompt", "metric"]
@@ -233,10 +180,26 @@ def test_another_model_changes_no_interval(made, tables, tmp_path):
     assert both.low.equals(both.low_before.rename("low")) and both.high.equals(both.high_before.rename("high"))
 
 
-def test_items_in_another_order_give_the_same_table(made, tables, tmp_path):
+def test_items_and_files_in_another_order_give_the_same_bytes(made_up_run, tmp_path):
     metrics = write_metrics(tmp_path)
     for name in ("mini-vit/ccneg", "conclip-rn-s0/negbench-retrieval", "l1-vit-s0/sugarcrepe"):
         path = tmp_path / "evaluate" / f"{name}.parquet"
         write_parquet(path, pd.read_parquet(path).sample(frac=1, random_state=1))
-    assert make_tables(tmp_path, metrics).returncode == 0
-    assert (tmp_path / "tables.parquet").read_bytes() == (made / "tables.parquet").read_bytes()
+    assert make_tables(tmp_path, metrics[::-1]).returncode == 0
+    assert (tmp_path / "tables.parquet").read_bytes() == (made_up_run / "tables.parquet").read_bytes()
+
+
+def test_the_documented_queries_give_the_numbers_of_the_tables(made_up_run, tables):
+    text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    queries = block.replace("results/miniature/", f"{made_up_run}/").replace("results/", f"{made_up_run}/").split(";\n")
+    listed, computed = (duckdb.sql(query).df() for query in queries if query.strip())
+    expected = tables[tables.table == "ccneg"].set_index("model").value
+    assert dict(zip(listed.model, listed.value, strict=True)) == dict(expected)
+    assert list(listed.value) == sorted(listed.value)
+    assert set(computed.model) == {name for name, *_ in (*MODELS, *BLIND)}
+    for row in computed.itertuples():
+        assert row.accuracy == pytest.approx(expected[row.model])
+    (query,) = re.findall(r"pl\.read_parquet\(.*\)", text)
+    found = eval(query.replace("results/", f"{made_up_run}/"), {"pl": polars})
+    assert set(found["model"]) == {name for name, *_ in (*MODELS, *BLIND)}

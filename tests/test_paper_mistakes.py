@@ -1,7 +1,6 @@
 """The paper stage refuses broken input and names it."""
 
 import json
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -35,61 +34,55 @@ def test_broken_published_numbers_are_refused(tmp_path, line, message):
         read_published(path)
 
 
-def change(path: str, **fields) -> None:
-    content = json.loads(Path(path).read_text())
-    Path(path).write_text(json.dumps(content | fields))
+def change(**fields):
+    """A damage to a metrics file: other fields."""
+
+    def damage(path: Path) -> None:
+        path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+    return damage
 
 
-def change_first_metric(path: str, **fields) -> None:
-    metrics = json.loads(Path(path).read_text())["metrics"]
-    change(path, metrics=[metrics[0] | fields, *metrics[1:]])
+def metric(**fields):
+    """A damage to a metrics file: other fields of its first metric."""
+
+    def damage(path: Path) -> None:
+        first, *others = json.loads(path.read_text())["metrics"]
+        change(metrics=[first | fields, *others])(path)
+
+    return damage
 
 
 RN = [MODELS[1], MODELS[4]]  # mini-rn and conclip-rn-s0
+ZEROSHOT = measured("conclip-rn-s0", "zeroshot")[1]
 BROKEN = {  # by a change of conclip-rn-s0's file on a benchmark
-    "no JSON": ("ccneg", lambda path: Path(path).write_text("{"), "expected JSON"),
-    "a list": ("ccneg", lambda path: Path(path).write_text("[]"), "is not of type 'object'"),
-    "an unknown key": ("ccneg", partial(change, note="x"), "'note' was unexpected"),
-    "an unknown metric key": ("ccneg", partial(change_first_metric, stderr=1.0), "'stderr' was unexpected"),
-    "another benchmark": (
-        "ccneg",
-        partial(change, benchmark="sugarcrepe"),
-        "has metrics of benchmark sugarcrepe twice",
-    ),
-    "no benchmark's name": ("ccneg", partial(change, benchmark="Valse 1"), "'Valse 1' does not match"),
+    "no JSON": ("ccneg", lambda path: path.write_text("{"), "expected JSON"),
+    "a list": ("ccneg", lambda path: path.write_text("[]"), "is not of type 'object'"),
+    "an unknown key": ("ccneg", change(note="x"), "'note' was unexpected"),
+    "an unknown metric key": ("ccneg", metric(stderr=1.0), "'stderr' was unexpected"),
+    "another benchmark": ("ccneg", change(benchmark="sugarcrepe"), "has metrics of benchmark sugarcrepe twice"),
+    "no benchmark's name": ("ccneg", change(benchmark="Valse 1"), "'Valse 1' does not match"),
     "an unknown dataset": (
         "ccneg",
-        partial(change_first_metric, dataset="cc-neg/length=3"),
+        metric(dataset="cc-neg/length=3"),
         "cc-neg/length=3, .* is not one of them; .* rule evaluate_ccneg or .* makes them again",
     ),
-    "an unknown prompt": ("ccneg", partial(change_first_metric, prompt="plain"), "cc-neg, prompt plain, .* is not one"),
-    "an unknown metric": ("ccneg", partial(change_first_metric, metric="top1"), "prompt None, top1 is not one of them"),
-    "an unknown loss": ("ccneg", partial(change, loss="l4"), "'l4' is not one of"),
-    "not a number": (
-        "ccneg",
-        partial(change_first_metric, value=float("nan")),
-        "expected JSON, found something else .NaN is no number of JSON",
-    ),
-    "no percentage": ("ccneg", partial(change_first_metric, value=101), "expected a number from 0 to 100, found 101"),
-    "no items": ("ccneg", partial(change_first_metric, n=0), "less than the minimum of 1"),
-    "other items": ("ccneg", partial(change_first_metric, n=99), "over 99 items, but .*/ccneg.parquet has .* over 120"),
-    "a changed seed": ("ccneg", partial(change, seed=3), "in another file"),
+    "an unknown prompt": ("ccneg", metric(prompt="plain"), "cc-neg, prompt plain, .* is not one"),
+    "an unknown metric": ("ccneg", metric(metric="top1"), "prompt None, top1 is not one of them"),
+    "an unknown loss": ("ccneg", change(loss="l4"), "'l4' is not one of"),
+    "not a number": ("ccneg", metric(value=float("nan")), "expected JSON, found something else .NaN is no number of J"),
+    "no percentage": ("ccneg", metric(value=101), "expected a number from 0 to 100, found 101"),
+    "no items": ("ccneg", metric(n=0), "less than the minimum of 1"),
+    "other items": ("ccneg", metric(n=99), "over 99 items, but .*/ccneg.parquet has .* over 120"),
+    "a changed seed": ("ccneg", change(seed=3), "in another file"),
     "a missing number": (
         "zeroshot",
-        partial(change, metrics=measured("conclip-rn-s0", "zeroshot")[1][:-1]),
+        change(metrics=ZEROSHOT[:-1]),
         "expected the 18 numbers .* each once; found 17, and counts, prompt bare, mean_per_class is one",
     ),
-    "a repeated number": (
-        "zeroshot",
-        partial(change, metrics=measured("conclip-rn-s0", "zeroshot")[1] * 2),
-        "expected the 18 numbers .* each once; found 36",
-    ),
-    "other texts": (
-        "embeddings",
-        partial(change_first_metric, n=99),
-        "expected the same texts for every model, found 100, and 99 in .*",
-    ),
-    "a cosine": ("embeddings", partial(change_first_metric, value=20), "cc-neg/captions.* from -1 to 1, found 20"),
+    "a repeated number": ("zeroshot", change(metrics=ZEROSHOT * 2), "expected the 18 numbers .* each once; found 36"),
+    "other texts": ("embeddings", metric(n=99), "expected the same texts for every model, found 100, and 99 in .*"),
+    "a cosine": ("embeddings", metric(value=20), "cc-neg/captions.* from -1 to 1, found 20"),
 }
 
 
@@ -98,7 +91,7 @@ def test_a_broken_metrics_file_is_named(tmp_path, name):
     benchmark, damage, message = BROKEN[name]
     metrics = write_metrics(tmp_path, RN)
     broken = str(tmp_path / "evaluate" / "conclip-rn-s0" / f"{benchmark}.json")
-    damage(broken)
+    damage(Path(broken))
     # Last, so that a model's other files say first what the model is.
     with pytest.raises(ValueError, match=message) as error:
         read_metrics([*(path for path in metrics if path != broken), broken], KIND_OF)
@@ -116,9 +109,7 @@ def test_missing_and_repeated_files_are_refused(tmp_path):
     # The sheet may leave a benchmark out for a model, but not for its CLIP.
     _, values, _ = read(without="conclip-rn-s0/sugarcrepe.json")
     assert set(values[values.benchmark == "sugarcrepe"].model) == {"mini-rn", "blind-words"}
-    with pytest.raises(
-        ValueError, match=r"mini-rn has metrics but none of benchmark valse-existence, which conclip-rn"
-    ):
+    with pytest.raises(ValueError, match=r"mini-rn has metrics but none of benchmark valse-existence, which conclip"):
         read(without="/mini-rn/valse-existence.json")
     with pytest.raises(ValueError, match=r"conclip-rn-s0.*: expected one CLIP baseline for backbone mini-rn, found 0"):
         read(without="/mini-rn/")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import papers
 import pytest
-from conftest import call
+from conftest import call, flags_of
 
 from pipeline_lib.jobs.files import sha256
 from pipeline_lib.paper.outputs import FIGURES, TABLES
@@ -35,39 +35,29 @@ CONFIG = {  # the parts of a configuration that name files from outside, and a n
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> dict:
+def made(tmp_path_factory, made_up_run) -> dict:
     """The flags of the report command on made-up results, with which it was made."""
-    folder = tmp_path_factory.mktemp("made")
-    metrics = papers.write_metrics(folder)
+    folder, tables = tmp_path_factory.mktemp("made"), made_up_run / "tables.parquet"
+    metrics = sorted(map(str, made_up_run.glob("evaluate/*/*.json")))
     histories = papers.write_histories(folder)
-    steps = [papers.make_tables(folder, metrics), papers.make_figures(folder, metrics, histories)]
+    papers.make_figures(folder, tables, metrics, histories)
     runs, weights = ([path.with_name(name) for path in histories] for name in ("run.json", "model.pt"))
     for run, file in zip(runs, weights, strict=True):
         content = {"seed": 0, "recipe": {"lr": 1e-4, "note": "<script>alert(1)</script>"}, "backbones": ["a", "b"]}
         run.write_text(json.dumps(content))
         file.write_bytes(file.parent.name.encode())
     flags = {
-        "tables": [folder / "tables.parquet"],
-        "folder": [folder / "tables"],
-        "figures": [folder / "figures"],
-        "fetch": [folder / "summary.json"],
-        **flags_of([*papers.scores_of(metrics), *papers.write_ccneg(folder)]),
-        "runs": runs,
-        "weights": weights,
-        "benchmarks": [papers.write_times(folder / "benchmarks")],
-        "config": [json.dumps(CONFIG)],
-        "seed": [3],
-        "examples": [4],
-        "output": [folder / "report.html"],
+        **{"tables": tables, "folder": made_up_run / "tables", "figures": folder / "figures"},
+        **{"fetch": [folder / "summary.json"], **values_of([*papers.scores_of(metrics), *papers.write_ccneg(folder)])},
+        **{"runs": runs, "weights": weights, "benchmarks": papers.write_times(folder / "benchmarks")},
+        **{"config": json.dumps(CONFIG), "seed": 3, "examples": 4, "output": folder / "report.html"},
     }
-    steps.append(papers.command("report", *arguments(flags)))
-    for step in steps:
-        assert step.returncode == 0, step.stderr
-        assert step.stderr == ""
+    done = papers.command("report", *flags_of(**flags))
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return flags
 
 
-def flags_of(arguments: list) -> dict[str, list]:
+def values_of(arguments: list) -> dict[str, list]:
     """Flag -> its values."""
     flags = {}
     for argument in arguments:
@@ -76,11 +66,6 @@ def flags_of(arguments: list) -> dict[str, list]:
         else:
             values.append(argument)
     return flags
-
-
-def arguments(flags: dict, **others) -> list[str]:
-    """The command line of flags, some of them changed."""
-    return [argument for name, values in (flags | others).items() for argument in (f"--{name}", *map(str, values))]
 
 
 class Page(HTMLParser):
@@ -105,8 +90,8 @@ class Page(HTMLParser):
 
 
 def test_the_page_has_everything_and_reaches_for_nothing(made):
-    tables, _ = read_tables(made["tables"][0])
-    text = made["output"][0].read_text(encoding="utf-8")
+    tables, _ = read_tables(made["tables"])
+    text = made["output"].read_text(encoding="utf-8")
     page = Page(text)
     assert page.open == [] and page.tags.count("script") == 1
     assert all(link.startswith(("#", "data:")) for link in page.links), "the page reaches for the network"
@@ -138,9 +123,9 @@ def test_every_figure_has_one_place():
 
 
 def test_a_run_that_took_the_released_data_has_no_section_on_links(made, tmp_path):
-    page, released = tmp_path / "report.html", flags_of(papers.write_ccneg(tmp_path, released=True))
-    assert call(main, *arguments(made, **released, fetch=[], runs=[], weights=[], output=[page])) is None
-    assert 'id="fetch"' in made["output"][0].read_text() and 'id="fetch"' not in page.read_text()
+    page, released = tmp_path / "report.html", values_of(papers.write_ccneg(tmp_path, released=True))
+    assert call(main, **{**made, **released, "fetch": [], "runs": [], "weights": [], "output": page}) is None
+    assert 'id="fetch"' in made["output"].read_text() and 'id="fetch"' not in page.read_text()
     assert "unfaithful" in page.read_text()
 
 
@@ -157,15 +142,15 @@ def test_what_is_missing_or_broken_is_named(made, tmp_path):
     few = tmp_path / "eval.parquet"
     pd.read_parquet(made["eval"][0]).head(3).to_parquet(few)
     for change, message in (
-        ({"figures": [tmp_path]}, "intro.svg: no such file; rules tables and figures make it"),
+        ({"figures": tmp_path}, "intro.svg: no such file; rules tables and figures make it"),
         ({"runs": [broken]}, "run.json: expected a JSON object"),
         ({"fetch": [broken]}, "run.json: expected a summary with captions"),
         ({"scores": scores}, "expected the scores of two models on the same items, found 120 and 100 with 20"),
-        ({"scores": made["scores"][:2]}, "found those of mini-vit, mini-rn alone"),
+        ({"scores": made["scores"][:2]}, "found those of blind-rule, blind-words alone"),
         ({"eval": [few]}, "expected the item"),
-        ({"benchmarks": [times]}, "tables.tsv: expected one row with numbers s, cpu_time, max_rss"),
+        ({"benchmarks": times}, "tables.tsv: expected one row with numbers s, cpu_time, max_rss"),
     ):
-        assert message in call(main, *arguments(made, **change, output=[tmp_path / "report.html"]))
+        assert message in call(main, **{**made, **change, "output": tmp_path / "report.html"})
     assert not (tmp_path / "report.html").exists()
 
 
@@ -188,7 +173,7 @@ def test_groups_of_examples_are_what_they_say():
 
 
 def test_times_are_added_up_by_rule(made):
-    times = read_times(made["benchmarks"][0])
+    times = read_times(made["benchmarks"])
     assert times.values.tolist() == [["finetune", 2, 120, 100, 60, 900.6], ["tables", 1, 4.5, 4.5, 2.25, 300]]
     said = {0.43: "0.4 s", 9.96: "10 s", 59.7: "1 min 00 s", 185: "3 min 05 s", 8040: "2 h 14 min"}
     assert {seconds: duration(seconds) for seconds in said} == said
@@ -214,7 +199,7 @@ def test_a_browser_shows_the_page_without_error_or_request(made, browser, width)
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
-    address = made["output"][0].as_uri()
+    address = made["output"].as_uri()
     page.goto(address)
     page.evaluate("document.querySelectorAll('details').forEach(found => found.open = true)")
     assert said == []
@@ -231,7 +216,7 @@ def test_a_browser_shows_the_page_without_error_or_request(made, browser, width)
 )
 def test_headings_sort_their_table(made, browser, table, number, texts):
     page = browser.new_page()
-    page.goto(made["output"][0].as_uri())
+    page.goto(made["output"].as_uri())
 
     def column() -> list:
         values = page.eval_on_selector_all(
@@ -252,7 +237,7 @@ def test_headings_sort_their_table(made, browser, table, number, texts):
 
 def test_what_a_page_would_load_from_elsewhere_does_not_load(made, browser, tmp_path):
     """The content security policy holds: a script and an image that somebody puts into the page do nothing."""
-    text = made["output"][0].read_text(encoding="utf-8")
+    text = made["output"].read_text(encoding="utf-8")
     hostile = '<img src="http://127.0.0.1:9/x.png"><script>document.title = "taken"</script></main>'
     path = tmp_path / "report.html"
     path.write_text(text.replace("</main>", hostile), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 import csv
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -23,6 +22,7 @@ ROW = {
     "negatives": "ccneg", "seed": 0, "seeds": 1, "dataset": "cc-neg", "prompt": None, "metric": "accuracy",
     "value": 99.5, "n": 40_000, "low": 99.4, "high": 99.6,
 }  # fmt: skip
+TRUTH = "truth-table/trained"
 CELL = ("ccneg", "CoN-CLIP", "ViT-B/32", "cc-neg", "", "accuracy")
 
 
@@ -134,18 +134,6 @@ def test_a_whole_table_is_judged(tmp_path):
     assert set(found["generated"].reason[changed]) == {"other data"}
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    assert make_tables(folder, write_metrics(folder)).returncode == 0
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tables(made) -> pd.DataFrame:
-    return read_tables(made / "tables.parquet")[0]
-
-
 def set_interval(tables: pd.DataFrame, model: str, dataset: str, metric: str, value: float, low: float, high: float):
     cell = (tables.model == model) & (tables.dataset == dataset) & (tables.metric == metric)
     assert cell.any()
@@ -175,32 +163,23 @@ def test_claims_hold_fail_or_are_undecided_by_their_interval(tables):
         ("plus-keeps-ccneg", "mini-rn"): ("plus-rn-s0", "cc-neg", "accuracy", (97, 96, 98), "holds"),
         ("plus-keeps-zeroshot", "mini-rn"): ("plus-rn-s0", "mean", "gain", (-2, -3.5, -1), "undecided"),
         ("plus-answers", "mini-rn"): ("plus-rn-s0", "mcq", "accuracy", (60, 58, 62), "holds"),
-        ("plus-reads-no", "mini-rn"): ("plus-rn-s0", "truth-table/trained", "caption", (70, 69, 71), "does not hold"),
-        ("plus-finds-without", "mini-rn"): ("plus-rn-s0", "truth-table/trained/absent", "image", (76, 75, 77), "holds"),
+        ("plus-reads-no", "mini-rn"): ("plus-rn-s0", TRUTH, "caption", (70, 69, 71), "does not hold"),
+        ("plus-finds-without", "mini-rn"): ("plus-rn-s0", f"{TRUTH}/absent", "image", (76, 75, 77), "holds"),
         ("control-does-not-answer", "mini-rn"): ("absent-rn-s0", "mcq", "accuracy", (40, 38, 42), "holds"),
-        ("control-does-not-read", "mini-rn"): (
-            "absent-rn-s0",
-            "truth-table/trained",
-            "caption",
-            (80, 76, 84),
-            "does not hold",
-        ),
+        ("control-does-not-read", "mini-rn"): ("absent-rn-s0", TRUTH, "caption", (80, 76, 84), "does not hold"),
     }
     for model, dataset, metric, numbers, _ in cases.values():
         set_interval(tables, model, dataset, metric, *numbers)
     found = claims.judge(tables)
     assert set(found.claim) == set(claims.ALL)
-    verdicts = dict(zip(zip(found.claim, found.backbone, strict=True), found.verdict, strict=True))
-    assert verdicts == {key: case[-1] for key, case in cases.items()}
-    assert dict(zip(zip(found.claim, found.backbone, strict=True), found.model, strict=True)) == {
-        key: case[0] for key, case in cases.items()
-    }
+    judged = {(row.claim, row.backbone): (row.model, row.verdict) for row in found.itertuples()}
+    assert judged == {key: (case[0], case[-1]) for key, case in cases.items()}
     shown = claims.to_page(found)
     assert "| ≥ −5 and ≤ 5 |" in shown and "−5.5 to −3.0" in shown
 
 
-def test_the_claims_file_is_what_the_tables_say(made, tables):
-    rows = list(csv.DictReader((made / "tables" / "claims.csv").read_text().splitlines()))
+def test_the_claims_file_is_what_the_tables_say(made_up_run, tables):
+    rows = list(csv.DictReader((made_up_run / "tables" / "claims.csv").read_text().splitlines()))
     expected = claims.judge(tables)
     assert [(row["claim"], row["backbone"], row["verdict"]) for row in rows] == list(
         zip(expected.claim, expected.backbone, expected.verdict, strict=True)
@@ -258,15 +237,15 @@ def parsed(text: str) -> tuple[str, list[list[str]]]:
     return types, rows
 
 
-def test_latex_tables_are_well_formed_and_say_what_the_others_say(made, tables):
+def test_latex_tables_are_well_formed_and_say_what_the_others_say(made_up_run, tables):
     for arranged in (headline(tables), *(layout(tables, name) for name in TABLES)):
-        types, rows = parsed((made / "tables" / f"{arranged.name}.tex").read_text(encoding="utf-8"))
+        types, rows = parsed((made_up_run / "tables" / f"{arranged.name}.tex").read_text(encoding="utf-8"))
         assert {len(row) for row in rows} == {len(types)} == {len(arranged.headings())}
         assert len(rows) == len(arranged.values) + 1
         for text, row in zip(arranged.text_rows(), rows[1:], strict=True):
             plain = [re.sub(r"\\textbf\{(.*)\}", r"\1", cell).replace("$-$", "-").replace("\\_", "_") for cell in row]
             assert plain == text
-    types, rows = parsed((made / "tables" / "claims.tex").read_text(encoding="utf-8"))
+    types, rows = parsed((made_up_run / "tables" / "claims.tex").read_text(encoding="utf-8"))
     assert {len(row) for row in rows} == {len(types)} and len(rows) == len(claims.judge(tables)) + 1
 
 

@@ -45,18 +45,6 @@ RENAMED = {
 }  # fmt: skip
 
 
-def test_orders_that_a_rule_describes():
-    """Folder names are sorted by ASCII code, in which `_` comes before letters; the pets' ids ignore case."""
-    foods = [name.replace(" ", "_") for name in read_classes(CLASSES / "food-101.txt")]
-    assert foods == sorted(foods)
-    fine_labels = [name.replace(" ", "_") for name in read_classes(CLASSES / "cifar-100.txt")]
-    assert fine_labels == sorted(fine_labels)
-    caltech = [RENAMED.get(name, name.replace(" ", "_")) for name in read_classes(CLASSES / "caltech-101.txt")]
-    assert caltech == sorted(caltech)
-    pets = read_classes(CLASSES / "oxford-pets.txt")
-    assert pets == sorted(pets, key=str.lower) != sorted(pets)
-
-
 def test_names_that_numbers_were_published_with_are_torchvision_s():
     names = {path.stem: read_classes(path) for path in (CLASSES / "torchvision").glob("*.txt")}
     ours = {name: read_classes(CLASSES / f"{name}.txt") for name in names}
@@ -65,15 +53,6 @@ def test_names_that_numbers_were_published_with_are_torchvision_s():
     assert names.pop("caltech-101") == folders
     assert names["cifar-100"] == [name.replace(" ", "_") for name in ours["cifar-100"]]
     assert sum("_" in name for name in names.pop("cifar-100")) == 9 and not names
-
-
-def test_ensembles_begin_as_clip_lists_them():
-    first = {path.stem: read_templates(path)[0] for path in TEMPLATES.glob("*.txt")}
-    assert first["imagenet-1k"] == "a bad photo of a {}."
-    assert first["food-101"] == "a photo of {}, a type of food."
-    assert first["oxford-pets"] == "a photo of a {}, a type of pet."
-    assert first["flowers-102"] == "a photo of a {}, a type of flower."
-    assert all(first[name] == "a photo of a {}." for name in ("cifar-10", "cifar-100", "caltech-101", "stanford-cars"))
 
 
 def test_a_prompt_of_a_dataset_goes_before_one_for_all(tmp_path):

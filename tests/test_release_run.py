@@ -1,15 +1,13 @@
 """A run on the released CC-Neg: the released distractor mapping, the configuration, and what is planned."""
 
 import json
-import re
 
 import pandas as pd
 import pytest
 import torch
-import yaml
 from conftest import call
 from released import key
-from workflows import load, merged, snakemake
+from workflows import load, merged, plan
 
 from pipeline_lib.config.checks import check_config
 from pipeline_lib.config.inputs import missing_data
@@ -27,11 +25,9 @@ def test_a_distractor_is_found_by_row_of_the_release_and_by_sorted_id(tmp_path):
     kept = [1, 2, 7]
     triplets = pd.DataFrame({"key": [key(index) for index in kept], "release_index": kept})
     triplets.to_parquet(tmp_path / "train.parquet")
-    flags = {
-        **{"--mapping": tmp_path / "mapping.pt", "--captions": captions, "--triplets": tmp_path / "train.parquet"},
-        **{"--count": COUNT, "--eval-last": EVAL_LAST, "--output": tmp_path / "distractors.parquet"},
-    }
-    assert call(released.main, *(text for flag in flags.items() for text in flag)) is None
+    flags = {"mapping": tmp_path / "mapping.pt", "captions": captions, "triplets": tmp_path / "train.parquet"}
+    flags |= {"count": COUNT, "eval_last": EVAL_LAST, "output": tmp_path / "distractors.parquet"}
+    assert call(released.main, **flags) is None
     found = read_parquet(tmp_path / "distractors.parquet")
     assert found["key"].tolist() == triplets["key"].tolist()
     assert found["distractor"].tolist() == [f"{sorted(ids)[(index * 3 + 1) % 5]:012d}" for index in kept]
@@ -85,32 +81,10 @@ def test_the_released_configuration_fits_and_names_its_own_files(tmp_path, monke
     ]
 
 
-@pytest.mark.slow
-def test_with_the_release_nothing_is_fetched_or_negated_and_all_else_is_planned(empty_copy):
-    def planned(config=None, ccneg="released"):
-        files = ()
-        if config:
-            (empty_copy / "mine.yaml").write_text(yaml.safe_dump(config))
-            files = ("--configfile", "mine.yaml")
-        options = ("--dry-run", "--printshellcmds", "--cores", "2", "--strict-dag-evaluation", "functions")
-        done = snakemake(*options, *files, folder=empty_copy)
-        said = done.stdout + done.stderr
-        assert done.returncode == 0, said
-        assert f"--ccneg {ccneg} " in said  # the tables say whose items they are of
-        return dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
-
-    own = planned(ccneg="generated")
+def test_without_the_released_mapping_distractors_are_chosen_and_the_tables_say_whose_items_they_are_of(empty_copy):
     (empty_copy / "images").mkdir()
-    for name in ("ccneg.pt", "mapping.pt", "captions.json"):
-        (empty_copy / name).touch()
-    theirs = planned({"shards": {"released": RELEASED}})
-    mapped = planned({"shards": {"released": RELEASED}, "distractors": {"released": MAPPING}})
-
-    gone = {"fetch", "captions_negate", "fetch_summary", "captions_quality", "shards_build"}
-    assert set(own) - set(theirs) == gone
-    assert set(theirs) - set(own) == {"shards_release", "shards_build_released"}
-    assert theirs["shards_build_released"] == own["shards_build"] == "2"
-    assert set(theirs) - set(mapped) == {"distractors_choose"}
-    assert set(mapped) - set(theirs) == {"distractors_released"}
-    same = set(own) - gone - {"total"}
-    assert {name: own[name] for name in same} == {name: theirs[name] for name in same}
+    (empty_copy / "ccneg.pt").touch()
+    for ccneg, files in (("generated", None), ("released", RELEASED)):
+        jobs = {job.rule: job.command for job in plan(empty_copy, config={"shards": {"released": files}})}
+        assert f"--ccneg {ccneg} " in jobs["paper_tables"]
+        assert "distractors_choose" in jobs and ("fetch" in jobs) == (ccneg == "generated")

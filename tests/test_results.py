@@ -31,9 +31,8 @@ def tables():
         pytest.skip(f"the results are of the run {run!r}")
     recipe = read_json(RECORD)["recipe"]
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["finetune"]
-    if any(
-        recipe[key] != config[key] for key in ("epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "order")
-    ):
+    names = ("epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "order")
+    if any(recipe[name] != config[name] for name in names):
         pytest.skip("the results are of another recipe: `make tables` makes them anew")
     return tables
 
@@ -56,11 +55,7 @@ def test_the_readmes_commands_use_a_finished_run(tables, tmp_path):
     commands = [line.removeprefix("$ python ") for line in lines if line.startswith("$ ")]
     python = [line.removeprefix(">>> ") for line in lines if line.startswith(">>> ")]
     assert len(commands) == 4 and len(python) == 2
-    imports = [
-        "from pipeline_lib.clip.load import load_torchvision",
-        "load_torchvision()",
-        "import datasets, open_clip",
-    ]
+    imports = ["from pipeline_lib.clip.load import load_torchvision; load_torchvision()", "import datasets, open_clip"]
     (tmp_path / "results").symlink_to(ROOT / "results")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "dog.jpg").write_bytes(jpeg_bytes())

@@ -4,14 +4,10 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
-from conftest import ROOT
-from training import command, fine_tune, write_training_files
+from training import fine_tune, kill_once_it_can_go_on
 
 from pipeline_lib.clip.load import load_clip
 from pipeline_lib.features.store import tower_id
@@ -23,14 +19,6 @@ from pipeline_lib.finetune.trainer import Recipe, Trainer
 
 RECIPE = Recipe("conclip+", 3, 4, 1e-3, 0.2, 2, "shuffled", 0, "fp32")
 OUTPUTS = ["history.jsonl", "model.pt", "run.json"]
-
-
-@pytest.fixture(scope="module")
-def training_files(tmp_path_factory, tiny_clip):
-    """A folder with a small training set."""
-    folder = tmp_path_factory.mktemp("training")
-    write_training_files(folder, tiny_clip)
-    return folder
 
 
 @pytest.fixture
@@ -71,15 +59,7 @@ def test_a_run_stopped_after_any_step_ends_with_the_same_bits(trainer, stopped_a
 def test_a_killed_command_goes_on_and_writes_what_it_would_have(training_files, tiny_checkpoint, capsys):
     changes = {"epochs": 40, "checkpoint_every": 7}
     assert fine_tune(training_files, tiny_checkpoint, "whole", **changes) is None
-    arguments = ["-m", train.__module__, *command(training_files, tiny_checkpoint, "killed", **changes)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    killed = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, **quiet)
-    state = training_files / "killed/resume.pt"
-    while not state.exists():
-        assert killed.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.005)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    kill_once_it_can_go_on(training_files, tiny_checkpoint, "killed", **changes)
     assert not (training_files / "killed/model.pt").exists()
 
     assert fine_tune(training_files, tiny_checkpoint, "killed", **changes) is None

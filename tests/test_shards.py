@@ -48,40 +48,39 @@ def test_commas_are_removed_from_negated_captions_only():
 def test_every_row_is_counted_once_and_an_image_of_another_part_is_an_error():
     table = captions(10, refused=(2, 3, 7))
     fetched = {f"{number:09d}" for number in (0, 1, 2, 5)}
-    assert count_rows(table, fetched, len(triplets_of(table, fetched, 0.5, 0, "remove"))) == {
-        "rows": 10,
-        "samples": 3,
-        "without_image": 4,
-        "refused_caption": 1,
-        "without_image_and_refused_caption": 2,
-    }
+    found = count_rows(table, fetched, len(triplets_of(table, fetched, 0.5, 0, "remove")))
+    expected = {"rows": 10, "samples": 3, "without_image": 4, "refused_caption": 1}
+    assert found == {**expected, "without_image_and_refused_caption": 2}
     with pytest.raises(ValueError, match="1 images have no caption row, such as '000000099'"):
         count_rows(captions(3), {"000000001", "000000099"}, 1)
 
 
+def build_part(folder, part, table):
+    """Build the shards of a part of the captions; its images are in ``PART.tar``."""
+    write_parquet(folder / f"captions-{part}.parquet", table)
+    flags = {"images": folder / f"{part}.tar", "captions": folder / f"captions-{part}.parquet", "eval_share": 0.3}
+    flags |= {"train": folder / f"train-{part}.tar", "eval": folder / f"eval-{part}.tar", "seed": 0}
+    flags |= {"triplets": folder / f"triplets-{part}.parquet", "counts": folder / f"counts-{part}.json"}
+    assert call(build.main, **flags, negated_commas="remove") is None
+
+
+def gather(folder, triplets, counts, shards):
+    """Join the parts whose names are given, and the shards; return the mistake that this ends with, or None."""
+    flags = {"triplets": [folder / f"triplets-{part}.parquet" for part in triplets]}
+    flags |= {"counts": [folder / f"counts-{part}.json" for part in counts]}
+    flags |= {"shards": [folder / f"{shard}.tar" for shard in shards]}
+    flags |= {"train": folder / "train.parquet", "eval": folder / "eval.parquet", "index": folder / "index.json"}
+    return call(index.main, **flags)
+
+
 def test_build_and_index(tmp_path):
+    table, shards = captions(80, refused=(4, 41)), ["train-0", "train-1", "eval-0", "eval-1"]
     for part, first in (("0", 0), ("1", 40)):
         write_pool(tmp_path / f"{part}.tar", 30, first)
-        table = captions(80, refused=(4, 41)).iloc[first : first + 40]
-        write_parquet(tmp_path / f"captions-{part}.parquet", table)
-        said = call(
-            *(build.main, "--images", tmp_path / f"{part}.tar", "--captions", tmp_path / f"captions-{part}.parquet"),
-            *("--eval-share", 0.3, "--seed", 0, "--negated-commas", "remove"),
-            *("--train", tmp_path / f"train-{part}.tar", "--eval", tmp_path / f"eval-{part}.tar"),
-            *("--triplets", tmp_path / f"triplets-{part}.parquet", "--counts", tmp_path / f"counts-{part}.json"),
-        )
-        assert said is None
-    gather = (
-        *(index.main, "--counts", *(tmp_path / f"counts-{part}.json" for part in "01")),
-        *("--train", tmp_path / "train.parquet", "--eval", tmp_path / "eval.parquet"),
-        *("--index", tmp_path / "index.json", "--triplets", *(tmp_path / f"triplets-{part}.parquet" for part in "01")),
-    )
-    shards = [tmp_path / f"{split}-{part}.tar" for split in ("train", "eval") for part in "01"]
-    assert "key '000000040' occurs in more than one part" in call(
-        *gather, tmp_path / "triplets-1.parquet", "--shards", *shards
-    )
-    assert "expected the 58 samples of the triplets, found" in call(*gather, "--shards", *shards[:3])
-    assert call(*gather, "--shards", *shards) is None
+        build_part(tmp_path, part, table.iloc[first : first + 40])
+    assert "key '000000040' occurs in more than one part" in gather(tmp_path, "011", "01", shards)
+    assert "expected the 58 samples of the triplets, found" in gather(tmp_path, "01", "01", shards[:3])
+    assert gather(tmp_path, "01", "01", shards) is None
     rows = read_json(tmp_path / "index.json")["rows"]
     assert rows["rows"] == 80
     assert rows["samples"] == rows["train"] + rows["eval"] == 58
@@ -95,19 +94,8 @@ def test_build_and_index(tmp_path):
 
 
 def test_no_sample_at_all_is_an_error_with_what_became_of_the_rows(tmp_path):
-    write_pool(tmp_path / "images.tar", 4)
-    write_parquet(tmp_path / "captions.parquet", captions(6, refused=range(6)))
-    outputs = {name: tmp_path / f"{name}.out" for name in ("train", "eval", "triplets", "counts")}
-    flags = [word for name, path in outputs.items() for word in (f"--{name}", path)]
-    flags += ["--eval-share", 0.3, "--seed", 0, "--negated-commas", "remove"]
-    assert (
-        call(build.main, "--images", tmp_path / "images.tar", "--captions", tmp_path / "captions.parquet", *flags)
-        is None
-    )
-    said = call(
-        *(index.main, "--triplets", outputs["triplets"], "--counts", outputs["counts"]),
-        *("--shards", outputs["train"], outputs["eval"], "--train", tmp_path / "train.parquet"),
-        *("--eval", tmp_path / "eval.parquet", "--index", tmp_path / "index.json"),
-    )
+    write_pool(tmp_path / "0.tar", 4)
+    build_part(tmp_path, "0", captions(6, refused=range(6)))
+    said = gather(tmp_path, "0", "0", ["train-0", "eval-0"])
     assert "the train split has no sample out of {'refused_caption': 4, 'rows': 6, 'samples': 0" in said
     assert not (tmp_path / "train.parquet").exists()

@@ -13,7 +13,6 @@ import torch
 import webdataset
 import yaml
 from conftest import TINY, TINY_RESNET, call, write_pool
-from papers import make_tables, write_metrics
 
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import load_clip, load_torchvision, save_checkpoint
@@ -34,10 +33,9 @@ CAPTIONS = ["a dog on a sofa", "a dog that is not on a sofa"]
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, made_up_run):
     """The folder of a finished run, as far as sharing reads it."""
-    folder = tmp_path_factory.mktemp("run") / "made-up"
-    assert make_tables(folder, write_metrics(folder)).returncode == 0
+    folder = shutil.copytree(made_up_run, tmp_path_factory.mktemp("run") / "made-up")
     keys = [f"{row:09}" for row in range(sum(N.values()))]
     frame = pd.DataFrame({"key": keys, "caption": "a dog, on a sofa", "negated_caption": "a dog not on a sofa"})
     frame = frame.assign(exclusion_caption="a dog", object="a sofa", negation_word="not")

@@ -14,7 +14,7 @@ from workflows import add_row, configuration, plan
 
 from pipeline_lib.config.checks import evaluated_models, read_experiments
 from pipeline_lib.evaluate import benchmark, ccneg, zeroshot
-from pipeline_lib.evaluate.kinds import KINDS, read_annotations
+from pipeline_lib.evaluate.kinds import KINDS, MCQ_FIELDS, read_annotations
 from pipeline_lib.evaluate.split import CUES, NOTHING, split
 from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.jobs.files import read_json, write_parquet
@@ -155,19 +155,11 @@ def test_every_evaluation_scores_by_subtraction_and_says_so(tmp_path, tiny_clip,
 
     items, metrics = evaluate(ccneg.main, tmp_path, tiny_checkpoint, *flags, "--subtract", 0.85)
     assert items["score_negated"].tolist() == pytest.approx((rows * by_subtraction).sum(dim=1).tolist(), abs=1e-5)
-    expected = {**baseline("tiny-subtract", "CLIP, subtraction", "tiny")}
+    expected = baseline("tiny-subtract", "CLIP, subtraction", "tiny")
     assert {field: metrics[field] for field in expected} == expected
     assert read_json(tmp_path / "e.json")["model"] == "tiny-subtract"
 
-    header = [
-        "image_path",
-        "caption_0",
-        "caption_1",
-        "caption_2",
-        "caption_3",
-        "correct_answer",
-        "correct_answer_template",
-    ]
+    header = [*MCQ_FIELDS, "correct_answer", "correct_answer_template"]
     path = write_csv(tmp_path / "mcq.csv", header, [["a.jpg", *CAPTIONS, 1, "positive"]])
     flags = ("--kind", "mcq", "--benchmark", "mcq", "--annotations", path, "--features", features, "--count", "none")
     items, metrics = evaluate(benchmark.main, tmp_path, tiny_checkpoint, *flags, "--subtract", 0.85)
@@ -251,11 +243,6 @@ def test_rows_of_their_own_that_no_claim_is_about(tmp_path):
     }  # fmt: skip
     assert accuracy.p.notna().all() and accuracy.published.isna().all()  # tested against the CLIP itself
     for table in ("ccneg", "negation", "negated-prompt"):
-        shown = read_layout(tmp_path / "tables" / f"{table}.csv").unique().tolist()
+        shown = pd.read_csv(tmp_path / "tables" / f"{table}.csv").model.unique().tolist()  # as a person reads it
         assert shown == ["CLIP", "CLIP, subtraction", "CoN-CLIP (2 seeds)", "CoN-CLIP, subtraction (2 seeds)"]
     assert not judge(tables).model.str.contains("subtract").any()
-
-
-def read_layout(path):
-    """The models of a table as a person reads it."""
-    return pd.read_csv(path).model

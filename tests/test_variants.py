@@ -6,10 +6,9 @@ import pandas as pd
 import pytest
 import torch
 from benchmarks import TEXTS, evaluate, random_rows, read_text, write_csv, write_features
-from conftest import TINY_RESNET, call, write_pool
+from conftest import call, write_pool
 from torch.nn import functional
 
-from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import activation_of, clip, preprocess, save_checkpoint
 from pipeline_lib.clip.text_tower import encode_captions
 from pipeline_lib.clip.variants import vary
@@ -29,24 +28,18 @@ def as_clip_load_on_a_gpu(model):
     return clip.model.build_model(dict(model.state_dict()))
 
 
-@pytest.fixture(scope="module")
-def resnet():
-    torch.manual_seed(1)
-    return build(TINY_RESNET).eval()
-
-
 @pytest.fixture(params=["vit", "resnet"])
-def model(request, tiny_clip, resnet):
-    return {"vit": tiny_clip, "resnet": resnet}[request.param]
+def model(request, tiny_clip, tiny_resnet):
+    return {"vit": tiny_clip, "resnet": tiny_resnet}[request.param]
 
 
 @torch.no_grad()
 def test_fp16_is_what_clip_load_computes_on_a_gpu(tmp_path, model):
     save_checkpoint(tmp_path / "model.pt", model)
     write_pool(tmp_path / "pool.tar", 5)
-    flags = ("--weights", tmp_path / "model.pt", "--reader", "tar", "--images", tmp_path / "pool.tar", "--part", 0)
-    flags += ("--parts", 1, "--batch-size", 5, "--precision", "fp32", "--threads", 1, "--variant", "fp16")
-    assert call(encode.main, *flags, "--output", tmp_path / "pool.safetensors") is None
+    flags = {"weights": tmp_path / "model.pt", "reader": "tar", "images": tmp_path / "pool.tar", "part": 0, "parts": 1}
+    flags |= {"batch_size": 5, "precision": "fp32", "threads": 1, "variant": "fp16"}
+    assert call(encode.main, **flags, output=tmp_path / "pool.safetensors") is None
     published, mine = as_clip_load_on_a_gpu(model), vary(copy.deepcopy(model), "fp16")
     assert {name: value.dtype for name, value in mine.state_dict().items()} == {
         name: value.dtype for name, value in published.state_dict().items()
@@ -98,12 +91,8 @@ def test_in_fp16_captions_tie_which_is_right_on_ccneg_and_wrong_on_sugarcrepe(tm
 
     rows = [Choice({"key": key}, [key], [one, other]) for key, one, other in zip(keys, captions, negated, strict=True)]
     place = dict(zip(keys, images, strict=True))
-    sugarcrepe = score_choices(
-        KINDS["sugarcrepe"],
-        rows,
-        lambda wanted: torch.stack([place[key] for key in wanted]),
-        lambda texts: encode_captions(mine, texts),
-    )
+    towers = (lambda wanted: torch.stack([place[key] for key in wanted]), lambda texts: encode_captions(mine, texts))
+    sugarcrepe = score_choices(KINDS["sugarcrepe"], rows, *towers)
     assert sugarcrepe["correct"].tolist() == strictly
     assert any(ties) and not sugarcrepe["correct"][ties].any()
 
@@ -117,11 +106,7 @@ def test_fp16_is_refused_where_published_numbers_are_in_fp32(tmp_path, tiny_chec
 
 @torch.no_grad()
 def test_both_activations_are_scored_by_the_same_weights(tmp_path, tiny_clip, tiny_checkpoint):
-    keys, captions, negated = (
-        [f"{number:09d}" for number in range(60)],
-        TEXTS[:60],
-        [f"no {text}" for text in TEXTS[:60]],
-    )
+    keys, captions, negated = [f"{n:09d}" for n in range(60)], TEXTS[:60], [f"no {text}" for text in TEXTS[:60]]
     triplets = pd.DataFrame({"key": keys, "caption": captions, "negated_caption": negated})
     write_parquet(tmp_path / "eval.parquet", triplets.assign(negation_word="no", n_pairs=1))
     questions = [TEXTS[number : number + 4] for number in range(60)]
@@ -139,12 +124,9 @@ def test_both_activations_are_scored_by_the_same_weights(tmp_path, tiny_clip, ti
     assert call(activation.main, *flags, "--output", tmp_path / "activation.tsv") is None
     found = pd.read_csv(tmp_path / "activation.tsv", sep="\t", keep_default_na=False).set_index("benchmark")
     assert (found.model == "tiny").all() and (found.n == 60).all()
-    for column, name, activation_column in (
-        ("value", "quickgelu", "activation"),
-        ("other_value", "gelu", "other_activation"),
-    ):
-        model, mine = models[name], images[name]
-        assert activation_of(model) == name and (found[activation_column] == name).all()
+    for prefix, name in (("", "quickgelu"), ("other_", "gelu")):
+        model, mine, column = models[name], images[name], f"{prefix}value"
+        assert activation_of(model) == name and (found[f"{prefix}activation"] == name).all()
         true, false = (torch.stack([read_text(model, text) for text in side]) for side in (captions, negated))
         accuracy = ((mine * true).sum(dim=1) >= (mine * false).sum(dim=1)).float().mean()
         assert found.loc["cc-neg", column] == pytest.approx(100 * float(accuracy), abs=0.01)

@@ -3,14 +3,13 @@
 import pandas as pd
 import pytest
 import torch
+from benchmarks import evaluate, write_features
+from conftest import flags_of
 from torch import Tensor
 from torch.nn import functional
 
 from pipeline_lib.clip.load import CLIP, clip, save_checkpoint
 from pipeline_lib.evaluate import zeroshot
-from pipeline_lib.features.store import Features, save_features, tower_id
-from pipeline_lib.jobs.files import read_json, read_parquet, write_json
-from pipeline_lib.jobs.run_record import baseline
 
 TOLERANCE = 2e-6  # of a cosine: the order of sums in fp32
 
@@ -35,14 +34,8 @@ def published_items(images: Tensor, labels: list[int], weights: Tensor) -> list[
         cosines = [float(image @ row) for row in weights]
         best = max(range(len(cosines)), key=lambda number: (cosines[number], -number))
         runner_up = max(cosines[:best] + cosines[best + 1 :])
-        items.append(
-            {
-                "predicted": best,
-                "score": cosines[best],
-                "score_label": cosines[label],
-                "sure": cosines[best] - runner_up > 2 * TOLERANCE,
-            }
-        )
+        item = {"predicted": best, "score": cosines[best], "score_label": cosines[label]}
+        items.append({**item, "sure": cosines[best] - runner_up > 2 * TOLERANCE})
     return items
 
 
@@ -55,27 +48,21 @@ def published_metrics(labels: list[int], predicted: list[int]) -> tuple[float, f
     return 100 * sum(right.values()) / len(labels), 100 * sum(right[label] / seen[label] for label in seen) / len(seen)
 
 
-def evaluate(
-    folder, monkeypatch, model: CLIP, sets: dict, prompts: list[list], more: list = ()
-) -> tuple[pd.DataFrame, dict]:
-    """Run the command on `sets` (name -> classes, images (n, d), labels); return its items and metrics."""
-    save_checkpoint(folder / "model.pt", model)
-    write_json(folder / "run.json", baseline("random"))
-    flags = ["--weights", folder / "model.pt", "--record", folder / "run.json", "--threads", 1]
+def score(folder, model: CLIP, sets: dict, *prompts: list, **more) -> tuple[pd.DataFrame, dict]:
+    """Run the command on `sets` (name -> classes, images (n, d), labels), each in two shards; return items, metrics."""
+    flags = []
     for name, (classes, images, labels) in sets.items():
         (folder / f"{name}.txt").write_text("".join(f"{entry}\n" for entry in classes))
-        keys = [f"{number:05d}" for number in range(len(labels))]
-        save_features(folder / f"{name}.safetensors", Features(keys, images, torch.tensor(labels), tower_id(model)))
-        flags += ["--dataset", name, folder / f"{name}.txt", folder / f"{name}.safetensors"]
+        keys, labels = [f"{number:05d}" for number in range(len(labels))], torch.tensor(labels)
+        shards = [folder / f"{name}-{part}.safetensors" for part in (0, 1)]
+        for shard, rows in zip(shards, (slice(0, 1), slice(1, None)), strict=True):
+            write_features(shard, model, keys[rows], images[rows], labels[rows])
+        flags += ["--dataset", name, folder / f"{name}.txt", *shards]
     for prompt in prompts:
         flags += ["--prompt", *prompt]
-    flags += [*more, "--scores", folder / "scores.parquet", "--metrics", folder / "metrics.json"]
-    monkeypatch.setattr("sys.argv", ["command", *map(str, flags)])
-    zeroshot.main()
-    metrics = {
-        (m["dataset"], m["prompt"], m["metric"]): m["value"] for m in read_json(folder / "metrics.json")["metrics"]
-    }
-    return read_parquet(folder / "scores.parquet"), metrics
+    save_checkpoint(folder / "model.pt", model)
+    items, content = evaluate(zeroshot.main, folder, folder / "model.pt", *flags, *flags_of(**more))
+    return items, {(one["dataset"], one["prompt"], one["metric"]): one["value"] for one in content["metrics"]}
 
 
 def images_near(weights: Tensor, labels: list[int], seed: int) -> Tensor:
@@ -103,11 +90,9 @@ def compare(items: pd.DataFrame, metrics: dict, model: CLIP, sets: dict, templat
         assert metrics[name, prompt, "mean_per_class"] == pytest.approx(per_class)
 
 
-def test_every_prompt_is_scored_as_published(tmp_path, monkeypatch, tiny_clip):
-    pets, things = (
-        ["Abyssinian", "american bulldog", "Bengal", "pug"],
-        ["tench", "missile", "kite (bird of prey)", "wok"],
-    )
+def test_every_prompt_is_scored_as_published(tmp_path, tiny_clip):
+    pets = ["Abyssinian", "american bulldog", "Bengal", "pug"]
+    things = ["tench", "missile", "kite (bird of prey)", "wok"]
     templates = ["a bad photo of a {}.", "a {} in a video game.", "art of the {}."]
     (tmp_path / "templates.txt").write_text("".join(f"{template}\n" for template in templates))
     sets = {}
@@ -121,7 +106,7 @@ def test_every_prompt_is_scored_as_published(tmp_path, monkeypatch, tiny_clip):
         ["bare", "{}"],
         ["things:bare", f"@{tmp_path / 'templates.txt'}"],
     ]
-    items, metrics = evaluate(tmp_path, monkeypatch, tiny_clip, sets, prompts)
+    items, metrics = score(tmp_path, tiny_clip, sets, *prompts)
     shared = {"plain": [prompts[0][1]], "negated": [prompts[1][1]], "bare": ["{}"]}
     wanted = {("pets", prompt): used for prompt, used in shared.items()}
     wanted |= {("things", prompt): used for prompt, used in (shared | {"bare": templates}).items()}
@@ -130,27 +115,28 @@ def test_every_prompt_is_scored_as_published(tmp_path, monkeypatch, tiny_clip):
     assert 40 < metrics["pets", "bare", "top1"] < 100
 
 
-def test_a_prompt_may_have_other_class_names(tmp_path, monkeypatch, tiny_clip):
+def test_a_prompt_may_have_other_class_names(tmp_path, tiny_clip):
     classes, others, labels = ["dog", "cat", "air plant"], ["dog", "cat", "ball moss"], [0, 1, 2] * 8
     (tmp_path / "others.txt").write_text("".join(f"{name}\n" for name in others))
     with torch.no_grad():
         images = images_near(published_classifier(tiny_clip, classes, ["{}"]), labels, 0)
-    prompts, flags = [["bare", "{}"], ["photo", "{}"]], ["--prompt-classes", "pets", "photo", tmp_path / "others.txt"]
+    given = (["bare", "{}"], ["photo", "{}"])
+    more = {"prompt_classes": ["pets", "photo", tmp_path / "others.txt"]}
     sets = {"pets": (classes, images, labels)}
-    items, metrics = evaluate(tmp_path, monkeypatch, tiny_clip, sets, prompts, flags)
+    items, metrics = score(tmp_path, tiny_clip, sets, *given, **more)
     compare(items, metrics, tiny_clip, {"pets": (others, images, labels)}, {("pets", "photo"): ["{}"]})
     compare(items, metrics, tiny_clip, sets, {("pets", "bare"): ["{}"]})
     (tmp_path / "others.txt").write_text("dog\n")
     with pytest.raises(ValueError, match=r"others\.txt: expected 3 class names as pets has, found 1"):
-        evaluate(tmp_path, monkeypatch, tiny_clip, sets, prompts, flags)
+        score(tmp_path, tiny_clip, sets, *given, **more)
 
 
-def test_of_equal_classes_the_first_wins(tmp_path, monkeypatch, tiny_clip):
+def test_of_equal_classes_the_first_wins(tmp_path, tiny_clip):
     """A matrix product can differ in the last bit between equal columns: with seven of them it does here."""
     classes = ["sunglasses", "missile", "wok", "tench", "hen", "missile", "sunglasses"]
     labels = [number % 7 for number in range(700)]
     images = functional.normalize(torch.randn(700, 32, generator=torch.Generator().manual_seed(0)), dim=-1)
-    items, _ = evaluate(tmp_path, monkeypatch, tiny_clip, {"things": (classes, images, labels)}, [["bare", "{}"]])
+    items, _ = score(tmp_path, tiny_clip, {"things": (classes, images, labels)}, ["bare", "{}"])
     assert set(items.predicted) <= {0, 1, 2, 3, 4}
     assert {0, 1} & set(items.predicted)
     assert not items.correct[items.label >= 5].any()
@@ -162,10 +148,31 @@ def test_names_are_made_lower_case_by_the_tokenizer():
     assert torch.equal(clip.tokenize(names), clip.tokenize([" ".join(name.lower().split()) for name in names]))
 
 
-def test_classes_without_an_image_and_repeated_names_are_reported(tmp_path, monkeypatch, tiny_clip, capsys):
+def test_classes_without_an_image_and_repeated_names_are_reported(tmp_path, tiny_clip, capsys):
     images = functional.normalize(torch.randn(2, 32, generator=torch.Generator().manual_seed(0)), dim=-1)
     sets = {"pets": (["pug", "Pug", "boxer"], images, [0, 1])}
-    evaluate(tmp_path, monkeypatch, tiny_clip, sets, [["bare", "{}"]])
+    score(tmp_path, tiny_clip, sets, ["bare", "{}"])
     said = capsys.readouterr().out
     assert "pets.txt: 1 of 3 classes have no image, such as 'boxer'" in said
     assert "1 of 3 classes have the name of an earlier one, which is chosen: Pug; 1 of 2 images cannot be right" in said
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"), [(None, "no labels"), (torch.tensor([0, 2]), "2 of image 'b'"), (torch.tensor([0, 1]), None)]
+)
+def test_a_labelled_set_needs_a_class_for_each_label(tmp_path, tiny_clip, labels, found):
+    (tmp_path / "classes.txt").write_text("dog\ncat\n")
+    path = str(write_features(tmp_path / "pets.safetensors", tiny_clip, "ab", torch.eye(2), labels))
+    if found is None:
+        classes, pool = zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], None)
+        assert (classes, pool.keys) == (["dog", "cat"], ["a", "b"])
+    else:
+        with pytest.raises(ValueError, match=rf"pets\.safetensors: expected labels from 0 to 1 .*, found {found}"):
+            zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], None)
+
+
+def test_a_set_of_one_class_is_refused(tmp_path, tiny_clip):
+    (tmp_path / "classes.txt").write_text("dog, cat\n")
+    path = str(write_features(tmp_path / "pets.safetensors", tiny_clip, "ab", torch.eye(2), torch.tensor([0, 0])))
+    with pytest.raises(ValueError, match=r"classes\.txt: expected a name for each of several classes, .*'dog, cat'"):
+        zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], None)

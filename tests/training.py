@@ -1,11 +1,14 @@
 """What the tests of training share: a small training set, and the commands."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
 import torch
-from conftest import TINY, call, write_pool
+from conftest import ROOT, TINY, call, flags_of, write_pool
 
 from pipeline_lib.backbones import pretrain
 from pipeline_lib.clip.load import CLIP
@@ -46,22 +49,33 @@ def command(folder: Path, weights: Path, name: str = "m-s0", **changes: object) 
     }
     outputs = {"checkpoint": "model.pt", "history": "history.jsonl", "record": "run.json"}
     flags |= {output: folder / name / file for output, file in outputs.items()}
-    return [text for flag, value in flags.items() for text in (f"--{flag.replace('_', '-')}", str(value))]
+    return flags_of(**flags)
 
 
-def run_pretraining(folder: Path, name: str = "one", architecture: dict = TINY) -> str | None:
+def run_pretraining(folder: Path, name: str = "one", architecture: dict = TINY, **more: object) -> str | None:
     """Pretrain on ``images.tar`` in this process; return the mistake that it ends with, or None."""
     flags = {
         **{"backbone": "tiny", "images": folder / "images.tar", "architecture": json.dumps(architecture)},
-        **{"steps": 4, "batch-size": 3, "lr": 1e-3, "weight-decay": 0.1, "warmup-steps": 1, "seed": 0, "threads": 1},
+        **{"steps": 4, "batch_size": 3, "lr": 1e-3, "weight_decay": 0.1, "warmup_steps": 1, "seed": 0, "threads": 1},
         **{"checkpoint": folder / f"{name}.pt", "history": folder / f"{name}.jsonl", "record": folder / f"{name}.json"},
     }
-    return call(pretrain.main, *(text for key, value in flags.items() for text in (f"--{key}", value)))
+    return call(pretrain.main, **flags, **more)
 
 
 def fine_tune(folder: Path, weights: Path, name: str = "m-s0", **changes: object) -> str | None:
     """Run the command in this process, outputs in ``folder/name``; return the mistake that it ends with, or None."""
     return call(train.main, *command(folder, weights, name, **changes))
+
+
+def kill_once_it_can_go_on(folder: Path, weights: Path, name: str, **changes: object) -> None:
+    """Run the command in a process of its own, and kill it when there is a state from which it can go on."""
+    arguments = ["-m", train.__name__, *command(folder, weights, name, **changes)]
+    running = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)
+    while not (folder / name / "resume.pt").exists():
+        assert running.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.005)
+    running.kill()
+    running.wait()
 
 
 def history(folder: Path, name: str = "m-s0") -> list[dict]:

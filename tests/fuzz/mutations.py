@@ -31,15 +31,9 @@ NODES = [
 WORD = re.compile(rb'"[^"\n]*"|-?\d+(?:\.\d+)?|\w+')
 
 Edit = tuple[str, float, int]
-EDITS = strategies.lists(
-    strategies.tuples(
-        strategies.sampled_from(KINDS),
-        strategies.floats(0, 1, exclude_max=True, allow_subnormal=False),
-        strategies.integers(0, 2**16),
-    ),
-    min_size=1,
-    max_size=4,
-)
+SHARES = strategies.floats(0, 1, exclude_max=True, allow_subnormal=False)
+EDIT = strategies.tuples(strategies.sampled_from(KINDS), SHARES, strategies.integers(0, 2**16))
+EDITS = strategies.lists(EDIT, min_size=1, max_size=4)
 
 
 def mutated(content: bytes, edits: Sequence[Edit]) -> bytes:
