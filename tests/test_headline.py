@@ -33,9 +33,7 @@ def test_the_readme_gets_table_numbers_of_the_paper_and_figure(tables, tmp_path,
     assert printed.split("\n\n")[1] in text and "commit 012345678." in text and "\nold\n" not in text
     assert text.startswith("# Title\n<!-- headline -->\n") and text.endswith("<!-- /beside -->\nend\n")
     assert copy.read_text() == "<svg/>"
-    papers = [
-        line.split(" | ")[1] for line in text.splitlines() if any(line.startswith(f"| {row[0]} |") for row in BESIDE)
-    ]
+    papers = [line.split(" | ")[1] for line in text.splitlines() if line[2:].partition(" |")[0] in BESIDE]
     assert papers == ["65.75 (replication)", "99.70", "99.76", "56.07", "69.79", "+2.95", "", "89.28", "42.98"]
     write_json(record, {"device": "cpu", "commit": None})
     assert call(main, *flags, "--published", PUBLISHED) is None and "cpu, commit unknown." in readme.read_text()

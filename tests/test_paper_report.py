@@ -113,10 +113,10 @@ def test_the_page_has_everything_and_reaches_for_nothing(made):
     assert "<script>alert" not in text and "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     for name in TABLES:
         arranged = layout(tables, name)
-        for place, index in enumerate(arranged.values.index):
+        for index, pattern, cells in arranged.rows():
             assert set(index) <= set(page.text)
-            for value in arranged.values.iloc[place].dropna():
-                assert arranged.pattern(index).format(value).replace("-", "−") in page.text
+            for value in (one.value for one in cells if pd.notna(one.value)):
+                assert pattern.format(value).replace("-", "−") in page.text
     figures = [link for link in page.links if link.startswith("data:image/svg+xml;base64,")]
     assert len(figures) == len(FIGURES)
     assert all(b"<svg" in base64.b64decode(link.partition(",")[2]) for link in figures)

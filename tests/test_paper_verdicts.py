@@ -11,11 +11,11 @@ from papers import MODELS, PUBLISHED_HEADER, make_tables, write_metrics
 
 from pipeline_lib.paper.outputs import REASONS, TABLES, VERDICTS
 from pipeline_lib.paper.tables import claims
-from pipeline_lib.paper.tables.latex import latex_table
 from pipeline_lib.paper.tables.layout import layout
 from pipeline_lib.paper.tables.overview import headline
 from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS, Number, read_published, with_verdicts
 from pipeline_lib.paper.tables.schema import read_tables
+from pipeline_lib.paper.tables.text import latex_table
 
 ROW = {
     "benchmark": "ccneg", "table": "ccneg", "family": "CoN-CLIP",
@@ -195,7 +195,7 @@ def test_claims_hold_fail_or_are_undecided_by_their_interval(tables):
     assert dict(zip(zip(found.claim, found.backbone, strict=True), found.model, strict=True)) == {
         key: case[0] for key, case in cases.items()
     }
-    shown = claims.to_page(found)
+    shown = claims.claims_files(found)["md"]
     assert "| ≥ −5 and ≤ 5 |" in shown and "−5.5 to −3.0" in shown
 
 
@@ -217,9 +217,9 @@ def test_the_best_is_bold_only_if_its_interval_is_clear_of_the_others(tables):
     set_interval(tables, "blind-rule", "cc-neg", "accuracy", 99, 98, 100)
     arranged = layout(tables, "ccneg")
     assert arranged.best["accuracy"].tolist() == [False, False, False, True, False, False]
-    text = arranged.to_latex()
+    text = arranged.files()["tex"]
     assert r"\textbf{64.0 [60.1, 68.0]}" in text and text.count(r"\textbf") == 1 and "In bold:" in text
-    assert "In bold:" not in arranged.to_page()
+    assert "In bold:" not in arranged.files()["md"]
 
 
 def test_under_a_negated_prompt_low_is_good(tables):

@@ -31,7 +31,7 @@ from torch import nn
 from pipeline_lib.clip.torch_file import check_zip, load_weights_only, memory_for, save_torch
 from pipeline_lib.jobs.files import sha256
 from pipeline_lib.jobs.quoted import quoted
-from pipeline_lib.jobs.rule_of_file import remedy
+from pipeline_lib.jobs.remedy import remedy
 
 _torchvision = types.ModuleType("torchvision")
 _torchvision.__path__ = importlib.util.find_spec("torchvision").submodule_search_locations

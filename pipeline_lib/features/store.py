@@ -30,7 +30,7 @@ from torch import Tensor
 
 from pipeline_lib.clip.load import CLIP, activation_of
 from pipeline_lib.jobs.files import atomic
-from pipeline_lib.jobs.rule_of_file import remedy
+from pipeline_lib.jobs.remedy import remedy
 
 IN_HALF = "fp16 as clip.load"  # precision of features that are normalised in fp16
 LENGTH_TOLERANCE, TOLERANCE_IN_HALF = 1e-4, 1e-3  # of a row's length; normalising leaves about 1e-7, in fp16 5e-4

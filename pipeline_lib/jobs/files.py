@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline_lib.jobs.cli import DISK_ERRORS
-from pipeline_lib.jobs.rule_of_file import remedy
+from pipeline_lib.jobs.remedy import remedy
 from pipeline_lib.jobs.text import read_text
 
 PARQUET = {"compression": "zstd", "write_page_checksum": True}  # of every Parquet file that a stage writes

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from pipeline_lib.jobs.rule_of_file import made_by, remedy
+from pipeline_lib.jobs.remedy import of_a_run, remedy
 
 MARK = codecs.BOM_UTF8
 # UTF-32's mark in little-endian order begins with that of UTF-16.
@@ -62,5 +62,5 @@ def open_text(path: str | Path) -> Iterator[TextIO]:
 
 
 def _not_utf8(path: str | Path, error: UnicodeDecodeError) -> str:
-    todo = remedy(path) if made_by(path) else "save it as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8 OLD > NEW)"
+    todo = remedy(path) if of_a_run(path) else "save it as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8 OLD > NEW)"
     return f"{path}: expected UTF-8, found something else ({error}); {todo}"

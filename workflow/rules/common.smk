@@ -103,8 +103,9 @@ def settings(section, *keys):
     return {key: "none" if section[key] is None else section[key] for key in keys or section}
 
 
-def flags(values):
-    """`--key value` for each option of a group whose size varies."""
+def flags(section, *keys):
+    """These options, or all, as `--key value`."""
+    values = settings(section, *keys)
     return " ".join(f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in values.items())
 
 

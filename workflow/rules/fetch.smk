@@ -35,7 +35,7 @@ rule fetch:
         images=IMAGES_DEPEND_ON,
         manners=manners,
         connect_to=connect_to,
-        part=part_of_run,
+        part=f"{RUN}/fetch/{{part}}",
         serving=serving,
         retry="",
     shell:
@@ -84,7 +84,7 @@ use rule fetch as fetch_retry with:
         images=IMAGES_DEPEND_ON,
         manners=manners,
         connect_to=connect_to,
-        part=part_of_run,
+        part=f"{RUN}/fetch/{{part}}",
         serving=serving,
         retry="--retry-failed",  # what failed temporarily; new outputs take the place of the earlier ones
 

@@ -34,7 +34,7 @@ rule finetune:
         curves=config["curves"],
     params:
         code=code_version("pipeline_lib.finetune.train"),
-        launcher=launcher,
+        launcher=launch_command(config["finetune"]["processes"]),
         row=experiment,
         distractors=distractor_options,
         labels=label_options,
@@ -49,18 +49,8 @@ rule finetune:
             --features {input.features:q} \
             {params.distractors} \
             {params.labels} \
-            --family {params.row[family]:q} \
-            --backbone {params.row[backbone]} \
-            --loss {params.row[loss]} \
-            --negatives {params.row[negatives]} \
-            --seed {params.row[seed]} \
-            --epochs {params.recipe[epochs]} \
-            --batch-size {params.recipe[batch_size]} \
-            --lr {params.recipe[lr]} \
-            --weight-decay {params.recipe[weight_decay]} \
-            --warmup-steps {params.recipe[warmup_steps]} \
-            --order {params.recipe[order]} \
-            --precision {params.recipe[precision]} \
+            {params.row} \
+            {params.recipe} \
             --checkpoint-every {resources.checkpoint_every} \
             --threads 1 \
             --curves {resources.curves} \

@@ -137,7 +137,7 @@ rule paper_report:
         code=code_version("pipeline_lib.paper.report"),
         folder=subpath(input.parquet, parent=True),
         config=GIVEN,
-        gallery=settings(config["paper"]["gallery"], "seed", "examples"),
+        gallery=flags(config["paper"]["gallery"], "seed", "examples"),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -156,7 +156,6 @@ rule paper_report:
             --weights {input.weights:q} \
             --benchmarks {params.folder:q}/benchmarks \
             --config {params.config:q} \
-            --seed {params.gallery[seed]} \
-            --examples {params.gallery[examples]} \
+            {params.gallery} \
             --output {output:q}
         """

@@ -20,7 +20,7 @@ from pipeline_lib.formats.images import read_tars
 from pipeline_lib.jobs.files import read_parquet
 from pipeline_lib.paper.figures import style
 from pipeline_lib.paper.figures.losses import CHANCE
-from pipeline_lib.paper.tables.layout import COLUMN_LABELS
+from pipeline_lib.paper.tables.layout import column_label
 from pipeline_lib.paper.tables.metrics import BASELINE
 from pipeline_lib.paper.tables.tidy import stem
 
@@ -60,11 +60,11 @@ def accuracy_by_part(rows: pd.DataFrame, table: str) -> Figure:
     style.write_at(axes, "chance", (1, CHANCE), (-1, 2), **look)
     axes.set(ylim=(min(45, rows.low.min() - 2), 101), ylabel="CC-Neg accuracy (%)", xlabel=heading)
     counts = rows.drop_duplicates("dataset").n
-    labels = [f"{COLUMN_LABELS[table](part)}\nn={count:,}" for part, count in zip(parts, counts, strict=True)]
+    labels = [f"{column_label(table, part)}\nn={count:,}" for part, count in zip(parts, counts, strict=True)]
     axes.set_xticks(range(len(parts)), labels)
     axes.set_xlim(-0.5, len(parts) - 0.5)
     axes.grid(axis="x", visible=False)
-    style.legend_above(drawn, style.family_markers(colours, rows.family.unique()) + style.markers(markers), columns=4)
+    style.legend_above(drawn, style.family_markers(colours, rows.family.unique()) + style.markers(markers))
     return drawn
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pipeline_lib.jobs.rule_of_file import remedy
+from pipeline_lib.jobs.remedy import remedy
 from pipeline_lib.paper.figures import style
 from pipeline_lib.paper.tables.layout import loss_label
 from pipeline_lib.paper.tables.metrics import BASELINE
@@ -78,7 +78,7 @@ def ablation(rows: pd.DataFrame) -> Figure:
         if title != "zero-shot":
             axes.axvline(CHANCE, **style.CHANCE)
     handles = style.markers({part.removeprefix("sugarcrepe/"): marker for part, (marker, _) in PARTS.items()})
-    style.legend_above(drawn, [*handles, Line2D([], [], label="chance", **style.CHANCE)], columns=4)
+    style.legend_above(drawn, [*handles, Line2D([], [], label="chance", **style.CHANCE)])
     return drawn
 
 

@@ -39,15 +39,6 @@ THUMBNAIL_PX = 192  # longest side; a page of the paper's five backbones stays a
 JPEG_QUALITY = 82
 
 
-class Score(NamedTuple):
-    """A model's scores of an item, 100 times the cosine of the image with each caption, and whether that is right."""
-
-    label: str
-    caption: float
-    negated: float
-    correct: bool
-
-
 class Example(NamedTuple):
     """An item to show; `image` is a JPEG."""
 
@@ -55,7 +46,7 @@ class Example(NamedTuple):
     image: bytes
     caption: str
     negated_caption: str
-    scores: list[Score]
+    scores: list[tuple[str, pd.Series]]  # label of a model, and its score_true, score_negated and correct
 
 
 class Group(NamedTuple):
@@ -106,19 +97,15 @@ def choose(clip: pd.DataFrame, tuned: pd.DataFrame, seed: int, count: int) -> di
         )
     before, after = clip.correct.to_numpy(bool), tuned.correct.to_numpy(bool)
     moved = ((tuned.score_true - tuned.score_negated) - (clip.score_true - clip.score_negated)).abs().to_numpy()
-    members = {
-        "wins": ~before & after,
-        "losses": before & ~after,
-        "both wrong": ~before & ~after,
-        "both right": before & after,
-    }
+    members = {"wins": ~before & after, "losses": before & ~after, "both wrong": ~(before | after)}
+    members |= {"both right": before & after, "random": np.ones(len(moved), bool)}
     chosen = {}
     for number, name in enumerate(GROUPS):
         rng = np.random.default_rng([seed, number])
         if name == "most changed":
             size, rows = len(moved), np.argsort(-moved, kind="stable")[:count]
         else:
-            places = np.flatnonzero(members.get(name, np.ones(len(moved), bool)))
+            places = np.flatnonzero(members[name])
             size, rows = len(places), np.sort(rng.choice(places, min(count, len(places)), replace=False))
         chosen[name] = size, clip.index[rows].tolist()
     return chosen
@@ -152,11 +139,8 @@ def read_examples(
             raise ValueError(f"{place}: expected the item {lacking[0]}, which models were scored on; evaluate again")
 
     def example(key: str, labels: dict[str, str]) -> Example:
-        rows = []
-        for model, label in labels.items():
-            item = scored[model].loc[key]
-            rows.append(Score(label, 100 * item.score_true, 100 * item.score_negated, bool(item.correct)))
-        return Example(key, images[key], *texts.loc[key], rows)
+        own = [(label, scored[model].loc[key]) for model, label in labels.items()]
+        return Example(key, images[key], *texts.loc[key], own)
 
     return {
         backbone: [

@@ -12,20 +12,20 @@ been anything within 0.005), and by `RADAR` where it was read off a plot. Not co
 `pipeline_lib.paper.outputs.REASONS`. The interval is over items: it does not hold what another seed would change.
 """
 
-import io
-import math
 from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from pipeline_lib.config.entries import Line, section
+from pipeline_lib.config.errors import mistakes
+from pipeline_lib.config.sheets import read_sheet
 from pipeline_lib.evaluate.prompts import PROMPTS
-from pipeline_lib.jobs.text import read_text
+from pipeline_lib.jobs.options import text
 from pipeline_lib.paper.outputs import REASONS, VERDICTS
 from pipeline_lib.paper.tables.metrics import BASELINE
 
-COLUMNS = ["table", "model", "backbone", "dataset", "prompt", "metric", "value", "provenance", "source", "computed"]
 RECALLED = "recalled"  # never compared
 PROVENANCES = ("paper", "radar", "quoted", "replication", RECALLED)  # the first that has a cell counts
 RADAR = 0.5  # points by which a number read off the paper's plot may be wrong
@@ -34,6 +34,19 @@ COMPUTED = {
     "fp16": "other precision",  # CLIP as `clip.load` gives it on a GPU: ours with config evaluate.precision: paper
     "gelu": "other activation",  # the weights were trained with QuickGELU and loaded with GELU
 }
+_Row = section(
+    table=Line,
+    model=Line,
+    backbone=str,
+    dataset=Line,
+    prompt=Literal[("", *PROMPTS)],
+    metric=Line,
+    value=text(r"^[+-]?\d+(\.\d+)?$", "a number"),
+    provenance=Literal[PROVENANCES],
+    source=str,
+    computed=Literal[("", *COMPUTED)],
+)
+COLUMNS = list(_Row.model_fields)
 REPRODUCED, NOT_REPRODUCED, NOT_COMPARABLE = VERDICTS
 
 #: Our backbone names -> the paper's. Any other backbone has no published number.
@@ -84,49 +97,24 @@ Published = dict[PublishedCell, Number]
 
 
 def read_published(path: str | Path) -> Published:
-    """Read published numbers: of each cell that of the preferred source, a recalled one where there is no other.
+    """Read published numbers, a table with the columns of `_Row`.
 
-    The file is tab-separated, with the header `COLUMNS`.
+    Of each cell the result has that of the preferred source, a recalled one where there is no other.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file of published numbers")
-    text = io.StringIO(read_text(path), newline="")
-    try:
-        frame = pd.read_csv(text, sep="\t", dtype=str, keep_default_na=False, index_col=False)
-    except ValueError as error:  # of pandas' own, where it is no table
-        raise ValueError(f"{path}: expected a table with tabs between its columns ({error})") from error
-    if list(frame.columns) != COLUMNS:
-        raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(frame.columns):.300}")
     best: Published = {}
     seen = set()
-    for line, (*cell, value, provenance, source, computed) in enumerate(frame.itertuples(index=False, name=None), 2):
-        cell, where = tuple(cell), f"{path}, line {line}"
-        for name, found, known in (
-            ("provenance", provenance, PROVENANCES),
-            ("prompt", cell[4], ("", *PROMPTS)),
-            ("computed", computed, ("", *COMPUTED)),
-        ):
-            if found not in known:
-                listed = ", ".join(filter(None, known))
-                raise ValueError(f"{where}: expected {name} to be one of {listed}, found {found!r}")
+    for where, row in read_sheet(path, COLUMNS).items():
+        if wrong := mistakes(row, _Row):
+            raise ValueError(f"{where}, {wrong[0]}")
+        *cell, value, provenance, source, computed = (row[name] for name in COLUMNS)
+        cell = tuple(cell)
         if (cell, provenance, source) in seen:
             raise ValueError(f"{where}: {' '.join(cell)} ({provenance}, {source}) is already in the file")
         seen.add((cell, provenance, source))
-        rounding = 0.5 * 10 ** -len(value.partition(".")[2])
-        number = Number(_finite(value, where), provenance, rounding, source, computed)
+        number = Number(float(value), provenance, 0.5 * 10 ** -len(value.partition(".")[2]), source, computed)
         if cell not in best or PROVENANCES.index(provenance) < PROVENANCES.index(best[cell].provenance):
             best[cell] = number
     return best
-
-
-def _finite(text: str, where: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{where}: expected value to be a number, found {text!r}")
-    return number
 
 
 def published_cell(row: dict) -> PublishedCell | None:

@@ -15,11 +15,6 @@ def connect_to(wildcards, input):
     return [word for pair in config["fetch"]["connect_to"].items() for word in ("--connect-to", "=".join(pair))]
 
 
-def part_of_run(wildcards):
-    """The path of a part's files, without the suffix."""
-    return f"{RUN}/fetch/{wildcards.part}"
-
-
 def serving(wildcards, input):
     """The command to put before the fetcher's: for the miniature one that serves its images meanwhile."""
     if not WEB:

@@ -37,19 +37,11 @@ def label_options(wildcards):
 
 
 def experiment(wildcards):
-    """The cells of a model's row that say what it is."""
-    return settings(MODELS[wildcards.model], "family", "backbone", "loss", "negatives", "seed")
+    """The cells of a model's row that say what it is, as flags."""
+    return flags(MODELS[wildcards.model], "family", "backbone", "loss", "negatives", "seed")
 
 
 def recipe(wildcards):
-    """The options of config `finetune` that a model's training depends on; a cell of its row goes before one."""
-    row = MODELS[wildcards.model]
-    options = settings(
-        config["finetune"], "epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "order", "precision"
-    )
-    return {key: row.get(key) or value for key, value in options.items()}
-
-
-def launcher(wildcards):
-    """What starts a module: Python, or torchrun where several processes share the work."""
-    return launch_command(config["finetune"]["processes"])
+    """The options of config `finetune` that a model's training depends on, as flags; a cell of its row goes before one."""
+    names = ("epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "order", "precision")
+    return flags({name: MODELS[wildcards.model].get(name) or config["finetune"][name] for name in names})
