@@ -17,7 +17,8 @@ from PIL import Image
 from pipeline_lib.formats.cc3m import Part
 from pipeline_lib.formats.tars import read_samples, write_samples
 from pipeline_lib.jobs.files import read_parquet, write_parquet
-from pipeline_lib.miniature.serve import ANSWERS, read_web
+from pipeline_lib.miniature.serve import read_web
+from pipeline_lib.miniature.settings import ANSWERS
 
 
 def serve_command(folder: Path, command: list[str]) -> list[str]:

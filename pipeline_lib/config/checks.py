@@ -65,10 +65,7 @@ def _contradictions(config: dict) -> list[str]:
     need(every >= one, "fetch/deadline_s", f"at least timeout_s, {one}, since it is for all attempts together", every)
     steps, warmup = (config["backbones"]["pretrain"][key] for key in ("steps", "warmup_steps"))
     need(warmup < steps, "backbones/pretrain/warmup_steps", f"less than steps, {steps}", warmup)
-    if config["miniature"]:
-        bad = sum(config["miniature"]["answers"].values())
-        need(bad < 1, "miniature/answers", "shares with a sum below 1, so that some images are served", bad)
-    else:
+    if not config["miniature"]:
         files = "files of your own, since the run has no miniature, or null to remove the entry"
         for place in NAMED:
             for name, entry in _at(config, place).items():

@@ -104,9 +104,12 @@ def settings(section, *keys):
 
 
 def flags(section, *keys):
-    """These options, or all, as `--key value`."""
-    values = settings(section, *keys)
-    return " ".join(f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in values.items())
+    """These options, or all, as `--key value`; `--key name=value` for each entry of a dictionary."""
+    words = []
+    for key, value in settings(section, *keys).items():
+        values = [f"{name}={one}" for name, one in value.items()] if isinstance(value, dict) else [value]
+        words += [word for one in values for word in (f"--{key.replace('_', '-')}", str(one))]
+    return shlex.join(words)
 
 
 def input_folder(wildcards, input):

@@ -61,7 +61,7 @@ rule fetch:
             --requests-per-second-per-host {params.manners[requests_per_second_per_host]} \
             --max-crawl-delay-s {params.manners[max_crawl_delay_s]} \
             --breaker-failures {params.manners[breaker_failures]} \
-            {params.connect_to:q} \
+            {params.connect_to} \
             --threads 1 \
             --images {params.part}.tar \
             --outcomes {params.part}.parquet

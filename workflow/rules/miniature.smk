@@ -35,13 +35,11 @@ rule miniature:
     params:
         code=code_version("pipeline_lib.miniature.make"),
         folder=subpath(output.captions, parent=True),
-        world=flags(config["miniature"], *(name for name in config["miniature"] if name != "answers")),
-        answers=",".join(f"{name}={share}" for name, share in config["miniature"]["answers"].items()),
+        world=flags(config["miniature"]),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.miniature.make \
             --folder {params.folder:q} \
-            {params.world} \
-            --answers {params.answers}
+            {params.world}
         """

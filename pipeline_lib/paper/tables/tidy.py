@@ -71,6 +71,8 @@ def build_tables(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     ).assign(seeds=1, std=float("nan"))
     rows = rows.merge(models.reset_index(), on="model", validate="many_to_one")
     rows = pd.concat([rows, _means_over_seeds(models, rows)], ignore_index=True)
+    for column in ("loss", "negatives", "prompt"):  # grouping has made NaN of None
+        rows[column] = rows[column].astype(object).where(rows[column].notna(), None)
     rank = rows[["part"]].assign(model=_model_ranks(rows))
     rows = rows.loc[rank.sort_values(["part", "model"], kind="stable").index]
     assert not rows.duplicated(KEY).any()
@@ -93,8 +95,6 @@ def _means_over_seeds(models: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     )
     means = grouped.agg(value=("value", "mean"), n=("n", "first"), seeds=("seeds", "sum"), std=("value", "std"))
     means = means.reset_index()
-    for column in ("loss", "negatives", "prompt"):
-        means[column] = means[column].astype(object).where(means[column].notna(), None)
     return means.assign(model=means.stem, seed=pd.Series(pd.NA, index=means.index, dtype="Int64"))
 
 
@@ -162,5 +162,4 @@ def _means_over_datasets(rows: pd.DataFrame) -> pd.DataFrame:
     means = rows.groupby(["model", "prompt", "metric"], sort=False, dropna=False).agg(
         value=("value", "mean"), n=("n", "sum"), benchmark=("benchmark", "first"), parts=("dataset", tuple)
     )
-    means = means.reset_index().assign(dataset=ZEROSHOT_MEANS[0])
-    return means.assign(prompt=means.prompt.astype(object).where(means.prompt.notna(), None))
+    return means.reset_index().assign(dataset=ZEROSHOT_MEANS[0])

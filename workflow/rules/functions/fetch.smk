@@ -12,7 +12,7 @@ def manners(wildcards, input):
 
 def connect_to(wildcards, input):
     """`--connect-to HOST=ADDRESS` for each host that is reached elsewhere."""
-    return [word for pair in config["fetch"]["connect_to"].items() for word in ("--connect-to", "=".join(pair))]
+    return flags(config["fetch"], "connect_to")
 
 
 def serving(wildcards, input):
