@@ -2,8 +2,8 @@
 
 A block of a transformer of width w takes 24 w² operations per position for its matrices (queries, keys and values 6,
 projection 2, perceptron 16) and 4 t w for its attention to t positions; a backward pass twice the forward pass. CLIP
-computes 77 positions per caption. Ours computes each distinct prefix once, and in the last block only keys and values
-of them (4 w²), the rest (20 w²) at the end of each caption.
+computes 77 positions per caption. Ours computes a prefix that captions share once, and in the last block projection
+and perceptron (18 w²) only at the end of each caption.
 """
 
 from typing import NamedTuple
@@ -49,11 +49,11 @@ def text_flop(size: Size) -> float:
 
 
 def shared_text_flop(size: Size, positions: float) -> float:
-    """Operations of one caption's forward pass where `positions` distinct prefixes are computed per caption."""
+    """Operations of one caption's forward pass where `positions` are computed per caption."""
     width = size.transformer_width
     # Attention is counted at its least, over the computed positions.
     block = (24 * width**2 + 4 * positions * width) * positions
-    last = 4 * width**2 * positions + 20 * width**2 + 4 * positions * width
+    last = (6 * width**2 + 4 * positions * width) * positions + 18 * width**2
     return (size.transformer_layers - 1) * block + last
 
 
@@ -80,8 +80,3 @@ def published_hours(sample_s: float) -> float:
 def our_hours(image_s: float, sample_s: float, tokenise_s: float) -> float:
     """Hours of the same run from seconds per image, per sample of a step, and per tokenised caption."""
     return ((SAMPLES + POOL) * image_s + 2 * SAMPLES * tokenise_s + EPOCHS * SAMPLES * sample_s) / 3600
-
-
-def distinct_prefixes(tokens: list[list[int]]) -> int:
-    """Count the distinct beginnings of token lists."""
-    return len({tuple(row[: end + 1]) for row in tokens for end in range(len(row))})

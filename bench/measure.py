@@ -14,10 +14,10 @@ from PIL import Image
 from published import PublishedLoop, Triplets, normalised
 from torch.utils.data import default_collate
 
-from bench.arithmetic import Size, distinct_prefixes
+from bench.arithmetic import Size
 from bench.world import Photos, random_clip
 from pipeline_lib.clip.load import CLIP, clip, preprocess
-from pipeline_lib.clip.text_tower import encode_captions
+from pipeline_lib.clip.text_tower import encode_captions, plan_texts
 from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.clip.training import PRECISIONS
 from pipeline_lib.features import encode
@@ -129,9 +129,9 @@ class Contest:
         return found
 
     def positions(self) -> float:
-        """Return how many distinct prefixes a batch has per caption."""
-        rows = [[token for token in row if token] for row in self.tokens.tolist()]
-        return distinct_prefixes(rows) / len(rows)
+        """Return how many positions are computed per caption of a batch, empty places of rows among them."""
+        _, groups = plan_texts(self.tokens, self.device)
+        return sum(group.tokens.numel() for group in groups) / len(self.tokens)
 
     def kernels(self, precision: str) -> str:
         """Return the kernels of three recorded steps on a GPU that take longest, as a table."""
@@ -164,7 +164,7 @@ class Contest:
             "text forward, per sample": lambda: loss.append(trainer.loss(rows)),
             "text backward, per sample": lambda: loss[-1].backward(),
             "optimiser, per sample": trainer.optimiser.step,
-            "planning of prefixes, within forward": lambda: trainer._inputs(rows),
+            "planning of rows, within forward": lambda: trainer._inputs(rows),
         }
         found = medians(f"profile in {precision}", parts, 1, self.device)
         counts = {"image tower, per image": len(pixels)}

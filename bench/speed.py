@@ -37,8 +37,8 @@ def summary(
 ) -> dict[str, dict]:
     """Return a model's columns of the tables of hours and of measured parts.
 
-    `times` are `Contest.times`, at `b` samples per step of ours and `loop_b` of the published loop; `positions` the
-    distinct prefixes per caption. With `overlap` decoding goes on beside the published loop's step, as on a GPU; else
+    `times` are `Contest.times`, at `b` samples per step of ours and `loop_b` of the published loop; `positions` those
+    computed per caption. With `overlap` decoding goes on beside the published loop's step, as on a GPU; else
     both take the same cores.
     """
     decode_s = times["published decode"]

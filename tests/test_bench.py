@@ -31,10 +31,6 @@ def test_sharing_prefixes_costs_less_and_bounds_the_ratio():
     assert bound(SIZES["ViT-L/14"], 77) < encodings < bound(size, 7)
 
 
-def test_distinct_prefixes_are_counted_once():
-    assert arithmetic.distinct_prefixes([[1, 2, 3], [1, 2, 4], [1, 2, 3], [2, 3]]) == 6
-
-
 def test_hours_follow_from_seconds():
     assert arithmetic.step_seconds(step_s=2.0, optimiser_s=1.0, batch_size=10) == pytest.approx(0.1 + 0.005)
     assert arithmetic.published_hours(3.6) == pytest.approx(941.23)

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import TINY
+from torch.utils._python_dispatch import TorchDispatchMode
 from training import ANIMALS, SAMPLES, TEXTS
 
 from pipeline_lib.backbones.pretrain import build
@@ -61,3 +62,28 @@ def test_inputs_come_back_from_one_row_of_numbers(trainer):
     found = unpack(torch.cat([part.flatten().long() for part in inputs]), inputs)
     assert [part.dtype for part in found] == [part.dtype for part in inputs]
     assert all(torch.equal(one, other) for one, other in zip(found, inputs, strict=True))
+
+
+WAITING = {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal", "aten::unique"}
+
+
+class NothingIsRead(TorchDispatchMode):
+    """Refuses what would make the CPU wait for a value on the device, which a recording cannot do."""
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        """Do an operation."""
+        assert function.name().partition(".")[0] not in WAITING
+        return function(*arguments, **keywords or {})
+
+
+def test_a_step_reads_no_value_back(trainer):
+    one = trainer(True)
+    one.scaler, one._lr = torch.amp.GradScaler("cpu"), torch.tensor(1e-3)
+    one.step()  # makes what is made once
+    inputs = one._inputs(one.plan[1])
+    before = one.model.text_projection.clone()
+    with NothingIsRead():
+        loss, _ = one._update(*inputs)
+    assert not torch.equal(one.model.text_projection, before)
+    with NothingIsRead(), pytest.raises(AssertionError):
+        loss.item()

@@ -6,7 +6,7 @@ from conftest import REAL_DATA
 
 from pipeline_lib.clip import text_tower
 from pipeline_lib.clip.load import clip
-from pipeline_lib.clip.text_tower import encode_planned, encode_text, find_prefixes, plan_texts, room
+from pipeline_lib.clip.text_tower import encode_planned, encode_text, plan_texts, room
 from pipeline_lib.clip.tokenizer import tokenize
 
 CAPTIONS = ["a dog", "two red balls next to a small blue box on a beach", "", "a dog", "snow " * 75, "a dog and no cat"]
@@ -19,7 +19,7 @@ def encode_padded(model, tokens):
 
 @pytest.mark.parametrize("group", [1, 2, 64, None])
 def test_features_are_those_of_all_77_positions(tiny_clip, monkeypatch, group):
-    monkeypatch.setattr(text_tower, "CAPTIONS_PER_GROUP", group)
+    monkeypatch.setattr(text_tower, "ROWS_PER_GROUP", group)
     tokens, encode = tokenize(CAPTIONS), encode_text if group else encode_padded
     with torch.no_grad():
         torch.testing.assert_close(encode(tiny_clip, tokens), tiny_clip.encode_text(tokens), rtol=1e-4, atol=1e-5)
@@ -39,56 +39,60 @@ def test_gradients_are_those_of_all_77_positions(tiny_clip, ours):
         assert difference <= 1e-4 * gradients[1][name].abs().max(), name
 
 
-def test_a_padded_plan_is_the_plain_one_with_rows_that_nothing_reads_and_has_few_sizes(tiny_clip):
-    batches = [tokenize([f"{'no ' * (n % 5)}dog number {m} of {n}" for m in range(64)]) for n in range(100, 140)]
-    sizes = set()
-    for tokens in batches:
-        ((plain,), (padded,)) = (plan_texts(tokens, torch.device("cuda"), padded)[1] for padded in (False, True))
-        n, p = len(plain.tokens), len(plain.places)
-        for name in ("tokens", "positions", "numbers"):
-            one, other = getattr(plain, name), getattr(padded, name)
-            assert torch.equal(other[: len(one)], one) and not other[len(one) :].any()
-        assert torch.equal(padded.ends, plain.ends) and padded.numbers.max() < n
-        rows, columns = padded.inside.shape
-        read = {*padded.places[:p].tolist()}
-        assert read == {*padded.inside.flatten().nonzero().flatten().tolist()} and len(read) == p
-        assert read.isdisjoint(padded.places[p:].tolist()) and padded.places.max() < rows * columns
-        assert torch.equal(padded.places[:p] % columns, plain.places % plain.inside.shape[1])
-        assert torch.equal(padded.first[:n], padded.places[:p][torch.searchsorted(plain.places, plain.first)])
-        sizes.add(tuple(part.shape for part in padded))
-    assert len(sizes) <= 4 < len({len(plan_texts(tokens, torch.device("cuda"))[1][0].tokens) for tokens in batches})
-
-
-@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 400, 3700, 4096, 5001])
-def test_room_is_made_for_a_count_and_at_most_a_quarter_more(count):
-    assert count <= room(count) <= max(count, 1.25 * count)
-    assert len({room(n) for n in range(1025, 2049)}) == 4
-
-
-def test_prefixes_are_the_distinct_ones_and_paths_lead_through_them():
+def random_texts(count, letters, longest):
+    """Tokens of texts of few letters: many begin alike, many are equal."""
     generator = torch.Generator().manual_seed(0)
-    rows = []
-    for _ in range(200):  # three letters and short texts: many shared beginnings, many equal captions
-        length = int(torch.randint(0, 5, (1,), generator=generator))
-        letters = (torch.randint(1, 4, (length,), generator=generator)).tolist()
-        rows.append(tuple([90, *letters, 99] + [0] * (77 - length - 2)))
-    rows.sort()
-    tokens = torch.tensor(rows)
-    found = find_prefixes(tokens, tokens.argmax(dim=-1))
-    distinct = {row[: end + 1] for row in rows for end in range(row.index(99) + 1)}
-    assert len(found.tokens) == len(distinct)
-    spelled, paths = {}, torch.full(found.inside.shape, -1)
-    paths[found.inside] = found.numbers
-    assert torch.equal(found.places, found.inside.flatten().nonzero().flatten())
-    for row, path, end in zip(rows, paths.tolist(), tokens.argmax(dim=-1).tolist(), strict=True):
-        assert row[end] == 99
-        for position, number in enumerate(path[: end + 1]):
-            assert spelled.setdefault(number, row[: position + 1]) == row[: position + 1]
-            assert (found.tokens[number], found.positions[number]) == (row[position], position)
-        assert {*path[end + 1 :]} <= {-1}
-    assert set(spelled.values()) == distinct
-    assert paths.flatten()[found.first].tolist() == list(range(len(distinct)))
-    assert paths[torch.arange(200), tokens.argmax(dim=-1)].tolist() == found.ends.tolist()
+    tokens = torch.zeros(count, 77, dtype=torch.long)
+    for row in tokens:
+        length = int(torch.randint(0, longest + 1, (1,), generator=generator))
+        row[: length + 2] = torch.tensor([90, *torch.randint(1, letters + 1, (length,), generator=generator), 99])
+    return tokens
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("group", [1, 3])
+@pytest.mark.parametrize(("count", "letters", "longest"), [(1, 2, 0), (20, 2, 3), (200, 3, 5), (90, 26, 75)])
+def test_each_caption_sees_its_own_tokens_and_each_prefix_is_once_in_a_row(
+    monkeypatch, padded, group, count, letters, longest
+):
+    monkeypatch.setattr(text_tower, "ROWS_PER_GROUP", group)
+    texts = random_texts(count, letters, longest)
+    order, groups = plan_texts(texts, torch.device("cpu"), padded)
+    spelled = []  # what the end of each caption sees
+    prefixes = {tuple(text[: end + 1].tolist()) for text in texts for end in range(int(text.argmax()) + 1)}
+    for tokens, positions, last, ends in groups:
+        rows, places = tokens.shape
+        assert padded or rows <= group
+        paths = [
+            [[seen for seen in range(place + 1) if place <= last[row, seen]] for place in range(places)]
+            for row in range(rows)
+        ]
+        for end in ends.tolist():
+            row, seen = end // places, paths[end // places][end % places]
+            assert positions[row, seen].tolist() == list(range(len(seen)))
+            spelled.append(tokens[row, seen].tolist())
+        for row, count_used in zip(range(rows), (tokens > 0).sum(dim=1).tolist(), strict=True):
+            distinct = {tuple(tokens[row, seen].tolist()) for seen in paths[row][:count_used]}
+            assert len(distinct) == count_used and distinct <= prefixes
+        if rows == len(groups) == 1 and not padded:
+            assert places == len(prefixes)
+    for place, text in zip(order.tolist(), texts, strict=True):
+        assert spelled[place] == text[: int(text.argmax()) + 1].tolist()
+
+
+def test_padded_plans_have_few_shapes():
+    batches = [random_texts(200 + count, 26, 20) for count in range(40)]
+    shapes = {}
+    for padded in (False, True):
+        plans = [plan_texts(tokens, torch.device("cuda"), padded)[1] for tokens in batches]
+        shapes[padded] = {plan.tokens.shape for (plan,) in plans}
+    assert len(shapes[True]) < len(shapes[False])
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 16, 17, 41, 400, 4096, 5001])
+def test_room_is_made_for_a_count_and_at_most_an_eighth_more(count):
+    assert count <= room(count) <= 1.125 * count
+    assert len({room(n) for n in range(1025, 2049)}) == 8
 
 
 def test_tokens_are_those_of_clip():

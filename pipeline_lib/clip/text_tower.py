@@ -11,15 +11,15 @@ is enough:
    the same states as far as they do, so each distinct prefix is computed once: a caption and its negated caption share
    what precedes the negation, the prompts of a classifier share their template. The gradient of a shared state is the
    sum over its captions, which is what the chain rule asks for.
-3. The feature is read at one position: the last block needs keys and values of every state, but queries, projection
-   and perceptron of the end-of-text states only.
+3. The feature is read at one position: after the attention of the last block, only the end-of-text states go on.
 
-So everything but attention works on a matrix with one row per distinct prefix. Attention works on captions by
-positions, padded to the longest caption; that padding costs about a hundredth of the work at such lengths.
+Prefixes are the nodes of a tree: a prefix sees those that it begins with, its ancestors. In lexicographic order of the
+captions, a prefix and its descendants are neighbours. So they are laid out in rows of `POSITIONS` places, captions one
+after the other, each without what it shares with the one before; a new row begins with a whole caption. A place sees
+the earlier places of its row whose descendants it is among: a mask. Everything else is CLIP's transformer on rows.
 
-What is planned on the CPU (`plan_texts`) and what a device computes (`encode_planned`) are two steps. A GPU that is to
-repeat recorded work needs the same shapes again: there a plan is padded to one of a few sizes, with rows that nothing
-reads and whose gradient therefore is zero.
+The rows are planned on the CPU (`plan_texts`) and computed on a device (`encode_planned`). A GPU that is to repeat
+recorded work needs the same shapes again: there the number of rows is rounded up, and nothing reads the further rows.
 
 Rows are picked by ``index_select``, whose gradient adds in a fixed order on a CPU; with several threads ``x[rows]``
 adds in any order, and on a GPU it sorts first.
@@ -36,151 +36,138 @@ from pipeline_lib.clip.load import CLIP
 from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.clip.variants import unit_rows
 
-CAPTIONS_PER_GROUP = 64  # on a CPU: activations that fit its caches are worth more than larger matrix products
+POSITIONS = 96  # of a row: any caption fits, and few places stay empty
+ROWS_PER_GROUP = 8  # on a CPU: activations that fit its caches are worth more than larger matrix products
 CAPTIONS_PER_BATCH = 4096  # without gradients; bounds memory
 CAPTIONS_IN_HALF = 512  # the same for a model in half precision, with padding
-POSITIONS_STEP = 16  # to which the length of a padded plan is rounded up
 
 
-class Prefixes(NamedTuple):
-    """The distinct prefixes of captions, numbered from 0; n of m captions, the longest of t tokens.
+class Trees(NamedTuple):
+    """The distinct prefixes of m captions in r rows of t places.
 
     Attributes
     ----------
-    tokens, positions : Tensor of shape (n,)
-        Last token of each prefix, and its position in the caption.
-    numbers, places : Tensor of shape (p,)
-        The prefix that each caption has reached at each of its positions, caption after caption, and where that stands
-        among all m t places of captions by positions; p is the sum of the captions' lengths.
-    first : Tensor of shape (n,)
-        The place where each prefix is first met.
+    tokens, positions : Tensor of shape (r, t)
+        Last token of the prefix at each place, and its position in the caption; 0 and 0 where the place is empty.
+    last : Tensor of shape (r, t)
+        The last place of the row, from 0, that holds a prefix which begins with the one here.
     ends : Tensor of shape (m,)
-        The prefix that is the whole caption.
-    inside : Tensor of shape (m, t), bool
-        Which places are not after the end-of-text token.
+        Where each caption is whole, among all r t places.
     """
 
     tokens: Tensor
     positions: Tensor
-    numbers: Tensor
-    places: Tensor
-    first: Tensor
+    last: Tensor
     ends: Tensor
-    inside: Tensor
 
 
-def find_prefixes(tokens: Tensor, ends: Tensor, padded: bool = False) -> Prefixes:
-    """Number the distinct prefixes of captions.
+def lay_out(tokens: Tensor, ends: Tensor, padded: bool = False) -> Trees:
+    """Lay out the distinct prefixes of captions in rows.
 
-    `tokens` (m, 77), int64, are in lexicographic order, so that captions that begin alike are neighbours; `ends` (m,)
-    are the positions of the end-of-text tokens. If `padded`, n, p and t are rounded up (`room`): nothing reads the
-    further prefixes, and the further places are one after an end-of-text token.
+    `tokens` (m, 77), int64, are in lexicographic order, and zero after the end-of-text tokens, which stand at `ends`
+    (m,). If `padded`, rows are as long as ever and their number is rounded up (`room`).
     """
     longest = int(ends.max()) + 1
-    rows, positions = tokens[:, :longest].numpy(), np.arange(longest)
-    inside = positions <= ends.numpy()[:, None]  # (m, t)
-    # From the first difference to the caption before on, a caption's prefixes are new.
-    differs = np.ones_like(inside)
-    differs[1:] = np.logical_or.accumulate(rows[1:] != rows[:-1], axis=1)
-    new = differs & inside
-    numbers = np.where(new, np.cumsum(new).reshape(new.shape) - 1, 0)
-    # A prefix that is not new is the one of the caption before, which has the highest number in its column so far.
-    paths = np.maximum.accumulate(numbers, axis=0)
-    columns = -(-(longest + 1) // POSITIONS_STEP) * POSITIONS_STEP if padded else longest
-    room_inside = np.pad(inside, ((0, 0), (0, columns - longest)))
-    places = np.flatnonzero(room_inside)
-    more, more_places = (room(count) - count if padded else 0 for count in (int(new.sum()), len(places)))
-    found = Prefixes(
-        tokens=np.pad(rows[new], (0, more)),
-        positions=np.pad(np.broadcast_to(positions, new.shape)[new], (0, more)),
-        numbers=np.pad(paths[inside], (0, more_places)),
-        places=np.pad(places, (0, more_places), constant_values=room_inside.size - 1),
-        first=np.pad(places[new[inside]], (0, more)),
-        ends=paths[np.arange(len(paths)), ends.numpy()],
-        inside=room_inside,
+    texts, ends = tokens[:, :longest].numpy(), ends.numpy()
+    shared = np.zeros(len(texts), dtype=np.int64)  # positions that a caption has in common with the one before
+    shared[1:] = np.logical_and.accumulate(texts[1:] == texts[:-1], axis=1).sum(axis=1)
+    shared = np.minimum(shared, ends + 1)
+    places = POSITIONS if padded else min(POSITIONS, int((ends + 1 - shared).sum()))
+    begins, starts, used = shared.tolist(), [], places  # the first position that a caption lays out, and where
+    rows = 0
+    for number, length in enumerate((ends + 1).tolist()):
+        if used + length - begins[number] > places:
+            begins[number], used, rows = 0, 0, rows + 1
+        starts.append((rows - 1) * places + used)
+        used += length - begins[number]
+    begins, starts = np.array(begins), np.array(starts)
+    laid = ends + 1 - begins  # (m,) positions
+    caption = np.repeat(np.arange(len(texts)), laid)
+    offset = np.arange(len(caption)) - np.repeat(np.cumsum(laid) - laid, laid)
+    place, position = starts[caption] + offset, begins[caption] + offset
+    # The descendants of a prefix at position p end where the next caption begins that lays out p or what is before it.
+    over = np.full((len(texts), longest), rows * places)
+    over[:-1] = np.where(begins[1:, None] <= np.arange(longest), starts[1:, None], rows * places)
+    over = np.minimum.accumulate(over[::-1], axis=0)[::-1]
+    shape = room(rows) if padded else rows, places
+    found = np.zeros((3, *shape), dtype=np.int64)
+    found.reshape(3, -1)[:, place] = (
+        texts[caption, position],
+        position,
+        over[caption, position] - 1 - place // places * places,
     )
-    return Prefixes(*map(torch.from_numpy, found))
+    return Trees(*torch.from_numpy(found), torch.from_numpy(starts + laid - 1))
 
 
 def room(count: int) -> int:
-    """Return the next of four sizes per power of two: few sizes, at most a quarter of them empty."""
-    step = 1 << max(0, (count - 1).bit_length() - 3)
+    """Return the next of eight sizes per power of two: few sizes, at most an eighth of them empty."""
+    step = 1 << max(0, (count - 1).bit_length() - 4)
     return -(-count // step) * step
 
 
-def plan_texts(tokens: Tensor, device: torch.device, padded: bool = False) -> tuple[Tensor, list[Prefixes]]:
+def plan_texts(tokens: Tensor, device: torch.device, padded: bool = False) -> tuple[Tensor, list[Trees]]:
     """Return how to encode tokenized captions (m, 77) on a device: in one group on a GPU, or if `padded`.
 
-    The row among those of all groups that each caption has (m,), and the prefixes of each group (`find_prefixes`).
+    The place among those of all groups that each caption has (m,), and the `Trees` of each group.
     """
     tokens = tokens.cpu()
     ends = tokens.argmax(dim=-1)  # the end-of-text token has the highest number
     tokens = tokens.where(torch.arange(tokens.shape[1]) <= ends[:, None], 0)  # what follows must not even order them
     order = torch.from_numpy(np.lexsort(tokens[:, : int(ends.max()) + 1].numpy().T[::-1]))
-    size = CAPTIONS_PER_GROUP if device.type == "cpu" and not padded else len(order)
-    groups = [find_prefixes(tokens[rows], ends[rows], padded) for rows in order.split(size)]
+    trees = lay_out(tokens[order], ends[order], padded)
+    count, places = trees.tokens.shape
+    size = ROWS_PER_GROUP if device.type == "cpu" and not padded else count
+    groups = [
+        Trees(*parts, trees.ends[trees.ends // (size * places) == number] - number * size * places)
+        for number, parts in enumerate(zip(*(part.split(size) for part in trees[:-1]), strict=True))
+    ]
     return order.argsort(), groups
 
 
-def encode_planned(model: CLIP, rows: Tensor, groups: list[Prefixes]) -> Tensor:
+def encode_planned(model: CLIP, order: Tensor, groups: list[Trees]) -> Tensor:
     """Return the features (m, d) of the captions of a plan of `plan_texts`, on the device of the model."""
     device = model.text_projection.device
-    groups = [Prefixes(*(part.to(device, non_blocking=True) for part in group)) for group in groups]
+    groups = [Trees(*(part.to(device, non_blocking=True) for part in group)) for group in groups]
     # Looked up once for all groups: the gradient of the lookup is as large as the vocabulary.
-    embedded = model.token_embedding.weight.index_select(0, torch.cat([group.tokens for group in groups]))  # (n, width)
-    states = embedded.split([len(group.tokens) for group in groups])
-    features = [_encode_group(model, x, group) for x, group in zip(states, groups, strict=True)]
-    return torch.cat(features).index_select(0, rows.to(device))
+    tokens = torch.cat([group.tokens.flatten() for group in groups])
+    embedded = model.token_embedding.weight.index_select(0, tokens).split([group.tokens.numel() for group in groups])
+    features = [_encode_group(model, x, group) for x, group in zip(embedded, groups, strict=True)]
+    return torch.cat(features).index_select(0, order.to(device))
 
 
 def encode_text(model: CLIP, tokens: Tensor) -> Tensor:
     """Return the text features of tokenized captions, not normalised, as a Tensor of shape (m, d).
 
-    `tokens` (m, 77), int64, come from `tokenize`; best on the CPU, where the prefixes are found. `model` is any
+    `tokens` (m, 77), int64, come from `tokenize`; best on the CPU, where the rows are planned. `model` is any
     `clip.model.CLIP` on any device; gradients flow to its text tower.
     """
     return encode_planned(model, *plan_texts(tokens, model.text_projection.device))
 
 
-def _encode_group(model: CLIP, embedded: Tensor, prefixes: Prefixes) -> Tensor:
-    x = embedded + model.positional_embedding.index_select(0, prefixes.positions)  # (n, width)
+def _encode_group(model: CLIP, embedded: Tensor, trees: Trees) -> Tensor:
+    x = embedded + model.positional_embedding.index_select(0, trees.positions.flatten())  # (r t, width)
+    x = x.unflatten(0, trees.tokens.shape)
+    place = torch.arange(x.shape[1], device=x.device)
+    seen = (place <= place[:, None]) & (place[:, None] <= trees.last[:, None])  # (r, t, t): by the second the third
+    mask = x.new_zeros(seen.shape).masked_fill(~seen, -torch.inf)[:, None]
     *blocks, last = model.transformer.resblocks
     for block in blocks:
-        x = x + block.attn.out_proj(_attend(block, x, prefixes))
+        x = x + block.attn.out_proj(_attend(block, x, mask))
         x = x + block.mlp(block.ln_2(x))
-    x = x.index_select(0, prefixes.ends) + last.attn.out_proj(_attend_from_ends(last, x, prefixes))  # (m, width)
+    x, attended = (rows.flatten(0, 1).index_select(0, trees.ends) for rows in (x, _attend(last, x, mask)))  # (m, width)
+    x = x + last.attn.out_proj(attended)
     x = x + last.mlp(last.ln_2(x))
     return model.ln_final(x) @ model.text_projection
 
 
-def _by_caption(rows: Tensor, prefixes: Prefixes) -> Tensor:
-    """Return the rows (n, k) of prefixes where captions reach them, as a Tensor of shape (m, t, k), zero elsewhere."""
-    along = rows.index_select(0, prefixes.numbers)  # (p, k)
-    places = rows.new_zeros(prefixes.inside.numel(), rows.shape[1])
-    return places.index_copy(0, prefixes.places, along).unflatten(0, prefixes.inside.shape)
-
-
-def _attend(block: nn.Module, x: Tensor, prefixes: Prefixes) -> Tensor:
-    """Return each prefix's causal attention before the output projection, as a Tensor of shape (n, width)."""
-    rows = functional.linear(block.ln_1(x), block.attn.in_proj_weight, block.attn.in_proj_bias)  # (n, 3 width)
-    along = _by_caption(rows, prefixes).unflatten(2, (3, block.attn.num_heads, -1))
-    queries, keys, values = along.permute(2, 0, 3, 1, 4)  # (m, heads, t, width / heads) each
-    attended = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-    return attended.transpose(1, 2).reshape(prefixes.inside.numel(), -1).index_select(0, prefixes.first)
-
-
-def _attend_from_ends(block: nn.Module, x: Tensor, prefixes: Prefixes) -> Tensor:
-    """Return the attention of the end-of-text states only, as a Tensor of shape (m, width)."""
-    heads, width = block.attn.num_heads, x.shape[1]
-    weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
-    normed = block.ln_1(x)
-    queries = functional.linear(normed.index_select(0, prefixes.ends), weight[:width], bias[:width])
-    along = _by_caption(functional.linear(normed, weight[width:], bias[width:]), prefixes)
-    keys, values = along.unflatten(2, (2, heads, -1)).permute(2, 0, 3, 1, 4)  # (m, heads, t, width / heads) each
-    queries = queries.view(len(queries), heads, 1, -1)
-    inside = prefixes.inside[:, None, None]
-    attended = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=inside)
-    return attended.reshape(len(queries), width)
+def _attend(block: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
+    """Return the attention of x (r, t, width) before the output projection; `mask` (r, 1, t, t) is added to scores."""
+    rows = functional.linear(block.ln_1(x), block.attn.in_proj_weight, block.attn.in_proj_bias)  # (r, t, 3 width)
+    queries, keys, values = rows.unflatten(2, (3, block.attn.num_heads, -1)).permute(
+        2, 0, 3, 1, 4
+    )  # (r, heads, t, ...)
+    attended = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+    return attended.transpose(1, 2).flatten(2)
 
 
 @torch.no_grad()

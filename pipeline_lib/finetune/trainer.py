@@ -29,7 +29,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from pipeline_lib.clip.load import CLIP
-from pipeline_lib.clip.text_tower import Prefixes, encode_planned, encode_tokens, plan_texts, room
+from pipeline_lib.clip.text_tower import Trees, encode_planned, encode_tokens, plan_texts
 from pipeline_lib.clip.training import PRECISIONS, adamw, autocast, update, warmup_cosine
 from pipeline_lib.finetune.facts import Facts
 from pipeline_lib.finetune.recorded import Recorded
@@ -63,7 +63,7 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, rows: Tensor, groups: list[Prefixes]) -> tuple[Tensor, Tensor]:
+    def forward(self, rows: Tensor, groups: list[Trees]) -> tuple[Tensor, Tensor]:
         """Return normalised features (m, d) in the precision of the weights, and s = exp(logit_scale).
 
         `rows` and `groups` are a plan of `plan_texts`.
@@ -173,14 +173,14 @@ class Trainer:
 
     def _inputs(self, rows: Tensor) -> list[Tensor]:
         """Return what the loss takes beside features and weights, planned on the CPU: rows of samples and witnesses,
-        the truth, the rows of texts among those of their groups, and each group's `Prefixes`.
+        the truth, the places of texts among those of their groups, and each group's `Trees`.
         """
         texts = {name: tokens[rows] for name, tokens in self.texts.items()}
         witnesses = truth = torch.empty(0, dtype=torch.long)
         if self.facts:
             witnesses, texts["statement"], truth = self.facts.tensors(self.step_number, len(rows))
-            if self.padded:  # with witnesses of whom nothing is known
-                more = room(len(witnesses)) - len(witnesses)
+            if self.padded:  # with witnesses of whom nothing is known, to a multiple of the batch size
+                more = -len(witnesses) % len(rows)
                 witnesses, truth = (
                     functional.pad(witnesses, (0, more)),
                     functional.pad(truth, (0, 0, 0, more), value=-1),
@@ -193,14 +193,14 @@ class Trainer:
         self, rows: Tensor, witnesses: Tensor, truth: Tensor, of_texts: Tensor, *parts: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return the loss for `_inputs`, and the logit scale."""
-        rows, size = rows.to(self.device), len(Prefixes._fields)
+        rows, size = rows.to(self.device), len(Trees._fields)
         tensors = {name: features.index_select(0, rows) for name, features in self.constant.items()}
         texts = [*self.texts]
         if self.facts:
             witness = self.constant["image"].index_select(0, witnesses.to(self.device))
             tensors |= {"witness": witness, "truth": truth.to(self.device)}
             texts.append("statement")
-        groups = [Prefixes(*parts[first : first + size]) for first in range(0, len(parts), size)]
+        groups = [Trees(*parts[first : first + size]) for first in range(0, len(parts), size)]
         with self.autocast:
             own, scale = self.encoder(of_texts, groups)
         for name, part in zip(texts, own.chunk(len(texts)), strict=True):
