@@ -21,14 +21,14 @@ from pipeline_lib.paper.tables.tidy import build_tables
     ("line", "message"),
     [
         (
-            "ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\tmany\tpaper\t\t",
+            "ccneg\tCLIP\tvit-b32\tcc-neg\t\taccuracy\tmany\tpaper\t\t",
             "line 2, value: expected a number, found 'many'",
         ),
-        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\tnan\tpaper\t\t", "line 2, value: expected a number, found 'nan'"),
-        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\tguessed\t\t", "line 2, provenance: expected one of paper"),
-        ("ccneg\tCLIP\tViT-B/32\tcc-neg\t\taccuracy\t1\tpaper\t\tfp8", "line 2, computed: expected .* found 'fp8'"),
+        ("ccneg\tCLIP\tvit-b32\tcc-neg\t\taccuracy\tnan\tpaper\t\t", "line 2, value: expected a number, found 'nan'"),
+        ("ccneg\tCLIP\tvit-b32\tcc-neg\t\taccuracy\t1\tguessed\t\t", "line 2, provenance: expected one of paper"),
+        ("ccneg\tCLIP\tvit-b32\tcc-neg\t\taccuracy\t1\tpaper\t\tfp8", "line 2, computed: expected .* found 'fp8'"),
         (
-            "zeroshot\tCLIP\tViT-B/32\tcifar-10\tfoto\ttop1\t1\tpaper\t\t",
+            "zeroshot\tCLIP\tvit-b32\tcifar-10\tfoto\ttop1\t1\tpaper\t\t",
             "line 2, prompt: expected .* found 'foto'; did you mean 'photo'",
         ),
         ("a\tb\tc\td\t\tf\t1\tpaper\tx\t\na\tb\tc\td\t\tf\t2\tpaper\tx\t", "line 3: .* already in the file"),

@@ -23,7 +23,7 @@ ROW = {
     "negatives": "ccneg", "seed": 0, "seeds": 1, "dataset": "cc-neg", "prompt": None, "metric": "accuracy",
     "value": 99.5, "n": 40_000, "low": 99.4, "high": 99.6,
 }  # fmt: skip
-CELL = ("ccneg", "CoN-CLIP", "ViT-B/32", "cc-neg", "", "accuracy")
+CELL = ("ccneg", "CoN-CLIP", "vit-b32", "cc-neg", "", "accuracy")
 
 
 def judged(published: dict, released: bool = True, datasets=ZEROSHOT_DATASETS, in_fp16=(), **changes) -> pd.Series:
@@ -56,16 +56,16 @@ def test_reproduced_is_within_the_interval_and_the_published_number_s_own_error(
 
 def test_what_is_not_comparable_says_why_and_recalled_numbers_are_not_shown():
     number = Number(99.5, "paper", 0.005)
-    other_prompt = ("zeroshot", "CLIP", "ViT-B/32", "cifar-10", "photo", "top1")
+    other_prompt = ("zeroshot", "CLIP", "vit-b32", "cifar-10", "photo", "top1")
     ensemble = {"table": "zeroshot", "family": "CLIP", "loss": None, "dataset": "cifar-10", "prompt": "ensemble"}
     unnamed = ("negated-prompt", "CLIP", "", "cifar-10", "negated", "top1")
     negated = ensemble | {"table": "negated-prompt", "prompt": "negated", "metric": "top1"}
-    mean = ("ablation", "L_conclip", "ViT-B/32", "zero-shot/mean", "bare", "top1")
+    mean = ("ablation", "L_conclip", "vit-b32", "zero-shot/mean", "bare", "top1")
     cases = {
         "other backbone": judged({CELL: number}, backbone="mini-rn"),
         "other data": judged({CELL: number}, released=False),
         "other loss": judged(
-            {("ablation", "CREPE-Negate L1", *CELL[2:]): number}, table="ablation", loss="l1", negatives="crepe"
+            {("ablation", "L1+C2I on CREPE-Negate", *CELL[2:]): number}, table="ablation", loss="l1", negatives="crepe"
         ),
         "other precision": judged({CELL: Number(99.5, "quoted", 0.005, "x", "fp16")}),
         "other activation": judged({CELL: Number(99.5, "quoted", 0.005, "x", "gelu")}),
@@ -86,13 +86,13 @@ def test_what_is_not_comparable_says_why_and_recalled_numbers_are_not_shown():
 
 def test_rounding_is_half_of_the_last_printed_digit(tmp_path):
     path = tmp_path / "published.tsv"
-    line = "ccneg\tCLIP\tViT-B/32\tcc-neg/word={0}\t\taccuracy\t{0}\tpaper\t\t\n"
+    line = "ccneg\tCLIP\tvit-b32\tcc-neg/word={0}\t\taccuracy\t{0}\tpaper\t\t\n"
     path.write_text(PUBLISHED_HEADER + "".join(line.format(text) for text in ("99.70", "63.3", "4")))
     assert [number.rounding for number in read_published(path).values()] == pytest.approx([0.005, 0.05, 0.5])
 
 
 def test_a_clip_in_fp16_is_compared_with_numbers_of_one_in_fp16_alone():
-    clip = ("ccneg", "CLIP", "ViT-B/32", "cc-neg", "", "accuracy")
+    clip = ("ccneg", "CLIP", "vit-b32", "cc-neg", "", "accuracy")
     for computed, in_fp16, reason in (
         ("fp16", ["ccneg"], None),
         ("fp16", ["sugarcrepe"], "other precision"),

@@ -23,9 +23,8 @@ import pandas as pd
 from pipeline_lib.formats.images import Sample, read_tars
 from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.jobs.files import read_parquet
-from pipeline_lib.paper.tables.layout import loss_label
 from pipeline_lib.paper.tables.metrics import BASELINE
-from pipeline_lib.paper.tables.tidy import MAIN, is_ablation
+from pipeline_lib.paper.tables.tidy import MAIN, is_ablation, loss_label
 
 GROUPS = {
     "wins": "CLIP is wrong, CoN-CLIP right",
@@ -77,7 +76,7 @@ def compared_models(tables: pd.DataFrame) -> dict[str, Models]:
         conclip = first.model[(first.loss == MAIN[0]) & (first.negatives == MAIN[1])].tolist()
         if clip and conclip:
             labels = {
-                row.model: loss_label(row) if is_ablation(row.loss, row.negatives) else row.family
+                row.model: loss_label(row.loss, row.negatives) if is_ablation(row.loss, row.negatives) else row.family
                 for row in first.itertuples(index=False)
             }
             found[backbone] = Models(clip[0], conclip[0], labels)

@@ -14,13 +14,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from pipeline_lib.evaluate.kinds import TEXT_ONLY
-from pipeline_lib.finetune.terms import LOSS_LABELS
 from pipeline_lib.jobs.run_record import SUBTRACTED
 from pipeline_lib.paper.outputs import TABLE_ITEMS
 from pipeline_lib.paper.tables.text import files_of, markdown_table
-from pipeline_lib.paper.tables.tidy import is_ablation, stem
+from pipeline_lib.paper.tables.tidy import is_ablation, loss_label, stem
 
-NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
 ROW_HEADINGS = ["backbone", "model"]
 SIGNED_ROWS = ("gain", "delta")
 WITH_VARIANTS = ("ablation", "embeddings", "truth-table")  # tables that show the variants of the method too
@@ -169,7 +167,7 @@ def displayed(tables: pd.DataFrame) -> pd.DataFrame:
     rows = tables[(tables.seeds > 1) | ~stems.isin(averaged)].copy()
     rows["variant"] = [is_ablation(loss, source) for loss, source in zip(rows.loss, rows.negatives, strict=True)]
     rows["label"] = [
-        loss_label(row) if row.variant or (row.table == "ablation" and row.loss) else row.family
+        loss_label(row.loss, row.negatives) if row.variant or (row.table == "ablation" and row.loss) else row.family
         for row in rows.itertuples(index=False)
     ]
     shared = rows.groupby(["table", "backbone", "label"]).model.transform("nunique") > 1
@@ -181,11 +179,6 @@ def displayed(tables: pd.DataFrame) -> pd.DataFrame:
 def compared(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of models that classify images, without those that stand in the CC-Neg tables alone."""
     return rows[rows.model.isin(rows.model[rows.table == "zeroshot"])]
-
-
-def loss_label(row: object) -> str:
-    """Return the name of a fine-tuned model's loss and negatives; `row` has the attributes `loss` and `negatives`."""
-    return LOSS_LABELS[row.loss] + NEGATIVES_LABELS[row.negatives]
 
 
 def layout(tables: pd.DataFrame, name: str) -> Layout:

@@ -25,6 +25,7 @@ from pipeline_lib.evaluate.prompts import PROMPTS
 from pipeline_lib.jobs.options import text
 from pipeline_lib.paper.outputs import REASONS, VERDICTS
 from pipeline_lib.paper.tables.metrics import BASELINE
+from pipeline_lib.paper.tables.tidy import BACKBONES, MAIN, ZEROSHOT_MEANS, loss_label
 
 RECALLED = "recalled"  # never compared
 PROVENANCES = ("paper", "radar", "quoted", "replication", RECALLED)  # the first that has a cell counts
@@ -49,37 +50,16 @@ _Row = section(
 COLUMNS = list(_Row.model_fields)
 REPRODUCED, NOT_REPRODUCED, NOT_COMPARABLE = VERDICTS
 
-#: Our backbone names -> the paper's. Any other backbone has no published number.
-BACKBONES = {
-    "rn50": "RN50", "rn101": "RN101", "vit-b32": "ViT-B/32", "vit-b16": "ViT-B/16", "vit-l14": "ViT-L/14",
-    "flava-full": "flava-full", "blip-itm-base-coco": "blip-itm-base-coco",
-}  # fmt: skip
-
 RELEASED = " (released)"  # ends the family of a model by its authors' own checkpoint, beside which is one trained here
 
-#: (loss, negatives) -> the name of the row in the paper's ablation.
-ABLATION_ROWS = {
-    ("l1", "ccneg"): "L1", ("l2", "ccneg"): "L2", ("l1+l2", "ccneg"): "L1+L2", ("conclip", "ccneg"): "L_conclip",
-    ("l1+c2i", "crepe"): "CREPE-Negate L1", ("l1", "crepe"): "CREPE-Negate L1",
-}  # fmt: skip
 METHOD = "CoN-CLIP"  # the family of its full loss; the same loss by another recipe has another family
-OTHER_LOSS = ("l1", "crepe")  # the loss by which the paper calls its row; by the authors' files it was L1+C2I
+OTHER_LOSS = ("l1", "crepe")  # the loss by which the paper calls a row of its ablation; by the authors' files it is
+PUBLISHED_LOSS = ("l1+c2i", "crepe")
 
 #: Over which datasets the paper's zero-shot means are.
 ZEROSHOT_DATASETS = {
     "imagenet-1k", "cifar-100", "cifar-10", "stanford-cars", "caltech-101", "food-101", "flowers-102", "oxford-pets",
 }  # fmt: skip
-ZEROSHOT_MEANS = ("zero-shot", "zero-shot/mean")
-
-#: Our later benchmarks -> table and dataset of their published numbers; a part's name follows the dataset's.
-PLACES = {
-    "negbench-mcq-coco": ("negbench-mcq", "coco"),
-    "negbench-mcq-voc2007": ("negbench-mcq", "voc2007"),
-    "negbench-retrieval": ("negbench-retrieval", "coco"),
-    "negbench-retrieval-negated": ("negbench-retrieval", "coco-negated"),
-    "valse-existence": ("valse", "existence"),
-    "negrefcocog": ("negrefcocog", "negrefcocog"),
-}
 
 
 class Number(NamedTuple):
@@ -117,23 +97,16 @@ def read_published(path: str | Path) -> Published:
     return best
 
 
-def published_cell(row: dict) -> PublishedCell | None:
-    """Return where the number of a row of the tidy table would be published; None: the paper lacks the backbone."""
-    backbone = BACKBONES.get(row["backbone"])
-    if backbone is None:
-        return None
-    table, dataset, metric = row["table"], row["dataset"], row["metric"]
-    family, model = row["family"].removesuffix(RELEASED), ABLATION_ROWS.get((row["loss"], row["negatives"]), "")
-    if row["loss"] is None or (model == "L_conclip" and (table != "ablation" or family != METHOD)):
-        model = family
-    if (table, dataset, metric) == ("zeroshot", "mean", "gain"):
-        table, dataset, metric = "zeroshot-gain", "zero-shot", "mean gain"
-    elif table == "sugarcrepe":
-        dataset = dataset.removeprefix("sugarcrepe/")
-    elif table == "negation" and row["benchmark"] in PLACES:
-        table, name = PLACES[row["benchmark"]]
-        dataset = name + dataset.removeprefix(row["benchmark"])
-    return table, model, backbone, dataset, row["prompt"] or "", metric
+def published_cell(row: dict) -> PublishedCell:
+    """Return where the number of a row of the tidy table would be published.
+
+    The paper's models have the name of their family; in its ablation, and where they are variants, that of their loss.
+    """
+    model, recipe = row["family"].removesuffix(RELEASED), (row["loss"], row["negatives"])
+    in_ablation = row["table"] == "ablation" and model == METHOD
+    if row["loss"] is not None and (recipe != MAIN or in_ablation):
+        model = loss_label(*(PUBLISHED_LOSS if recipe == OTHER_LOSS else recipe))
+    return row["table"], model, row["backbone"], row["dataset"], row["prompt"] or "", row["metric"]
 
 
 def with_verdicts(
@@ -154,9 +127,9 @@ def with_verdicts(
     without_prompt = {(*cell[:4], cell[5]) for cell in known}
     without_backbone = {(*cell[:2], *cell[3:]) for cell in known if not cell[2]}
 
-    def reason_of(row: dict, cell: PublishedCell | None, number: Number | None) -> str | None:
+    def reason_of(row: dict, cell: PublishedCell, number: Number | None) -> str | None:
         """Return why a number cannot be compared, or None if it can."""
-        if cell is None:
+        if row["backbone"] not in BACKBONES:
             return "other backbone"
         if number is None:
             if (*cell[:2], *cell[3:]) in without_backbone:

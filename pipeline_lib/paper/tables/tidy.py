@@ -14,12 +14,14 @@ import pandas as pd
 
 from pipeline_lib.evaluate.kinds import SUGARCREPE_GROUPS
 from pipeline_lib.evaluate.prompts import PROMPTS
-from pipeline_lib.finetune.terms import LOSSES
+from pipeline_lib.finetune.terms import LOSS_LABELS, LOSSES
 from pipeline_lib.paper.outputs import TABLES
 from pipeline_lib.paper.tables.metrics import BASELINE, CELL
-from pipeline_lib.paper.tables.published import BACKBONES
 from pipeline_lib.paper.tables.schema import KEY
 
+#: That have published numbers, in the order of the tables; any other backbone comes after them.
+BACKBONES = ("rn50", "rn101", "vit-b32", "vit-b16", "vit-l14", "flava-full", "blip-itm-base-coco")
+NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
 MAIN = ("conclip", "ccneg")
 PLUS, CONTROL = ("conclip+", "ccneg"), ("conclip+absent", "ccneg")  # ours: with truth tables, and with absences alone
 METHODS = (MAIN, PLUS, CONTROL)  # which tables show by their family; all others are variants
@@ -35,6 +37,11 @@ _NUMBER = [*CELL, "value", "n", "benchmark", "parts"]
 def stem(model: str, seed: int | None) -> str:
     """Return a model's name without the ``-sN`` of its seed."""
     return model if seed is None or pd.isna(seed) else model.removesuffix(f"-s{seed}")
+
+
+def loss_label(loss: str, negatives: str) -> str:
+    """Return the name of a loss and its negated captions, such as ``L1 on CREPE-Negate``."""
+    return LOSS_LABELS[loss] + NEGATIVES_LABELS[negatives]
 
 
 def is_ablation(loss: str | None, negatives: str | None) -> bool:
@@ -100,10 +107,9 @@ def _means_over_seeds(models: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _model_ranks(rows: pd.DataFrame) -> pd.Series:
     """Return for each row the place of its model; a mean over seeds follows its seeds."""
-    known = list(BACKBONES)
     keys = [
         (
-            known.index(row.backbone) if row.backbone in known else len(known),
+            BACKBONES.index(row.backbone) if row.backbone in BACKBONES else len(BACKBONES),
             row.backbone,
             row.family != BASELINE,
             row.family,
