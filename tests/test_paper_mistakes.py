@@ -168,7 +168,11 @@ DAMAGES = {
     ),
     "other items": (set_cell("key", "x"), "key x is in one of them alone|key 000000003 is in one of them", "ccneg"),
     "twice": (set_cell("key", "000000000"), "row 3: the item key 000000000 is there twice", "ccneg"),
-    "another word": (set_cell("negation_word", "none"), "key 000000003 is described otherwise in", "ccneg"),
+    "another word": (
+        set_cell("negation_word", "none"),
+        "key 000000003 is in one of them alone, or described otherwise",
+        "ccneg",
+    ),
     "no number": (
         set_cell("score_true", float("nan")),
         "row 3: expected a value in column score_true, found None for the item with key 000000003",

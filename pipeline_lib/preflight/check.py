@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterator
 from itertools import groupby
 from pathlib import Path
 
+import pandas as pd
 import yaml
 from rich import box
 from rich.console import Console
@@ -99,8 +100,7 @@ def write_override(override: Override, experiments: list[dict], folder: Path) ->
             {**row, "seeds": ",".join(map(str, row["seeds"])), "benchmarks": ",".join(row["benchmarks"] or ["all"])}
             for row in override.experiments
         ]
-        cells = [list(rows[0]), *(["" if cell is None else str(cell) for cell in row.values()] for row in rows)]
-        write_text(sheet, "".join("\t".join(line) + "\n" for line in cells))
+        write_text(sheet, pd.DataFrame(rows, dtype=object).to_csv(sep="\t", index=False, lineterminator="\n"))
         changes = {**changes, "finetune": {"experiments": str(sheet)}}
     write_text(file, "# Made by preflight: leaves out what is missing.\n" + yaml.safe_dump(changes, sort_keys=False))
     return file

@@ -36,8 +36,7 @@ rule finetune:
         code=code_version("pipeline_lib.finetune.train"),
         launcher=launch_command(config["finetune"]["processes"]),
         row=experiment,
-        distractors=distractor_options,
-        labels=label_options,
+        of_loss=loss_options,
         recipe=recipe,
     shell:
         r"""
@@ -47,8 +46,7 @@ rule finetune:
             --weights {input.weights:q} \
             --triplets {input.triplets:q} \
             --features {input.features:q} \
-            {params.distractors} \
-            {params.labels} \
+            {params.of_loss} \
             {params.row} \
             {params.recipe} \
             --checkpoint-every {resources.checkpoint_every} \

@@ -91,19 +91,16 @@ def read_scores(paths: list[str], images: str, tables: pd.DataFrame, rows: pd.Da
     `images` is a tar of CC-Neg's evaluation split, from which the examples are drawn; `tables` is the tidy table, which
     knows the models, `rows` what `pipeline_lib.paper.tables.layout.compared` returns of it.
     """
-    models = tables[tables.seeds == 1].drop_duplicates("model").set_index("model")
     shown = rows[~rows.variant & (rows.table == "ccneg")].drop_duplicates("model").set_index("model")
+    seeds = dict(zip(tables.model, tables.seed, strict=True))
     files: dict[str, list[str]] = {}  # a file per seed
     for path in paths:
         model = Path(path).parent.name
-        if model not in models.index:
+        if model not in seeds:
             raise ValueError(f"{path}: expected a folder named like a model of the tables, found {model!r}")
-        name = stem(model, models.seed[model])
-        name = name if name in shown.index else model
-        if name in shown.index:
-            files.setdefault(name, []).append(path)
-    trained = shown.backbone[shown.loss.notna()]
+        files.setdefault(model if model in shown.index else stem(model, seeds[model]), []).append(path)
     shown = shown[shown.index.isin(files)]
+    trained = shown.backbone[shown.loss.notna()]
     found = shown[["backbone", "label", "family"]].assign(margins=[_margins(files[name]) for name in shown.index])
     if trained.empty:
         return Scores(found, [])

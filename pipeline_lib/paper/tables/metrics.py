@@ -255,26 +255,16 @@ def _check_unique(frame: pd.DataFrame, kind: Kind, path: Path) -> None:
 
 def _places(own: pa.Table, first: pa.Table, kind: Kind, path: Path, first_path: Path) -> np.ndarray:
     """Return in which rows of a file the items of the first file are."""
-    if own.column_names != first.column_names:
-        expected, found = (", ".join(table.column_names) for table in (first, own))
-        raise ValueError(f"{path}: expected the columns {expected} as in {first_path}, found {found}")
     mine, other, names = own.to_pandas(), first.to_pandas(), list(kind.item)
     _check_unique(mine, kind, path)
-    places = pd.MultiIndex.from_frame(mine[names]).get_indexer(pd.MultiIndex.from_frame(other[names]))
-    if (places < 0).any() or len(mine) != len(other):
-        only = pd.concat([mine, other]).drop_duplicates(names, keep=False)
+    differing = pd.concat([mine, other]).drop_duplicates(keep=False)
+    if len(differing):
         raise ValueError(
             f"{path}: expected the same items as in {first_path} ({len(other):,}), found {len(mine):,}, and "
-            f"{_named(only, kind, 0)} is in one of them alone; evaluate both on the same data"
-        )
-    differs = (mine.iloc[places].reset_index(drop=True) != other).any(axis=1)
-    if differs.any():
-        row = int(differs.to_numpy().argmax())
-        raise ValueError(
-            f"{path}: the item {_named(other, kind, row)} is described otherwise in {first_path}; "
+            f"{_named(differing, kind, 0)} is in one of them alone, or described otherwise; "
             "evaluate both on the same data"
         )
-    return places
+    return pd.MultiIndex.from_frame(mine[names]).get_indexer(pd.MultiIndex.from_frame(other[names]))
 
 
 def _named(frame: pd.DataFrame, kind: Kind, row: int) -> str:

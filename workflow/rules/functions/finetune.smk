@@ -22,18 +22,15 @@ def finetune_inputs(wildcards):
     return files
 
 
-def distractor_options(wildcards):
-    """The flags that say where distractors and their features are, for a loss that uses them."""
+def loss_options(wildcards):
+    """The flags that say where the files are that only some losses use."""
     files = finetune_inputs(wildcards)
-    if "distractors" not in files:
-        return ""
-    return shlex.join(["--distractors", files["distractors"], "--pool-features", *files["pool_features"]])
-
-
-def label_options(wildcards):
-    """The flag that says where the labels are, for a loss whose facts come from them."""
-    files = finetune_inputs(wildcards)
-    return shlex.join(["--labels", files["labels"]]) if "labels" in files else ""
+    named = {name: files[name] for name in ("distractors", "pool_features", "labels") if name in files}
+    words = [
+        [f"--{name.replace('_', '-')}", *([paths] if isinstance(paths, str) else paths)]
+        for name, paths in named.items()
+    ]
+    return " ".join(map(shlex.join, words))
 
 
 def experiment(wildcards):
