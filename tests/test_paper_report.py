@@ -48,7 +48,6 @@ def made(tmp_path_factory) -> dict:
         file.write_bytes(file.parent.name.encode())
     flags = {
         "tables": [folder / "tables.parquet"],
-        "folder": [folder / "tables"],
         "figures": [folder / "figures"],
         "fetch": [folder / "summary.json"],
         **flags_of([*papers.scores_of(metrics), *papers.write_ccneg(folder)]),
@@ -157,7 +156,7 @@ def test_what_is_missing_or_broken_is_named(made, tmp_path):
     few = tmp_path / "eval.parquet"
     pd.read_parquet(made["eval"][0]).head(3).to_parquet(few)
     for change, message in (
-        ({"figures": [tmp_path]}, "intro.svg: no such file; rules tables and figures make it"),
+        ({"figures": [tmp_path]}, "intro.svg: no such file; rule paper_figures makes it"),
         ({"runs": [broken]}, "run.json: expected a JSON object"),
         ({"fetch": [broken]}, "run.json: expected a summary with captions"),
         ({"scores": scores}, "expected the scores of two models on the same items, found 120 and 100 with 20"),

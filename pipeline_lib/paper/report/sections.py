@@ -100,7 +100,7 @@ def _interval(low: float, high: float, pattern: str) -> str:
     return "" if pd.isna(low) or pd.isna(high) else f"{written(pattern, low)} to {written(pattern, high)}"
 
 
-def table_section(name: str, arranged: Layout, folder: str, figures: str) -> Section:
+def table_section(name: str, arranged: Layout, figures: str) -> Section:
     """Return one table of the paper with its figures."""
     rows = []
     for index, pattern, cells in arranged.rows():
@@ -119,12 +119,12 @@ def table_section(name: str, arranged: Layout, folder: str, figures: str) -> Sec
         tables=[Table(name, arranged.headings(), rows, arranged.values.index.nlevels)],
         caption=item.caption,
         notes=notes,
-        csv=_read(Path(folder) / f"{name}.csv").decode(),
+        csv=arranged.to_csv(),
         figures=_read_figures(name, figures),
     )
 
 
-def claims_section(tables: pd.DataFrame, folder: str) -> Section:
+def claims_section(tables: pd.DataFrame) -> Section:
     """Return what the paper claims and whether this run shows it."""
     judged = claims.judge(tables)
     rows = [
@@ -135,7 +135,7 @@ def claims_section(tables: pd.DataFrame, folder: str) -> Section:
     ]
     headings = ["claim", "backbone", "model", "verdict", "value", "bound", "of"]
     empty = "This run has no number that a claim is about."
-    csv = _read(Path(folder) / "claims.csv").decode()
+    csv = claims.claims_files(judged)["csv"]
     claimed = Table("claims", headings, rows, 3, when_empty=empty)
     item = TABLE_ITEMS["claims"]
     return Section("claims", item.title, tables=[claimed], caption=item.caption, csv=csv)
@@ -273,10 +273,8 @@ def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Sec
 
 def _read_figures(name: str, folder: str) -> list[tuple[Exhibit, bytes]]:
     """Return the figures of a section."""
-    return [(FIGURES[figure], _read(Path(folder) / f"{figure}.svg")) for figure in SECTIONS[name]]
-
-
-def _read(path: Path) -> bytes:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; rules tables and figures make it")
-    return path.read_bytes()
+    found = [(FIGURES[figure], Path(folder) / f"{figure}.svg") for figure in SECTIONS[name]]
+    for _, path in found:
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file; rule paper_figures makes it")
+    return [(figure, path.read_bytes()) for figure, path in found]
