@@ -53,8 +53,8 @@ REPRODUCED, NOT_REPRODUCED, NOT_COMPARABLE = VERDICTS
 RELEASED = " (released)"  # ends the family of a model by its authors' own checkpoint, beside which is one trained here
 
 METHOD = "CoN-CLIP"  # the family of its full loss; the same loss by another recipe has another family
-OTHER_LOSS = ("l1", "crepe")  # the loss by which the paper calls a row of its ablation; by the authors' files it is
-PUBLISHED_LOSS = ("l1+c2i", "crepe")
+#: The loss by which the paper calls a row of its ablation, and that of the authors' files, under which it is listed.
+OTHER_LOSS, PUBLISHED_LOSS = ("l1", "crepe"), ("l1+c2i", "crepe")
 
 #: Over which datasets the paper's zero-shot means are.
 ZEROSHOT_DATASETS = {
