@@ -13,8 +13,9 @@ part() { # seconds, command
 }
 
 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader
-part 180 "$python" -m pytest -v -m gpu -W default -rs --durations=5 -p no:cacheprovider tests/test_gpu.py
+part 150 "$python" -m pytest -v -m gpu -W default -rs --durations=5 -p no:cacheprovider tests/test_gpu.py
 for model in ViT-B/32 ViT-B/16 ViT-L/14; do
-    part 90 "$python" -m bench.speed --device cuda --models "$model"
+    part 100 "$python" -m bench.speed --device cuda --models "$model"
 done
-part 270 "$python" -m snakemake --cores all --resources gpu=1 --quiet rules --config run=miniature-gpu
+# Its models are tiny and its jobs many, each of which starts a Python: eight of them share the card.
+part 270 "$python" -m snakemake --cores all --resources gpu=8 --quiet rules --config run=miniature-gpu

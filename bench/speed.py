@@ -112,7 +112,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--loop-batch-size", type=int, help="of the published loop [the same; on a CPU less]")
     parser.add_argument("--repeats", type=int, help="rounds after a warm-up; medians are reported [3; on a GPU 1]")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=usable_cores(), help="of torch and of decoding")
+    parser.add_argument("--threads", type=int, default=usable_cores(), help="of decoding, and on a CPU of torch")
     parser.add_argument("--captions", type=Path, help="captions file (caption TAB url) instead of the miniature's")
     parser.add_argument("--sugarcrepe", type=Path, help="folder of the seven files, for the evaluation's times")
     parser.add_argument("--output", type=Path, help="Markdown file to write, beside printing it")
@@ -123,12 +123,12 @@ def main() -> None:
     """Run the benchmark that the command line asks for."""
     args = parse_arguments()
     start, device = time.monotonic(), torch.device(args.device)
-    torch.set_num_threads(args.threads)
     on_gpu = device.type == "cuda"
+    torch.set_num_threads(1 if on_gpu else args.threads)  # the cores decode; a job on a GPU has one thread too
     hours, parts, profile = [], {}, {}
     b, repeats = args.batch_size, args.repeats or (1 if on_gpu else 3)
     with tempfile.TemporaryDirectory() as folder:
-        photos = make_photos(Path(folder), b if on_gpu else max(LOOP_BATCH_SIZES.values()))
+        photos = make_photos(Path(folder), max(LOOP_BATCH_SIZES.values()))
         for name in args.models:
             loop_b = args.loop_batch_size or (b if on_gpu else min(b, LOOP_BATCH_SIZES[name]))
             pairs = negated_pairs(args.captions, max(b, loop_b) * (repeats + 1))

@@ -83,8 +83,8 @@ def fetch_options(port: int = 1, **changes) -> dict:
         "image_size": 16,
         "user_agent": AGENT,
         "respect_robots": True,
-        "timeout_s": 5.0,
-        "deadline_s": 20.0,
+        "timeout_s": 300.0,  # a busy machine may be slow; what waits for a deadline sets its own
+        "deadline_s": 1200.0,
         "max_bytes": 100_000,
         "max_pixels": 1_000_000,
         "max_redirects": 3,
@@ -130,7 +130,7 @@ def outcomes(frame: pd.DataFrame, *columns: str) -> list[tuple]:
 def fetch_command(captions: Path, out: Path, **changes) -> list[str]:
     """The command that fetches the only part of `captions` into `out`."""
     options = {"captions": captions, "images": out / "out.tar", "outcomes": out / "out.parquet", "part": 0, "parts": 1}
-    options |= fetch_options(timeout_s=1, deadline_s=2, attempts=2, breaker_failures=5) | changes
+    options |= fetch_options(attempts=2, breaker_failures=5) | changes
     del options["connect_to"]
     values = {name: "none" if value is None else str(value) for name, value in options.items()}
     pairs = [text for name, value in values.items() for text in (f"--{name.replace('_', '-')}", value)]

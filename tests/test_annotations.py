@@ -1,12 +1,13 @@
 """Annotation files: layouts as published with their corner cases, and mistakes named by file and line."""
 
+import csv
 import json
 from functools import partial
 
 import pytest
 
 from pipeline_lib.evaluate.kinds import KINDS, read_annotations
-from pipeline_lib.formats.annotations import coco_image_keys, parse_count, read_rows, string_list
+from pipeline_lib.formats.annotations import coco_image_keys, parse_count, read_items, read_rows, string_list, texts
 
 PARTS = list(KINDS["sugarcrepe-plus"].parts)
 read_mcq, read_retrieval, read_valse, read_sugarcrepe_plus = (
@@ -41,14 +42,14 @@ def test_quotes_line_breaks_a_byte_order_mark_and_further_columns(tmp_path):
     [
         ("0,a,b,c,d,negative", r"mcq\.csv, line 3: expected 7 cells as in the header, found 6"),
         ("0,a,b,c,d,negative,a.jpg,more", "line 3: expected 7 cells as in the header, found 8"),
-        ("0,a,b,,d,negative,a.jpg", "line 3: expected the texts image_path, caption_0, .*caption_3, found"),
+        ("0,a,b,,d,negative,a.jpg", "line 3: expected the texts image_path, caption_0, .*caption_3, .*found"),
         ("4,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected one of 0, 1, 2, 3, found '4'"),
         ("0.5,a,b,c,d,negative,a.jpg", "line 3, correct_answer: expected one of 0, 1, 2, 3, found '0.5'"),
         ("0,a,b,c,d,Negative,a.jpg", "line 3, correct_answer_template: expected one of positive, negative, hybrid"),
         ("0,a,b,c,d,negative,", "line 3: expected the texts image_path, caption_0"),
         ("0,a,b,c,d,negative,a/..", "line 3: expected an image's file name"),
-        ('0,"a,b,c,d,negative,a.jpg', "not a CSV row"),
-        ('0,"a" x,b,c,d,negative,a.jpg', "line 3: not a CSV row"),
+        ('0,"a,b,c,d,negative,a.jpg', "not a row"),
+        ('0,"a" x,b,c,d,negative,a.jpg', "line 3: not a row"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path, row, message):
@@ -80,7 +81,7 @@ def test_a_list_in_a_cell_is_parsed_and_never_evaluated(tmp_path):
     bad = (
         f"__import__('pathlib').Path({str(marker)!r}).touch()", f"[open({str(marker)!r}, 'w').name]", "[f'{1 + 1}']",
         "['a'] * 2", "'a'", "('a', 'b')", "[]", "['a', 1]", "['a', ' ']", "['a'", "[['a']]", "", "{'a': 'b'}",
-        "[b'a']", "[" * 9000 + "]" * 9000,
+        "[b'a']", "['a dog' 'a cat']", "['a dog'\n 'a cat', 'c']", "['a d\\0g']", "[" * 9000 + "]" * 9000,
     )  # fmt: skip
     for cell in bad:
         with pytest.raises(ValueError, match=r"here: expected a list of texts such as \['a dog', 'a cat'\], found"):
@@ -134,7 +135,7 @@ def test_sugarcrepe_plus_files(tmp_path):
         with pytest.raises(ValueError, match=message):
             read_sugarcrepe_plus(tmp_path)
     (tmp_path / "swap_obj.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"swap_obj\.json: no such file; sugarcrepe-plus has 5: replace_obj"):
+    with pytest.raises(FileNotFoundError, match=r"swap_obj\.json: no such file .*; sugarcrepe-plus has 5: replace_obj"):
         read_sugarcrepe_plus(tmp_path)
 
 
@@ -142,12 +143,12 @@ def test_cocos_images_are_counted_by_id_and_mistakes_named(tmp_path):
     path = tmp_path / "captions.json"
     with pytest.raises(FileNotFoundError, match=r"annotations_trainval2017\.zip"):
         coco_image_keys(path)
-    two, named = {"id": 2, "file_name": "000000000002.jpg"}, "as COCO 2017 has them, found"
+    two, named = {"id": 2, "file_name": "000000000002.jpg"}, "the file name of 12 digits of COCO 2017, found"
     for content, message in (
-        ({"images": [two, two]}, r"captions\.json: image 2 occurs twice"),
+        ({"images": [two, two]}, r"captions\.json, image 1: expected an object with an id that no other has"),
         ({"images": [{**two, "file_name": "COCO_train2014_000000000002.jpg"}]}, named),
-        ({"images": [{**two, "id": "2"}]}, f"expected images with an id .* {named}"),
-        ({"annotations": []}, "expected COCO's annotations, with a list `images`"),
+        ({"images": [{**two, "id": "2"}]}, "image 0: expected an object with an id"),
+        ({"annotations": []}, "expected COCO's annotations, with lists images, found"),
     ):
         path.write_text(json.dumps(content))
         with pytest.raises(ValueError, match=message):
@@ -161,3 +162,50 @@ def test_counts_on_the_command_line():
     for text in ("", "many", "a=b", "1,2"):
         with pytest.raises(ValueError, match="--count: expected none, a number or PART=NUMBER"):
             parse_count(text)
+
+
+TABLE = [["image_path", "note", "caption"], ["1.jpg", "x", "a dog, red; a cat"], ["2.jpg", "", 'a "big" dog']]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_a_table_is_read_whatever_parts_its_cells_and_lines(tmp_path, separator, end):
+    path = tmp_path / "a.csv"
+    with open(path, "w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file, delimiter=separator, lineterminator=end).writerows([*TABLE, []])
+    rows = [row for _, row in read_rows(path, ["image_path", "caption"], ["note", "other"])]
+    assert rows == [{"image_path": a, "caption": c, "note": b} for a, b, c in TABLE[1:]]
+
+
+def test_a_table_of_one_column_has_the_separator_of_its_name(tmp_path):
+    (tmp_path / "a.tsv").write_text("caption\na dog, red\n")
+    assert [row for _, row in read_rows(tmp_path / "a.tsv", ["caption"])] == [{"caption": "a dog, red"}]
+    (tmp_path / "a.csv").write_text("caption\na dog, red\n")
+    with pytest.raises(
+        ValueError, match=r"a\.csv, line 2: expected 1 cells .*, found 2; put cells with ',' in them in"
+    ):
+        list(read_rows(tmp_path / "a.csv", ["caption"]))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('[{"a": 1}]', "expected a JSON object of items, found list of 1; get the file as published"),
+        ('{"0": {}}\n{"1": {}}', "several values, as in JSON Lines: Extra data: line 2 column 1"),
+        ('{"0": {"caption": "a",}}', r"found something else \(.* line 1 column 2"),
+        ('{"0": {"caption": NaN}}', "NaN is no number of JSON"),
+        ("{'0': 1}", "property name enclosed in double quotes"),
+        ("404: Not Found", "found a text .'404: Not Found'.; get the file again"),
+    ],
+)
+def test_json_of_another_form_is_named(tmp_path, content, message):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(ValueError, match=rf"a\.json: .*{message}"):
+        read_items(tmp_path / "a.json", dict)
+
+
+def test_a_text_with_bytes_of_something_else_is_damaged_and_one_with_line_breaks_is_not():
+    assert texts({"caption": "a\tdog\r\non a mat"}, ["caption"], "a") == ["a\tdog\r\non a mat"]
+    for damaged in ("a\0dog", "a \x1b[31m dog", "a dog\x7f", " ", None, ["a dog"], 3):
+        with pytest.raises(ValueError, match="b, item 1: expected the texts caption, not empty and without control"):
+            texts({"caption": damaged}, ["caption"], "b, item 1")

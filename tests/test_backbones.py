@@ -8,8 +8,9 @@ import pytest
 import torch
 from conftest import TINY, TINY_RESNET, call, write_pool
 from models import archive
+from training import run_pretraining
 
-from pipeline_lib.backbones import checkpoint, pretrain
+from pipeline_lib.backbones import checkpoint
 from pipeline_lib.backbones.pretrain import contrastive_loss
 from pipeline_lib.clip.load import activation_of, clip, load_clip, load_openai_clip
 from pipeline_lib.jobs.files import sha256
@@ -26,16 +27,6 @@ def test_the_loss_is_the_mean_of_both_directions():
             expected += math.log(sum(math.exp(logit) for logit in row)) - row[i]
     found = contrastive_loss(torch.from_numpy(image), torch.from_numpy(text), torch.tensor(scale, dtype=torch.float64))
     assert found.item() == pytest.approx(expected / 8, rel=1e-9)
-
-
-def run_pretraining(folder, name="one", architecture=TINY):
-    """Pretrain on ``images.tar`` in this process; return the mistake that it ends with, or None."""
-    flags = {
-        **{"backbone": "tiny", "images": folder / "images.tar", "architecture": json.dumps(architecture)},
-        **{"steps": 4, "batch-size": 3, "lr": 1e-3, "weight-decay": 0.1, "warmup-steps": 1, "seed": 0, "threads": 1},
-        **{"checkpoint": folder / f"{name}.pt", "history": folder / f"{name}.jsonl", "record": folder / f"{name}.json"},
-    }
-    return call(pretrain.main, *(text for key, value in flags.items() for text in (f"--{key}", value)))
 
 
 @pytest.mark.parametrize("architecture", [TINY, TINY_RESNET], ids=["vit", "resnet"])

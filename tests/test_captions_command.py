@@ -17,7 +17,7 @@ from pipeline_lib.captions.rules.backend import MODULE, parse_weights
 from pipeline_lib.captions.rules.checks import Reason
 from pipeline_lib.captions.rules.forms import WORDS
 from pipeline_lib.clip.tokenizer import encode, simple_tokenizer
-from pipeline_lib.formats.cc3m import Part, count_rows
+from pipeline_lib.formats.cc3m import Part
 from pipeline_lib.formats.negation import SCHEMA
 from pipeline_lib.jobs.code_version import code_version
 
@@ -99,7 +99,7 @@ def test_any_bytes_in_are_as_many_rows_out(tmp_path, content):
     table = negate(tmp_path / "in.tsv", tmp_path / "out.parquet")
     assert table.schema == SCHEMA
     wanted = list(Part(tmp_path / "in.tsv"))
-    assert table.num_rows == count_rows(tmp_path / "in.tsv") == len(wanted)
+    assert table.num_rows == len(Part(tmp_path / "in.tsv", links=False)) == len(wanted)
     for row, given_row in zip(table.to_pylist(), wanted, strict=True):
         assert (row["key"], row["caption"]) == (given_row.key, given_row.caption)
         assert (row["status"] == "refused") == (row["reason"] in set(Reason)) == (row["negated_caption"] is None)
@@ -133,7 +133,7 @@ def test_the_lexicon_starts_without_torch(tmp_path):
     ("captions", "output", "flags", "message"),
     [
         (".", "out.parquet", (), "Is a directory"),
-        ("in.tsv/in.tsv", "out.parquet", (), "Not a directory: .*in.tsv/in.tsv"),
+        ("in.tsv/in.tsv", "out.parquet", (), "in.tsv/in.tsv: no such file"),
         ("missing.tsv", "out.parquet", (), "missing.tsv"),
         ("cut.tsv.gz", "out.parquet", (), "cut.tsv.gz: expected whole gzip data"),
         ("in.tsv", "in.tsv/out.parquet", (), "File exists: .*in.tsv/out.parquet"),

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline_lib.formats import MAX_LINE_BYTES
-from pipeline_lib.formats.cc3m import Part, Row, count_rows, part_range
+from pipeline_lib.formats.cc3m import Part, Row, part_range
 
 # Bytes that mean something to some reader of tables, and text that means something to none.
 FRAGMENTS = st.sampled_from(
@@ -27,7 +27,7 @@ def test_rows_in_are_rows_out(tmp_path, lines, last, zipped, parts):
     path.write_bytes(gzip.compress(content) if zipped else content)
 
     rows = list(Part(path))
-    assert count_rows(path) == len(rows) == len(Part(path)) == number_of_lines
+    assert len(rows) == len(Part(path)) == number_of_lines
     assert [row.key for row in rows] == [f"{number:09d}" for number in range(number_of_lines)]
     assert {row.problem for row in rows} <= {None, "columns", "encoding", "control-character"}
     assert [row for part in range(parts) for row in Part(path, part, parts)] == rows
@@ -106,10 +106,9 @@ def test_files_that_cannot_be_read_or_have_another_number_of_rows_are_named(tmp_
     with pytest.raises(FileNotFoundError, match=r"missing\.tsv"):
         list(Part(tmp_path / "missing.tsv"))
     row = b"a\thttp://a/1\n"
-    for name, content in (("cut.tsv.gz", gzip.compress(row * 1000)[:-9]), ("plain.tsv.gz", row)):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(ValueError, match=name):
-            list(Part(tmp_path / name))
+    (tmp_path / "cut.tsv.gz").write_bytes(gzip.compress(row * 1000)[:-9])
+    with pytest.raises(ValueError, match=r"cut\.tsv\.gz: expected whole gzip data"):
+        list(Part(tmp_path / "cut.tsv.gz"))
     path = tmp_path / "cut.tsv"
     path.write_text("a dog\thttp://h.test/1.jpg\n" * 3)
     assert len(Part(path, 1, 2, count=3)) == 2

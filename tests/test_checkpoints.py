@@ -52,7 +52,7 @@ def test_a_broken_file_is_named(tmp_path, tiny_checkpoint):
     whole = tiny_checkpoint.read_bytes()
     (tmp_path / "cut.pt").write_bytes(whole[: len(whole) // 2])
     for name, content, message in (
-        ("cut.pt", None, "a zip that is cut off: download it again"),
+        ("cut.pt", None, "file of torch.save that is not whole: compare its size"),
         ("list.pt", [1], "expected the weights of a CLIP as a state_dict, .* found no tensors$"),
         ("keys.pt", {"weights": {}, "epoch": 1}, "found no tensors, but 'weights', 'epoch'"),
         ("none.pt", {"model": {"ln_final.weight": torch.ones(0, 3)}}, r"found none under ln_final\.weight, \(0, 3\)"),
@@ -62,14 +62,14 @@ def test_a_broken_file_is_named(tmp_path, tiny_checkpoint):
             torch.save(content, tmp_path / name)
         with pytest.raises(ValueError, match=rf"{name}: .*{message}"):
             read_weights(tmp_path / name)
-    with pytest.raises(FileNotFoundError, match=r"absent\.pt: no such checkpoint"):
+    with pytest.raises(FileNotFoundError, match=r"absent\.pt: no such file or folder"):
         read_weights(tmp_path / "absent.pt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"empty: no weights in it; expected the folder of"):
         read_weights(tmp_path / "empty")
     (tmp_path / "empty" / "config.json").write_text('{"model_type": "clip"}')
     (tmp_path / "empty" / "model.safetensors").write_bytes(b"\x08\0\0\0")
-    with pytest.raises(ValueError, match=r"empty: model\.safetensors: not a whole file"):
+    with pytest.raises(ValueError, match=r"empty: model\.safetensors: expected weights, found a file of torch\.save"):
         read_weights(tmp_path / "empty")
 
 

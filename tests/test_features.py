@@ -1,11 +1,13 @@
 """Image features: against one image at a time through CLIP, and the feature files."""
 
 import copy
-import gc
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from multiprocessing import active_children
+from multiprocessing.connection import Connection
 from queue import Queue
 
 import pytest
@@ -16,7 +18,8 @@ from torch.nn import functional
 
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import load_clip, preprocess, save_checkpoint
-from pipeline_lib.features.encode import encode_pool, prepare_ahead
+from pipeline_lib.features.decode import prepare_ahead
+from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import Features, load_features, save_features, tower_id
 from pipeline_lib.formats.images import read_images, read_tars
 from pipeline_lib.formats.tars import write_samples
@@ -77,9 +80,7 @@ def test_the_next_batch_is_prepared_while_the_caller_works_on_one_and_no_more(tm
 
 
 @pytest.mark.parametrize("archive", ["folder", "zip", "tar"])
-def test_several_processes_make_what_one_makes(tmp_path, tiny_clip, archive, monkeypatch):
-    # Of shared memory a container may have too little, and torch loses a tensor for which there is no room.
-    monkeypatch.setattr(torch.UntypedStorage, "_share_fd_cpu_", lambda *_: os._exit(1))
+def test_several_processes_make_what_one_makes(tmp_path, tiny_clip, archive):
     folder = tmp_path / "images"
     folder.mkdir()
     for number in range(60):
@@ -92,15 +93,45 @@ def test_several_processes_make_what_one_makes(tmp_path, tiny_clip, archive, mon
     assert active_children() == []
 
 
-@pytest.mark.slow
-def test_a_killed_process_is_named_and_none_is_left(tmp_path, tiny_clip):
+def end_by_kill(*_):
+    """End this process as a lack of memory does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("moment", ["while it decodes", "in the middle of an answer"])
+def test_a_killed_process_is_named_and_none_is_left(tmp_path, tiny_clip, monkeypatch, moment):
     write_pool(tmp_path / "a.tar", 40)
     samples = list(read_tars([tmp_path / "a.tar"]))
-    samples[30] = samples[30]._replace(load=lambda: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(ValueError, match=r"one of 2 processes that decode images was killed .* give the job more"):
+    if moment == "while it decodes":
+        samples[30] = samples[30]._replace(load=end_by_kill)
+    else:
+        here, send = os.getpid(), Connection._send
+
+        def half(pipe, content, *write):
+            send(pipe, content if os.getpid() == here else content[: len(content) // 2], *write)
+            if os.getpid() != here:
+                end_by_kill()
+
+        monkeypatch.setattr(Connection, "_send", half)
+    with pytest.raises(ValueError, match=r"one of 2 .* that decode images was killed \(exit code -9\).* more memory"):
         encode_pool(tiny_clip, samples, 20, 2)
-    gc.collect()  # the error's traceback holds the loader, as long as there is one
     assert active_children() == []
+
+
+def test_processes_end_with_their_parent_when_that_is_killed(tmp_path):
+    write_pool(tmp_path / "a.tar", 40)
+    lines = [
+        "from pipeline_lib.features.decode import prepare_ahead",
+        "from pipeline_lib.formats.images import read_tars",
+        f"batches = prepare_ahead(list(read_tars([{str(tmp_path / 'a.tar')!r}])), 32, 8, 2, False)",
+        "next(batches)",
+        "print('under way', flush=True)",
+        "input()",
+    ]
+    with subprocess.Popen([sys.executable, "-c", "\n".join(lines)], stdin=-1, stdout=-1, text=True) as parent:
+        assert parent.stdout.readline() == "under way\n"
+        parent.kill()
+        assert parent.stdout.read() == ""  # at the end of the last process that could write there
 
 
 def test_bf16_rounds_the_tower_and_not_the_lengths(tmp_path, tiny_clip):
@@ -197,7 +228,7 @@ def test_a_damaged_feature_file_is_named(tmp_path):
     whole = path.read_bytes()
     for kept in (0, 5, 60, -1):
         path.write_bytes(whole[:kept])
-        with pytest.raises(ValueError, match=r"00000\.safetensors: not a whole feature file .*; delete it and make it"):
+        with pytest.raises(ValueError, match=r"00000\.safetensors: expected a whole feature file, found .*; "):
             load_features([path])
     header = 8 + int.from_bytes(whole[:8], "little")
     for place in (whole.index(b"tower-1"), header + 3, len(whole) - 3):

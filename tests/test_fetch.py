@@ -52,15 +52,12 @@ def test_each_misbehaviour_has_its_class_and_only_transient_ones_are_asked_again
                 request.transport.abort()
             case "/garbage":
                 request.transport.write(b"SSH-2.0-OpenSSH\r\n\r\n")
-            case "/drip" | "/endless" | "/reset-body":
+            case "/endless" | "/reset-body":
                 response = web.StreamResponse()
                 await response.prepare(request)
                 await response.write(bodies.get(request.path, b"x"))
                 if request.path == "/reset-body":
                     request.transport.abort()
-                while request.path == "/drip":
-                    await asyncio.sleep(0.02)
-                    await response.write(b"x")
                 return response
         encoding = {"Content-Encoding": "gzip"} if request.path == "/bomb" else {}
         return web.Response(body=bodies.get(request.path, b"?"), headers=encoding)
@@ -74,7 +71,6 @@ def test_each_misbehaviour_has_its_class_and_only_transient_ones_are_asked_again
         "/reset": ("reset", False, None, ANY),  # asked again, uncounted, where the connection had been used before
         "/reset-body": ("truncated", False, 200, 3),
         "/garbage": ("protocol", False, None, ANY),
-        "/drip": ("timeout", False, 200, 3),
         "/endless": ("too-large", True, 200, 1),
         "/bomb": ("too-large", True, 200, 1),
         "/huge": ("too-many-pixels", True, 200, 1),
@@ -83,11 +79,24 @@ def test_each_misbehaviour_has_its_class_and_only_transient_ones_are_asked_again
         "/eps": ("not-an-image", True, 200, 1),
     }
     with serving(handler) as port:
-        frame = fetch(tmp_path, [f"http://a.test{path}" for path in expected], port, timeout_s=0.8)
+        frame = fetch(tmp_path, [f"http://a.test{path}" for path in expected], port)
     found = outcomes(frame, "failure", "permanent", "http_code")
     assert {path: (*row, asked[path]) for path, row in zip(expected, found, strict=True)} == expected
-    assert "timeout (transient): 1" in summary(frame, 1.0)
+    assert "truncated (transient): 1" in summary(frame, 1.0)
     assert list(read_samples(tmp_path / "out.tar")) == []
+
+
+def test_a_body_that_drips_in_has_one_deadline(tmp_path):
+    async def handler(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b"x")
+            await asyncio.sleep(0.02)
+
+    with serving(handler) as port:
+        frame = fetch(tmp_path, ["http://a.test/"], port, respect_robots=False, timeout_s=1.5, attempts=1)
+    assert outcomes(frame, "failure", "permanent", "http_code") == [("timeout", False, 200)]
 
 
 def test_no_connection_no_encryption_and_no_such_host(tmp_path):
@@ -152,7 +161,7 @@ def test_robots_tag(headers, forbids):
         ("image_size", "small", "a valid integer"),
         ("respect_robots", "perhaps", "a valid boolean"),
         ("timeout_s", "nan", "a finite number"),
-        ("deadline_s", 0.5, r"--timeout-s \(1.0\) or more, found 0.5"),
+        ("deadline_s", 0.5, r"--timeout-s \(300.0\) or more, found 0.5"),
         ("user_agent", "a\nb", "a name and a contact on one line"),
         ("user_agent", "/", "a name and a contact on one line"),
         *(("connect_to", text, f"SUFFIX=ADDRESS:PORT, .*{text}") for text in ("a", "a=b:1", "=127.0.0.1:1")),

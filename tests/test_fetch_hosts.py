@@ -53,20 +53,53 @@ def test_the_requests_of_a_second_to_a_host_are_counted(monkeypatch):
     assert asyncio.run(pauses()) == pytest.approx([0.02] * 3)
 
 
-def test_a_host_that_is_silent_for_https_alone_is_not_down_for_http(monkeypatch):
-    async def steps() -> tuple[list[Job], Job]:
-        clock, schedule = Clock(monkeypatch), Schedule(fetch_settings(connections_per_host=1, breaker_failures=1))
+def test_a_port_that_is_silent_neither_takes_nor_holds_up_the_other(monkeypatch):
+    async def steps():
+        clock, schedule = Clock(monkeypatch), Schedule(fetch_settings(connections_per_host=2, breaker_failures=1))
         clock.catch_timers()
-        for row, port in enumerate((443, 443, 80, 443)):
+        for row, port in enumerate((443, 443, 443, 80, 80, 443)):
             schedule.add(Job(row, host="a", port=port, attempts=1))
-        job = await schedule.take()
+        first, second = [await schedule.take() for _ in range(2)]
+        assert {first.port, second.port} == {443}
+        assert schedule.done(first, NO_ANSWER) == []  # it opens
+        assert (await schedule.take()).row == 3  # the host has room for one, and http does not pause
         clock.now += fetch_settings().deadline_s
-        given_up = schedule.done(job, NO_ANSWER)
-        clock.pass_pause()
-        return given_up, await schedule.take()
+        assert [job.row for job in schedule.done(second, NO_ANSWER)] == [2, 5]
+        assert (await schedule.take()).row == 4
+        with pytest.raises(Failed, match="host-down"):
+            schedule.add(Job(6, host="a", port=443))
+        schedule.add(Job(7, host="a", port=80))
 
-    given_up, left = asyncio.run(steps())
-    assert [job.row for job in given_up] == [1, 3] and left.row == 2
+    asyncio.run(steps())
+
+
+@pytest.mark.parametrize(
+    ("settings", "answer", "pause_s"),
+    [
+        ({"connections_per_host": 1}, None, None),
+        ({"requests_per_second_per_host": 50}, None, 0.02),
+        ({"connections_per_host": 1}, Failed("http", False, 429, 7.0), 7.0),
+        ({"connections_per_host": 1}, "Crawl-delay", 0.5),
+    ],
+)
+def test_what_spares_a_host_counts_for_its_ports_together(monkeypatch, settings, answer, pause_s):
+    async def steps():
+        clock, schedule = Clock(monkeypatch), Schedule(fetch_settings(**settings))
+        clock.catch_timers()
+        for row, port in enumerate((80, 443)):
+            schedule.add(Job(row, host="a", port=port, attempts=1))
+        first, later = await schedule.take(), asyncio.create_task(schedule.take())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not later.done()
+        if answer == "Crawl-delay":
+            schedule.slow_down("a", pause_s)
+        schedule.done(first, answer if isinstance(answer, Failed) else None)
+        if pause_s is not None:
+            assert clock.pass_pause() == pytest.approx(pause_s)
+        assert (await later).port == 443
+
+    asyncio.run(steps())
 
 
 @pytest.mark.parametrize(("wait_s", "kept_s"), [(None, None), (0.0, 2.0), (7.0, 7.0), (3600.0, 20.0)])
@@ -160,7 +193,7 @@ def test_a_silent_host_costs_a_few_requests_and_its_rows_can_be_asked_another_ti
 
     urls = [f"http://{host}.test/{number}" for number in range(40) for host in ("good", "silent")]
     with serving(handler) as port:
-        frame = fetch(tmp_path, urls, port, timeout_s=0.3, deadline_s=0.6, breaker_failures=5)
+        frame = fetch(tmp_path, urls, port, timeout_s=1.5, deadline_s=3.0, breaker_failures=5)
     silent = frame[frame["final_host"] == "silent.test"]
     assert (frame["status"] == "success").sum() == 40 and len(silent) == 40
     assert not silent["permanent"].any() and set(silent["failure"]) <= {"host-down", "timeout"}

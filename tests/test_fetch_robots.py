@@ -1,15 +1,18 @@
 """robots.txt: asked once per site before anything else, and heeded."""
 
 import asyncio
+import threading
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
 from fetching import AGENT, Clock, Site, fetch, fetch_settings, moved, outcomes, serving
+from protego import Protego
 
-from pipeline_lib.fetch import Failed
+from pipeline_lib.fetch import Failed, part
 from pipeline_lib.fetch.addresses import parse_url
-from pipeline_lib.fetch.schedule import Job, Robots, Schedule
+from pipeline_lib.fetch.schedule import Job, Robots, Schedule, read_rules
 
 OK, FORBIDDEN = (None, False, 1), ("robots", True, 0)
 
@@ -91,6 +94,37 @@ def test_a_site_without_rules_allows_everything_and_one_that_cannot_say_them_not
     assert asked == {f"s{status}": requests for status, (_, requests) in statuses.items()}
 
 
+def test_the_rules_of_one_site_are_read_while_the_others_are_asked(tmp_path, monkeypatch):
+    """They may be half a megabyte: reading them in the thread that asks would let the deadlines of others pass."""
+    other, parse = threading.Event(), Protego.parse
+
+    def parse_later(text):
+        assert other.wait(60)
+        return parse(text)
+
+    monkeypatch.setattr(Protego, "parse", parse_later)
+    handler = Site(lambda request: other.set() if request.host == "b.test" else None)
+    robots = saying(lambda host: NO if host == "a" else 404)
+    found = fetched(tmp_path, robots, "http://a.test/no", "http://a.test/yes", "http://b.test/", handler=handler)
+    assert found == [FORBIDDEN, OK, OK]
+
+
+def test_rows_whose_rules_take_long_to_search_let_others_have_their_turn(monkeypatch):
+    monkeypatch.setattr(part, "SLICE_S", 0)
+    order = []
+
+    async def steps():
+        fetcher = part.PartFetcher([], fetch_settings(), {}, "fetch")
+        fetcher._robots = SimpleNamespace(line_up=order.append)
+        asyncio.get_running_loop().call_soon(order.append, "others")
+        fetcher._line_up("first", "second", "third")
+        while len(order) < 4:
+            await asyncio.sleep(0)
+
+    asyncio.run(steps())
+    assert order == ["first", "others", "second", "third"]
+
+
 def test_rules_that_come_at_the_second_attempt_count(tmp_path):
     asked = []
 
@@ -145,7 +179,7 @@ def test_a_crawl_delay_is_kept_up_to_the_cap(monkeypatch, wished, kept_s):
             robots.line_up(job)
         rules = await schedule.take()
         schedule.done(rules)
-        for job in robots.learn(rules, f"User-agent: *\nCrawl-delay: {wished}\n".encode()):
+        for job in robots.learn(rules, read_rules(f"User-agent: *\nCrawl-delay: {wished}\n".encode())):
             robots.line_up(job)
         for job in jobs:
             assert not clock.timers if kept_s is None else clock.pass_pause() == pytest.approx(kept_s)
@@ -171,6 +205,6 @@ def test_a_site_whose_rules_cannot_be_read_is_asked_again_after_a_while(monkeypa
     assert not caught.value.permanent and len(lined_up) == 1
     clock.now += settings.longest_wait_s
     robots.line_up(jobs[2])
-    assert robots.learn(lined_up[1], b"") == [jobs[2]]
+    assert robots.learn(lined_up[1], read_rules(b"")) == [jobs[2]]
     robots.line_up(jobs[2])
     assert lined_up[2] is jobs[2]

@@ -177,8 +177,8 @@ def test_a_zip_is_known_by_its_content_and_a_packed_tar_is_named(tmp_path):
     assert listed("folder", tmp_path / "images.tar") == TWO
     with tarfile.open(tmp_path / "a.tar", "w:gz") as tar:
         tar.add(tmp_path / "images.tar", "a.jpg")
-    for path, message in (("images.tar", "it is a zip"), ("a.tar", "it is packed by gzip")):
-        with pytest.raises(ValueError, match=rf"{path}: not a whole tar \({message}\); unpack it"):
+    for path, message in (("images.tar", "a zip"), ("a.tar", "a file that is packed by gzip")):
+        with pytest.raises(ValueError, match=rf"{path}: expected a whole tar, found {message}; unpack it"):
             list_members(tmp_path / path)
 
 
@@ -210,3 +210,36 @@ def test_where_no_image_is_what_there_is_is_named(tmp_path):
     path = archive(tmp_path / "a.tar", ("list.csv", b""), ("._a.jpg", b""))
     with pytest.raises(ValueError, match=r"a\.tar: expected images .*, found none but 1 other files, such as 'list\."):
         listed("folder", path)
+
+
+def test_an_encrypted_zip_is_refused_before_an_image_is_read(tmp_path):
+    archive(tmp_path / "a.zip", *((f"{key}.jpg", content) for key, _, content in TWO))
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    content[content.index(b"PK\1\2") + 8] |= 1
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.zip: '001\.jpg' is encrypted; unpack the zip and name the folder"):
+        listed("folder", tmp_path / "a.zip")
+
+
+def test_what_is_not_there_yet_is_told_from_what_never_was(tmp_path):
+    """A link into git-annex's store, or of Hugging Face's cache, that leads nowhere; a download that broke off."""
+    (tmp_path / "a.tar").symlink_to(".git/annex/objects/x/a.tar")
+    (tmp_path / "b.tar.part").touch()
+    (tmp_path / "E.TAR").touch()
+    (tmp_path / "c.tar").mkdir()
+    for name, message in (("a", "a link to .git/annex/objects/x/a.tar, where nothing is; .*: git annex get"),
+                          ("b", "no such file or folder but b.tar.part, an unfinished download"),
+                          ("c", "a folder in the place of the file"), ("d", "no such file or folder$"),
+                          ("e", "no such file or folder but E.TAR; names differ in case")):  # fmt: skip
+        path = tmp_path / f"{name}.tar"
+        with pytest.raises(FileNotFoundError, match=rf"{name}\.tar: {message}"):
+            list_members(path)
+        if name != "c":
+            with pytest.raises(
+                FileNotFoundError, match=rf"{name}\.tar: {message.removesuffix('$')}.*; expected WebDat"
+            ):
+                listed("tar", path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "001.jpg").symlink_to("../gone/001.jpg")
+    with pytest.raises(ValueError, match=r"001\.jpg: the image of sample 001 cannot be read \(.*a link to \.\./gone"):
+        listed("folder", tmp_path / "in")

@@ -65,7 +65,7 @@ def test_a_hostile_tar_is_refused_by_what_is_wrong_with_it(tmp_path, what):
     assert [path.name for path in tmp_path.rglob("*")] == ["in", "a.tar"]
     if what in TARS:
         layouts.write(tmp_path / "VOCtest_06-Nov-2007.tar", content)
-        with pytest.raises(ValueError, match="not a whole tar"):
+        with pytest.raises(ValueError, match="expected a whole tar"):
             read_pool(find_reader("voc2007"), [str(tmp_path)])
         (tmp_path / "a.tar.gz").write_bytes(gzip.compress(content))
         with pytest.raises(ValueError, match=r"a\.tar\.gz: "):
@@ -113,7 +113,10 @@ ZIPS = {
     "a zip in a zip": (zipped(("000000000001.jpg", zipped(("000000000002.jpg", jpeg_bytes())))), "does not decode"),
     "a name with a line feed": (zipped((f"{NASTY}.jpg", b"x")), "without control characters"),
     **{
-        f"cut short by {lost}": (zipped(("000000000001.jpg", jpeg_bytes()))[:-lost], "not a whole zip .*; download")
+        f"cut short by {lost}": (
+            zipped(("000000000001.jpg", jpeg_bytes()))[:-lost],
+            "expected a .*zip, found",
+        )
         for lost in (1, 30, 200, 2000)
     },
 }
@@ -140,11 +143,11 @@ IMAGES = {
     "a PNG of 3.6 gigapixels": (png(60_000, 60_000), "60000|decompression bomb|exceeds limit"),
     "a PNG of 70 megapixels": (png(10_000, 7_000), "10000 × 7000 pixels, expected 67,108,864 at most"),
     "a JPEG of 4 gigapixels": (jpeg(65_000, 65_000), "65000|exceeds limit"),
-    "an SVG": (SVG, "cannot identify"),
-    "a web page": (b"<!DOCTYPE html><html></html>", "cannot identify"),
+    "an SVG": (SVG, "found an SVG"),
+    "a web page": (b"<!DOCTYPE html><html></html>", "found a web page"),
     "half a JPEG": (jpeg_bytes()[:-400], "[Tt]runcated"),
     "a PNG without pixels": (png(50, 50), "truncated|broken|cannot"),
-    "a PNG without size": (png(0, 0), "cannot identify"),
+    "a PNG without size": (png(0, 0), "found damaged"),
 }
 
 
@@ -153,7 +156,7 @@ def test_an_image_that_is_none_is_refused_before_it_costs_memory(tmp_path, what)
     content, message = IMAGES[what]
     layouts.write(tmp_path / "images" / "a.jpg", content)
     (sample,) = read_pool(find_reader("folder"), [str(tmp_path / "images")])
-    with pytest.raises(ValueError, match=rf"a\.jpg: the image of sample a does not decode .*({message})"):
+    with pytest.raises(ValueError, match=rf"a\.jpg: the image of sample a does not decode.*({message})"):
         sample.decode(sample.read())
 
 

@@ -124,7 +124,7 @@ def test_without_openais_weights_it_says_so_and_an_uncomparable_file_too(openai,
 
 def test_what_cannot_be_read_ends_with_2(tmp_path):
     (tmp_path / "page.pt").write_bytes(b"<!DOCTYPE html>")
-    for path, message in (("page.pt", "a web page: the site answered"), ("none.pt", "no such checkpoint")):
+    for path, message in (("page.pt", "a web page; the site answered"), ("none.pt", "no such file or folder")):
         command = [sys.executable, "-m", "pipeline_lib.backbones.inspect", str(tmp_path / path)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (2, "") and message in done.stderr and "Traceback" not in done.stderr

@@ -140,7 +140,9 @@ def test_a_copy_elsewhere_is_known_by_its_name():
         ("test.txt", b"000001\n000002\n", 3, WRONG, "test.txt: expected 3 rows, found 2"),
         ("swap_obj.json", json.dumps(dict.fromkeys(range(246))).encode(), 245, WRONG, "expected 245 items, found 246"),
         ("swap_obj.json", b"[", 245, WRONG, "expected a JSON list or object"),
-        ("set.zip", b"<html>not found</html>", 2, WRONG, "not a whole zip"),
+        ("set.tar", b"version https://git-lfs.github.com/spec/v1\n", None, WRONG, "a pointer of Git LFS"),
+        ("swap_obj.json", b"\x1f\x8b\x08", 245, WRONG, "expected a .json, found a file that is packed by gzip; unpack"),
+        ("set.zip", b"<html>not found</html>", 2, WRONG, "expected a .zip, found a web page"),
         ("model.pt", b"PK\x03\x04" + b"x" * 100, None, WRONG, "cut short"),  # torch saves zips
         ("model.safetensors", SAFETENSORS, None, PRESENT, ""),
         ("model.safetensors", SAFETENSORS[:-1], None, WRONG, "expected whole safetensors, found "),

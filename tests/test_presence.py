@@ -206,7 +206,7 @@ def change(content, where, value):
 @pytest.mark.parametrize(
     ("where", "value", "message"),
     [
-        (["images"], {}, "expected COCO's instances, with the lists images, annotations, categories, found"),
+        (["images"], {}, "expected COCO's annotations, with lists images, annotations, categories, found"),
         (["images", 1, "id"], 0, "image 1: expected an object with an id that no other has"),
         (["images", 1, "id"], True, "image 1: expected an object with an id that no other has"),
         (["images", 1], "a.jpg", "image 1: expected an object with an id"),

@@ -95,7 +95,7 @@ def test_a_template_without_exactly_one_class_is_an_error(tmp_path, template):
 def test_a_missing_or_broken_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.txt: no such file; expected one with a template per line"):
         prompts_of("pets", [["plain", f"@{tmp_path / 'none.txt'}"]])
-    (tmp_path / "own.txt").write_text("a {}\n\n")
+    (tmp_path / "own.txt").write_text("a {}\n\nb {}\n")
     with pytest.raises(ValueError, match=r"own\.txt, line 2: expected a template, found an empty line"):
         read_templates(tmp_path / "own.txt")
     (tmp_path / "own.txt").write_text("")

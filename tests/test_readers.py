@@ -107,7 +107,7 @@ def test_keys_that_are_no_file_names_and_folders_without_images_are_refused(tmp_
     (tmp_path / "b").mkdir()
     for name, mistake, message in (
         ("a", ValueError, r"photo 1\.jpg: expected a key of letters.*found 'photo 1'"),
-        ("b", ValueError, r"b: expected images .*, found none"),
+        ("b", ValueError, r"b: expected images .*, found no file"),
         ("c", FileNotFoundError, "c: no such file or folder; expected folders or zips"),
     ):
         with pytest.raises(mistake, match=message):

@@ -92,13 +92,13 @@ def test_cifar_gives_every_pixel_and_label(tmp_path, classes, packed):
 
 def test_a_forged_cifar_runs_nothing(tmp_path):
     evil = Touch(tmp_path / "ran")
-    for forged, asked in (
-        (pickle.dumps(evil, protocol=2), r"posix\.system"),
-        (pickle.dumps({"data": evil, "labels": [1]}, protocol=2), r"posix\.system"),
-        (b"cbuiltins\ngetattr\n.", r"builtins\.getattr"),  # which Python would look up, without a call
+    for forged in (
+        pickle.dumps(evil, protocol=2),
+        pickle.dumps({"data": evil, "labels": [1]}, protocol=2),
+        b"cbuiltins\ngetattr\n.",  # which Python would look up, without a call
     ):
         layouts.write(tmp_path / "cifar-10-batches-py" / "test_batch", forged)
-        with pytest.raises(ValueError, match=rf"test_batch: expected .* asks for {asked}, which no copy of CIFAR"):
+        with pytest.raises(ValueError, match=r"test_batch: expected .* of CIFAR's Python version, found"):
             listed("cifar-10", tmp_path)
     assert not (tmp_path / "ran").exists()
 

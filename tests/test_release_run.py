@@ -42,7 +42,7 @@ def test_a_distractor_is_found_by_row_of_the_release_and_by_sorted_id(tmp_path):
     ("mapping", "message"),
     [
         ([[0, 1, 2]], r"expected a list with 3 or 2 entries, one per row of the release, found a list of 1"),
-        ({"a": 1}, "found a dict"),
+        ({"a": 1}, r"found \{'a': 1\}"),
         ([[0, 1, 2], [5, 0, 1]], "row 1: expected positions among the 5 images of the captions file, found"),
         ([[0, 1, 2], [0, 0, -1]], "row 1: expected positions among the 5"),
         ([[0, 1, 2], [0.0, 1, 2]], "row 1: expected a list of whole numbers"),

@@ -151,8 +151,16 @@ def test_what_the_scheduler_kills_is_retried_and_the_tables_are_those_of_a_local
     assert states("distractors_choose") == ["FAILED", "COMPLETED"]
     assert "exceeded memory limit" in failed_logs(cluster, "distractors_choose")
 
-    for rule in ("features", "distractors_choose", "finetune", "evaluate_ccneg", "evaluate_zeroshot"):
+    on_cards = (
+        "backbones_pretrain",
+        "features",
+        "distractors_choose",
+        "finetune",
+        "evaluate_ccneg",
+        "evaluate_zeroshot",
+    )
+    for rule in on_cards:
         assert {gpus for _, _, gpus in jobs(rule)} == {"gres:gpu:1"}, rule
     grouped = "part_captions_negate_shards_build"
-    for rule in ("miniature", "fetch", "backbones_pretrain", "shards_index", "evaluate_blind", "paper_tables", grouped):
+    for rule in ("miniature", "fetch", "shards_index", "evaluate_blind", "paper_tables", grouped):
         assert {gpus for _, _, gpus in jobs(rule)} == {"N/A"}, rule

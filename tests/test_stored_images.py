@@ -11,7 +11,8 @@ from fetching import fetch_settings, turned
 from PIL import Image
 
 from pipeline_lib.clip.load import clip, preprocess
-from pipeline_lib.features.encode import encode_pool, normalised, prepare_ahead
+from pipeline_lib.features.decode import prepare_ahead
+from pipeline_lib.features.encode import encode_pool, normalised
 from pipeline_lib.fetch import Failed
 from pipeline_lib.fetch.images import prepare
 from pipeline_lib.formats import MAX_PIXELS

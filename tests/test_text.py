@@ -17,7 +17,7 @@ from pipeline_lib.evaluate.prompts import read_classes, read_templates
 from pipeline_lib.formats.annotations import coco_image_keys, read_rows
 from pipeline_lib.formats.images import read_tars
 from pipeline_lib.jobs.files import read_json
-from pipeline_lib.jobs.text import decode_text, open_text, read_text
+from pipeline_lib.jobs.text import decode_text, open_text, read_lines, read_text
 from pipeline_lib.paper.tables.published import read_published
 from pipeline_lib.preflight.findings import count_items
 from pipeline_lib.preflight.registry import read_registry
@@ -123,3 +123,15 @@ def test_bytes_that_are_no_utf_8_are_named_with_what_to_do(tmp_path):
     command = "iconv -f CP1252 -t UTF-8 list.txt > NEW"
     subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
     assert read_text(tmp_path / "NEW") == "café\n" * 3
+
+
+def test_lines_end_with_lf_crlf_or_cr_and_nothing_else_ends_one(tmp_path):
+    lines = ["a dog", "", "a\u2028cat\x85\x0b\x0c", " x "]
+    for end in ("\n", "\r\n", "\r"):
+        (tmp_path / "a.txt").write_bytes(codecs.BOM_UTF8 + f"{end.join(lines)}{end}{end}".encode())
+        assert read_lines(tmp_path / "a.txt") == lines
+    (tmp_path / "a.txt").write_bytes(b"a dog\r\na c\0t\r\n")
+    with pytest.raises(ValueError, match=r"a\.txt, line 2: expected text, found the control character '.x00'; "):
+        read_lines(tmp_path / "a.txt")
+    (tmp_path / "a.txt").write_bytes(b"\n\n")
+    assert read_lines(tmp_path / "a.txt") == []

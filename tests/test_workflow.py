@@ -75,7 +75,7 @@ def test_rules_say_what_they_need(rules, miniature):
     assert local == own | SHOWN
     gpu = {name for name, (rule, _) in rules.items() if "gpu" in rule.resources}
     scored = {f"evaluate_{name}" for name in ("ccneg", "ccneg_transformers", "zeroshot", "benchmark", "activation")}
-    assert gpu == {"features", "distractors_choose", "finetune"} | scored
+    assert gpu == {"backbones_pretrain", "features", "distractors_choose", "finetune"} | scored
     job = {job.rule.name: job for job in miniature[1]}
 
     def asked(name, attempt):

@@ -1,12 +1,13 @@
-"""What the tests of fine-tuning share: a small training set, and the command."""
+"""What the tests of training share: a small training set, and the commands."""
 
 import json
 from pathlib import Path
 
 import pandas as pd
 import torch
-from conftest import call, write_pool
+from conftest import TINY, call, write_pool
 
+from pipeline_lib.backbones import pretrain
 from pipeline_lib.clip.load import CLIP
 from pipeline_lib.features.encode import encode_pool
 from pipeline_lib.features.store import save_features
@@ -46,6 +47,16 @@ def command(folder: Path, weights: Path, name: str = "m-s0", **changes: object) 
     outputs = {"checkpoint": "model.pt", "history": "history.jsonl", "record": "run.json"}
     flags |= {output: folder / name / file for output, file in outputs.items()}
     return [text for flag, value in flags.items() for text in (f"--{flag.replace('_', '-')}", str(value))]
+
+
+def run_pretraining(folder: Path, name: str = "one", architecture: dict = TINY) -> str | None:
+    """Pretrain on ``images.tar`` in this process; return the mistake that it ends with, or None."""
+    flags = {
+        **{"backbone": "tiny", "images": folder / "images.tar", "architecture": json.dumps(architecture)},
+        **{"steps": 4, "batch-size": 3, "lr": 1e-3, "weight-decay": 0.1, "warmup-steps": 1, "seed": 0, "threads": 1},
+        **{"checkpoint": folder / f"{name}.pt", "history": folder / f"{name}.jsonl", "record": folder / f"{name}.json"},
+    }
+    return call(pretrain.main, *(text for key, value in flags.items() for text in (f"--{key}", value)))
 
 
 def fine_tune(folder: Path, weights: Path, name: str = "m-s0", **changes: object) -> str | None:

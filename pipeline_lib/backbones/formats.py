@@ -41,6 +41,7 @@ from pipeline_lib.backbones.huggingface import (
 from pipeline_lib.backbones.state_dict import LAST_NORMS, LORA, listed, names_in, weights_in
 from pipeline_lib.clip.inert import StandIn, Stored, UnreadableError
 from pipeline_lib.clip.torch_file import COPIES, memory_for, opened
+from pipeline_lib.jobs.file_kind import absent, kind_of, start_of
 from pipeline_lib.jobs.files import read_json
 from pipeline_lib.jobs.quoted import quoted
 
@@ -88,13 +89,13 @@ def read_as_stored(path: str | Path) -> Weights:
 @contextmanager
 def _errors_named(path: str | Path) -> Iterator[None]:
     if not Path(path).exists():
-        raise FileNotFoundError(f"{path}: no such checkpoint")
+        raise FileNotFoundError(f"{absent(path)}; expected a checkpoint")
     try:
         yield
     except FileNotFoundError:
         raise
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: {str(error).removeprefix(f'{Path(path).name}: ')}") from error
     except Exception as error:  # a description may have anything in any place, and a tensor any shape and type
         raise ValueError(f"{path}: its description or weights are not those of a CLIP ({error!s:.300})") from error
 
@@ -207,28 +208,26 @@ def _read_files(files: list[Path]) -> Weights:
     content = content if isinstance(content, dict) else dict(enumerate(content))
     others = {key: value for key, value in content.items() if str(key) != where.partition(".")[0]}
     beside = {key: value for key, value in others.items() if not isinstance(value, Stored | Tensor)}
-    activation = beside.get("activation")
-    activation = activation if isinstance(activation, str) else None
-    return Weights(state_dict, activation, ", ".join(filter(None, form)), left_out, beside)
+    said = beside.get("activation")
+    return Weights(state_dict, said if isinstance(said, str) else None, ", ".join(filter(None, form)), left_out, beside)
 
 
 @contextmanager
 def _content(path: Path) -> Iterator[tuple[str, object]]:
     """Yield what a file is, in words, and what it holds."""
-    with open(path, "rb") as file:
-        start = file.read(9)
-    if start[8:] == b"{":
+    kind = kind_of(start_of(path))
+    if kind == "safetensors":
         try:
-            yield "safetensors", load_file(path)
+            yield kind, load_file(path)
         except SafetensorError as error:
-            raise ValueError(f"{path.name} is not a whole safetensors file ({error}); download it again") from error
+            raise ValueError(f"{path.name}: expected whole safetensors ({error}); download it again") from error
         return
     with ExitStack() as stack:
         try:
             content = stack.enter_context(opened(path))
         except UnreadableError as error:  # in a folder there are several files
-            raise ValueError(f"{path.name}: {error}") from error
+            raise ValueError(f"{path.name}: expected weights, found {error}") from error
         if isinstance(content, StandIn):
             yield "TorchScript" if content.name.startswith("__torch__") else f"a whole model ({content.name})", content
         else:
-            yield ("zip" if start[:2] == b"PK" else "older form") + " of torch.save", content
+            yield ("zip" if kind == "zip" else "older form") + " of torch.save", content

@@ -22,7 +22,7 @@ from torch.nn import functional
 from pipeline_lib.clip.load import CLIP, HEAD_WIDTH, preprocess, save_checkpoint
 from pipeline_lib.clip.text_tower import encode_text
 from pipeline_lib.clip.tokenizer import CONTEXT_LENGTH, END_TOKEN, tokenize
-from pipeline_lib.clip.training import adamw, update, use_threads, warmup_cosine
+from pipeline_lib.clip.training import adamw, pick_device, update, use_threads, warmup_cosine
 from pipeline_lib.formats.images import read_images
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.curves import CURVES, draw
@@ -53,7 +53,7 @@ def contrastive_loss(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
     Row i of `image` (b, d) belongs to row i of `text` (b, d); they are normalised here. `scale` is exp(logit_scale).
     """
     logits = scale * functional.normalize(image, dim=-1) @ functional.normalize(text, dim=-1).T  # (b, b)
-    targets = torch.arange(len(logits))
+    targets = torch.arange(len(logits), device=logits.device)
     return (functional.cross_entropy(logits, targets) + functional.cross_entropy(logits.T, targets)) / 2
 
 
@@ -88,12 +88,14 @@ def main() -> None:
     record = RunRecord(baseline(settings.pop("backbone")), settings)
     use_threads(args.threads)
     torch.manual_seed(args.seed)
-    model = build(args.architecture).train()
+    device = pick_device()
+    model = build(args.architecture).train().to(device)
     model.visual.to(memory_format=torch.channels_last)  # convolutions on CPU run 1.5 times as fast
     images, tokens = read_pairs(args.images, args.architecture["image_resolution"], args.batch_size)
+    images = images.to(device)
 
     optimiser = adamw(model.parameters(), args.lr, args.weight_decay)
-    scaler = torch.amp.GradScaler(enabled=False)  # fp32 throughout
+    scaler = torch.amp.GradScaler(device.type, enabled=False)  # fp32 throughout
     order, history = torch.empty(0, dtype=torch.long), History()
     draw(history, args.curves, args.history.parent)
     for step in progress(range(args.steps), "pretrain", "steps"):
@@ -109,7 +111,7 @@ def main() -> None:
     steps = history.read()
     write_history(args.history, steps)
     write_json(args.record, record.finish(images=len(images), final_loss=steps[-1]["loss"]))
-    save_checkpoint(args.checkpoint, model)
+    save_checkpoint(args.checkpoint, model.cpu())
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pipeline_lib.captions.rules.backend import load_tagger
 from pipeline_lib.captions.rules.chunks import Caption, cut
 from pipeline_lib.captions.rules.visibility import head_of
 from pipeline_lib.jobs.cli import run
-from pipeline_lib.jobs.text import read_text
+from pipeline_lib.jobs.text import read_lines
 
 LEAST = 3
 
@@ -67,7 +67,7 @@ def main() -> None:
     tagger = load_tagger("lexicon")
 
     def counted(paths: Iterable[Path]) -> Counter:
-        texts = (line.split("\t")[0].strip().rstrip(".") for path in paths for line in read_text(path).splitlines())
+        texts = (line.split("\t")[0].strip().rstrip(".") for path in paths for line in read_lines(path))
         return count(cut(tagger(text)) for text in texts if text)
 
     described = counted(arguments.described)

@@ -30,7 +30,7 @@ from pipeline_lib.captions.rules.scenes import cut_heading
 from pipeline_lib.captions.rules.scoring import MODEL, Scorer, Weight, features
 from pipeline_lib.formats.word_lists import read_table
 from pipeline_lib.jobs.cli import run
-from pipeline_lib.jobs.text import open_text, read_text
+from pipeline_lib.jobs.text import open_text, read_lines
 
 TABLE = Path(__file__).parent / "rules" / "quality.tsv"
 PENALTY = 32.0
@@ -139,7 +139,7 @@ def curve(judged: list[Judged]) -> Iterator[tuple[float, float, int, int]]:
 
 def _read_captions(paths: Iterable[Path]) -> Iterator[str]:
     for path in paths:
-        yield from (line.split("\t")[0] for line in read_text(path).splitlines())
+        yield from (line.split("\t")[0] for line in read_lines(path))
 
 
 def _record(arguments: argparse.Namespace) -> None:

@@ -40,7 +40,7 @@ STORAGES = {
 TYPES = {str(kind): kind for kind in vars(torch).values() if isinstance(kind, torch.dtype)}
 NUMBERS = {"f8": "d", "f4": "f", "f2": "e", "b1": "?", "i8": "q", "i4": "i", "i2": "h", "i1": "b"}
 NUMBERS |= {"u8": "Q", "u4": "I", "u2": "H", "u1": "B"}  # numpy's names of types: those of `struct`
-DAMAGED = "not a whole file of torch.save: compare its size with the published one, and download it again"
+DAMAGED = "a file of torch.save that is not whole: compare its size with the published one, and download it again"
 PLAIN = (str, bytes, int, float, type(None))  # what a dictionary's keys may be; hashing deep tuples can crash
 
 
@@ -101,6 +101,9 @@ class Stored(NamedTuple):
     shape: tuple[int, ...]
     stride: tuple[int, ...]
     dtype: torch.dtype
+
+    def __repr__(self) -> str:
+        return f"<a tensor of shape {self.shape}>"
 
     def tensor(self) -> Tensor:
         """Read it; tensors that share numbers in the file share them here."""

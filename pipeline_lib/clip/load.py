@@ -29,9 +29,9 @@ from PIL import Image
 from torch import nn
 
 from pipeline_lib.clip.torch_file import check_zip, load_weights_only, memory_for, save_torch
+from pipeline_lib.jobs.file_kind import misread
 from pipeline_lib.jobs.files import sha256
 from pipeline_lib.jobs.quoted import quoted
-from pipeline_lib.jobs.remedy import remedy
 
 _torchvision = types.ModuleType("torchvision")
 _torchvision.__path__ = importlib.util.find_spec("torchvision").submodule_search_locations
@@ -114,10 +114,8 @@ def load_openai_clip(name: str, download_root: str, path: str | Path | None = No
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such file; expected {released}, as OpenAI released {name}")
         if (found := sha256(path)) != expected:
-            raise ValueError(
-                f"{path}: expected {released} as OpenAI released it for {name}, SHA-256 {expected}, found {found}; "
-                "download it again, or take the source `checkpoint` for other weights"
-            )
+            wanted = f"{released} as OpenAI released it for {name}, SHA-256 {expected}"
+            raise misread(path, wanted, f"{found}; for other weights take the source `checkpoint`", "zip")
     try:
         model, _ = clip.load(name if path is None else str(path), device="cpu", download_root=download_root)
     except (OSError, RuntimeError) as error:  # no network, no room, or a checksum that does not fit
@@ -228,9 +226,7 @@ def load_clip(path: str | Path) -> CLIP:
             return build_clip(content["model"], content.get("activation", "quickgelu"))
     except Exception as error:  # torch raises a dozen unrelated types for a damaged or foreign file
         found = error if isinstance(error, ValueError) else repr(error)
-        raise ValueError(
-            f'{path}: expected a whole checkpoint {{"model": CLIP state_dict}}, found: {found!s:.300}; {remedy(path)}'
-        ) from error
+        raise misread(path, 'a whole checkpoint {"model": CLIP state_dict}', f"{found!s:.300}", "zip") from error
 
 
 def save_checkpoint(path: str | Path, model: CLIP) -> None:

@@ -13,26 +13,11 @@ import torch
 from torch import Tensor
 
 from pipeline_lib.clip.inert import DAMAGED, InertUnpickler, Storage, UnreadableError, unreadable
+from pipeline_lib.jobs.file_kind import LOOKED_AT, absent, other_kind
 from pipeline_lib.jobs.files import atomic
 from pipeline_lib.jobs.memory_limit import SPARE_BYTES, spare_memory
 from pipeline_lib.jobs.quoted import quoted
-from pipeline_lib.jobs.text import POINTER
 
-OTHER_FILES = (  # first bytes of files that are met in the place of a checkpoint, and what to do
-    (POINTER, "a pointer of Git LFS, which stands for the file: get the file with `git lfs pull`"),
-    (b"<", "a web page: the site answered with a page in the place of the file; download it in a browser"),
-    (b"PK", "a zip that is cut off: download it again"),
-    (b"\x1f\x8b", "a gzip archive: unpack it first"),
-    (b"BZh", "a bzip2 archive: unpack it first"),
-    (b"\xfd7zXZ", "an xz archive: unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive: unpack it first"),
-    (b"Rar!", "a RAR archive: unpack it first"),
-    (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
-    (b"\x89HDF", "an HDF5 file, as TensorFlow and Keras write it: take the PyTorch weights"),
-    (b"{", "JSON: the site answered with a text in the place of the file, or this only describes the weights"),
-    (b"\x93NUMPY", "an array of NumPy: take the PyTorch weights"),
-    (b"GGUF", "a GGUF file, whose weights are quantized: take the PyTorch weights"),
-)
 MAGIC = 0x1950A86A20F9469CFC6C  # with which the older form begins
 COPIES = 4  # of a file's bytes: the most that reading it and building its model takes
 
@@ -78,14 +63,12 @@ def opened(path: str | Path) -> Iterator[object]:
     """
     with open(path, "rb") as file, memory_for(path), ExitStack() as stack:
         try:
-            start = file.peek(512)
+            start = file.peek(LOOKED_AT)
             if start.startswith(b"PK") and zipfile.is_zipfile(file):
                 content = _from_zip(stack.enter_context(zipfile.ZipFile(file)))
             else:
-                if found := [said for first, said in OTHER_FILES if start.startswith(first)]:
-                    raise UnreadableError(found[0])
-                if start[257:262] == b"ustar":
-                    raise UnreadableError("a tar: unpack it first")
+                if found := other_kind(start, "zip", "pickle", todo="take the PyTorch weights"):
+                    raise UnreadableError(found)
                 content = _from_older_form(file)
         except Exception as error:  # a damaged pickle raises nearly anything
             raise unreadable(error) from error
@@ -146,7 +129,7 @@ def load_plain(path: str | Path, expected: str) -> object:
     What is not plain comes as a `StandIn`, a tensor as a `Stored`.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file; expected {expected}")
+        raise FileNotFoundError(f"{absent(path)}; expected {expected}")
     try:
         with opened(path) as content:
             return content

@@ -37,7 +37,7 @@ def read_mapping(path: str | Path, lengths: tuple[int, ...], images: int) -> lis
     """
     entries = load_plain(path, "the released mapping to distractor images")
     if not isinstance(entries, list) or len(entries) not in lengths:
-        found = f"a list of {len(entries):,}" if isinstance(entries, list) else f"a {type(entries).__name__}"
+        found = f"a list of {len(entries):,}" if isinstance(entries, list) else quoted(entries, 100)
         expected = " or ".join(f"{length:,}" for length in lengths)
         raise ValueError(f"{path}: expected a list with {expected} entries, one per row of the release, found {found}")
     for row, entry in enumerate(entries):

@@ -16,6 +16,7 @@ from pipeline_lib.evaluate import presence
 from pipeline_lib.evaluate.declaration import Choice, Kind, Metric
 from pipeline_lib.formats import annotations as published
 from pipeline_lib.formats.annotations import image_key, texts
+from pipeline_lib.jobs.file_kind import absent
 from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.readers.crops import read_boxes
 
@@ -117,7 +118,7 @@ VALID = (2, 3)  # votes of three annotators, who took the caption and not the fo
 def _read_valse(path: Path) -> list[Choice]:
     """A part of VALSE: a JSON object ``{ID: {"image_file", "caption", "foil", "mturk": {"caption": votes}}}``."""
     rows = []
-    for name, item in published.read_object(path).items():
+    for name, item in published.read_items(path, dict).items():
         where = f"{path}, item {name}"
         row = _choice(where, {"item": name}, item, ("image_file", "caption", "foil"))
         votes = item["mturk"].get("caption") if isinstance(item.get("mturk"), dict) else None
@@ -147,13 +148,13 @@ SUGARCREPE_FIELDS = ("filename", "caption", "negative_caption")
 
 def _read_sugarcrepe(path: Path) -> list[Choice]:
     """A part of SugarCREPE: a JSON object of items by number."""
-    items = published.read_object(path).items()
+    items = published.read_items(path, dict).items()
     return [_choice(f"{path}, item {name}", {"item": name}, item, SUGARCREPE_FIELDS) for name, item in items]
 
 
 def _read_sugarcrepe_plus(path: Path) -> list[Choice]:
     """A part of SugarCrepe++: a JSON list of items, of which two captions say the same."""
-    fields, rows = ("filename", "caption", "caption2", "negative_caption"), enumerate(published.read_list(path))
+    fields, rows = ("filename", "caption", "caption2", "negative_caption"), enumerate(published.read_items(path, list))
     return [_choice(f"{path}, item {number}", {"item": number}, item, fields, (0, 1)) for number, item in rows]
 
 
@@ -266,7 +267,7 @@ def read_annotations(kind: str, path: str | Path, count: int | dict[str, int] | 
     for part, name in parts.items():
         file = Path(path) / name
         if not file.is_file():
-            raise FileNotFoundError(f"{file}: no such file; {kind} has {len(parts)}: {', '.join(parts.values())}")
+            raise FileNotFoundError(f"{absent(file)}; {kind} has {len(parts)}: {', '.join(parts.values())}")
         found = read(file)
         published.check_count(file, len(found), count and count[part], counted)
         rows += [row._replace(columns={"part": part, **row.columns}) for row in found]

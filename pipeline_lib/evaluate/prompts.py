@@ -7,7 +7,7 @@ those of its file ``classes``, but for prompts of which ``prompt_classes`` names
 
 from pathlib import Path
 
-from pipeline_lib.jobs.text import read_text
+from pipeline_lib.jobs.text import read_lines
 
 #: What a prompt may be called: the three that every run has, then those that it may leave out.
 PROMPTS = ("plain", "negated", "bare", "photo", "ensemble")
@@ -18,11 +18,11 @@ OWN = "dataset"
 def _read_lines(path: str | Path, what: str) -> list[str]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; expected one with {what} per line")
-    lines = read_text(path).splitlines()
+    lines = [line.strip() for line in read_lines(path)]
     if not lines:
         raise ValueError(f"{path}: expected {what} per line, found an empty file")
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if not line:
             raise ValueError(f"{path}, line {number}: expected {what}, found an empty line")
     return lines
 

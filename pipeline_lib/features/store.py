@@ -29,8 +29,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pipeline_lib.clip.load import CLIP, activation_of
+from pipeline_lib.jobs.file_kind import misread
 from pipeline_lib.jobs.files import atomic
-from pipeline_lib.jobs.remedy import remedy
 
 IN_HALF = "fp16 as clip.load"  # precision of features that are normalised in fp16
 LENGTH_TOLERANCE, TOLERANCE_IN_HALF = 1e-4, 1e-3  # of a row's length; normalising leaves about 1e-7, in fp16 5e-4
@@ -154,7 +154,7 @@ def _load_shard(path: str | Path, tower: str | None) -> Features:
             norm = found.features[row].norm()
             raise ValueError(f"expected rows of length 1, found {norm:.6f} for key {found.keys[row]}")
     except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path}: not a whole feature file ({error!r:.200}); {remedy(path)}") from error
+        raise misread(path, "a whole feature file", f"{error!r:.200}", "safetensors") from error
     if tower is not None and found.tower != tower:
         raise ValueError(
             f"{path}: these features come from the image tower {found.tower[:12]}, but the model has {tower[:12]}; "

@@ -25,8 +25,7 @@ NAT64 = ipaddress.ip_network("64:ff9b::/96")
 GLOBAL_UNICAST_V6 = ipaddress.ip_network("2000::/3")
 # For protocols and documentation, no place for a web host (IANA's registries of special-purpose addresses); some
 # versions of Python take parts of them for global.
-SPECIAL = ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20")
-SPECIAL = [ipaddress.ip_network(network) for network in SPECIAL]
+SPECIAL = [*map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20"))]
 
 
 def is_public(address: Address) -> bool:

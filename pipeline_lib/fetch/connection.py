@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
         self.received = 0  # bytes since the last request
         self.status: int | None = None  # of the answer to it, as soon as it is known
         self.used_at: float | None = None  # when the last answer was complete
-        self.key: tuple | None = None
+        self.origin = None  # of the URLs that it is for
         self._buffer, self._ended, self._error = bytearray(), False, None
         self._left = HEAD_BYTES  # how many bytes of lines may come
         self._waiter: asyncio.Future | None = None

@@ -25,7 +25,7 @@ class Connections:
     def __init__(self, resolver: Resolver, most: int) -> None:
         self._resolver, self._most = resolver, most
         self._idle: list[Connection] = []  # the last used at the end
-        self._reuse: dict[tuple, bool] = {}  # whether hosts ever answered over used connections, by key
+        self._reuse: dict[URL, bool] = {}  # whether hosts ever answered over used connections, by origin
         self._ssl = ssl.create_default_context()
         self._ssl.set_alpn_protocols(["http/1.1"])
 
@@ -37,14 +37,14 @@ class Connections:
 
     def note_reuse(self, url: URL, answered: bool) -> None:
         """Note whether a host answered over a used connection; if it never does, it gets a new one for each request."""
-        self._reuse[_key(url)] = answered or self._reuse.get(_key(url), False)
+        self._reuse[url.origin()] = answered or self._reuse.get(url.origin(), False)
 
     def take(self, url: URL) -> Connection | None:
         """Return an idle connection to a URL's host, if there is one."""
-        if not self._reuse.get(_key(url), True):
+        if not self._reuse.get(url.origin(), True):
             return None
         for connection in reversed(self._idle):
-            if connection.key == _key(url):
+            if connection.origin == url.origin():
                 self._idle.remove(connection)
                 if connection.is_idle and time.monotonic() - connection.used_at < IDLE_S:
                     return connection
@@ -79,7 +79,7 @@ class Connections:
             _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=sock, **secure)
         except (OSError, ValueError) as error:  # an SSLError by a bad certificate or by our own clock or certificates
             raise Failed("tls", permanent=False, later=isinstance(error, ssl.SSLError)) from error
-        connection.key = _key(url)
+        connection.origin = url.origin()
         return connection
 
 
@@ -140,11 +140,6 @@ class Exchange:
         self.head = await self._connection.ask(request)
         return self.head
 
-    async def read(self, enough: int) -> bytearray:
-        """Return the body, or a little more than `enough` of it; what came of it is in `body` even after a failure."""
+    async def read(self, enough: int) -> None:
+        """Read the body, or a little more than `enough` of it; what came of it is in `body` even after a failure."""
         await self._connection.read_body(self.head, self.body, enough)
-        return self.body
-
-
-def _key(url: URL) -> tuple:
-    return url.scheme, url.raw_host, url.port

@@ -23,10 +23,8 @@ measurement. (Hosts that stop answering are the exception: which of their rows w
 how often, depends on timing; all of them fail transiently.) A row that fails transiently is tried again at once, at the
 end of its host's line, and then after ``--backoff-s``, twice that, and so on, up to ``--attempts`` in all. After a 429,
 or a 503 with ``Retry-After``, the whole host is left alone for ``--backoff-s`` or what the header asks for, but no
-longer than four times ``--timeout-s``. How hosts are treated beyond that: `schedule`. Names that do not exist or lead
-to private addresses and certificates that are not accepted fail transiently, since our own network may be at fault, but
-are not tried again in the same run. If none of `HOSTS_ENOUGH` hosts or more gives an image, the command fails if all
-failures are transient; otherwise it warns and records them all as transient.
+longer than four times ``--timeout-s``. How hosts are treated beyond that: `schedule`; what becomes of a part where our
+own network may be at fault: docs/fetching.md.
 
 What is settled is kept in a journal beside the table, ``000.journal``, until both outputs stand: after a kill the same
 command asks only for the rest. With ``--retry-failed`` and the outputs of an earlier run in place, it asks only for
@@ -52,6 +50,7 @@ from pipeline_lib.fetch.images import own_pixel_limit
 from pipeline_lib.fetch.outcomes import SIDES, Journal, Outcome, read_outcomes, write_outcomes
 from pipeline_lib.fetch.part import PartFetcher
 from pipeline_lib.fetch.settings import DECISIVE, FetchSettings
+from pipeline_lib.formats.annotations import parse_count
 from pipeline_lib.formats.cc3m import Part, Row
 from pipeline_lib.formats.tars import check_seal, read_samples, sealed, write_samples
 from pipeline_lib.jobs.cli import run
@@ -191,17 +190,13 @@ def summary(frame: pd.DataFrame, seconds: float) -> str:
     return "\n".join(lines)
 
 
-def _number_or_none(text: str) -> int | None:
-    return None if text == "none" else int(text)
-
-
 def main() -> None:
     """Fetch the part that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--captions", type=Path, required=True, help="captions file, as distributed")
     parser.add_argument("--part", type=int, required=True, help="which part, from 0")
     parser.add_argument("--parts", type=int, required=True, help="how many parts the file is split into")
-    parser.add_argument("--rows", type=_number_or_none, help="rows that the file must have, or none")
+    parser.add_argument("--rows", type=parse_count, help="rows that the file must have, or none")
     parser.add_argument("--images", type=Path, required=True, help="tar to write")
     parser.add_argument("--outcomes", type=Path, required=True, help="Parquet table to write")
     parser.add_argument("--retry-failed", action="store_true", help="ask again for an earlier run's transient failures")

@@ -11,10 +11,9 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -23,7 +22,7 @@ from pipeline_lib.fetch.addresses import parse_url
 from pipeline_lib.fetch.client import Answer, ask, open_session
 from pipeline_lib.fetch.images import prepare, warm_up
 from pipeline_lib.fetch.outcomes import Journal, Outcome
-from pipeline_lib.fetch.schedule import Job, Robots, Schedule
+from pipeline_lib.fetch.schedule import Job, Robots, Schedule, read_rules
 from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.formats.cc3m import Row
 from pipeline_lib.jobs.retry import back_off_s
@@ -31,7 +30,7 @@ from pipeline_lib.jobs.retry import back_off_s
 # Rows that are open at a time. So many are enough to find work for every connection while some hosts are slow, and
 # memory does not grow with the part.
 WINDOW = 8192
-BATCH = 256  # so many rows are opened before others have their turn: nobody's deadline should pass meanwhile
+SLICE_S = 0.02  # for so long rows are opened or lined up before others have as long: rules may be long to search
 LEAST_S = 0.05  # an attempt that would have less time than this is not made
 SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_BARS = 60.0, 0.5
 MOST_FREQUENT = 3  # failures that are shown
@@ -62,7 +61,8 @@ class PartFetcher:
 
     def _open_rows(self) -> None:
         """Open further rows, until there are `WINDOW` of them or none is left to open."""
-        for _ in range(BATCH):
+        start = time.monotonic()
+        while True:
             if len(self._urls) == WINDOW:
                 return
             index, row = next(self._coming, (None, None))
@@ -77,7 +77,9 @@ class PartFetcher:
                 self._begin(index, *self._journal.attempts(index))
             else:
                 self._settle(Job(index), Failed("row", permanent=True))
-        asyncio.get_running_loop().call_soon(self._open_rows)
+            if (taken_s := time.monotonic() - start) >= SLICE_S:
+                asyncio.get_running_loop().call_later(taken_s, self._open_rows)
+                return
 
     def _begin(self, row: int, attempts: int, asked_s: float) -> None:
         """Line up the first request of an attempt at a row."""
@@ -90,11 +92,15 @@ class PartFetcher:
 
     def _line_up(self, *jobs: Job) -> None:
         """Let jobs have their turns if their sites' rules and their hosts allow it."""
-        for job in jobs:
+        start = time.monotonic()
+        for number, job in enumerate(jobs, 1):
             try:
                 self._robots.line_up(job)
             except Failed as failed:
                 self._settle(job, failed)
+            if (taken_s := time.monotonic() - start) >= SLICE_S:
+                asyncio.get_running_loop().call_later(taken_s, self._line_up, *jobs[number:])
+                return
 
     async def _work(self) -> None:
         """Do one job after the other; a job is done when its image is decoded, so few are ever in memory."""
@@ -105,7 +111,8 @@ class PartFetcher:
                 if answer.location is not None:
                     self._follow(job, answer)
                 elif job.row is None:
-                    self._line_up(*self._robots.learn(job, answer.body))
+                    rules = await asyncio.get_running_loop().run_in_executor(self._pool, read_rules, answer.body)
+                    self._line_up(*self._robots.learn(job, rules))
                 else:
                     await self._store(job, answer)
             except Failed as failed:
@@ -154,7 +161,7 @@ class PartFetcher:
             failed.http_code = code
             self._settle(job, failed, len(body))
             return
-        asked = job.attempts, len(body), job.host, picture.sha256, _ms(job.asked_s)
+        asked = job.attempts, len(body), job.host, picture.sha256, round(1000 * job.asked_s)
         self._record(job.row, Outcome("success", None, False, code, *asked, *picture.sides), picture.content)
 
     def _retry_or_settle(self, job: Job, failed: Failed) -> None:
@@ -179,7 +186,7 @@ class PartFetcher:
         if job.row is None:
             self._line_up(*self._robots.miss(job, failed))
             return
-        asked = job.attempts, n_bytes, job.host, None, _ms(job.asked_s)
+        asked = job.attempts, n_bytes, job.host, None, round(1000 * job.asked_s)
         self._record(job.row, Outcome("failed", failed.failure, failed.permanent, failed.http_code, *asked))
 
     def _record(self, row: int, outcome: Outcome, content: bytes = b"") -> None:
@@ -187,11 +194,8 @@ class PartFetcher:
         self._journal.add(row, outcome, content)
         self._tally.count(outcome)
         # Not called here: rows that need no request are settled while others are opened.
-        asyncio.get_running_loop().call_soon(self._open_rows)
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
+        if len(self._urls) in (0, WINDOW - 1):  # no row was left, or the window was full, so that opening had ended
+            asyncio.get_running_loop().call_soon(self._open_rows)
 
 
 class Tally:
@@ -222,26 +226,21 @@ class Tally:
 
     async def show(self) -> None:
         """Report until cancelled, and once more then."""
-        if not sys.stderr.isatty():
-            await _repeat(SECONDS_BETWEEN_LINES, self._print)
-        with tqdm(desc=self._what, total=self._n_rows, initial=self._before, unit=" rows") as bar:
-            await _repeat(SECONDS_BETWEEN_BARS, lambda: self._draw(bar))
+        on_terminal = sys.stderr.isatty()
+        seconds = SECONDS_BETWEEN_BARS if on_terminal else SECONDS_BETWEEN_LINES
+        look = {"desc": self._what, "total": self._n_rows, "initial": self._before, "unit": " rows"}
+        with tqdm(disable=not on_terminal, **look) as bar:
+            try:
+                while True:
+                    await asyncio.sleep(seconds)
+                    self._report(bar)
+            finally:
+                self._report(bar)
 
-    def _print(self) -> None:
-        print(f"{self._what}: {self._done():,} of {self._n_rows:,} rows, {self}", file=sys.stderr, flush=True)
-
-    def _draw(self, bar: tqdm) -> None:
-        bar.set_postfix_str(str(self), refresh=False)
-        bar.update(self._done() - bar.n)
-
-    def _done(self) -> int:
-        return self._before + self._images + self._failures.total()
-
-
-async def _repeat(seconds: float, report: Callable[[], None]) -> NoReturn:
-    try:
-        while True:
-            await asyncio.sleep(seconds)
-            report()
-    finally:
-        report()
+    def _report(self, bar: tqdm) -> None:
+        done = self._before + self._images + self._failures.total()
+        if bar.disable:
+            print(f"{self._what}: {done:,} of {self._n_rows:,} rows, {self}", file=sys.stderr, flush=True)
+        else:
+            bar.set_postfix_str(str(self), refresh=False)
+            bar.update(done - bar.n)

@@ -10,11 +10,13 @@ answer, 429, 5xx), the RFC says that nothing may be asked: the site's rows fail 
 row that comes after a while asks for the rules again. Protego reads the rules, since it follows the RFC: the longest
 match decides, ``*`` and ``$`` mean something. The standard library's parser takes the first match and knows neither.
 
-A host that stops answering has a circuit breaker. It opens after some requests in a row to which the host sent not a
+A port that stops answering has a circuit breaker. It opens after some requests in a row to which the port sent not a
 byte, or only that it wants to be left alone: then one request at a time goes out, each after a longer pause, and any
-other answer, good or bad, closes it. If a whole deadline passes without one, the host is down or busy: what waits for
-it fails at once, and after each pause one of the rows that come is asked. Each port has its own breaker: that nobody
-listens for https says nothing about http.
+other answer, good or bad, closes it. If a whole deadline passes without one, the port is down or busy: what waits for
+it fails at once, and after each pause one of the rows that come is asked.
+
+What spares a host counts for all its ports together: connections, requests per second, Crawl-delay and the pauses that
+it asks for. Whether anybody answers counts for each: that nobody listens for https says nothing about http.
 """
 
 import asyncio
@@ -62,26 +64,29 @@ class Job:
 
 
 @dataclass(slots=True)
-class _Port:
-    """How a port of a host answers."""
+class _Host:
+    """What spares a host, whichever of its ports is asked; times are those of `time.monotonic`."""
 
+    interval_s: float  # from the start of a request to the start of the next one, at the least
+    open: int = 0  # requests
+    free_at: float = 0.0  # when it may be asked next
+    ports: dict[int | None, "_Port"] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Port:
+    """The line of jobs for a port of a host, and how it answers."""
+
+    host: _Host
+    waiting: deque[Job] = field(default_factory=deque)
+    open: int = 0  # requests
+    has_turn: bool = False  # its next turn is in the queue, or a timer will put it there
+    free_at: float = 0.0  # when it may be asked next, as far as its breaker says
     # Requests in a row to which it sent nothing, or that it wants to be left alone. Repetitions count only when the
     # breaker is open: a URL that fails three times says little about its host.
     silences: int = 0
     busy_code: int | None = None  # the status of the last answer, if that was that it wants to be left alone
     answered_at: float | None = None  # the last time; before that, when it was first asked
-
-
-@dataclass(slots=True)
-class _Host:
-    """A host's line of jobs and its limits; times are those of `time.monotonic`."""
-
-    interval_s: float  # from the start of a request to the start of the next one, at the least
-    waiting: deque[Job] = field(default_factory=deque)
-    open: int = 0  # requests
-    has_turn: bool = False  # its next turn is in the queue, or a timer will put it there
-    free_at: float = 0.0  # when it may be asked next
-    ports: defaultdict[int | None, _Port] = field(default_factory=lambda: defaultdict(_Port))
 
 
 class Schedule:
@@ -92,8 +97,12 @@ class Schedule:
         rate = settings.requests_per_second_per_host
         interval_s = 1 / rate if rate else 0.0
         self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(interval_s))
-        self._turns: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
+        self._turns: asyncio.PriorityQueue[tuple[int, int, _Port]] = asyncio.PriorityQueue()
         self._order = itertools.count()
+
+    def _port(self, job: Job) -> _Port:
+        host = self._hosts[job.host]
+        return host.ports.setdefault(job.port, _Port(host))
 
     @property
     def hosts_asked(self) -> int:
@@ -101,47 +110,46 @@ class Schedule:
         return sum(any(port.answered_at is not None for port in host.ports.values()) for host in self._hosts.values())
 
     def add(self, job: Job) -> None:
-        """Put `job` at the end of its host's line; a request for robots.txt goes first.
+        """Put `job` at the end of its port's line; a request for robots.txt goes first.
 
-        Raises `Failed`, ``host-down`` or ``host-busy``, if the host is down and its pause is not over.
+        Raises `Failed`, ``host-down`` or ``host-busy``, if the port is down and its pause is not over.
         """
-        host, now = self._hosts[job.host], time.monotonic()
-        if self._is_down(host.ports[job.port], now) and now < host.free_at:
+        port, now = self._port(job), time.monotonic()
+        if self._is_down(port, now) and now < self._free_at(port):
             raise self.spared(job)
         if job.row is None:
-            host.waiting.appendleft(job)
+            port.waiting.appendleft(job)
         else:
-            host.waiting.append(job)
-        self._plan_turn(job.host, host)
+            port.waiting.append(job)
+        self._plan_turn(port)
 
     async def take(self) -> Job:
-        """Wait for a job whose host may be asked; call `done` after the request."""
+        """Wait for a job that may be asked; call `done` after the request."""
         while True:
-            _, _, name = await self._turns.get()
-            host, now = self._hosts[name], time.monotonic()
-            host.has_turn = False
-            job = None
-            if host.waiting and host.open < self._limit(host) and host.free_at <= now:
-                job = host.waiting.popleft()
+            _, _, port = await self._turns.get()
+            host, now = port.host, time.monotonic()
+            port.has_turn = False
+            if port.waiting and self._has_room(port) and self._free_at(port) <= now:
+                job = port.waiting.popleft()
                 host.open += 1
+                port.open += 1
                 host.free_at = now + host.interval_s
-                port = host.ports[job.port]
                 port.answered_at = port.answered_at or now
-            self._plan_turn(name, host)
-            if job is not None:
+                self._plan_turn(port)
                 return job
+            self._plan_turn(port)
 
     def spared(self, job: Job) -> Failed:
-        """Return the failure of a job that is not asked, since its host is down."""
-        code = self._hosts[job.host].ports[job.port].busy_code
+        """Return the failure of a job that is not asked, since its port is down."""
+        code = self._port(job).busy_code
         return Failed("host-busy" if code else "host-down", False, code)
 
     def done(self, job: Job, failed: Failed | None = None) -> list[Job]:
-        """Note that the request ended; return the jobs that will not be asked since their host turns out to be down."""
-        host, now, settings = self._hosts[job.host], time.monotonic(), self._settings
-        port = host.ports[job.port]
+        """Note that the request ended; return the jobs that will not be asked since their port turns out to be down."""
+        port, now, settings = self._port(job), time.monotonic(), self._settings
+        host, given_up = port.host, []
         host.open -= 1
-        given_up = []
+        port.open -= 1
         wants_peace = failed is not None and failed.wait_s is not None
         port.busy_code = failed.http_code if wants_peace else None
         if failed is None or not (failed.host_is_silent or wants_peace):
@@ -153,11 +161,11 @@ class Schedule:
             host.free_at = max(host.free_at, now + wait_s)
         if self._is_open(port):
             failures = port.silences - settings.breaker_failures + 1
-            host.free_at = max(host.free_at, now + back_off_s(settings.backoff_s, failures, settings.longest_wait_s))
+            port.free_at = max(port.free_at, now + back_off_s(settings.backoff_s, failures, settings.longest_wait_s))
             if self._is_down(port, now):
-                given_up = [waiting for waiting in host.waiting if waiting.port == job.port]
-                host.waiting = deque(waiting for waiting in host.waiting if waiting.port != job.port)
-        self._plan_turn(job.host, host)
+                given_up, port.waiting = list(port.waiting), deque()
+        for other in host.ports.values():  # which may have waited for this one's connection
+            self._plan_turn(other)
         return given_up
 
     def slow_down(self, name: str, interval_s: float) -> None:
@@ -172,25 +180,26 @@ class Schedule:
     def _is_down(self, port: _Port, now: float) -> bool:
         return self._is_open(port) and now - port.answered_at >= self._settings.deadline_s
 
-    def _limit(self, host: _Host) -> int:
-        is_open = host.waiting and self._is_open(host.ports[host.waiting[0].port])
-        return 1 if is_open else self._settings.connections_per_host
+    def _has_room(self, port: _Port) -> bool:
+        return port.host.open < self._settings.connections_per_host and not (self._is_open(port) and port.open)
 
-    def _plan_turn(self, name: str, host: _Host) -> None:
-        """See to it that the host's next turn comes, if it has one; at most one turn per host is in the queue."""
-        if host.has_turn or not host.waiting or host.open >= self._limit(host):
+    def _free_at(self, port: _Port) -> float:
+        return max(port.free_at, port.host.free_at)
+
+    def _plan_turn(self, port: _Port) -> None:
+        """See to it that the port's next turn comes, if it has one; at most one turn per port is in the queue."""
+        if port.has_turn or not port.waiting or not self._has_room(port):
             return
-        host.has_turn = True
-        wait_s = host.free_at - time.monotonic()
+        port.has_turn = True
+        wait_s = self._free_at(port) - time.monotonic()
         if wait_s > 0:
-            asyncio.get_running_loop().call_later(wait_s, self._queue_turn, name)
+            asyncio.get_running_loop().call_later(wait_s, self._queue_turn, port)
         else:
-            self._queue_turn(name)
+            self._queue_turn(port)
 
-    def _queue_turn(self, name: str) -> None:
-        waiting = self._hosts[name].waiting
-        rank = -sys.maxsize if waiting and waiting[0].row is None else -len(waiting)
-        self._turns.put_nowait((rank, next(self._order), name))
+    def _queue_turn(self, port: _Port) -> None:
+        rank = -sys.maxsize if port.waiting and port.waiting[0].row is None else -len(port.waiting)
+        self._turns.put_nowait((rank, next(self._order), port))
 
 
 @dataclass(slots=True)
@@ -199,6 +208,11 @@ class _Site:
     waiting: list[Job] = field(default_factory=list)  # for the rules; not empty while these are being asked for
     failed: Failed | None = None  # why the rules could not be read
     ask_again_at: float = 0.0  # in the time of `time.monotonic`; infinite for never
+
+
+def read_rules(body: bytes) -> Protego:
+    """Return the rules in a robots.txt; half a second's work at the length that `client` allows, so for a thread."""
+    return Protego.parse(body.decode("utf-8-sig", "replace"))
 
 
 class Robots:
@@ -214,27 +228,24 @@ class Robots:
         Raises `Failed`: ``robots`` if the rules forbid it, the failure of their request if they could not be read, or
         ``host-down`` or ``host-busy``.
         """
-        if job.row is None or not self._settings.respect_robots:
-            self._schedule.add(job)
-            return
-        site = self._sites[job.site]
-        if site.rules is not None:
+        if job.row is not None and self._settings.respect_robots:
+            site = self._sites[job.site]
+            if site.rules is None:
+                if time.monotonic() < site.ask_again_at:
+                    raise Failed(site.failed.failure, site.failed.permanent)
+                if not site.waiting:
+                    self._schedule.add(Job.for_rules(job.site))
+                site.waiting.append(job)
+                return
             if not site.rules.can_fetch(str(job.url), self._settings.agent_name):
                 raise Failed("robots", permanent=True)
-            self._schedule.add(job)
-            return
-        if time.monotonic() < site.ask_again_at:
-            raise Failed(site.failed.failure, site.failed.permanent)
-        if not site.waiting:
-            self._schedule.add(Job.for_rules(job.site))
-        site.waiting.append(job)
+        self._schedule.add(job)
 
-    def learn(self, job: Job, body: bytes) -> list[Job]:
-        """Read the answer to a request for rules; return the jobs that waited for them, to line up again."""
+    def learn(self, job: Job, rules: Protego) -> list[Job]:
+        """Take over what a request for rules found; return the jobs that waited for them, to line up again."""
         site = self._sites[job.site]
-        site.rules = Protego.parse(body.decode("utf-8-sig", "replace"))
-        delay_s = site.rules.crawl_delay(self._settings.agent_name)
-        site.waiting, waiting = [], site.waiting
+        delay_s = rules.crawl_delay(self._settings.agent_name)
+        site.rules, site.waiting, waiting = rules, [], site.waiting
         if delay_s:
             self._schedule.slow_down(waiting[0].host, min(delay_s, self._settings.max_crawl_delay_s))
         return waiting
@@ -243,7 +254,7 @@ class Robots:
         """Note that a request for rules failed; return the jobs that waited for them, to line up again."""
         unreadable = failed.answered and failed.failure in ("protocol", "timeout")
         if unreadable or (failed.permanent and failed.failure in ("http", "redirect", "url")):
-            return self.learn(job, b"")
+            return self.learn(job, Protego())
         site = self._sites[job.site]
         passes = failed.http_code is not None or job.redirects > 0
         site.failed = Failed("robots", permanent=False) if passes else failed

@@ -12,20 +12,3 @@ MAX_FILE_BYTES = 1 << 28  # of an image's file: ten times the largest in the ben
 MAX_TABLE_BYTES = 1 << 28  # of a file of labels, unpacked: the largest in the benchmarks, CIFAR's, has 31 MB
 MAX_LINE_BYTES = 1 << 24  # of a row of a captions file, which may be compressed: far more than any row has
 MAX_HEADER_BYTES = 1 << 20  # of a tar's extended header: a name, times, and what a Mac notes of a file
-
-# What a file is that begins so, where a reader expects another.
-BEGINNINGS = {
-    b"\x1f\x8b": "packed by gzip",
-    b"BZh": "packed by bzip2",
-    b"\xfd7zXZ": "packed by xz",
-    b"\x28\xb5\x2f\xfd": "packed by zstd",
-    b"PK\x03\x04": "a zip",
-    b"7z\xbc\xaf": "a 7z archive",
-    b"Rar!": "a RAR archive",
-    b"PAR1": "a Parquet table",
-}
-
-
-def kind_of(start: bytes) -> str | None:
-    """Return what a file is, by its first bytes, if it is one of `BEGINNINGS`."""
-    return next((kind for beginning, kind in BEGINNINGS.items() if start.startswith(beginning)), None)

@@ -6,12 +6,19 @@ is loaded, and the number of items is compared with the published one where the 
 
 import ast
 import csv
+import io
+import tokenize
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from pipeline_lib.formats.tars import KEY
+from pipeline_lib.jobs.file_kind import absent
 from pipeline_lib.jobs.quoted import quoted
-from pipeline_lib.jobs.text import open_text
+from pipeline_lib.jobs.text import DAMAGED, open_text
+
+SEPARATORS = (",", ";", "|", "\t")
 
 
 def parse_count(text: str) -> int | dict[str, int] | None:
@@ -32,48 +39,58 @@ def check_count(path: str | Path, found: int, expected: int | None, what: str = 
         raise ValueError(f"{path}: expected {expected:,} {what} as published, found {found:,}; download the file again")
 
 
-def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield ``(where, row)`` for each row of a CSV file with a header: file and line for messages, and its `columns`.
+def read_rows(
+    path: str | Path, columns: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield ``(where, row)`` for each row of a table with a header: file and line for messages, and its `columns`.
 
-    The file may have further columns; cells in quotes may hold commas and line breaks. Empty lines, which some editors
-    leave at the end, are skipped.
+    The file may have further columns, of which the `optional` are yielded too; cells in quotes may hold separators and
+    line breaks. The separator is the one of `SEPARATORS` by which the header has the columns: a comma where several do,
+    in a ``.tsv`` a tab. Empty lines, which some editors leave at the end, are skipped.
     """
     with open_text(path) as content:
-        rows = csv.reader(content, strict=True)
+        start = content.readline()
+        rows = csv.reader(chain([start], content), delimiter=_separator(path, start, columns), strict=True)
         try:
             header = next(rows, [])
             if any(header.count(column) != 1 for column in columns):
                 raise ValueError(
                     f"{path}, line 1: expected the columns {', '.join(columns)}, each once, found "
-                    f"{', '.join(header):.300}"
+                    f"{', '.join(header) or 'an empty file':.300}; write them into line 1, spelt so"
                 )
-            where = None
+            where, wanted = None, [*columns, *(column for column in optional if column in header)]
             for cells in filter(None, rows):
                 where = f"{path}, line {rows.line_num}"
                 if len(cells) != len(header):
-                    raise ValueError(f"{where}: expected {len(header)} cells as in the header, found {len(cells)}")
-                yield where, {column: cells[header.index(column)] for column in columns}
+                    raise ValueError(
+                        f"{where}: expected {len(header)} cells as in the header, found {len(cells)}; put cells with "
+                        f"{rows.dialect.delimiter!r} in them in double quotes, and complete rows that are cut"
+                    )
+                yield where, {column: cells[header.index(column)] for column in wanted}
             if where is None:
                 raise ValueError(f"{path}: expected at least one row, found none")
         except csv.Error as error:
-            raise ValueError(f"{path}, line {rows.line_num}: not a CSV row ({error})") from error
+            raise ValueError(
+                f"{path}, line {rows.line_num}: not a row ({error}); a cell with double quotes in it needs quotes "
+                "around it, and its own doubled"
+            ) from error
 
 
-def read_object(path: str | Path) -> dict[str, dict]:
-    """Return a JSON object of items by name."""
-    return _items(path, dict, "object")
+def _separator(path: str | Path, start: str, columns: Sequence[str]) -> str:
+    """Return what parts the cells of a table with these columns, by its first line."""
+    tried = SEPARATORS[::-1] if Path(path).suffix.lower() == ".tsv" else SEPARATORS
+    with suppress(csv.Error, StopIteration):
+        return next(mark for mark in tried if {*columns} <= {*next(csv.reader([start], delimiter=mark), [])})
+    return tried[0]
 
 
-def read_list(path: str | Path) -> list[dict]:
-    """Return a JSON list of items."""
-    return _items(path, list, "list")
-
-
-def _items(path: str | Path, kind: type, word: str) -> dict | list:
+def read_items(path: str | Path, kind: type[dict] | type[list]) -> dict[str, dict] | list[dict]:
+    """Return a JSON object of items by name, or a JSON list of items, as `kind` says."""
     content = _read_json(path)
     if not isinstance(content, kind) or not content:
-        size = f" of {len(content)}" if isinstance(content, list | dict) else ""
-        raise ValueError(f"{path}: expected a JSON {word} of items, found {type(content).__name__}{size}")
+        word = "object" if kind is dict else "list"
+        found = type(content).__name__ + (f" of {len(content)}" if isinstance(content, list | dict) else "")
+        raise ValueError(f"{path}: expected a JSON {word} of items, found {found}; get the file as published")
     for name, item in content.items() if kind is dict else enumerate(content):
         if not isinstance(item, dict):
             raise ValueError(f"{path}, item {name}: expected a JSON object, found {quoted(item, 100)}")
@@ -87,11 +104,18 @@ def _read_json(path: str | Path) -> object:
 
 
 def texts(item: dict, fields: Sequence[str], where: str) -> list[str]:
-    """Return the texts of `fields`, none of which may be missing or empty."""
+    """Return the texts of `fields`, none of which may be missing, empty or damaged."""
     found = [item.get(field) for field in fields]
-    if not all(isinstance(text, str) and text.strip() for text in found):
-        raise ValueError(f"{where}: expected the texts {', '.join(fields)}, found {quoted(item)}")
+    if not all(map(_is_text, found)):
+        raise ValueError(
+            f"{where}: expected the texts {', '.join(fields)}, not empty and without control characters, found "
+            f"{quoted(item)}"
+        )
     return found
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and DAMAGED.search(value) is None
 
 
 def image_key(path: str, where: str) -> str:
@@ -103,12 +127,16 @@ def image_key(path: str, where: str) -> str:
 
 
 def string_list(cell: str, where: str) -> list[str]:
-    """Return the list of texts that a cell holds as a Python literal; nothing is evaluated."""
+    """Return the list of texts that a cell holds as a Python literal; nothing is evaluated.
+
+    Texts without commas between them, as a table has them whose cells were arrays, would be read as one: refused.
+    """
     try:
         found = ast.literal_eval(cell)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        found = None
-    if not isinstance(found, list) or not found or not all(isinstance(text, str) and text.strip() for text in found):
+        count = sum(token.type == tokenize.STRING for token in tokenize.generate_tokens(io.StringIO(cell).readline))
+    except (ValueError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError):
+        found, count = None, 0
+    if not isinstance(found, list) or not found or len(found) != count or not all(map(_is_text, found)):
         raise ValueError(f"{where}: expected a list of texts such as ['a dog', 'a cat'], found {cell!r:.200}")
     return found
 
@@ -118,34 +146,18 @@ def coco_image_keys(path: str | Path) -> list[str]:
 
     torchvision and pycocotools count COCO's images in this order. train2017 has 118,287 images, val2017 5,000.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file; it is in COCO's annotations_trainval2017.zip")
-    content = _read_json(path)
-    images = content.get("images") if isinstance(content, dict) else None
-    if not isinstance(images, list) or not images:
-        raise ValueError(f"{path}: expected COCO's annotations, with a list `images`, found {quoted(content, 100)}")
-    ids = set()
-    for image in images:
-        number = image.get("id") if isinstance(image, dict) else None
-        if type(number) is not int or number < 0 or image.get("file_name") != f"{number:012d}.jpg":
+    keys = _by_id(path, _coco(path, "images")["images"], "file_name", "image")
+    for number, name in keys.items():
+        if name != f"{number:012d}.jpg":
             raise ValueError(
-                f"{path}: expected images with an id and the file name of its 12 digits, as COCO 2017 has them, found "
-                f"{quoted(image)}"
+                f"{path}, image {number}: expected the file name of 12 digits of COCO 2017, found {name!r:.90}"
             )
-        if number in ids:
-            raise ValueError(f"{path}: image {number} occurs twice")
-        ids.add(number)
-    return [f"{number:012d}" for number in sorted(ids)]
+    return [f"{number:012d}" for number in sorted(keys)]
 
 
 def coco_objects(path: str | Path) -> tuple[list[str], dict[str, set[str]]]:
     """Return the keys of the images of a file of COCO's instances, in its order, and by category those that show it."""
-    content = _read_json(path)
-    lists = ("images", "annotations", "categories")
-    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in lists):
-        raise ValueError(
-            f"{path}: expected COCO's instances, with the lists {', '.join(lists)}, found {quoted(content, 100)}"
-        )
+    content = _coco(path, "images", "annotations", "categories")
     keys = _by_id(path, content["images"], "file_name", "image")
     keys = {number: image_key(name, f"{path}, image {number}") for number, name in keys.items()}
     categories = _by_id(path, content["categories"], "name", "category")
@@ -162,6 +174,17 @@ def coco_objects(path: str | Path) -> tuple[list[str], dict[str, set[str]]]:
                 f"the categories, found {quoted(annotation, 100)}"
             ) from None
     return list(keys.values()), shown
+
+
+def _coco(path: str | Path, *lists: str) -> dict[str, list]:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{absent(path)}; it is in COCO's annotations_trainval2017.zip")
+    content = _read_json(path)
+    found = content if isinstance(content, dict) else {}
+    if not all(isinstance(found.get(name), list) and found[name] for name in lists):
+        said = f"lists {', '.join(lists)}, found {quoted(content, 100)}"
+        raise ValueError(f"{path}: expected COCO's annotations, with {said}")
+    return content
 
 
 def _by_id(path: str | Path, items: list, field: str, what: str) -> dict[int, str]:

@@ -23,8 +23,9 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from pipeline_lib.formats import MAX_LINE_BYTES, kind_of
-from pipeline_lib.jobs.text import MARK, check_encoding
+from pipeline_lib.formats import MAX_LINE_BYTES
+from pipeline_lib.jobs.file_kind import LOOKED_AT, absent, check_text, kind_of, misread, other_kind
+from pipeline_lib.jobs.text import MARK
 
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 COLUMN_COUNTS = (2, 5)
@@ -33,13 +34,9 @@ URL = re.compile(r"\s*https?://", re.IGNORECASE)
 # The first two cells of a header, in either order, such as those that img2dataset asks for.
 URL_HEADER = re.compile(r"(ima?ge?[ _-]?)?(url|uri|link|src)s?", re.IGNORECASE)
 CAPTION_HEADER = re.compile(r"(image[ _-]?)?(caption|text|title|alt|alt[ _-]?text|description)s?", re.IGNORECASE)
+ROWS = "rows of caption TAB url (or url TAB caption)"
+REWRITE = "write its captions and URLs as lines, with a tab between the two"
 PERSON = re.compile(r"<PERSON>(\s*<PERSON>)*")
-# What a file without a single row may be, by its beginning, and what to do.
-OTHER_KINDS = {
-    r"\s*<(!doctype|html|head|\?xml)": ("a web page", "get the file again"),
-    r"\s*[\[{]\s*[\[{\"\n]": ("JSON", "write its captions and URLs as lines, with a tab between the two"),
-    r"[^\0]*\0": ("bytes that are no text", "name the captions file, or get it again"),
-}
 SEPARATOR = re.compile(r"""([,;|])\s*"?https?://|https?://[^\s,;|"]*"?\s*([,;|])""", re.IGNORECASE)
 TAB = r"\t"
 # Makes tabs of another separator, and takes quotes off.
@@ -75,30 +72,25 @@ class Layout(NamedTuple):
 @contextmanager
 def _open(path: str | Path) -> Iterator[BinaryIO]:
     """Open a captions file, unpacked; `ValueError` if it is not whole, or can be read only once."""
+    if not Path(path).exists():
+        raise FileNotFoundError(absent(path))
     with open(path, "rb") as content:
         if not stat.S_ISREG(os.fstat(content.fileno()).st_mode):
             raise ValueError(f"{path}: expected a file, found a pipe or device; write its content to a file first")
-        packed = str(path).endswith(".gz") or content.peek(2)[:2] == b"\x1f\x8b"
+        packed = kind_of(content.peek(LOOKED_AT)) == "gzip"
         try:
             yield gzip.GzipFile(fileobj=content) if packed else content
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(
-                f"{path}: expected whole gzip data, found something else ({error}); get it again"
-            ) from error
+            raise misread(path, "whole gzip data", error, "gzip") from error
 
 
 def find_layout(path: str | Path, links: bool = True) -> Layout:
     """Return the layout of a captions file by its first rows, one of which must be one, and have a URL if `links`."""
     with _open(path) as content:
         start = content.read(BYTES_LOOKED_AT)
-    check_encoding(start, path)
+    check_text(start, path, "page", "xml", expected=ROWS, todo=REWRITE)
     if not start.strip():
-        raise ValueError(f"{path}: expected rows of caption TAB url, found an empty file")
-    if kind := kind_of(start):
-        raise ValueError(
-            f"{path}: expected rows of caption TAB url, found a file that is {kind}; unpack it, or save its rows as "
-            "text with tabs"
-        )
+        raise ValueError(f"{path}: expected {ROWS}, found an empty file")
     if b"\n" not in start.strip() and b"\r" in start.strip():
         raise ValueError(
             f"{path}: expected a line feed at the end of each line, found carriage returns alone; convert them: "
@@ -136,12 +128,11 @@ def _lacks(row: Row, links: bool) -> str | None:
 
 def _no_rows(start: bytes, lines: list[bytes], problems: list[str]) -> str:
     """Say what the first lines of a captions file have in common, none of them being a row, and what to do."""
-    expected = "expected rows of caption TAB url (or url TAB caption), found"
+    expected = f"expected {ROWS}, found"
     if not problems:
         return f"{expected} a header alone"
-    text = start.decode("utf-8", "replace")
-    if other := next((said for form, said in OTHER_KINDS.items() if re.match(form, text, re.IGNORECASE)), None):
-        return f"{expected} {'; '.join(other)}"
+    if other := other_kind(start, "text", todo=REWRITE):
+        return f"{expected} {other}"
     problem = Counter(problems).most_common(1)[0][0]
     line = next(line for line, found in zip(filter(None, lines), problems, strict=False) if found == problem)
     columns = line.count(b"\t") + 1
@@ -157,7 +148,7 @@ def _no_rows(start: bytes, lines: list[bytes], problems: list[str]) -> str:
     }[problem]
     if problem == "columns" and columns == 1:
         found, todo = "no tab", "write one between caption and URL, or name the captions file"
-        if separator := SEPARATOR.search(text):
+        if separator := SEPARATOR.search(start.decode("utf-8", "replace")):
             todo = f"make tabs of the separators: {CONVERT.format(separator[1] or separator[2])}"
     if problem == "url" and b'"http' in line.lower():
         todo = f"take the quotes off: {CONVERT.format(TAB)}"
@@ -172,11 +163,6 @@ def count_lines(path: str | Path) -> int:
             count += block.count(b"\n")
             last = block[-1:]
     return count + (last != b"\n")
-
-
-def count_rows(path: str | Path) -> int:
-    """Return the number of rows in a captions file: its lines but for a header."""
-    return count_lines(path) - find_layout(path, links=False).header
 
 
 def part_range(n_rows: int, part: int, parts: int) -> range:

@@ -44,8 +44,9 @@ def read_crepe(folder: str | Path) -> list[Region]:
 
 
 def _region(key: str, where: str, row: dict[str, str]) -> Region:
-    if not re.fullmatch(r"[0-9]+", row["image_id"]):
-        raise ValueError(f"{where}: expected an image_id of digits, found {row['image_id']!r:.50}")
+    image_id = row["image_id"].removesuffix(".0")  # as pandas writes a column with an empty cell
+    if not re.fullmatch(r"[0-9]+", image_id):
+        raise ValueError(f"{where}: expected an image_id of digits, found {image_id!r:.50}")
     if not all(re.fullmatch(r"-?[0-9]{1,6}(\.0)?", row[side]) for side in BOX):
         raise ValueError(f"{where}: expected whole pixels, found { ({side: row[side] for side in BOX})!r:.200}")
     x, y, width, height = (int(float(row[side])) for side in BOX)
@@ -54,4 +55,4 @@ def _region(key: str, where: str, row: dict[str, str]) -> Region:
     if not row["caption"].strip():
         raise ValueError(f"{where}: expected a caption, found none")
     negatives = string_list(row["hard_negs"], where)
-    return Region(key, row["image_id"], (x, y, width, height), row["caption"], negatives, where)
+    return Region(key, image_id, (x, y, width, height), row["caption"], negatives, where)

@@ -16,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from pipeline_lib.formats import MAX_PIXELS
 from pipeline_lib.formats.pixels import FORMATS, IMAGE_SUFFIXES, as_read, open_image
 from pipeline_lib.formats.tars import KEY, SAID, Member, check_seal, list_samples, read_member
+from pipeline_lib.jobs.file_kind import absent, other_kind
 from pipeline_lib.jobs.text import decode_text
 
 Made = TypeVar("Made")
@@ -34,7 +35,8 @@ class Sample(NamedTuple):
         try:
             return self.load()
         except Exception as error:  # archives raise many types for damaged members
-            raise ValueError(f"{self.source}: the image of sample {self.key} cannot be read ({error})") from error
+            said = absent(self.source) if isinstance(error, FileNotFoundError) else error
+            raise ValueError(f"{self.source}: the image of sample {self.key} cannot be read ({said})") from error
 
     def decode(self, encoded: bytes, make: Callable[[Image.Image], Made] = as_read) -> Made:
         """Return what `make` makes of the image that `read` gave, by default one in RGB.
@@ -48,9 +50,10 @@ class Sample(NamedTuple):
             image.load()
             return make(image)
         except UnidentifiedImageError:
-            known = ", ".join(FORMATS)
+            found = other_kind(encoded, *map(str.lower, FORMATS)) or "damaged; get the file again"
             raise ValueError(
-                f"{self.source}: the image of sample {self.key} does not decode (cannot identify it as {known})"
+                f"{self.source}: the image of sample {self.key} does not decode: expected {', '.join(FORMATS)}, found "
+                f"{found}"
             ) from None
         except Exception as error:  # Pillow raises nearly anything for hostile bytes
             raise ValueError(f"{self.source}: the image of sample {self.key} does not decode ({error})") from error
@@ -63,12 +66,12 @@ def unique(samples: Iterable[Sample]) -> Iterator[Sample]:
         if not KEY.fullmatch(sample.key):
             raise ValueError(
                 f"{sample.source}: expected a key of letters, digits, '_' and '-' before the file's extension, found "
-                f"{sample.key!r}"
+                f"{sample.key!r}; rename the file"
             )
         if sample.key in found_in:
             raise ValueError(
                 f"{sample.source}: key {sample.key} occurs a second time, after {found_in[sample.key]}; keys must be "
-                "unique within a pool"
+                "unique within a pool: remove one, or rename it"
             )
         found_in[sample.key] = sample.source
         yield sample

@@ -6,6 +6,7 @@ the same samples in the same order give the same file.
 
 import gzip
 import json
+import os
 import re
 import tarfile
 import zlib
@@ -13,8 +14,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline_lib.formats import MAX_HEADER_BYTES, kind_of
+from pipeline_lib.formats import MAX_HEADER_BYTES
 from pipeline_lib.formats.pixels import is_image
+from pipeline_lib.jobs.file_kind import misread
 from pipeline_lib.jobs.remedy import remedy
 
 # A dot would be read as the start of the extension; a slash or ".." would leave the folder when a tar is unpacked.
@@ -130,8 +132,6 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 def list_members(path: str | Path) -> list[Member]:
     """Return the files in a tar, by their clean names, in stored order, reading their headers only."""
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such tar")
     try:
         with open(path, "rb") as content, tarfile.open(fileobj=content, mode="r:", tarinfo=_Header) as tar:
             members = [Member(member.name, member.offset_data, member.size) for member in _members(tar)]
@@ -144,11 +144,12 @@ def list_members(path: str | Path) -> list[Member]:
             if MAGIC in padding:
                 place = tar.offset + tarfile.BLOCKSIZE + padding.index(MAGIC)
                 raise tarfile.ReadError(f"a second tar follows its end, near byte {place:,}; join tars by tar -A")
+            if (size := os.fstat(content.fileno()).st_size) - tar.offset > MAX_HEADER_BYTES:
+                raise tarfile.ReadError(
+                    f"nothing but zeros from byte {tar.offset:,} of {size:,}, as of a broken download"
+                )
     except DAMAGED as error:
-        with open(path, "rb") as content:
-            kind = kind_of(content.read(8))
-        found, todo = (f"it is {kind}", "unpack it") if kind else (error, remedy(path))
-        raise ValueError(f"{path}: not a whole tar ({found}); {todo}") from error
+        raise misread(path, "a whole tar", error, "tar") from error
     return members
 
 
@@ -162,10 +163,8 @@ def read_packed(path: str | Path, name: str, max_bytes: int) -> bytes:
                     if member.size > max_bytes:
                         raise ValueError(f"{name} has {member.size:,} bytes, expected {max_bytes:,} at most")
                     return tar.extractfile(member).read()
-    except FileNotFoundError:
-        raise
     except DAMAGED as error:
-        raise ValueError(f"{path}: expected a whole .tar.gz with {name} ({error}); download it again") from error
+        raise misread(path, f"a whole .tar.gz with {name}", error, "gzip") from error
     raise ValueError(f"{path}: expected {name} in it, found no such file")
 
 

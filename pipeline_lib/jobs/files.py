@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline_lib.jobs.cli import DISK_ERRORS
-from pipeline_lib.jobs.remedy import remedy
+from pipeline_lib.jobs.file_kind import misread
 from pipeline_lib.jobs.text import read_text
 
 PARQUET = {"compression": "zstd", "write_page_checksum": True}  # of every Parquet file that a stage writes
@@ -106,7 +106,8 @@ def read_json(path: str | Path) -> object:
             json.dumps(content, ensure_ascii=False).encode()
         return content
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: expected JSON, found something else ({error}); {remedy(path)}") from error
+        several = "several values, as in JSON Lines: " if "Extra data" in str(error) else ""
+        raise misread(path, "JSON", f"{several}{error}", "json") from error
 
 
 def _without_repetition(pairs: list[tuple[str, object]]) -> dict:
@@ -160,13 +161,9 @@ def parquet_errors(path: str | Path, expected: str = "Parquet file") -> Iterator
     """Turn whatever Arrow and pandas raise for a damaged or foreign file into a `ValueError` that names it."""
     try:
         yield
-    except FileNotFoundError:
-        raise
     # Damaged bytes, columns of other types, and damaged notes on them.
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path}: expected a whole {expected}, found {' '.join(str(error).split())}; {remedy(path)}"
-        ) from error
+        raise misread(path, f"a whole {expected}", error, "parquet") from error
 
 
 def sha256(path: str | Path) -> str:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from safetensors import SafetensorError, safe_open
 
 from pipeline_lib.config.inputs import REMOTE, external_files, fetched_weights
-from pipeline_lib.formats.cc3m import count_lines, count_rows, find_layout
+from pipeline_lib.formats.cc3m import Part, count_lines, find_layout
+from pipeline_lib.jobs.file_kind import absent, check_suffix, kind_of, start_of
 from pipeline_lib.jobs.text import open_text, read_text
 from pipeline_lib.preflight.registry import Dataset, Download, Expected, expected_at
 from pipeline_lib.readers.containers import list_files, walk
@@ -90,7 +91,7 @@ def inspect(
     """
     path = Path(path)
     if not path.exists():
-        return Finding(MISSING, "")
+        return Finding(WRONG, absent(path)) if path.is_symlink() else Finding(MISSING, "")
     seen = []
     try:
         if path.is_file():
@@ -120,15 +121,15 @@ def _check_filled(folder: Path) -> None:
 
 
 def _check_whole(file: Path) -> None:
-    """Raise a ValueError where an archive or a file of weights ends too early."""
+    """Raise a ValueError where a file is not what its name says, or an archive or a file of weights ends too early."""
     with open(file, "rb") as content:
-        start = content.read(8)
         size = content.seek(0, os.SEEK_END)
         content.seek(max(0, size - 512))
         end = content.read()
     if not size:
         raise ValueError(f"{file}: expected content, found an empty file")
-    if start[:4] == b"PK\x03\x04" and not zipfile.is_zipfile(file):  # zips, and what torch saves
+    check_suffix(file)
+    if kind_of(start_of(file)) == "zip" and not zipfile.is_zipfile(file):  # zips, and what torch saves
         raise ValueError(f"{file}: the archive is cut short (no central directory); get it again")
     if file.suffix == ".tar" and (size % 512 or end.strip(b"\0")):
         raise ValueError(f"{file}: the tar is cut short (it does not end with an empty block); get it again")
@@ -157,7 +158,7 @@ def _check_published(file: Path, download: Download, hashes: bool) -> str:
 
 
 def _check_count(path: Path, expected: int, captions: bool) -> str:
-    found, noun = (count_rows(path), "rows") if captions else count_items(path)
+    found, noun = (len(Part(path, links=False)), "rows") if captions else count_items(path)
     if found is None:
         return ""
     if found != expected:

@@ -2,13 +2,12 @@
 
 Labels are in the order of batches.meta of CIFAR-10, of fine_label_names in meta of CIFAR-100.
 
-A batch of CIFAR is a Python pickle, which is read without running it. torchvision checks the MD5 of every batch of both
-splits on disk and then unpickles what it opens again; here the archive need not be unpacked, and no MD5 has to hold,
-since of what a pickle asks for only texts, lists, dictionaries and the description of an array are made.
+A batch of CIFAR is a Python pickle, which is read without running it (`pipeline_lib.clip.inert`). torchvision checks
+the MD5 of every batch of both splits on disk and then unpickles what it opens again; here the archive need not be
+unpacked, and no MD5 has to hold.
 """
 
 import io
-import pickle
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -19,54 +18,28 @@ from pipeline_lib.formats import MAX_TABLE_BYTES
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.formats.tars import read_packed
+from pipeline_lib.jobs.file_kind import misread
 from pipeline_lib.readers.reader import Reader, present
 
 SIDE = 32  # pixels
-
-
-class _Described:
-    """Stands for an array or its type of numbers: what the pickle would make it from, and its state."""
-
-    def __init__(self, *made_from: object) -> None:
-        self.made_from, self.state = made_from, ()
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state
-
-
-NAMES = (
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-)
-
-
-class _ArraysOnly(pickle._Unpickler):
-    """Unpickles Python's own containers and texts, and arrays as `_Described`.
-
-    It derives from the unpickler in Python: the one in C allocates as many objects as a forged file claims to have.
-    """
-
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in NAMES:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no copy of CIFAR needs")
-        return _Described
 
 
 def _read(path: str, member: str, labels_key: str) -> Iterator[Sample]:
     """Yield the images of the batch at `path`, or of the batch `member` in the ``.tar.gz`` there."""
     import numpy as np
 
+    from pipeline_lib.clip.inert import InertUnpickler  # which loads torch
+
     content = read_packed(path, member, MAX_TABLE_BYTES) if path.endswith(".tar.gz") else Path(path).read_bytes()
     try:
-        batch = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
+        batch = InertUnpickler(io.BytesIO(content)).load()
         labels, (_, shape, kind, by_column, pixels) = batch[labels_key], batch["data"].state
         kind, shape, count = kind.made_from[0], tuple(shape), len(labels)
         content = pixels.encode("latin1") if isinstance(pixels, str) else pixels
         numbers = all(type(label) is int for label in labels)
     except Exception as error:  # a damaged pickle raises nearly anything
-        raise ValueError(f"{path}: expected {member} of CIFAR's Python version ({error!r:.200})") from error
+        own = ("gzip",) if path.endswith(".tar.gz") else ("pickle", "text")
+        raise misread(path, f"{member} of CIFAR's Python version", f"{error!r:.200}", *own) from error
     width = 3 * SIDE * SIDE
     if (kind, shape, by_column, len(content)) != ("u1", (count, width), False, count * width) or not numbers:
         raise ValueError(

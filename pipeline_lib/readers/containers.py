@@ -20,6 +20,7 @@ from pipeline_lib.formats import MAX_FILE_BYTES
 from pipeline_lib.formats.cc3m import CONTROL_CHARACTER
 from pipeline_lib.formats.pixels import is_image
 from pipeline_lib.formats.tars import clean_name, is_left_behind, list_members, read_member
+from pipeline_lib.jobs.file_kind import absent, kind_of, misread, start_of
 
 ZIP_HEADER_BYTES = 30  # at least so many before a file's bytes
 
@@ -45,11 +46,10 @@ def list_files(path: str | Path, wanted: Callable[[str], object] = is_image) -> 
     if Path(path).is_dir():
         listed = _in_folder
     elif not Path(path).exists():
-        raise FileNotFoundError(f"{path}: no such file or folder")
-    else:
-        with open(path, "rb") as content:  # `zipfile.is_zipfile` takes a tar that ends with a zip for one
-            start = content.read(2)
-        listed = _in_zip if Path(path).suffix.lower() == ".zip" or start == b"PK" else _in_tar
+        raise FileNotFoundError(absent(path))
+    else:  # `zipfile.is_zipfile` takes a tar that ends with a zip for one
+        is_zip = Path(path).suffix.lower() == ".zip" or kind_of(start_of(path)) == "zip"
+        listed = _in_zip if is_zip else _in_tar
     listing = listed(path, lambda name: wanted(name) and not is_left_behind(name))
     files = sorted(listing, key=lambda file: file.name)
     if odd := next((file.name for file in files if CONTROL_CHARACTER.search(file.name)), None):
@@ -65,8 +65,8 @@ def list_images(path: str | Path) -> list[File]:
     images = list_files(path)
     if not images:
         files = list_files(path, lambda _: True)
-        found = f"{len(files):,} other files, such as {files[0].name!r:.200}" if files else "no file"
-        raise ValueError(f"{path}: expected images (.jpg, .jpeg, .png, .webp ...), found none but {found}")
+        found = f"none but {len(files):,} other files, such as {files[0].name!r:.200}" if files else "no file"
+        raise ValueError(f"{path}: expected images (.jpg, .jpeg, .png, .webp ...), found {found}")
     return images
 
 
@@ -141,15 +141,15 @@ def _in_zip(path: str | Path, wanted: Callable[[str], object]) -> Iterator[File]
                 raise zipfile.BadZipFile(f"{member.filename!r:.200} and {following.filename!r:.200} overlap")
     # Beside its own errors, `zipfile` raises these for versions, numbers and names that it does not know.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
-        raise ValueError(f"{path}: not a whole zip ({error}); download it again") from error
+        raise misread(path, "a whole zip", error, "zip") from error
     for member, name in zip(members, names, strict=True):
         if not name or member.filename.endswith(("/", "\\")) or not wanted(name):
             continue  # without a name, a folder, or of no use
         _check_size(path, name, member.file_size)
-        link = stat.S_ISLNK(member.external_attr >> 16)
+        link, encrypted = stat.S_ISLNK(member.external_attr >> 16), member.flag_bits & 1
         # `zipfile` decompresses other methods without a bound.
-        if link or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            found = "a link" if link else "compressed in another way than by deflate"
+        if link or encrypted or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            found = "a link" if link else "encrypted" if encrypted else "compressed in another way than by deflate"
             raise ValueError(f"{path}: {name!r:.200} is {found}; unpack the zip and name the folder")
         yield File(path, name, partial(_unzip, path, archive, member))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline_lib.formats.annotations import image_key, read_list, texts
+from pipeline_lib.formats.annotations import image_key, read_items, texts
 from pipeline_lib.formats.crepe import Region, captions_files, read_crepe
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.formats.pixels import encoded
@@ -68,7 +68,7 @@ def read_boxes(path: str | Path) -> list[dict]:
     with an area), ``right`` (number of the box that the phrase means), ``keys`` (of the crops, in order of the boxes).
     """
     items = []
-    for number, item in enumerate(read_list(path)):
+    for number, item in enumerate(read_items(path, list)):
         where = f"{path}, item {number}"
         image, phrase = texts(item, ("image", "phrase"), where)
         listed = item.get("bbox_list")

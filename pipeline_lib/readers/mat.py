@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 
 from pipeline_lib.formats import MAX_TABLE_BYTES
+from pipeline_lib.jobs.file_kind import other_kind
 
 HEADER_BYTES = 128
 MATRIX, COMPRESSED = 14, 15
@@ -28,7 +29,7 @@ def read_mat(content: bytes, name: str) -> list | str:
     column after column whatever its shape; a text is a str.
     """
     if len(content) < HEADER_BYTES or content[124:128] != b"\x00\x01IM":
-        raise ValueError("expected a MATLAB file of level 5, found something else")
+        raise ValueError(f"expected a MATLAB file of level 5, found {other_kind(content) or 'something else'}")
     try:
         for kind, body in _elements(memoryview(content)[HEADER_BYTES:]):
             if kind == COMPRESSED:

@@ -23,6 +23,7 @@ def _read_folder(*folders: str) -> Iterator[Sample]:
 
 def zip_or_folder(path: str) -> list[str]:
     """Return the zip beside the folder `path`, which may be half unpacked, or that folder where there is no zip."""
+    path = path.rstrip("/")
     return [path if path.endswith(".zip") else present(f"{path}.zip", path)]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline_lib.formats.cc3m import part_range
 from pipeline_lib.formats.images import Sample, unique
+from pipeline_lib.jobs.file_kind import absent, check_suffix
 from pipeline_lib.readers.reader import Reader
 
 
@@ -24,7 +25,8 @@ def read_pool(
         raise ValueError(f"{where}: the reader does not take {len(paths)} paths; expected {reader.layout}")
     for needed in reader.needs(*map(str, paths)):
         if not Path(needed).exists():
-            raise FileNotFoundError(f"{needed}: no such file or folder; expected {reader.layout}")
+            raise FileNotFoundError(f"{absent(needed)}; expected {reader.layout}")
+        check_suffix(needed)
     samples = list(unique(reader.read(*map(str, paths))))
     found = len(samples)
     if not samples and not reader.may_be_empty:

@@ -1,19 +1,20 @@
 """Read the images and captions that `score` is asked about, and say which are scored together."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from pyarrow import csv
 
+from pipeline_lib.formats.annotations import read_rows, texts
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.formats.pixels import is_image
-from pipeline_lib.jobs.files import parquet_errors, read_arrow, repeated
-from pipeline_lib.jobs.text import read_text
+from pipeline_lib.jobs.file_kind import absent
+from pipeline_lib.jobs.files import read_arrow, repeated
+from pipeline_lib.jobs.text import read_lines
 from pipeline_lib.readers.containers import list_files, list_images
-
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
 def find_pairs(places: list[Path], texts: list[str], file: Path | None) -> tuple[dict[str, Sample], pd.DataFrame]:
@@ -77,31 +78,31 @@ def _sample(path: Path, key: str) -> Sample:
 def _read_captions(file: Path) -> pd.DataFrame:
     """Return the column ``caption`` of a table, and ``image`` if there is one; of a text file a caption per line."""
     if not file.is_file():
-        raise FileNotFoundError(f"{file}: no such file of captions")
+        raise FileNotFoundError(f"{absent(file)}; expected a file of captions")
     kind = file.suffix.lower()
     if kind == ".txt":
-        return pd.DataFrame({"caption": [line.strip() for line in read_text(file).rstrip().split("\n")]})
-    if kind not in (*DELIMITERS, ".parquet"):
+        rows = (
+            (f"{file}, line {number}", {"caption": line.strip()}) for number, line in enumerate(read_lines(file), 1)
+        )
+    elif kind in (".csv", ".tsv"):
+        rows = read_rows(file, ["caption"], ["image"])
+    elif kind == ".parquet":
+        rows = _read_parquet(file)
+    else:
         raise ValueError(f"{file}: expected captions in a .txt, .csv, .tsv or .parquet")
-    text = None if kind == ".parquet" else read_text(file)
-    with parquet_errors(file, f"{kind} table"):
-        table = read_arrow(file) if text is None else _read_csv(text, DELIMITERS[kind])
-        columns = [name for name in ("image", "caption") if name in table.column_names]
-        if "caption" not in columns:
-            raise ValueError(f"no column caption but {', '.join(table.column_names):.300}")
-        table = table.select(columns).cast(pa.schema([(name, pa.string()) for name in columns]))
-        if any(column.null_count for column in table.columns):
-            raise ValueError("rows without an image or a caption")
-        return table.to_pandas()
+    table = pd.DataFrame([dict(zip(row, texts(row, list(row), where), strict=True)) for where, row in rows])
+    return table.assign(image=table["image"].str.replace("\\", "/")) if "image" in table else table
 
 
-def _read_csv(text: str, delimiter: str) -> pa.Table:
-    types = {"caption": pa.string(), "image": pa.string()}
-    return csv.read_csv(
-        pa.BufferReader(text.encode()),
-        parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=csv.ConvertOptions(column_types=types, strings_can_be_null=False),
-    )
+def _read_parquet(file: Path) -> Iterator[tuple[str, dict]]:
+    table = read_arrow(file)
+    names = [name for name in ("image", "caption") if name in table.column_names]
+    if "caption" not in names:
+        raise ValueError(f"{file}: expected a column caption, found {', '.join(table.column_names):.300}")
+    table = table.select(names)
+    with suppress(pa.ArrowException):  # numbers, and bytes that are text
+        table = table.cast(pa.schema([(name, pa.string()) for name in names]))
+    return ((f"{file}, row {number}", row) for number, row in enumerate(table.to_pylist(), 1))
 
 
 def _say(text: str) -> None:

@@ -26,6 +26,7 @@ rule backbones_pretrain:
     resources:
         mem_mb=grows(3000),
         runtime=grows(60),
+        gpu=1,
         curves=config["curves"],  # not under params: it changes no result
     params:
         code=code_version("pipeline_lib.backbones.pretrain"),
