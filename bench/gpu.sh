@@ -3,7 +3,7 @@
 # work. `make gpu-measure`, or without an environment of ours: PYTHON=python3 bench/gpu.sh. A part whose time is over is
 # ended, one that fails is said, and the next goes on.
 cd "$(dirname "$0")/.." || exit 1
-export PYTHONPATH=$PWD OMP_NUM_THREADS=1
+export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH} OMP_NUM_THREADS=1
 python=${PYTHON:-python}
 
 part() { # seconds, command

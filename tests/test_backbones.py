@@ -29,6 +29,11 @@ def test_the_loss_is_the_mean_of_both_directions():
     assert found.item() == pytest.approx(expected / 8, rel=1e-9)
 
 
+def test_the_loss_is_computed_where_the_features_are():
+    image, text, scale = (torch.empty(shape, device="meta") for shape in ((4, 6), (4, 6), ()))
+    assert contrastive_loss(image, text, scale).device.type == "meta"
+
+
 @pytest.mark.parametrize("architecture", [TINY, TINY_RESNET], ids=["vit", "resnet"])
 def test_a_run_repeats_to_the_bit_and_loads_with_its_resolution(tmp_path, architecture):
     write_pool(tmp_path / "images.tar", 8, caption="a dog")

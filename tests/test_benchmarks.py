@@ -1,6 +1,7 @@
 """The later benchmarks: the command against the published protocol done item by item, slowly and obviously."""
 
 import json
+import re
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,7 @@ from benchmarks import evaluate as run_command
 from conftest import ROOT
 from PIL import Image
 
+from pipeline_lib.clip import text_tower
 from pipeline_lib.clip.load import preprocess
 from pipeline_lib.evaluate import benchmark
 from pipeline_lib.evaluate.kinds import KINDS, MCQ_FIELDS, SUGARCREPE_PARTS, TEMPLATES, read_annotations
@@ -103,12 +105,47 @@ def test_retrieval(tmp_path, evaluate, photos, read, monkeypatch):
     assert (items["correct"] == (items["rank"] == 1)).all()
 
 
+def test_captions_that_clip_reads_alike_tie_whichever_batch_they_are_in(
+    tmp_path, evaluate, photos, monkeypatch, capsys
+):
+    monkeypatch.setattr(text_tower, "CAPTIONS_PER_BATCH", 3)
+    alike = [
+        ("A dog on a hill", "a dog on a  hill"),
+        ("café on a street", "cafe\u0301 on a street"),
+        ("a bus", "a tram"),
+    ]
+    rows = [(f"{key}.jpg", *alike[number % 3], *choose(2, number), 0, "hybrid") for number, key in enumerate(KEYS)]
+    path = write_csv(tmp_path / "mcq.csv", [*MCQ_FIELDS, "correct_answer", "correct_answer_template"], rows)
+    items, _ = evaluate("mcq", path, photos)
+    assert (items.score_0 == items.score_1).tolist() == [number % 3 < 2 for number in range(len(KEYS))]
+    assert not items.correct[items.score_0 == items.score_1].any()
+    assert re.search(r"\d+ of 24 items tie, and so are wrong", capsys.readouterr().out)
+
+
+def test_in_retrieval_a_caption_of_several_images_is_right_for_each_and_counts_once(tmp_path, evaluate, photos, read):
+    captions = [[TEXTS[0], TEXTS[1]], [TEXTS[0].upper(), TEXTS[2]], [TEXTS[3], f" {TEXTS[3]}"], [TEXTS[4]], [TEXTS[2]]]
+    rows = [[f"{key}.jpg", repr(texts)] for key, texts in zip(KEYS, captions, strict=False)]
+    path = write_csv(tmp_path / "retrieval.csv", ["filepath", "captions"], rows)
+    items, _ = evaluate("retrieval", path, photos)
+    images = torch.stack([photos[key] for key in KEYS[:5]])
+    own = [{text.strip().lower() for text in texts} for texts in captions]
+    distinct = sorted(set.union(*own))
+    scores = images @ torch.stack([read(text) for text in distinct]).T
+    for image, texts in enumerate(own):
+        mine = torch.tensor([text in texts for text in distinct])
+        rank = 1 + int((scores[image][~mine] >= scores[image][mine].max()).sum())
+        found = items[(items["direction"] == "image-to-text") & (items["key"] == KEYS[image])]
+        assert found["rank"].tolist() == [rank]
+    ranks = items["rank"][items["direction"] == "text-to-image"].tolist()
+    assert len(ranks) == 8 and ranks[0] != ranks[2]  # each of its images is asked for on its own, as published
+
+
 def test_a_tie_counts_against_a_rank():
     images, captions = torch.eye(2), torch.tensor([[1.0, 0.0], [0.6, 0.6], [0.0, 1.0]])
-    each, owner, same = torch.arange(2), torch.tensor([0, 0, 1]), torch.ones(3, 2)
-    assert benchmark.best_ranks(captions, images, owner, each)[1].tolist() == [1, 2, 1]
-    assert benchmark.best_ranks(same, images, owner, each)[1].tolist() == [2, 2, 2]
-    assert benchmark.best_ranks(images, same, each, owner)[1].tolist() == [2, 3]
+    each, owner, same = torch.arange(3), torch.tensor([0, 0, 1]), torch.ones(3, 2)
+    assert benchmark.best_ranks(captions, images, each, owner)[1].tolist() == [1, 2, 1]
+    assert benchmark.best_ranks(same, images, each, owner)[1].tolist() == [2, 2, 2]
+    assert benchmark.best_ranks(images, same, owner, each)[1].tolist() == [2, 3]
 
 
 def test_valse(tmp_path, evaluate, photos, read):
@@ -224,6 +261,10 @@ def test_sugarcrepe_files_are_read_and_mistakes_named(tmp_path, evaluate, photos
         write_sugarcrepe(tmp_path, add_att={"5": {"filename": "a.jpg", "caption": "a dog"}})()
     with pytest.raises(ValueError, match=r"add_att\.json: expected a JSON object"):
         write_sugarcrepe(tmp_path, add_att=[])()
+    long = {"8": {"filename": "a.jpg", "caption": "a dog", "negative_caption": "no dog " * 100}}
+    write_sugarcrepe(tmp_path, add_att=long)
+    with pytest.raises(ValueError, match=r"77 tokens, found 1 longer, .*'add_att', 'item': '8'.*: no dog no"):
+        evaluate("sugarcrepe", tmp_path, {"1": photos[KEYS[0]]})
     write_sugarcrepe(tmp_path)
     (tmp_path / "swap_obj.json").unlink()
     with pytest.raises(

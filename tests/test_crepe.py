@@ -63,6 +63,12 @@ def test_the_first_hard_negative_makes_the_triplet_and_too_long_ones_are_counted
     assert triplets.iloc[4].to_dict() == {"key": "07-00002", "caption": "a dog", "negated_caption": "not a dog"}
 
 
+def test_whole_numbers_as_pandas_writes_them_beside_an_empty_cell(tmp_path):
+    rows = ["0,7.0,1,a dog,2.0,3.0,9.0,8.0,['no dog']"]
+    region = read_crepe(write_captions(tmp_path / "negate", rows=rows))[0]
+    assert (region.image_id, region.box) == ("7", (2, 3, 9, 8))
+
+
 @pytest.mark.parametrize(
     ("rows", "header", "message"),
     [

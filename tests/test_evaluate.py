@@ -17,7 +17,7 @@ from pipeline_lib.evaluate import blind, ccneg, zeroshot
 from pipeline_lib.evaluate.ccneg import dimensions, embedding_metrics, mean_pairwise_cosine
 from pipeline_lib.evaluate.declaration import Kind, Metric
 from pipeline_lib.evaluate.kinds import CCNEG, KINDS, SUGARCREPE_PARTS, ZEROSHOT, ccneg_items
-from pipeline_lib.evaluate.result import measure
+from pipeline_lib.evaluate.result import measure, read_triplets
 from pipeline_lib.features.store import Features
 from pipeline_lib.jobs.files import read_json, read_parquet, write_parquet
 
@@ -111,6 +111,23 @@ def test_the_ccneg_command_scores_captions_and_their_embeddings(tmp_path, tiny_c
     for found, one in zip(written["metrics"], embedding_metrics(*sides), strict=True):
         assert found.pop("value") == pytest.approx(one.pop("value"), rel=1e-4)
         assert found == one
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("key", "k0", "expected each key once, found 'k0' again"),
+        ("negated_caption", " ", "expected each triplet's negated_caption, found none of key 'k1'"),
+        ("negation_word", None, "expected each triplet's negation_word, found none of key 'k1'"),
+    ],
+)
+def test_every_triplet_is_there_once_and_whole(tmp_path, column, value, message):
+    frame = {"key": ["k0", "k1"], "caption": "a dog", "negated_caption": "no dog", "negation_word": "no", "n_pairs": 1}
+    frame = pd.DataFrame(frame).astype(object)
+    frame.loc[1, column] = value
+    write_parquet(tmp_path / "eval.parquet", frame)
+    with pytest.raises(ValueError, match=rf"eval\.parquet: {message}"):
+        read_triplets(tmp_path / "eval.parquet")
 
 
 def embeddings(n, d, seed=0, cone=0.0):
@@ -218,7 +235,7 @@ def test_zeroshot_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("labels", "found"), [(None, "no labels"), (torch.tensor([0, 2]), "0 to 2"), (torch.tensor([0, 1]), None)]
+    ("labels", "found"), [(None, "no labels"), (torch.tensor([0, 2]), "2 of image 'b'"), (torch.tensor([0, 1]), None)]
 )
 def test_a_labelled_set_needs_a_class_for_each_label(tmp_path, tiny_clip, labels, found):
     (tmp_path / "classes.txt").write_text("dog\ncat\n")
@@ -229,6 +246,13 @@ def test_a_labelled_set_needs_a_class_for_each_label(tmp_path, tiny_clip, labels
     else:
         with pytest.raises(ValueError, match=rf"pets\.safetensors: expected labels from 0 to 1 .*, found {found}"):
             zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], None)
+
+
+def test_a_set_of_one_class_is_refused(tmp_path, tiny_clip):
+    (tmp_path / "classes.txt").write_text("dog, cat\n")
+    path = str(write_features(tmp_path / "pets.safetensors", tiny_clip, "ab", torch.eye(2), torch.tensor([0, 0])))
+    with pytest.raises(ValueError, match=r"classes\.txt: expected a name for each of several classes, .*'dog, cat'"):
+        zeroshot.read_dataset(str(tmp_path / "classes.txt"), [path], None)
 
 
 def test_the_zeroshot_command_scores_sets_of_several_shards(tmp_path, tiny_clip, tiny_checkpoint):

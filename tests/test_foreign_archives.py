@@ -116,14 +116,20 @@ def test_an_image_that_is_a_link_is_refused_and_read_once_packed_as_the_message_
     assert listed("folder", tmp_path / "in", count=3)[2] == ("003", None, picture(1))
 
 
-def test_metadata_of_others_are_no_labels(tmp_path):
+def test_metadata_of_others_are_no_labels_but_in_a_labelled_set_they_are_mistakes(tmp_path, capsys):
     said = (b'["a caption", "another"]', b'{"label": "dog"}', b'{"label": -1, "url": "u"}', b"3", b'{"label": true}')
     files = [(f"{number}.{part}", content) for number, json in enumerate(said) for part, content in
              (("webp", picture(number)), ("json", json))]  # fmt: skip
     assert listed("tar", archive(tmp_path / "a.tar", *files)) == [(str(n), None, picture(n)) for n in range(len(said))]
+    assert "a.tar: 3 labels are left out, no class numbers, such as 'dog'" in capsys.readouterr().out
+    expected = r"a\.tar: expected for sample 1 a label from 0 to 9, found 'dog'; 3 of 3 samples have no such"
+    with pytest.raises(ValueError, match=expected):
+        listed("tar", archive(tmp_path / "a.tar", *files[2:6], *files[8:]), classes=10)
     numbers = [(f"{number}.cls", b"%d" % number) for number in range(len(said))]
     labelled = listed("tar", archive(tmp_path / "a.tar", *files, *numbers))
     assert [label for _, label, _ in labelled] == [0, 1, 2, 3, 4]
+    with pytest.raises(ValueError, match=r"sample 3 a label from 0 to 2, found 3; 2 of 5 samples have no such"):
+        listed("tar", tmp_path / "a.tar", classes=3)
 
 
 def test_a_tar_that_tar_itself_made_of_a_folder_is_read(tmp_path):
@@ -239,6 +245,9 @@ def test_what_is_not_there_yet_is_told_from_what_never_was(tmp_path):
                 FileNotFoundError, match=rf"{name}\.tar: {message.removesuffix('$')}.*; expected WebDat"
             ):
                 listed("tar", path)
+    layouts.write(tmp_path / "f" / "f" / "f.tar", b"")
+    with pytest.raises(FileNotFoundError, match=r"f/f\.tar: no such .* but \S+/f/f/f\.tar; was it unpacked twice"):
+        list_members(tmp_path / "f" / "f.tar")
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "001.jpg").symlink_to("../gone/001.jpg")
     with pytest.raises(ValueError, match=r"001\.jpg: the image of sample 001 cannot be read \(.*a link to \.\./gone"):

@@ -105,7 +105,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
 
 def test_classes_are_read_in_order_and_mistakes_named(tmp_path):
     path = tmp_path / "classes.txt"
-    path.write_text("dog\nred ball\n")
+    path.write_text("dog \nred ball\n\n")
     assert read_classes(path) == ["dog", "red ball"]
     path.write_text("dog\n\ncat\n")
     with pytest.raises(ValueError, match=r"classes\.txt, line 2: expected a class name"):

@@ -182,6 +182,9 @@ def test_a_file_of_labels_that_is_missing_or_damaged_is_named(tmp_path, name):
     message = r"torchvision's \w+ does not take this copy|annos_withlabels\.mat: expected a MATLAB file"
     with pytest.raises(ValueError, match=message):
         listed(name, tmp_path)
+    labels.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")  # which torchvision would only call corrupted
+    with pytest.raises(ValueError, match=rf"{re.escape(LABELS[name])}: expected a \.\w+, found a pointer of Git LFS"):
+        listed(name, tmp_path)
     labels.unlink()
     with pytest.raises(FileNotFoundError, match=rf"{re.escape(LABELS[name])}: no such file or folder; expected "):
         listed(name, tmp_path)

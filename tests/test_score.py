@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import ROOT, TINY, TINY_RESNET, call, jpeg_bytes
@@ -15,6 +16,7 @@ from models import make_siglip
 from PIL import Image
 from torch.nn.functional import cosine_similarity, normalize
 
+from pipeline_lib import score
 from pipeline_lib.backbones.export import export_huggingface, export_open_clip
 from pipeline_lib.backbones.pretrain import build
 from pipeline_lib.clip.load import clip, load_clip, preprocess, save_checkpoint
@@ -22,6 +24,7 @@ from pipeline_lib.formats.pixels import as_shown, encoded
 from pipeline_lib.jobs import extras
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.run_record import baseline
+from pipeline_lib.score import __main__ as command_line
 from pipeline_lib.score.__main__ import main
 
 CAPTIONS = ["this is a photo of a dog", "not a photo of a dog", "no dog", "a dog"]
@@ -112,7 +115,7 @@ def test_every_kind_of_model_scores_as_clip_does_one_by_one():
     command += [word for name in names for word in ("--model", name)] + ["--output", "all.csv"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "photos: files that are no images are left out, 1 of them, such as 'notes.txt'" in done.stderr
+    assert "photos: 3 images; left out are 1 other files, such as 'notes.txt'" in done.stderr
     assert "encode: 3 images" in done.stderr and "all.csv: 84 rows" in done.stderr
     table = done.stdout.splitlines()
     assert max(map(len, table)) <= 80 and table[-2] == "... and 24 further rows, all of which --output FILE.csv writes"
@@ -192,11 +195,47 @@ def test_rows_with_an_image_are_scored_one_by_one_in_their_order(form, places, c
     np.testing.assert_allclose(scores["share"], [both[0], 1, both[1], 1], atol=1e-4)
 
 
-def test_equal_captions_keep_their_rows_and_are_a_tie(capsys):
-    assert ask("a dog", "a dog", "--image", "dog.jpg", "--output", "tie.csv") is None
-    scores = pd.read_csv("tie.csv")
-    assert len(scores) == 4 and (scores["share"] == 0.5).all()
-    assert capsys.readouterr().out.count(" *  ") == 4
+def test_a_caption_that_is_given_twice_is_scored_once(tmp_path, capsys):
+    (tmp_path / "c.txt").write_text("a café\na dog\na cafe\u0301\nA dog\na  dog\n")
+    assert ask("--captions", tmp_path / "c.txt", "--image", "dog.jpg", "--output", "once.csv") is None
+    said = capsys.readouterr()
+    assert "c.txt: 2 of 5 captions are there already, first caption 3, 'a cafe\u0301'; they are scored" in said.err
+    scores = pd.read_csv("once.csv")
+    assert scores["caption"].tolist() == ["a café", "a dog", "A dog"] * 2
+    assert scores.groupby("model")["share"].sum().tolist() == pytest.approx([1, 1])
+    assert (scores["score"][1::3].to_numpy() == scores["score"][2::3]).all()  # CLIP's tokenizer makes them one: a tie
+    assert " *  " in said.out
+    rows = [("dog.jpg", "a dog"), ("photos/b.png", "a dog"), ("dog.jpg", "a dog"), ("dog.jpg", "no dog")]
+    pd.DataFrame(rows, columns=["image", "caption"]).to_csv("twice.csv", index=False)
+    assert ask("--captions", "twice.csv", "--output", "once.csv") is None
+    assert "1 of 4 captions are there already for the same image, first caption 3" in capsys.readouterr().err
+    scored = pd.read_csv("once.csv")[:3]
+    assert list(zip(scored["image"], scored["caption"], strict=True)) == [*rows[:2], rows[3]]
+
+
+@pytest.mark.parametrize("asked", [("--captions", "captions.txt", "--image", "photos"), ("--captions", "pairs.csv")])
+def test_in_blocks_the_scores_are_the_same(asked, tmp_path, monkeypatch):
+    for name in ("whole", "blocks"):
+        command = (*asked, "--subtract", 0.5, "--output", tmp_path / f"{name}.parquet")
+        assert call(main, "--model", "mini-rn", *command) is None
+        monkeypatch.setattr(score, "ROWS_PER_BLOCK", 5)  # an image with its four captions
+        monkeypatch.setattr(score, "ROWS_PER_PRODUCT", 3)
+    whole, blocks = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("whole", "blocks"))
+    pd.testing.assert_frame_equal(whole, blocks, atol=1e-6)
+    written = pq.ParquetFile(tmp_path / "blocks.parquet").metadata  # a block is written, and left, before the next
+    sizes = [written.row_group(number).num_rows for number in range(written.num_row_groups)]
+    assert sizes == ([4] * 2 if asked[1] == "pairs.csv" else [4] * 3 * 2)
+
+
+def test_what_no_file_holds_is_refused_and_what_nobody_sees_is_not_computed(tmp_path, monkeypatch, capsys):
+    (tmp_path / "c.txt").write_text("\n".join(f"a dog {number}" for number in range(40)))
+    command = ("--captions", tmp_path / "c.txt", "--image", "photos")
+    assert ask(*command) is None
+    said = capsys.readouterr()
+    assert "encode: 2 images" in said.err and "... and 180 further rows" in said.out
+    monkeypatch.setattr(command_line, "MOST_ROWS", 239)
+    said = ask(*command, "--output", tmp_path / "o.csv")
+    assert "expected at most 239 scores" in said and "found 240: 120 of images with captions, times 2 models" in said
 
 
 def test_the_commands_of_the_page_run(folder, monkeypatch):

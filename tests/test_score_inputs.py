@@ -7,7 +7,7 @@ import pytest
 from conftest import jpeg_bytes
 from layouts import write
 
-from pipeline_lib.score.inputs import find_pairs
+from pipeline_lib.score.inputs import find_inputs
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_table_of_captions_is_read_as_other_programs_write_it(tmp_path, name, 
     else:
         columns = (pa.array(texts) for texts in (["photos/b.png", "dog.jpg"], ["a dog, red", "a cat"]))
         pq.write_table(pa.table(dict(zip(("image", "caption"), map(content, columns), strict=True))), tmp_path / name)
-    images, pairs = find_pairs([], [], tmp_path / name)
+    images, pairs = find_inputs([], [], tmp_path / name)
     assert [*images] == ["photos/b.png", "dog.jpg"] == list(pairs["image"])
     assert list(pairs["caption"]) == ["a dog, red", "a cat"]
 
@@ -38,4 +38,4 @@ def test_a_table_of_captions_is_read_as_other_programs_write_it(tmp_path, name, 
 def test_a_row_of_a_parquet_table_without_a_text_is_named(tmp_path, captions):
     pd.DataFrame({"caption": captions}).to_parquet(tmp_path / "c.parquet")
     with pytest.raises(ValueError, match=r"c\.parquet, row [12]: expected the texts caption, .* found {'caption': "):
-        find_pairs([tmp_path], [], tmp_path / "c.parquet")
+        find_inputs([tmp_path], [], tmp_path / "c.parquet")

@@ -67,6 +67,7 @@ def test_each_caption_sees_its_own_tokens_and_each_prefix_is_once_in_a_row(
             [[seen for seen in range(place + 1) if place <= last[row, seen]] for place in range(places)]
             for row in range(rows)
         ]
+        assert all(seen for row in paths for seen in row), "attention to nothing is not a number"
         for end in ends.tolist():
             row, seen = end // places, paths[end // places][end % places]
             assert positions[row, seen].tolist() == list(range(len(seen)))

@@ -82,7 +82,8 @@ def test_rules_say_what_they_need(rules, miniature):
         job[name].attempt = attempt
         return [job[name].resources[key] for key in ("mem_mb", "runtime", "gpu")]
 
-    assert asked("features", 1) == [6000, 240, 1] and asked("features", 3) == [24000, 960, 1]
+    # torch, 8 million weights twice, a batch of 256 images of 2 MB, one process
+    assert asked("features", 1) == [2000 + 64 + 512 + 100, 240, 1] and asked("features", 3) == [4 * 2676, 960, 1]
     assert asked("finetune", 1) == [16000, 720, 1] and asked("finetune", 3) == [64000, 720, 1]  # it goes on, so 720
 
 
@@ -211,19 +212,20 @@ def test_pools_as_distributed_and_of_several_tars_are_encoded_by_several_jobs(em
     (empty_copy / "data/my sets/caltech101/101_ObjectCategories").mkdir(parents=True)
     for name in ("my sets/cifar-10-python.tar.gz", "more colours.tar"):
         (empty_copy / "data" / name).touch()
-    jobs = plan(empty_copy, ZEROSHOT, configfiles=["mine.yaml"])
+    config = {"evaluate": {"zeroshot": {"datasets": {"kinds": {"classes": "config/classes/cifar-10.txt"}}}}}
+    jobs = plan(empty_copy, ZEROSHOT, configfiles=["mine.yaml"], config=config)
     assert count(jobs)["features"] == 11  # eight sets, one of them in three parts, one in two
     encoded = {(job.wildcards["pool"], job.wildcards["part"]): job for job in jobs if job.rule == "features"}
     for part in range(3):
         job = encoded["kinds", f"0000{part}"]
         words = " ".join(job.command.replace("\\", "").split())
-        assert f"--reader cifar-10 --images 'data/my sets' --part {part} --parts 3 --count 10000" in words
+        assert f"--reader cifar-10 --images 'data/my sets' --part {part} --parts 3 --count 10000 --classes 10" in words
         assert "data/my sets/cifar-10-python.tar.gz" in job.input
     assert "--images 'data/more colours.tar'" in encoded["colours", "00001"].command
     (scored,) = (job.command for job in jobs if job.rule == "evaluate_zeroshot")
     for pool, parts in (("kinds", 3), ("colours", 2)):
         files = [f"results/miniature/features/mini-rn/{pool}/0000{part}.safetensors" for part in range(parts)]
-        assert f"{pool}.classes.txt {' '.join(files)}" in scored
+        assert f".txt {' '.join(files)}" in scored
 
 
 def test_an_overlay_adds_changes_and_removes_entries_by_name(empty_copy):
@@ -246,6 +248,7 @@ def test_a_job_beside_a_gpu_has_its_share_of_the_cores_to_decode(asked, gpus, de
     done = snakemake("--dry-run", "-p", *cores, "--config", "run=never-run", "--", target)
     command = done.stdout.partition("python -m pipeline_lib.features.encode")[2].partition("--output")[0]
     assert f"--threads {decoders} " in command, done.stdout + done.stderr
+    assert f"mem_mb={2576 + 100 * decoders}" in done.stdout
 
 
 # ------------------------------------------------------------------------------------------------------- refusals

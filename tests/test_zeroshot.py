@@ -164,8 +164,8 @@ def test_names_are_made_lower_case_by_the_tokenizer():
 
 def test_classes_without_an_image_and_repeated_names_are_reported(tmp_path, monkeypatch, tiny_clip, capsys):
     images = functional.normalize(torch.randn(2, 32, generator=torch.Generator().manual_seed(0)), dim=-1)
-    sets = {"pets": (["pug", "pug", "boxer"], images, [0, 1])}
+    sets = {"pets": (["pug", "Pug", "boxer"], images, [0, 1])}
     evaluate(tmp_path, monkeypatch, tiny_clip, sets, [["bare", "{}"]])
     said = capsys.readouterr().out
     assert "pets.txt: 1 of 3 classes have no image, such as 'boxer'" in said
-    assert "pets.txt: 1 names stand for several classes: pug" in said
+    assert "1 of 3 classes have the name of an earlier one, which is chosen: Pug; 1 of 2 images cannot be right" in said

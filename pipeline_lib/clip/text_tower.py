@@ -91,6 +91,7 @@ def lay_out(tokens: Tensor, ends: Tensor, padded: bool = False) -> Trees:
     over = np.minimum.accumulate(over[::-1], axis=0)[::-1]
     shape = room(rows) if padded else rows, places
     found = np.zeros((3, *shape), dtype=np.int64)
+    found[2] = np.arange(places)  # an empty place sees itself: attention to nothing is not a number
     found.reshape(3, -1)[:, place] = (
         texts[caption, position],
         position,
@@ -185,11 +186,11 @@ def encode_tokens(model: CLIP, tokens: Tensor) -> Tensor:
 
 
 def encode_captions(model: CLIP, captions: list[str], cut: bool = False) -> Tensor:
-    """Return the features of `encode_tokens` of m captions; each distinct one is encoded once.
+    """Return the features of `encode_tokens` of m captions; those that CLIP reads alike are encoded once.
 
     `cut` is `tokenize`'s.
     """
     distinct = sorted(set(captions))
-    features = encode_tokens(model, tokenize(distinct, cut))  # (distinct, d)
-    place = {caption: number for number, caption in enumerate(distinct)}
-    return features[torch.tensor([place[caption] for caption in captions], dtype=torch.long)]
+    tokens, rows = tokenize(distinct, cut).unique(dim=0, return_inverse=True)  # "A dog" and "a dog" are one
+    row_of = dict(zip(distinct, rows.tolist(), strict=True))
+    return encode_tokens(model, tokens)[torch.tensor([row_of[caption] for caption in captions], dtype=torch.long)]

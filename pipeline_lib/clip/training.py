@@ -19,6 +19,9 @@ def use_threads(threads: int) -> None:
 def pick_device() -> torch.device:
     """Return the GPU where there is one, else the CPU; convolutions on it stay in full fp32."""
     torch.backends.cudnn.allow_tf32 = False
+    # On an H100, cuDNN's attention plans each new shape for tens of milliseconds, and under a mask of some shapes its
+    # gradients are not numbers (torch 2.11).
+    torch.backends.cuda.enable_cudnn_sdp(False)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -31,11 +31,11 @@ from pipeline_lib.clip.variants import vary
 from pipeline_lib.evaluate.benchmark import best_ranks, score_choices
 from pipeline_lib.evaluate.ccneg import caption_scores
 from pipeline_lib.evaluate.kinds import CCNEG, KINDS, ccneg_items, read_annotations
-from pipeline_lib.evaluate.result import load_model, measure, read_model
+from pipeline_lib.evaluate.result import load_model, measure, read_model, read_triplets
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.formats.annotations import parse_count
 from pipeline_lib.jobs.cli import run
-from pipeline_lib.jobs.files import read_parquet, write_text
+from pipeline_lib.jobs.files import write_text
 
 MOST = 5000  # captions and images of the retrieval
 MARGIN = 2.0  # points of R@1
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--mcq", nargs=4, action="append", default=[], metavar=mcq, help="benchmarks of that kind")
     parser.add_argument("--output", type=Path, required=True, help="output: the table, TSV")
     args = parser.parse_args()
-    described, model, triplets = read_model(args.record), load_model(args), read_parquet(args.triplets)
+    described, model, triplets = read_model(args.record), load_model(args), read_triplets(args.triplets)
     items = {name: (read_annotations("mcq", path, parse_count(count)), pool) for name, path, pool, count in args.mcq}
     features, other = ({pool: files for pool, *files in given} for given in (args.features, args.other))
     declared, mine = activation_of(model), scores(model, triplets, items, features)

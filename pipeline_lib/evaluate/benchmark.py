@@ -11,10 +11,10 @@ Of several captions of an image, or several images of a caption, each right one 
 other one. SugarCrepe++ asks for the same without the image: with the captions P1 and P2 that say the same and the
 negative N, cos(P1, P2) > cos(P1, N) and cos(P1, P2) > cos(P2, N).
 
-In retrieval, captions search among the images of the file (``text-to-image``), and images among all captions
-(``image-to-text``), where an image's rank is that of its best caption. A rank is 1 and the number of others that score
-at least as high: a tie counts against the model (torch's ``topk`` in the published code leaves open which of equal
-scores it keeps).
+In retrieval, captions search among the images of the file (``text-to-image``), and images among all distinct captions
+(``image-to-text``), where an image's rank is that of its best caption; a caption of several images is right for each. A
+rank is 1 and the number of others that score at least as high: a tie counts against the model (torch's ``topk`` in the
+published code leaves open which of equal scores it keeps).
 """
 
 from collections.abc import Callable, Sequence
@@ -27,6 +27,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pipeline_lib.clip.tokenizer import CONTEXT_LENGTH, fits_clip
+from pipeline_lib.clip.tokenizer import encode as read
 from pipeline_lib.clip.variants import cosines
 from pipeline_lib.evaluate.declaration import Choice, Kind
 from pipeline_lib.evaluate.kinds import KINDS, read_annotations
@@ -72,20 +74,23 @@ def score_choices(kind: Kind, rows: list[Choice], images_of: Encode, captions_of
     return items.assign(correct_text=kind.prefers(items[same].min(axis=1), items[different].max(axis=1)))
 
 
-def best_ranks(queries: Tensor, targets: Tensor, owner: Tensor, owned: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Return the score of each query's best own target and its rank among the targets of others, of shape (m,) both.
+def best_ranks(queries: Tensor, targets: Tensor, asking: Tensor, right: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return the score of each query's best own target and its rank among the other targets, of shape (m,) both.
 
     Parameters
     ----------
     queries, targets : Tensor of shape (m, d), (n, d)
         Normalised features.
-    owner, owned : Tensor of shape (m,), (n,)
-        Number of the image that each query and each target belongs to.
+    asking, right : Tensor of shape (p,) both
+        Pairs of numbers, in the queries and in the targets: which targets are a query's own. Each query has one.
     """
     scores, ranks = [], []
-    for block, of in zip(queries.split(ROWS_PER_BLOCK), owner.split(ROWS_PER_BLOCK), strict=True):
-        similarity = block @ targets.T  # (b, n)
-        own = of[:, None] == owned  # (b, n)
+    distinct, which = targets.unique(dim=0, return_inverse=True)  # a product may tell equal columns apart
+    for first, block in zip(range(0, len(queries), ROWS_PER_BLOCK), queries.split(ROWS_PER_BLOCK), strict=True):
+        similarity = (block @ distinct.T)[:, which]  # (b, n)
+        here = (asking >= first) & (asking < first + len(block))
+        own = torch.zeros_like(similarity, dtype=torch.bool)  # (b, n)
+        own[asking[here] - first, right[here]] = True
         best = similarity.masked_fill(~own, -torch.inf).max(dim=1, keepdim=True).values
         scores.append(best.squeeze(1))
         ranks.append(1 + ((similarity >= best) & ~own).sum(dim=1))
@@ -101,12 +106,14 @@ def score_retrieval(kind: Kind, rows: list[Choice], images_of: Encode, captions_
     keys = [row.columns["key"] for row in rows]
     captions = [(place, number, text) for place, row in enumerate(rows) for number, text in enumerate(row.captions)]
     images, texts = images_of(keys), captions_of([text for _, _, text in captions])
-    each, owner = torch.arange(len(keys)), torch.tensor([place for place, _, _ in captions])
+    owner = torch.tensor([place for place, _, _ in captions])
+    # What CLIP reads alike is one caption to be found, of several images maybe.
+    _, first, same = np.unique([str(read(text)) for _, _, text in captions], return_index=True, return_inverse=True)
     named = [(keys[place], number, "text-to-image") for place, number, _ in captions]
     to_image = pd.DataFrame(named, columns=["key", "caption", "direction"])
-    to_image["score"], to_image["rank"] = best_ranks(texts, images, owner, each)
+    to_image["score"], to_image["rank"] = best_ranks(texts, images, torch.arange(len(texts)), owner)
     to_text = pd.DataFrame({"key": keys, "caption": -1, "direction": "image-to-text"})
-    to_text["score"], to_text["rank"] = best_ranks(images, texts, each, owner)
+    to_text["score"], to_text["rank"] = best_ranks(images, texts[first], owner, torch.from_numpy(same))
     items = pd.concat([to_image, to_text], ignore_index=True)
     return items.assign(correct=items["rank"] == 1)
 
@@ -144,7 +151,8 @@ def score_ranking(kind: Kind, rows: list[Choice], images_of: Encode, captions_of
     """Return the items of a ranking of images: the rows' columns and ``average_precision``, from 0 to 1."""
     keys = sorted({key for row in rows for key in row.images})
     place = {key: number for number, key in enumerate(keys)}
-    scores = (captions_of([caption for row in rows for caption in row.captions]) @ images_of(keys).T).numpy()
+    images, which = images_of(keys).unique(dim=0, return_inverse=True)  # a product may tell equal columns apart
+    scores = (captions_of([caption for row in rows for caption in row.captions]) @ images.T)[:, which].numpy()
     found = [
         average_precision(own[[place[key] for key in row.images]], row.right)
         for row, own in zip(rows, scores, strict=True)
@@ -170,6 +178,12 @@ def main() -> None:
     if args.precision == "fp16" and not kind.clip_load:
         parser.error(f"--precision fp16: published numbers of the kind {kind.name} are in fp32")
     rows = read_annotations(args.kind, args.annotations, args.count)
+    if long := [(row, text) for row in rows for text in row.captions if not (kind.cut or fits_clip(text))]:
+        row, text = long[0]
+        raise ValueError(
+            f"{args.annotations}: expected captions of at most {CONTEXT_LENGTH} tokens, found {len(long):,} longer, "
+            f"the first of {row.columns}: {text:.200}"
+        )
     model = load_model(args, args.precision)
     pool = load_features(args.features, tower_id(model))
     items = resolve_name(kind.scorer)(

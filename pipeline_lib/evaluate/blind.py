@@ -23,7 +23,7 @@ import numpy as np
 
 from pipeline_lib.blind.words import fit, scores, words
 from pipeline_lib.evaluate.kinds import BLIND, CCNEG, TEXT_ONLY, ccneg_items
-from pipeline_lib.evaluate.result import measure, output_options, write_result
+from pipeline_lib.evaluate.result import measure, output_options, read_triplets, write_result
 from pipeline_lib.formats.negation import NEGATION_WORDS
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--triplets", type=Path, required=True)
     output_options(parser)
     args = parser.parse_args()
-    triplets = read_parquet(args.triplets)
+    triplets = read_triplets(args.triplets)
     captions, negated = triplets["caption"], triplets["negated_caption"]
     if args.model == "blind-rule":
         found = [rule_scores(side) for side in (captions, negated)]

@@ -38,13 +38,13 @@ from pipeline_lib.evaluate.result import (
     measure,
     precision_option,
     read_model,
+    read_triplets,
     write_metrics,
     write_result,
 )
 from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.jobs.cli import run
-from pipeline_lib.jobs.files import read_parquet
 
 NO_VARIANCE = 1e-12  # of embeddings of length 1, beyond rounding
 
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--embeddings", type=Path, required=True, help="output: metrics of the text embeddings")
     args = parser.parse_args()
     model = load_model(args, args.precision)
-    triplets = read_parquet(args.triplets)
+    triplets = read_triplets(args.triplets)
     images = load_features(args.features, tower_id(model)).rows(triplets["key"].tolist(), str(args.triplets))
     captions, negated = encode(model, [*triplets["caption"], *triplets["negated_caption"]], args.subtract).chunk(2)
     items = ccneg_items(triplets, *(caption_scores(model, images, side).numpy() for side in (captions, negated)))

@@ -34,11 +34,11 @@ from torch.nn.functional import normalize
 from pipeline_lib.clip.load import load_torchvision
 from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.evaluate.kinds import CCNEG, ccneg_items
-from pipeline_lib.evaluate.result import measure, output_options, write_result
+from pipeline_lib.evaluate.result import measure, output_options, read_triplets, write_result
 from pipeline_lib.formats.images import read_tars
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.extras import need_extra
-from pipeline_lib.jobs.files import read_parquet, write_json
+from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.progress import progress
 from pipeline_lib.jobs.run_record import RunRecord, baseline
 
@@ -197,7 +197,7 @@ def main() -> None:
     identity = baseline(args.model, MODELS[args.kind].family, args.model)
     record = RunRecord(identity, recipe)
     model = MODELS[args.kind](args.path, pick_device())
-    triplets = read_parquet(args.triplets)
+    triplets = read_triplets(args.triplets)
     items = ccneg_items(triplets, *score_triplets(model, args.images, triplets, IMAGES_PER_BATCH).T)
     write_result(args, identity, "ccneg", items, measure(CCNEG, items))
     write_json(args.record, record.finish(images=len(items)))

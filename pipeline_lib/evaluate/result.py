@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline_lib.evaluate.declaration import Choice, Kind, Metric
 from pipeline_lib.formats.annotations import parse_count
-from pipeline_lib.jobs.files import read_json, write_json, write_parquet
+from pipeline_lib.jobs.files import read_json, read_parquet, write_json, write_parquet
 from pipeline_lib.jobs.run_record import MODEL_FIELDS, subtracted
 
 if TYPE_CHECKING:  # torch is loaded with a model: the text-only baselines and the tables do without
@@ -85,6 +85,8 @@ def choice_items(kind: Kind, rows: list[Choice], scores: np.ndarray) -> pd.DataF
     found = np.split(scores, ends[:-1])
     right = np.array([own[list(row.right)].min() for own, row in zip(found, rows, strict=True)])
     other = np.array([np.delete(own, row.right).max() for own, row in zip(found, rows, strict=True)])
+    if ties := int((right == other).sum()):  # as where a wrong caption reads like the right one
+        print(f"{ties:,} of {len(rows):,} items tie, and so are {'right' if kind.tie_counts else 'wrong'}")
     items = pd.DataFrame([row.columns for row in rows])
     if kind.scores:
         items[list(kind.scores)] = np.stack(found)
@@ -164,6 +166,18 @@ def read_model(record: Path, subtract: float | None = None) -> dict:
         raise ValueError(f"{record}: expected the fields {', '.join(MODEL_FIELDS)}; {', '.join(missing)} missing")
     model = {field: content[field] for field in MODEL_FIELDS}
     return model if subtract is None else subtracted(**model)
+
+
+def read_triplets(path: Path) -> pd.DataFrame:
+    """Return CC-Neg's triplets; refuse a key that occurs twice, and a text or number that is missing."""
+    triplets = read_parquet(path, ["key", "caption", "negated_caption", "negation_word", "n_pairs"])
+    if (twice := triplets["key"].duplicated()).any():
+        raise ValueError(f"{path}: expected each key once, found {triplets['key'][twice].iloc[0]!r} again")
+    for column, values in triplets.items():
+        if (lacking := values.isna() | (values.astype(str).str.strip() == "")).any():
+            key = triplets["key"][lacking].iloc[0]
+            raise ValueError(f"{path}: expected each triplet's {column}, found none of key {key!r}")
+    return triplets
 
 
 def write_result(args: argparse.Namespace, model: dict, benchmark: str, items: pd.DataFrame, metrics: list) -> None:

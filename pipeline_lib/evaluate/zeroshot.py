@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline_lib.clip.load import CLIP
+from pipeline_lib.clip.tokenizer import encode as read
 from pipeline_lib.evaluate.kinds import ZEROSHOT
 from pipeline_lib.evaluate.prompts import prompts_of, read_classes
 from pipeline_lib.evaluate.result import evaluation_parser, load_model, measure, read_model, write_result
@@ -53,19 +54,28 @@ def classifiers(model: CLIP, wanted: list[tuple[list[str], list[str]]], subtract
 def read_dataset(classes_path: str, features_paths: list[str], tower: str) -> tuple[list[str], Features]:
     """Return the class names and the image features of a labelled set; refuse labels without a class.
 
-    Names that stand for several classes and classes without an image are printed.
+    Classes that CLIP reads alike and classes without an image are printed.
     """
     classes, pool = read_classes(classes_path), load_features(features_paths, tower)
-    if pool.labels is None or not 0 <= pool.labels.min() <= pool.labels.max() < len(classes):
-        found = "no labels" if pool.labels is None else f"{pool.labels.min()} to {pool.labels.max()}"
+    labels = [] if pool.labels is None else pool.labels.tolist()
+    if len(classes) < 2:
+        raise ValueError(f"{classes_path}: expected a name for each of several classes, one per line, found {classes}")
+    wrong = [row for row, label in enumerate(labels) if not 0 <= label < len(classes)]
+    if wrong or not labels:
+        found = f"{labels[wrong[0]]} of image {pool.keys[wrong[0]]!r}" if wrong else "no labels"
         raise ValueError(
             f"{', '.join(features_paths)}: expected labels from 0 to {len(classes) - 1} as in {classes_path}, "
             f"found {found}"
         )
-    repeated = sorted({name for name in classes if classes.count(name) > 1})
-    if repeated:  # as in OpenAI's list for ImageNet; the first of equal classes wins every tie
-        print(f"{classes_path}: {len(repeated)} names stand for several classes: {', '.join(repeated)}")
-    empty = sorted(set(range(len(classes))) - set(pool.labels.tolist()))
+    first: dict[tuple, int] = {}
+    later = {row for row, name in enumerate(classes) if first.setdefault(tuple(read(name)), row) != row}
+    if later:  # as in OpenAI's list for ImageNet
+        lost = sum(label in later for label in labels)
+        print(
+            f"{classes_path}: {len(later)} of {len(classes)} classes have the name of an earlier one, which is chosen: "
+            f"{', '.join(classes[row] for row in sorted(later))}; {lost:,} of {len(labels):,} images cannot be right"
+        )
+    empty = sorted(set(range(len(classes))) - set(labels))
     if empty:
         print(f"{classes_path}: {len(empty)} of {len(classes)} classes have no image, such as {classes[empty[0]]!r}")
     return classes, pool

@@ -102,6 +102,7 @@ def main() -> None:
     for name, what in (("part", "of the pool, from 0"), ("parts", "of the pool"), ("batch-size", "of a forward pass")):
         parser.add_argument(f"--{name}", type=int, required=True, help=what)
     parser.add_argument("--count", type=int, help="of images in the whole pool; not checked if it is left out")
+    parser.add_argument("--classes", type=int, help="of a labelled set: every image must have a label below it")
     parser.add_argument("--precision", choices=PRECISIONS, required=True, help="fp16 needs a GPU")
     parser.add_argument("--variant", choices=VARIANTS, help="compute in another way (pipeline_lib.clip.variants)")
     parser.add_argument("--threads", type=int, required=True, help="processes that decode and resize")
@@ -110,7 +111,7 @@ def main() -> None:
     use_threads(1)
     device = pick_device()
     autocast(args.precision, device)  # refuses what the device cannot do before anything is read
-    samples = read_pool(find_reader(args.reader), args.images, args.part, args.parts, args.count)
+    samples = read_pool(find_reader(args.reader), args.images, args.part, args.parts, args.count, args.classes)
     model = load_clip(args.weights)
     if args.variant:
         vary(model, args.variant)

@@ -234,7 +234,8 @@ class Trainer:
         }
 
     def restore(self, state: dict) -> None:
-        """Continue from what `state` returned, in a trainer made with the same arguments."""
+        """Continue from what `state` returned, in a trainer made with the same arguments, before its first step."""
+        assert self.step_number == 0, "what is recorded would go on with the optimiser's state as it was"
         self.step_number, self.history = state["step"], History(state["history"])
         with torch.no_grad():
             for name, weight in self.trained.items():

@@ -6,6 +6,7 @@ reading it, and several images can be read and decoded at the same time.
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -81,7 +82,7 @@ def read_tars(tars: Iterable[str | Path]) -> Iterator[Sample]:
     """Yield every sample of WebDataset tars in stored order: an image and, maybe, ``KEY.json`` and ``KEY.cls``.
 
     The image is the member with the first of `IMAGE_SUFFIXES` that the sample has, such as ``KEY.jpg``. ``KEY.json``
-    may say anything; a ``label`` counts if it is a whole number from 0, which the text of ``KEY.cls`` must be.
+    may say anything; the text of ``KEY.cls`` must be a whole number from 0, and goes before a ``label`` that is none.
     """
     return unique(sample for tar in tars for sample in _read_tar(tar))
 
@@ -89,10 +90,12 @@ def read_tars(tars: Iterable[str | Path]) -> Iterator[Sample]:
 def _read_tar(tar: str | Path) -> Iterator[Sample]:
     samples = list(list_samples(tar))
     some = any(suffix in members for _, members in samples for suffix in IMAGE_SUFFIXES)
+    others: list[str] = []
     for key, members in samples:
         image = next((members[suffix] for suffix in IMAGE_SUFFIXES if suffix in members), None)
         if image is None and some and members.keys().isdisjoint(SAID):
-            continue  # a README, for one: beside the samples may be anything
+            others += [member.name for member in members.values()]  # a README, for one: there may be anything
+            continue
         if image is None:
             names = ", ".join(member.name for member in members.values())
             raise ValueError(
@@ -102,6 +105,8 @@ def _read_tar(tar: str | Path) -> Iterator[Sample]:
             )
         said = _metadata(tar, key, members)
         yield Sample(tar, key, partial(_load, tar, image, key, said), said)
+    if others:
+        print(f"{tar}: left out are {len(others):,} other files, such as {min(others)!r:.200}", file=sys.stderr)
 
 
 def _load(tar: str | Path, member: Member, key: str, said: dict) -> bytes:
@@ -114,10 +119,17 @@ def _metadata(tar: str | Path, key: str, members: dict[str, Member]) -> dict:
     said = _parse_json(read_member(tar, members["json"]), where) if "json" in members else {}
     if "cls" in members:
         text = decode_text(read_member(tar, members["cls"]), where).strip()
-        if not re.fullmatch(r"[0-9]{1,9}", text) or said.setdefault("label", int(text)) != int(text):
-            expected = said.get("label", "a whole number from 0")
+        number = said["label"] if is_class_number(said.get("label")) else None
+        if not re.fullmatch(r"[0-9]{1,9}", text) or number not in (None, int(text)):
+            expected = "a whole number from 0" if number is None else number
             raise ValueError(f"{where}: expected {expected} in its .cls member, found {text!r:.80}")
+        said["label"] = int(text)
     return said
+
+
+def is_class_number(label: object) -> bool:
+    """Return whether a label is a whole number from 0."""
+    return type(label) is int and label >= 0
 
 
 def _parse_json(content: bytes, where: str) -> dict:
@@ -125,11 +137,7 @@ def _parse_json(content: bytes, where: str) -> dict:
         said = json.loads(decode_text(content, where))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: its .json member is not JSON ({error})") from error
-    if not isinstance(said, dict):
-        return {}
-    if type(said.get("label")) is not int or said["label"] < 0:
-        said.pop("label", None)
-    return said
+    return said if isinstance(said, dict) else {}
 
 
 def read_images(tars: Iterable[str | Path]) -> Iterator[tuple[str, Image.Image, dict]]:

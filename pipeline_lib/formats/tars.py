@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pipeline_lib.formats import MAX_HEADER_BYTES
 from pipeline_lib.formats.pixels import is_image
-from pipeline_lib.jobs.file_kind import misread
+from pipeline_lib.jobs.file_kind import absent, misread
 from pipeline_lib.jobs.remedy import remedy
 
 # A dot would be read as the start of the extension; a slash or ".." would leave the folder when a tar is unpacked.
@@ -132,6 +132,8 @@ def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 def list_members(path: str | Path) -> list[Member]:
     """Return the files in a tar, by their clean names, in stored order, reading their headers only."""
+    if not Path(path).is_file():  # a pipe would be waited for, for ever
+        raise FileNotFoundError(absent(path))
     try:
         with open(path, "rb") as content, tarfile.open(fileobj=content, mode="r:", tarinfo=_Header) as tar:
             members = [Member(member.name, member.offset_data, member.size) for member in _members(tar)]

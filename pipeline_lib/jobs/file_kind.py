@@ -150,6 +150,8 @@ def absent(path: str | Path) -> str:
         return f"{path}: a link to {os.readlink(path)}, where nothing is; if git-annex made it: git annex get"
     if path.is_dir():
         return f"{path}: a folder in the place of the file"
+    if (inner := path.parent / path.parent.name / path.name).exists():
+        return f"{path}: no such file or folder but {inner}; was it unpacked twice?"
     beside = sorted(os.listdir(path.parent)) if path.parent.is_dir() else []
     wanted = {path.name.lower(): "; names differ in case"}
     wanted |= {f"{path.name.lower()}{end}": ", an unfinished download" for end in UNFINISHED}

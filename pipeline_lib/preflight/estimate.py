@@ -5,7 +5,7 @@ configuration. Expect factors of two.
 
 Room: links × share alive × bytes of an image, again for the share that becomes CC-Neg; features are images × dimensions
 × 4 bytes per backbone, checkpoints parameters × 4 bytes. Time: images and samples × milliseconds on the two cores of
-``docs/speed.md``; links of the largest host at the configured pace.
+``docs/speed.md``; links of the largest host at the configured pace. `features_mb` is the memory of a job.
 """
 
 from typing import NamedTuple
@@ -33,16 +33,35 @@ class Size(NamedTuple):
     image_ms: float  # decode and encode
     sample_ms: float  # a training step, per sample
     caption_ms: float  # text features
+    image_mb: float  # memory of an image in a batch on a CPU: file, pixels, activations; from batches of two sizes
 
 
 SIZES = {  # parameters: open_clip's model profiles; the ResNets' times are ViT-B/16's, an upper bound
-    "RN50": Size(1024, 102_007_137, 63_690_000, 270, 38, 7),
-    "RN101": Size(512, 119_688_033, 63_430_000, 270, 38, 7),
-    "ViT-B/32": Size(512, 151_277_313, 63_430_000, 85, 39, 7),
-    "ViT-B/16": Size(512, 149_620_737, 63_430_000, 270, 38, 7),
-    "ViT-L/14": Size(768, 427_616_513, 123_650_000, 1_525, 86, 15),
+    "RN50": Size(1024, 102_007_137, 63_690_000, 270, 38, 7, 15),
+    "RN101": Size(512, 119_688_033, 63_430_000, 270, 38, 7, 15),
+    "ViT-B/32": Size(512, 151_277_313, 63_430_000, 85, 39, 7, 6),
+    "ViT-B/16": Size(512, 149_620_737, 63_430_000, 270, 38, 7, 13),
+    "ViT-L/14": Size(768, 427_616_513, 123_650_000, 1_525, 86, 15, 27),
 }
-SMALL = Size(128, 8_000_000, 7_000_000, 3, 3.6, 0.3)  # a CLIP of the miniature, 64 pixels
+SMALL = Size(128, 8_000_000, 7_000_000, 3, 3.6, 0.3, 2)  # a CLIP of the miniature, 64 pixels
+
+# Memory, measured on 2026-11-28: torch alone takes 340 MB without a GPU; beside one CUDA keeps more, not measured here.
+TORCH_MB = 2000
+# What a process that decodes has of its own: 9 MB for COCO's photos, 61 MB at 12 megapixels, 277 MB at `MAX_PIXELS`.
+DECODER_MB = 100
+
+
+def size_of(backbones: dict[str, dict], name: str) -> Size:
+    """Return the size of one of `backbones`; a published checkpoint has that of the CLIP beside which it is listed."""
+    entry = backbones[name]
+    if "backbone" in entry:
+        return size_of(backbones, entry["backbone"])
+    return SMALL if entry["source"] == "pretrain" else SIZES[entry.get("released", "ViT-B/32")]
+
+
+def features_mb(size: Size, batch_size: int, decoders: int) -> int:
+    """Return the memory to ask for to encode images: torch, the weights twice while they load, a batch, processes."""
+    return round(TORCH_MB + 8e-6 * size.parameters + batch_size * size.image_mb + decoders * DECODER_MB)
 
 
 class Cost(NamedTuple):
@@ -59,20 +78,13 @@ class Estimate:
 
     def __init__(self, config: dict, needs: Requirements, links: int, images: dict[str, int]) -> None:
         self.config, self.needs, self.images = config, needs, images
-        self.sizes = {name: self._size(name) for name in needs.backbones}
+        self.sizes = {name: size_of(needs.backbones, name) for name in needs.backbones}
         if release := config["shards"]["released"]:
             self.links, self.samples = 0, release["count"]
             self.trained = release["count"] - release["eval_last"]
         else:
             self.links, self.samples = links, round(links * ALIVE * NEGATED)
             self.trained = round(self.samples * (1 - config["shards"]["eval_share"]))
-
-    def _size(self, name: str) -> Size:
-        """The size of a backbone; a published checkpoint has that of the CLIP beside which it is listed."""
-        entry = self.needs.backbones[name]
-        if "backbone" in entry:
-            return self._size(entry["backbone"])
-        return SMALL if entry["source"] == "pretrain" else SIZES[entry.get("released", "ViT-B/32")]
 
     def by_stage(self) -> list[Cost]:
         """Return what each stage takes."""

@@ -9,6 +9,7 @@ import os
 import posixpath  # on texts: Path objects would take seconds for a hundred thousand names
 import stat
 import struct
+import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -50,7 +51,7 @@ def list_files(path: str | Path, wanted: Callable[[str], object] = is_image) -> 
     else:  # `zipfile.is_zipfile` takes a tar that ends with a zip for one
         is_zip = Path(path).suffix.lower() == ".zip" or kind_of(start_of(path)) == "zip"
         listed = _in_zip if is_zip else _in_tar
-    listing = listed(path, lambda name: wanted(name) and not is_left_behind(name))
+    listing = listed(path, lambda name: not is_left_behind(name) and wanted(name))
     files = sorted(listing, key=lambda file: file.name)
     if odd := next((file.name for file in files if CONTROL_CHARACTER.search(file.name)), None):
         raise ValueError(f"{path}: expected names of files without control characters, found {odd!r:.200}; rename it")
@@ -61,12 +62,17 @@ def list_files(path: str | Path, wanted: Callable[[str], object] = is_image) -> 
 
 
 def list_images(path: str | Path) -> list[File]:
-    """Return the files of `list_files` whose names are those of images; there must be one."""
-    images = list_files(path)
+    """Return the files of `list_files` whose names are those of images; there must be one. Others are counted aloud."""
+    others: list[str] = []
+    images = list_files(path, lambda name: is_image(name) or others.append(name))
+    if known := {posixpath.splitext(file.name)[0] for file in images}:
+        others = [name for name in others if posixpath.splitext(name)[0] not in known]  # KEY.json says more of KEY.jpg
+    found = f"{len(others):,} other files, such as {min(others)!r:.200}" if others else "no file"
     if not images:
-        files = list_files(path, lambda _: True)
-        found = f"none but {len(files):,} other files, such as {files[0].name!r:.200}" if files else "no file"
+        found = f"none but {found}" if others else found
         raise ValueError(f"{path}: expected images (.jpg, .jpeg, .png, .webp ...), found {found}")
+    if others:
+        print(f"{path}: {len(images):,} images; left out are {found}", file=sys.stderr)
     return images
 
 

@@ -4,21 +4,27 @@ What is wrong with a copy of a dataset is said here, before hours of encoding: a
 number of images that is not the published one, labels beyond the classes.
 """
 
-from collections import Counter
 from pathlib import Path
 
 from pipeline_lib.formats.cc3m import part_range
-from pipeline_lib.formats.images import Sample, unique
+from pipeline_lib.formats.images import Sample, is_class_number, unique
 from pipeline_lib.jobs.file_kind import absent, check_suffix
+from pipeline_lib.jobs.quoted import quoted
 from pipeline_lib.readers.reader import Reader
 
 
 def read_pool(
-    reader: Reader, paths: list[str], part: int = 0, parts: int = 1, count: int | None = None
+    reader: Reader,
+    paths: list[str],
+    part: int = 0,
+    parts: int = 1,
+    count: int | None = None,
+    classes: int | None = None,
 ) -> list[Sample]:
     """Return the samples of part `part` (from 0) of `parts` of a pool; the whole pool must have `count`, if given.
 
-    Parts are contiguous and their sizes differ by one at most. Either all samples have a label or none.
+    Parts are contiguous and their sizes differ by one at most. Either all samples have a label or none; all have one,
+    and below it, where a labelled set has `classes`.
     """
     where = ", ".join(map(str, paths))
     if not reader.accepts(paths):
@@ -33,7 +39,7 @@ def read_pool(
         raise ValueError(f"{where}: expected images, found none; expected {reader.layout}")
     if count is not None and found != count:
         raise ValueError(f"{where}: expected {count:,} images, found {found:,}{_reason(reader, found, count)}")
-    _check_labels(where, samples, reader.classes)
+    samples = _labelled(where, samples, classes if reader.classes is None else reader.classes)
     selected = part_range(found, part, parts)
     return samples[selected.start : selected.stop]
 
@@ -46,15 +52,19 @@ def _reason(reader: Reader, found: int, count: int) -> str:
     return f"; {question}? Expected {reader.layout}"
 
 
-def _check_labels(where: str, samples: list[Sample], classes: int | None) -> None:
-    labelled = Counter("label" in sample.said for sample in samples)
-    if labelled[True] and labelled[False]:
-        raise ValueError(
-            f"{where}: {labelled[True]:,} of {labelled.total():,} samples have a label; expected all or none"
-        )
-    for sample in samples:
-        if classes is not None and not 0 <= sample.said.get("label", -1) < classes:
-            raise ValueError(
-                f"{sample.source}: expected for sample {sample.key} a label from 0 to {classes - 1}, found "
-                f"{sample.said.get('label')}"
-            )
+def _labelled(where: str, samples: list[Sample], classes: int | None) -> list[Sample]:
+    """Return the samples, all with a class number as label or, of a pool of no known classes, all without."""
+    labels = [sample.said.get("label") for sample in samples]
+    fits = [is_class_number(label) and (classes is None or label < classes) for label in labels]
+    if all(fits):
+        return samples
+    if classes is None and not any(fits):
+        if foreign := [label for label in labels if label is not None]:
+            print(f"{where}: {len(foreign):,} labels are left out, no class numbers, such as {quoted(foreign[0])}")
+        return [sample._replace(said={}) for sample in samples]
+    first = fits.index(False)
+    raise ValueError(
+        f"{samples[first].source}: expected for sample {samples[first].key} a label from 0"
+        f"{'' if classes is None else f' to {classes - 1}'}, found {quoted(labels[first])}; {fits.count(False):,} of "
+        f"{len(samples):,} samples have no such label"
+    )

@@ -6,8 +6,11 @@ For an image with feature f and captions with features t_i, all of length 1, and
 
 The sum is over the captions that the image is scored with. `models` loads the models, `inputs` reads images and
 captions. Mistakes raise FileNotFoundError or ValueError; the message says what was expected and what there is.
+
+In memory are a model, the features of all images and captions, and a block of scores.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -17,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from pipeline_lib.clip.variants import cosines
 from pipeline_lib.evaluate.subtract import encode_split
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.formats.pixels import as_shown
@@ -25,20 +29,23 @@ from pipeline_lib.jobs.progress import progress
 from pipeline_lib.score.models import Model
 
 IMAGES_PER_BATCH = 64
-ROWS_PER_PRODUCT = 1 << 14  # bounds memory
+ROWS_PER_BLOCK = 1 << 18  # of scores; this and the next bound memory
+ROWS_PER_PRODUCT = 1 << 14
 
 
 @torch.no_grad()
 def score(
-    model: Model, device: torch.device, images: dict[str, Sample], pairs: pd.DataFrame, weights: list[float | None]
-) -> list[pd.DataFrame]:
-    """Score n pairs, rows with ``image``, a key of `images`, and ``caption``; each image and text is encoded once.
+    model: Model, device: torch.device, images: dict[str, Sample], asked: pd.DataFrame, weights: list[float | None]
+) -> Iterator[tuple[float | None, pd.DataFrame]]:
+    """Yield the scores for each of `weights`, block after block: ``image``, ``caption``, ``score``, ``share``.
 
-    Returns a frame for each of `weights`: the pairs, in their order, with ``score`` and ``share``. None scores captions
-    as they stand, a number by subtraction with that weight (`pipeline_lib.evaluate.subtract`).
+    Where `asked` has a column ``image``, keys of `images` in the order in which they occur, its rows are scored, all in
+    one block. Otherwise each of `images` is scored with each ``caption``; an image's rows are in one block. A weight of
+    None scores captions as they stand, a number by subtraction (`pipeline_lib.evaluate.subtract`). Each image and text
+    is encoded once.
     """
-    captions, distinct = pd.factorize(pairs["caption"])  # (n,): which of the distinct ones each row has
-    shown, names = pd.factorize(pairs["image"])
+    captions, distinct = pd.factorize(asked["caption"])  # (n,): which of the distinct ones each row has
+    names = np.array([*images], dtype=object)
 
     def read(texts: list[str]) -> Tensor:
         return normalize(model.read(texts).float(), dim=-1)
@@ -47,26 +54,37 @@ def score(
         read(distinct.tolist()) if weight is None else encode_split(read, distinct.tolist(), weight)
         for weight in weights
     ]
-    seen = _see(model, device, [images[name] for name in names])
-    scored = []
-    for text in texts:
-        # Row by row: `@` may tell equal rows apart.
-        products = [
-            (seen[torch.from_numpy(left)] * text[torch.from_numpy(right)]).sum(dim=1)
-            for left, right in zip(_split(shown), _split(captions), strict=True)
-        ]
-        cosines = torch.cat(products).double().numpy()  # (n,)
-        if not np.isfinite(cosines).all():
-            raise ValueError("the features are not finite numbers; check the model's weights")
-        logits = pd.Series(model.scale * cosines)
-        odds = np.exp(logits - logits.groupby(shown).transform("max"))
-        shares = odds / odds.groupby(shown).transform("sum")
-        scored.append(pairs.assign(score=cosines, share=shares.to_numpy()))
-    return scored
+    seen = _see(model, device, [*images.values()])
+    for weight, text in zip(weights, texts, strict=True):
+        blocks = _all_pairs(seen, text)
+        if "image" in asked:
+            shown = pd.factorize(asked["image"])[0]
+            parts = zip(_split(shown, ROWS_PER_PRODUCT), _split(captions, ROWS_PER_PRODUCT), strict=True)
+            found = [cosines(seen[torch.from_numpy(left)], text[torch.from_numpy(right)]) for left, right in parts]
+            blocks = [(shown, captions, torch.cat(found))]
+        for left, right, products in blocks:
+            cosine = products.double().numpy()
+            if not np.isfinite(cosine).all():
+                raise ValueError("the features are not finite numbers; check the model's weights")
+            logits = pd.Series(model.scale * cosine)
+            odds = np.exp(logits - logits.groupby(left).transform("max"))
+            shares = (odds / odds.groupby(left).transform("sum")).to_numpy()
+            yield (
+                weight,
+                pd.DataFrame({"image": names[left], "caption": distinct[right], "score": cosine, "share": shares}),
+            )
 
 
-def _split(rows: np.ndarray) -> list[np.ndarray]:
-    return np.split(rows, range(ROWS_PER_PRODUCT, len(rows), ROWS_PER_PRODUCT))
+def _all_pairs(seen: Tensor, text: Tensor) -> Iterator[tuple[np.ndarray, np.ndarray, Tensor]]:
+    """Yield the numbers of image and caption, and the cosine, of all pairs, in blocks of whole images."""
+    features, which = text.unique(dim=0, return_inverse=True)  # `@` may tell equal rows apart
+    for rows in _split(np.arange(len(seen)), max(1, ROWS_PER_BLOCK // len(text))):
+        products = (seen[torch.from_numpy(rows)] @ features.T)[:, which]
+        yield np.repeat(rows, len(text)), np.tile(np.arange(len(text)), len(rows)), products.flatten()
+
+
+def _split(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return np.split(rows, range(size, len(rows), size))
 
 
 def _see(model: Model, device: torch.device, samples: list[Sample]) -> Tensor:
@@ -79,6 +97,8 @@ def _see(model: Model, device: torch.device, samples: list[Sample]) -> Tensor:
         except ValueError as error:  # all of them are named together, not one per call
             return error
 
+    # Not the processes that encode a pool: other libraries' transforms compute by torch, whose threads do not survive a
+    # fork. Pillow decodes and resizes in threads too.
     with ThreadPoolExecutor(usable_cores()) as workers:
         while batch := list(islice(waiting, IMAGES_PER_BATCH)):
             prepared = list(workers.map(prepare, batch))

@@ -14,9 +14,15 @@ import argparse
 import shutil
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import csv
+from pyarrow import parquet as pq
 from tabulate import tabulate
 
 from pipeline_lib.clip.load import ACTIVATIONS
@@ -24,13 +30,16 @@ from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.evaluate.split import split
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.cores import usable_cores
-from pipeline_lib.jobs.files import atomic, write_parquet
+from pipeline_lib.jobs.files import PARQUET, atomic
 from pipeline_lib.jobs.run_record import SUBTRACTED
 from pipeline_lib.score import score
-from pipeline_lib.score.inputs import find_pairs
+from pipeline_lib.score.inputs import find_inputs
 from pipeline_lib.score.models import find_models
 
 ROWS_SHOWN = 60
+MOST_ROWS = 10**9
+TEXTS, NUMBERS = ("model", "image", "caption"), ("score", "share")
+COLUMNS = pa.schema([*((name, pa.string()) for name in TEXTS), *((name, pa.float64()) for name in NUMBERS)])
 
 
 def main() -> None:
@@ -51,40 +60,57 @@ def main() -> None:
         raise ValueError(f"--output {args.output}: expected a .csv or .parquet")
     if args.texts and args.captions:
         raise ValueError(f"expected captions in quotes or in {args.captions}, found both: {args.texts[0]!r:.200}")
-    images, pairs = find_pairs(args.image, args.texts, args.captions)
+    images, asked = find_inputs(args.image, args.texts, args.captions)
     models = find_models(args.model, args.results, args.run, args.activation)
+    weights = {None: ""} if args.subtract is None else {None: "", args.subtract: SUBTRACTED}
+    pairs = len(asked) if "image" in asked else len(images) * len(asked)
+    rows = pairs * len(models) * len(weights)
+    if args.output and rows > MOST_ROWS:
+        raise ValueError(
+            f"expected at most {MOST_ROWS:,} scores at a time, some 80 GB as CSV or 17 GB as Parquet, found {rows:,}: "
+            f"{pairs:,} of images with captions, times {len(models) * len(weights)} models; ask for a part of them"
+        )
+    if args.output is None and "image" not in asked:  # no further image would be shown
+        images = dict(islice(images.items(), -(-ROWS_SHOWN // len(asked))))
     use_threads(usable_cores())
-    device, parts = pick_device(), []
-    weights = {"": None} if args.subtract is None else {"": None, SUBTRACTED: args.subtract}
-    for name, load in models.items():
-        scored = score(load(device), device, images, pairs, [*weights.values()])
-        parts += [part.assign(model=name + added) for added, part in zip(weights, scored, strict=True)]
-    scores = pd.concat(parts, ignore_index=True)[["model", "image", "caption", "score", "share"]]
-    show(scores)
-    for said in [] if args.subtract is None else map(split, pairs["caption"].unique()[:ROWS_SHOWN]):
+    device, first = pick_device(), {}
+    with writing(args.output) as write:
+        for name, load in models.items():
+            for weight, block in score(load(device), device, images, asked, [*weights]):
+                block.insert(0, "model", name + weights[weight])
+                write(block)
+                if (name, weight) not in first:
+                    first[name, weight] = marked(block)
+    show([*first.values()], rows)
+    for said in [] if args.subtract is None else map(split, asked["caption"].unique()[:ROWS_SHOWN]):
         if said.denied:
             print(textwrap.fill(f"subtraction: affirms {said.affirmed!r}, denies {said.denied}", 80))
     if args.output:
-        write(args.output, scores)
+        print(f"{args.output}: {rows:,} rows", file=sys.stderr)
 
 
-def write(path: Path, scores: pd.DataFrame) -> None:
-    """Write all rows, aside first."""
-    if path.suffix == ".parquet":
-        write_parquet(path, scores)
-    else:
-        with atomic(path) as aside:
-            scores.to_csv(aside, index=False)
-    print(f"{path}: {len(scores):,} rows", file=sys.stderr)
+@contextmanager
+def writing(path: Path | None) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Yield what adds rows to the file, which is written aside first; without one they are not kept."""
+    if path is None:
+        yield lambda block: None
+        return
+    parquet = path.suffix == ".parquet"
+    options = PARQUET if parquet else {"write_options": csv.WriteOptions(quoting_header="needed")}
+    with atomic(path) as aside, (pq.ParquetWriter if parquet else csv.CSVWriter)(aside, COLUMNS, **options) as file:
+        yield lambda block: file.write(pa.Table.from_pandas(block, schema=COLUMNS, preserve_index=False))
 
 
-def show(scores: pd.DataFrame) -> None:
+def marked(block: pd.DataFrame) -> pd.DataFrame:
+    """Return the first rows of a model's scores, with a ``mark`` at the best of several captions of an image."""
+    scores = block.groupby("image")["score"]
+    best = (block["score"] == scores.transform("max")) & (scores.transform("size") > 1)
+    return block.assign(mark=best.map({True: " *", False: "  "}))[:ROWS_SHOWN]
+
+
+def show(scores: list[pd.DataFrame], count: int) -> None:
     """Print the first rows as a table as wide as the terminal, the models of each pair one under the other."""
-    best = scores["score"] == scores.groupby(["model", "image"])["score"].transform("max")
-    several = scores.groupby(["model", "image"])["score"].transform("size") > 1
-    pair = scores.groupby("model").cumcount()
-    rows = scores.assign(mark=(best & several).map({True: " *", False: "  "}), pair=pair)
-    rows = rows.sort_values("pair", kind="stable")[:ROWS_SHOWN]
+    rows = pd.concat(scores).rename_axis("pair").reset_index().sort_values("pair", kind="stable")[:ROWS_SHOWN]
     table = pd.DataFrame(
         {
             "image": rows["image"].where(rows["image"] != rows["image"].shift(), ""),
@@ -100,8 +126,8 @@ def show(scores: pd.DataFrame) -> None:
         "maxcolwidths": [2 * seventh, 3 * seventh, 2 * seventh],
     }
     print(tabulate(table, "keys", "simple", showindex=False, disable_numparse=True, **look))
-    if len(scores) > ROWS_SHOWN:
-        print(f"... and {len(scores) - ROWS_SHOWN:,} further rows, all of which --output FILE.csv writes")
+    if count > ROWS_SHOWN:
+        print(f"... and {count - ROWS_SHOWN:,} further rows, all of which --output FILE.csv writes")
     print("score: 100 × cosine, * the image's best; share: softmax over its captions.")
 
 

@@ -10,30 +10,38 @@ import pyarrow as pa
 
 from pipeline_lib.formats.annotations import read_rows, texts
 from pipeline_lib.formats.images import Sample
-from pipeline_lib.formats.pixels import is_image
 from pipeline_lib.jobs.file_kind import absent
 from pipeline_lib.jobs.files import read_arrow, repeated
 from pipeline_lib.jobs.text import read_lines
-from pipeline_lib.readers.containers import list_files, list_images
+from pipeline_lib.readers.containers import list_images
 
 
-def find_pairs(places: list[Path], texts: list[str], file: Path | None) -> tuple[dict[str, Sample], pd.DataFrame]:
-    """Return the images by name, and the pairs to score, ``image`` and ``caption``, in order.
+def find_inputs(places: list[Path], texts: list[str], file: Path | None) -> tuple[dict[str, Sample], pd.DataFrame]:
+    """Return the images by name, and what to score: a table with ``caption``, and ``image`` where its rows are pairs.
 
     Every image of `places` (files, folders, ``.zip``, ``.tar``) is scored with each of `texts` or of the captions in
     `file`. Where the file has a column ``image``, its rows are the pairs: images by their paths below `places`, or
-    without any beside the file.
+    without any beside the file. What is given twice is scored once.
     """
     table, images = _read_captions(file) if file else pd.DataFrame({"caption": texts}), _find_images(places)
+    where = file or "the command line"
     if table.empty:
         raise ValueError("expected captions, in quotes or with --captions FILE, found none")
     if (empty := table["caption"].str.strip() == "").any():
-        raise ValueError(f"{file or 'the command line'}: caption {int(empty.to_numpy().argmax()) + 1} is empty")
+        raise ValueError(f"{where}: caption {int(empty.to_numpy().argmax()) + 1} is empty")
+    alike = table.assign(caption=table["caption"].str.normalize("NFC").str.split().str.join(" "))
+    if (again := alike.duplicated().to_numpy()).any():
+        first = int(again.argmax())
+        _say(
+            f"{where}: {again.sum():,} of {len(table):,} captions are there already"
+            f"{' for the same image' if 'image' in table else ''}, first caption {first + 1}, "
+            f"{table['caption'][first]!r:.200}; they are scored once"
+        )
+        table = table[~again].reset_index(drop=True)
     if "image" not in table:
         if not images:
             raise ValueError("expected images, found none: name files or folders with --image")
-        pairs = pd.MultiIndex.from_product([images, table["caption"]], names=["image", "caption"])
-        return images, pairs.to_frame(index=False)
+        return images, table
     names = table["image"].unique().tolist()
     if places:
         if twice := repeated(sample.key for sample in images.values()):
@@ -57,11 +65,8 @@ def _find_images(places: list[Path]) -> dict[str, Sample]:
     samples: list[tuple[str, Sample]] = []
     for place in places:
         if place.is_dir() or place.suffix.lower() in (".zip", ".tar"):
-            listed = list_files(place, lambda _: True)
-            files = [file for file in listed if is_image(file.name)] or list_images(place)  # which says what there is
-            if others := [file.name for file in listed if not is_image(file.name)]:
-                _say(f"{place}: files that are no images are left out, {len(others):,} of them, such as {others[0]!r}")
-            samples += [(f"{place}/{file.name}", Sample(file.source, file.name, file.load, {})) for file in files]
+            found = [Sample(file.source, file.name, file.load, {}) for file in list_images(place)]
+            samples += [(f"{place}/{sample.key}", sample) for sample in found]
         elif place.is_file():
             samples.append((str(place), _sample(place, str(place))))
         else:

@@ -21,11 +21,11 @@ rule features:
         "../../environment.yml"
     threads: beside_a_gpu()
     resources:
-        mem_mb=grows(6000),
+        mem_mb=encoding_mb,
         runtime=grows(240),
         gpu=1,
         decoders=decoders,
-        expected=count_option,  # not under `params:`: to check what was encoded already would encode it again
+        expected=expected_options,  # not under `params:`: to check what was encoded already would encode it again
     params:
         code=code_version("pipeline_lib.features.encode"),
         reader=reader_code,

@@ -108,6 +108,7 @@ def _tail_end(caption: Caption, pair: Pair) -> int:
         return spans[1][0]  # "there is a dog on | the sofa"
     if pair.kind in ("preposition", "and", "contents"):
         keeps = kinds[0] in f"{FINITE}c" or (is_phrase and link not in HANGING)
+        keeps = keeps and (pair.kind != "preposition" or kinds[:2] != "cn")  # "on grass and rocks"
         keeps = keeps or (pair.kind == "preposition" and kinds[0] in "Gg")
     else:
         acts_on = pair.kind == "participle" and kinds[0] in "Gg" and not _is_animate(caption, pair.object)

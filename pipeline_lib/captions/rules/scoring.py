@@ -209,6 +209,7 @@ def form_features(caption: Caption, candidate: Candidate, case: str) -> Features
         "absent after with": absent and "with" in caption.lower[:start],
         "absent background": absent and caption.head(candidate.pair.object) in ("background", "backdrop"),
         "absent where": absent and candidate.text.endswith(("nearby", "background", "around", "front", "below")),
+        "tail gone": rule == "none-in-sight" and len(candidate.text) < len(caption.doc.text),
         "no and an adjective": rule == "with-no" and "JJ" in caption.tags[slice(*candidate.pair.object)],
         "not and a picture": rule.startswith("not") and caption.lower[start - 1] in WORDS.pictures,
     }

@@ -1,4 +1,6 @@
 # Functions of the rules in features.smk.
+from pipeline_lib.evaluate.prompts import read_classes
+from pipeline_lib.preflight.estimate import features_mb, size_of
 from pipeline_lib.readers.reader import find_reader, module_name
 
 
@@ -18,6 +20,12 @@ def decoders(wildcards, threads):
     return max(1, threads // cores(1))
 
 
+def encoding_mb(wildcards, attempt, threads):
+    """The memory of a job, by its backbone, batch and processes."""
+    size = size_of(BACKBONES, wildcards.backbone)
+    return grows(features_mb(size, config["features"]["batch_size"], decoders(wildcards, threads)))(wildcards, attempt)
+
+
 def pool_files(wildcards):
     """The files and folders that a job reads."""
     job = pool_job(wildcards)
@@ -29,10 +37,13 @@ def reader_code(wildcards):
     return code_version(f"pipeline_lib.readers.{module_name(pool_job(wildcards).reader)}")
 
 
-def count_option(wildcards):
-    """The flag that says how many images a pool must have, where that is known."""
-    count = POOLS.get(wildcards.pool, {}).get("count")
-    return "" if count is None else f"--count {count}"
+def expected_options(wildcards):
+    """The flags that say how many images a pool must have, and a labelled set classes, where that is known."""
+    labelled = config["evaluate"]["zeroshot"]["datasets"].get(wildcards.pool)
+    known = {"count": POOLS.get(wildcards.pool, {}).get("count")}
+    if labelled and Path(labelled["classes"]).is_file():
+        known["classes"] = len(read_classes(labelled["classes"]))
+    return flags({name: number for name, number in known.items() if number is not None})
 
 
 def tower_precision(wildcards):
