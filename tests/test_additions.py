@@ -104,20 +104,9 @@ def test_a_loss_with_a_term_of_its_own(empty_copy, before):
 
 
 def test_a_reader_is_added_as_the_documentation_says(empty_copy):
-    (recipe,) = re.findall(r"```python\n(def read.*?)```", (ROOT / "docs" / "adding.md").read_text(), re.DOTALL)
-    header = """from collections.abc import Iterator
-
-from pipeline_lib.formats.images import Sample
-from pipeline_lib.readers.containers import list_images
-from pipeline_lib.readers.reader import Reader
-
-
-def label_of(name):
-    return int(name[0])
-
-
-"""
-    (empty_copy / "pipeline_lib" / "readers" / "my_set.py").write_text(header + recipe)
+    page = (ROOT / "docs" / "adding.md").read_text()
+    (recipe,) = (code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "READER =" in code)
+    (empty_copy / "pipeline_lib" / "readers" / "my_set.py").write_text(recipe)
     catalogue = empty_copy / "pipeline_lib" / "readers" / "catalogue.py"
     lines = catalogue.read_text()
     catalogue.write_text(lines.replace('    "tar": ', '    "my-set": "my_set.READER",\n    "tar": '))

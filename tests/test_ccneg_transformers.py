@@ -225,9 +225,9 @@ class Constant:
 def test_images_and_triplets_must_fit(split):
     tars, triplets = split
     assert (score_triplets(Constant(0.5), tars, triplets, 3) == 0.5).all()
-    with pytest.raises(ValueError, match=r"eval-0000\d\.tar: image \d+ has no triplet"):
+    with pytest.raises(ValueError, match=r"eval-00000\.tar, .*images of 7 triplets, found 8; 1 are on one side"):
         score_triplets(Constant(0.5), tars, triplets.iloc[1:].reset_index(drop=True), 3)
-    with pytest.raises(ValueError, match="3 of 8 triplets have no image, such as '00000000"):
+    with pytest.raises(ValueError, match="images of 8 triplets, found 5; 3 are on one side alone, such as '00000000"):
         score_triplets(Constant(0.5), tars[:1], triplets, 3)
-    with pytest.raises(ValueError, match=r"eval-00000\.tar: the score of sample 000000000 is not finite"):
+    with pytest.raises(ValueError, match=r"eval-0000\d\.tar: the score of sample \d+ is not finite"):
         score_triplets(Constant(float("nan")), tars, triplets, 3)

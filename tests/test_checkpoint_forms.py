@@ -231,7 +231,9 @@ def test_a_hugging_face_folder_with_any_weights(tmp_path, model, suffix, shards)
     assert read_weights(tmp_path).activation is None  # as accelerate writes it, or zero_to_fp32.py
     if shards > 1:
         for name in (f"{stem}-00002-of-00003.{suffix}", index.name):
-            with pytest.raises(ValueError, match=r"one of the files that hold the weights together: name the folder"):
+            with pytest.raises(
+                ValueError, match=r"the weights are in several files, of which this is one: name their folder"
+            ):
                 read_weights(tmp_path / name)
         index.write_text(json.dumps({"weight_map": {**place, "x": "../../etc/passwd"}}))
         with pytest.raises(ValueError, match=r"index\.json lists '\.\./\.\./etc/passwd', which is not in the folder"):

@@ -77,11 +77,11 @@ def test_every_cell_and_column_is_checked(refused, sheet, names, monkeypatch):
     for place, column in enumerate(header):
         typo = [*header[:place], column[:-1], *header[place + 1 :]]
         said = refused(["\t".join(typo), *lines[1:]], names)
-        assert f"'{column[:-1]}' is none; did you mean '{column}'?" in said and "expected the columns" in said
+        assert f"unknown: '{column[:-1]}'; did you mean '{column}'?" in said and "expected the columns" in said
         if column not in SHEET[0].split("\t"):
             continue
         without = ["\t".join(cells[:place] + cells[place + 1 :]) for cells in (line.split("\t") for line in lines)]
-        assert f"expected the columns {', '.join(SHEET[0].split())}, and where wanted" in refused(without, names)
+        assert f"expected the columns {', '.join(SHEET[0].split())} and optionally" in refused(without, names)
         for wrong in ("", "Not This!", "a\x01b"):
             if column == "family" and wrong == "Not This!":
                 continue  # any words name a family
@@ -101,6 +101,7 @@ def test_every_cell_and_column_is_checked(refused, sheet, names, monkeypatch):
         ({"negatives": "crepe"}, "a: loss conclip needs distractors, which negatives crepe does not have"),
         ({"family": "CLIP"}, "a: the family CLIP is for models that are not fine-tuned"),
         ({"seeds": [0, 0]}, "a: expected different seeds, found [0, 0]"),
+        ({"experiment": "neg"}, "neg: a backbone has this name too; name the experiment differently"),
         ({"experiment": "mini", "seeds": [1]}, "mini: mini-s1 is the name of another model"),
         ({"experiment": "flava", "seeds": [1]}, "flava: flava-s1 is the name of another model"),
         ({"benchmarks": ["ccneg", "valse"]}, "negated-retrieval; found ['valse']"),

@@ -236,7 +236,7 @@ def test_a_damaged_feature_file_is_named(tmp_path):
     header = 8 + int.from_bytes(whole[:8], "little")
     for place in (whole.index(b"tower-1"), header + 3, len(whole) - 3):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        with pytest.raises(ValueError, match="its content is not what was written"):
+        with pytest.raises(ValueError, match="its content does not match its checksum"):
             load_features([path])
 
 

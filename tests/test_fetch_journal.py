@@ -68,7 +68,7 @@ def test_other_rows_or_settings_start_over_and_say_so(path, capsys):
     with Journal(path, "two", 4) as journal:
         assert len(journal) == 0
         journal.add(1, LOST)
-    assert "part.journal: is of other rows or settings; starting over" in capsys.readouterr().err
+    assert "part.journal: was made with other rows or settings; starting over" in capsys.readouterr().err
     with Journal(path, "two", 4) as journal:
         assert settled(journal) == {1: (LOST, b"")}
 

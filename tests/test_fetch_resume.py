@@ -117,7 +117,7 @@ def test_retry_failed_needs_the_outputs_of_the_same_rows_and_settings(tmp_path):
             fetch(tmp_path, ["http://a.test/1"], port, retry_failed=True)
         fetch(tmp_path, ["http://a.test/1"], port)
         for urls, changes in ((["http://a.test/2"], {}), (["http://a.test/1"], {"image_size": 24})):
-            with pytest.raises(ValueError, match=r"out\.parquet: is of other rows or settings"):
+            with pytest.raises(ValueError, match=r"out\.parquet: was made with other rows or settings"):
                 fetch(tmp_path, urls, port, retry_failed=True, **changes)
         (tmp_path / "out.journal").unlink()
         fetch(tmp_path, ["http://a.test/1"], port, retry_failed=True, timeout_s=9.0, user_agent="other/1")

@@ -81,7 +81,7 @@ def test_a_mistake_in_the_registry_is_explained(tmp_path, changes, message):
 def test_another_table_is_no_registry(tmp_path):
     sheet = tmp_path / "datasets.tsv"
     sheet.write_text("name\tlicence\n")
-    with pytest.raises(ValueError, match=r"expected the columns name, used_for, .*, found name, licence"):
+    with pytest.raises(ValueError, match=r"expected the columns name, used_for, .*; found name, licence"):
         read_registry(sheet)
 
 

@@ -190,7 +190,7 @@ def test_the_report_names_every_path_and_fits_a_terminal(report):
         assert re.search(rf"^ +{re.escape(paths[0])} *$", said, re.MULTILINE), paths[0]
     assert re.search(r"^ to fetch +clip-vit-l14: .*\n +data/openai-clip/ViT-L-14\.pt", said, re.MULTILINE)
     assert "without it: no SugarCREPE" in said
-    assert "No tables without it: everything needs fetch/captions." in said
+    assert "No tables can be made yet: everything needs fetch/captions." in said
     assert "results/paper/backbones/{vit-b32,vit-b16,vit-l14,rn50,rn101}/model.pt" in said
     assert "fp16 needs a GPU" in said or "GPU: none" not in said
 

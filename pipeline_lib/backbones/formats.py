@@ -104,7 +104,7 @@ def _read(path: Path) -> Weights:
     if path.is_dir():
         return _read_folder(path)
     if PART.search(path.name):
-        raise ValueError("one of the files that hold the weights together: name the folder")
+        raise ValueError("the weights are in several files, of which this is one: name their folder")
     description = next((path.with_name(name) for name, files in DESCRIBED.items() if path.name in files), None)
     return _read_described(description, [path])
 

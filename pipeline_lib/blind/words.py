@@ -58,7 +58,7 @@ def held_out_scores(texts: Sequence[str], right: Sequence[bool], groups: Sequenc
     Compare scores within a group alone: those of two groups may be of different models.
     """
     if (found := len(set(groups))) < FOLDS:
-        raise ValueError(f"expected captions of at least {FOLDS} images, found {found}")
+        raise ValueError(f"the bag of words: expected captions of at least {FOLDS} images, found {found}")
     folds = {"groups": list(groups), "cv": GroupKFold(FOLDS)}
     return cross_val_predict(_bag(), list(texts), list(right), method="decision_function", **folds).round(DIGITS)
 

@@ -14,7 +14,10 @@ from pipeline_lib.captions.rules.relations import parse
 from pipeline_lib.captions.rules.scenes import cut_heading
 from pipeline_lib.captions.rules.scoring import Scorer, reasons
 from pipeline_lib.formats.cc3m import Row
+from pipeline_lib.formats.negation import NEGATION_WORDS
 from pipeline_lib.jobs.cli import run
+
+EQUAL_WEIGHTS = ",".join(f"{word}=1" for word in NEGATION_WORDS)
 
 
 def explain(backend: RuleBackend, text: str, key: str) -> str:
@@ -49,7 +52,7 @@ def main() -> None:
     parser.add_argument("--spacy-model", default="lexicon", help="'lexicon' or an installed spaCy pipeline")
     parser.add_argument("--seed", type=int, default=0, help="seed of the choice")
     parser.add_argument("--key", default="000000000", help="the caption's key in its file")
-    parser.add_argument("--word-weights", default="no=1,not=1,without=1", help="weights where several words fit")
+    parser.add_argument("--word-weights", default=EQUAL_WEIGHTS, help="weights where several words fit")
     parser.add_argument("--min-quality", type=float, default=0.0, help="score from which a sentence may be drawn")
     arguments = parser.parse_args()
     weights = parse_weights(arguments.word_weights)

@@ -119,7 +119,7 @@ def load_openai_clip(name: str, download_root: str, path: str | Path | None = No
     try:
         model, _ = clip.load(name if path is None else str(path), device="cpu", download_root=download_root)
     except (OSError, RuntimeError) as error:  # no network, no room, or a checksum that does not fit
-        raise ValueError(f"no weights of {name} ({error}); download the file yourself and name it as `path`") from error
+        raise ValueError(f"no weights of {name} ({error}); download it yourself and give the file's path") from error
     return model.float()
 
 

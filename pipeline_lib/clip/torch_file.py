@@ -33,7 +33,7 @@ def check_zip(path: str | Path) -> None:
     """Compare the content of a file of `save_torch` with its checksums, which torch writes but does not read."""
     with zipfile.ZipFile(path) as content:
         if (broken := content.testzip()) is not None:
-            raise ValueError(f"{broken} in it is not what was written, by its checksum")
+            raise ValueError(f"{broken} in it does not match its checksum")
 
 
 def load_weights_only(path: str | Path) -> object:

@@ -36,7 +36,7 @@ def check_config(config: dict) -> None:
         entries = _at(config, place)
         if isinstance(entries, dict):
             known = reduce(lambda part, key: inner(part, SCHEMA)[key], [*place.split("/"), "NAME"], SCHEMA)
-            removable = inner(known, SCHEMA).keys() - {"count"}  # which is null where it is not known
+            removable = inner(known, SCHEMA)
             kept = {name: _without_null(entry, removable) for name, entry in entries.items() if entry is not None}
             entries.clear()
             entries.update(kept)
@@ -82,11 +82,12 @@ def _contradictions(config: dict) -> list[str]:
     need(config["curves"] == "none" or is_installed(config["curves"]), "curves", with_curves, config["curves"])
     for name in NEEDED:
         need(name in zeroshot["prompts"], f"evaluate/zeroshot/prompts/{name}", "a list of texts", None)
-    for name in dict.fromkeys(
-        ["distractors", *zeroshot["datasets"], *(entry["pool"] for entry in benchmarks.values())]
-    ):
-        need(name in pools, "features/pools", f"the pool {name!r}", list(pools))
+    need("distractors" in pools, "features/pools", "the pool distractors", [*pools])
+    for name in zeroshot["datasets"]:
+        need(name in pools, f"evaluate/zeroshot/datasets/{name}", "a pool of this name in features/pools", [*pools])
     for name, entry in benchmarks.items():
+        pool = entry["pool"]
+        need(pool in pools, f"evaluate/benchmarks/{name}/pool", f"one of features/pools, {', '.join(pools)}", pool)
         both = "the name sugarcrepe and the kind sugarcrepe together, since they have a table of their own"
         need(
             (entry["kind"] == "sugarcrepe") == (name == "sugarcrepe"),
@@ -205,6 +206,7 @@ def _row_problems(row: dict, config: dict) -> list[str]:
         f"expected different seeds, found {seeds}": len({*seeds}) < len(seeds),
         f"with finetune/order paper nothing depends on the seed; expected one, found {seeds}": paper and len(seeds) > 1,
         f"{', '.join(taken)} is the name of another model": taken,
+        "a backbone has this name too; name the experiment differently": row["experiment"] in models,
         f"batch_size: expected a multiple of finetune/processes, {processes}, found {batch}": batch % processes,
         f"batch_size: loss {row['loss']} has statements in pairs; expected an even number, found {batch}": (
             batch % 2 and needs_facts(row["loss"])

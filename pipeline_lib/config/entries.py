@@ -173,8 +173,8 @@ class Benchmark(Section):
     kind: Literal[tuple(KINDS)] = Field(description="its format and metric")
     annotations: FilePath = Field(description="as published: a file, or the folder of the parts")
     pool: Name = Field(description="the pool of features.pools that has its images")
-    count: Count | dict[str, Count] | None = Field(
-        description="items of the published files (of a folder: for each part; of retrieval: images); null: not checked"
+    count: Count | dict[str, Count] | None = _optional(
+        "items that it must have (a folder: by part; retrieval: images); null, the default: not checked"
     )
 
     @model_validator(mode="after")

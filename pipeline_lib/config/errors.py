@@ -152,10 +152,9 @@ def _explain(mistake: dict, root: dict, value: object) -> list[str]:
 def _explain_key(mistake: dict, place: Place, key: object) -> str:
     names = place.schema.get("propertyNames", {}).get("enum") or sorted(place.schema.get("properties", {}))
     if names:
-        question = f"{nearest(key, names)}{_hint(key)}"
+        question = f"{nearest(key, names)}{_hint(key)}" or "."
         return f"{place.path or 'the top level'}: unknown key {said(key)}{question} Allowed: {', '.join(names)}"
-    pattern = next(iter(place.schema["patternProperties"]))
-    expected = mistake.get("ctx", {}).get("error") or f"expected a text that matches {pattern}"
+    expected = mistake.get("ctx", {}).get("error") or f"expected {place.schema['propertyNames']['words']}"
     return f"{place.path}, a key: {expected}, found {said(key)}"
 
 
@@ -170,4 +169,6 @@ def _hint(value: object) -> str:
         return " (YAML reads no, yes, on and off as true or false: put the word in quotes)"
     if isinstance(value, str) and re.fullmatch(r"[0-9.]+e[-+]?[0-9]+", value.lower()):
         return " (YAML reads 1e-6 as a text: write 1.0e-6)"
+    if isinstance(value, str) and re.fullmatch(r"[0-9]+,[0-9]+", value):
+        return " (write a decimal point: 0.5)"
     return ""

@@ -15,7 +15,7 @@ def read_sheet(path: str | Path, columns: Collection[str], optional: Collection[
     names file and line.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such table")
+        raise FileNotFoundError(f"{path}: no such table; check the path")
     try:
         with open_text(path) as lines:
             reader = csv.reader(lines, delimiter="\t", strict=True)
@@ -24,10 +24,11 @@ def read_sheet(path: str | Path, columns: Collection[str], optional: Collection[
         raise ValueError(f"{path}: expected a table with tabs between its columns ({error})") from error
     known = [*columns, *optional]
     if len({*header}) < len(header) or not {*columns} <= {*header} <= {*known}:
-        hints = [f"; {name!r:.50} is none{nearest(name, known)}" for name in header if name not in known]
-        wanted = f", and where wanted {', '.join(optional)}, each once" if optional else ""
+        hints = [f"; unknown: {name!r:.50}{nearest(name, known)}" for name in header if name not in known]
+        wanted = f" and optionally {', '.join(optional)}" if optional else ""
         raise ValueError(
-            f"{path}, line 1: expected the columns {', '.join(columns)}{wanted}, found {', '.join(header):.300}"
+            f"{path}, line 1: expected the columns {', '.join(columns)}{wanted}, each once, with tabs between them; "
+            f"found {', '.join(header) or 'none':.300}"
             f"{''.join(hints):.300}"
         )
     wrong = [

@@ -21,7 +21,6 @@ texts are padded to the longest of a batch only, which changes rounding alone. A
 
 import argparse
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -157,25 +156,22 @@ def score_triplets(model: ImageTextModel, tars: list[Path], triplets: pd.DataFra
 
     The tars hold an image for each of the n triplets (``key``, ``caption``, ``negated_caption``), in any order.
     """
-    place = {key: row for row, key in enumerate(triplets["key"])}
-    texts = triplets[["caption", "negated_caption"]].to_numpy()
-    scores, seen = np.empty((len(triplets), 2), dtype=np.float32), np.zeros(len(triplets), dtype=bool)
-    samples = iter(progress(read_tars(tars), "score", "images"))
-    while batch := list(islice(samples, batch_size)):
-        for sample in batch:
-            if sample.key not in place:
-                raise ValueError(f"{sample.source}: image {sample.key} has no triplet; make the shards again")
-        rows = [place[sample.key] for sample in batch]
+    keys, samples = triplets["key"].tolist(), {sample.key: sample for sample in read_tars(tars)}
+    if unlike := sorted(samples.keys() ^ {*keys}):
+        raise ValueError(
+            f"{', '.join(map(str, tars))}: expected the images of {len(keys):,} triplets, found {len(samples):,}; "
+            f"{len(unlike):,} are on one side alone, such as {unlike[0]!r}; make the shards again"
+        )
+    texts, scores = triplets[["caption", "negated_caption"]].to_numpy(), []
+    for first in progress(range(0, len(keys), batch_size), "score", f"batches of {batch_size} images"):
+        batch = [samples[key] for key in keys[first : first + batch_size]]
         images = [sample.decode(sample.read()) for sample in batch]
-        found = model.score(images, *texts[rows].T.tolist()).numpy()  # (b, 2)
+        found = model.score(images, *texts[first : first + batch_size].T.tolist()).numpy()  # (b, 2)
         if not np.isfinite(found).all():
             row = int(np.argmin(np.isfinite(found).all(axis=1)))
             raise ValueError(f"{batch[row].source}: the score of sample {batch[row].key} is not finite")
-        scores[rows], seen[rows] = found, True
-    if not seen.all():
-        missing = triplets["key"][~seen]
-        raise ValueError(f"{len(missing)} of {len(triplets)} triplets have no image, such as {missing.iloc[0]!r}")
-    return scores
+        scores.append(found)
+    return np.concatenate(scores)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Every kind of benchmark: how its annotations are read, and what is measured.
 
 A benchmark of config ``evaluate.benchmarks`` names a kind of `KINDS`. To add a kind, write a module with a `Kind` like
-those here and list it in `KINDS`. CC-Neg, zero-shot classification and the embeddings of CC-Neg's texts have commands
+those here and list it in `_ALL`. CC-Neg, zero-shot classification and the embeddings of CC-Neg's texts have commands
 of their own; their metrics are declared here too.
 
 On all of `KINDS` a tie is wrong; on CC-Neg it is right, as in the paper (section 5). The published code of NegBench and

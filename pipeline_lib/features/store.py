@@ -149,7 +149,7 @@ def _load_shard(path: str | Path, tower: str | None) -> Features:
         if len(found.features) != n or (found.labels is not None and len(found.labels) != n):
             raise ValueError(f"expected a row for each of its {n} keys, found {len(found.features)}")
         if _checksum(about["keys"], tensors) != about["checksum"] or found.content != about["content"]:
-            raise ValueError("its content is not what was written, by its checksum")
+            raise ValueError("its content does not match its checksum")
         if (row := bad_row(found.features, found.precision)) is not None:
             norm = found.features[row].norm()
             raise ValueError(f"expected rows of length 1, found {norm:.6f} for key {found.keys[row]}")

@@ -76,7 +76,7 @@ def parse_url(text: str, base: str = "") -> URL:
             encoded=True,
         )
         if url.scheme not in ("http", "https") or not url.raw_host or not url.port:
-            raise ValueError("it leads to no web server")
+            raise ValueError("it does not lead to a web server")
         address = _literal_address(url.raw_host)
     except ValueError as error:  # of a NUL in the host too
         raise Failed("url", permanent=True) from error

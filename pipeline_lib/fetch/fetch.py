@@ -91,8 +91,8 @@ def fetch_part(
             raise group.exceptions[0] from group
         if len(journal) < len(rows):  # asyncio only logs what goes wrong in a callback, such as a full disk
             raise ValueError(
-                f"{outcomes}: {len(rows) - len(journal):,} of {len(rows):,} rows are not settled (see above); "
-                "mend that and run the same command again"
+                f"{outcomes}: {len(rows) - len(journal):,} of {len(rows):,} rows have no outcome yet (see above); "
+                "remove the cause and run the same command again"
             )
         suspect = _network_is_suspect(fetcher.schedule.hosts_asked, journal, outcomes)
         # A kill between the two leaves the journal, from which the next run writes both again.
@@ -159,9 +159,7 @@ def _take_over(images: Path, outcomes: Path, identity: str, journal: Journal) ->
     """
     found, lines = read_outcomes(outcomes)
     if found != identity:
-        raise ValueError(
-            f"{outcomes}: is of other rows or settings than those given now; fetch the part without --retry-failed"
-        )
+        raise ValueError(f"{outcomes}: was made with other rows or settings; fetch the part without --retry-failed")
     samples = read_samples(images)
     for number, (key, outcome) in enumerate(lines):
         content = b""

@@ -174,7 +174,7 @@ class Journal:
             elif place:
                 self._mark(said[0], place)
             elif said != {"identity": identity}:
-                print(f"{self._path}: is of other rows or settings; starting over", file=sys.stderr)
+                print(f"{self._path}: was made with other rows or settings; starting over", file=sys.stderr)
                 return 0
         if size:
             torn = f", {size - end:,} bytes of a torn record cut off" if end < size else ""

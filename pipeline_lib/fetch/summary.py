@@ -152,8 +152,8 @@ def main() -> None:
     write_json(args.summary, content)
     counted = content["duplicates"]
     print(
-        f"rows {len(table):,}, successes {content['successes']:,}; {counted['images']:,} images are those of several "
-        f"rows, {counted['rows']:,} in all, {counted['placeholder_rows']:,} of them with placeholders"
+        f"rows {len(table):,}, successes {content['successes']:,}; {counted['rows']:,} rows share "
+        f"{counted['images']:,} images, {counted['placeholder_rows']:,} of them a host's placeholder"
     )
 
 

@@ -157,7 +157,8 @@ def main() -> None:
     if processes.rank > 0:
         return
     print(
-        "{samples_per_s:,} samples/s, {tokens_per_s:,} tokens/s, {padding_spared:.1%} padding spared".format(**measured)
+        f"{measured['samples_per_s']:,} samples/s, {measured['tokens_per_s']:,} tokens/s, "
+        f"{measured['padding_spared']:.1%} of positions are padding and left out"
     )
     results = {"samples": trainer.samples, "steps": len(history), "final_loss": history[-1]["loss"], "resumed_at": done}
     results |= learned_blind

@@ -178,7 +178,7 @@ def sealed(image: bytes, said: dict) -> dict[str, bytes]:
 def check_seal(image: bytes, said: dict, path: str | Path, key: str) -> bytes:
     """Return `image` if it is the one that `sealed` was given, by the CRC-32 in its JSON `said`, if it has one."""
     if said.get("crc32", found := zlib.crc32(image)) != found:
-        raise ValueError(f"{path}: the image of sample {key} is not what was written, by its checksum; {remedy(path)}")
+        raise ValueError(f"{path}: the image of sample {key} does not match its checksum; {remedy(path)}")
     return image
 
 

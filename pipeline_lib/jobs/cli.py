@@ -24,6 +24,8 @@ def run(main: Callable[[], None]) -> None:
     Anything else is our bug and keeps its traceback.
     """
     before = signal.signal(signal.SIGTERM, leave)
+    if spec := sys.modules["__main__"].__spec__:  # with -m; else argparse would call each package's command __main__.py
+        sys.argv[0] = f"python -m {spec.name.removesuffix('.__main__')}"
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale without a letter must not end the job
     try:

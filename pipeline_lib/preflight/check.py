@@ -69,14 +69,14 @@ def main() -> None:
     if config["miniature"] is None:
         _print_costs(screen, Estimate(config, needs, *_counts(config, items)).by_stage(), items, cores)
     else:
-        screen.print("Room and time: the miniature takes about 1 GB and 9 to 12 minutes on two cores (README.md).\n")
+        screen.print("Disk and time: the miniature takes about 1 GB and 9 to 12 minutes on two cores (README.md).\n")
     _print_gpus(screen, config)
     _print_targets(screen, targets(config, needs, lacking), items, command(*args.configfiles))
     if lacking:
         try:
             override = leave_out(config, experiments, lacking)
         except ValueError as error:
-            screen.print(f"No tables without it: {error}.", soft_wrap=True)
+            screen.print(f"No tables can be made yet: {error}.", soft_wrap=True)
             return
         file = write_override(override, experiments, args.folder)
         again = command(*args.configfiles, file)
@@ -164,7 +164,7 @@ def _paths(item: DataItem) -> Iterator[tuple[str, str]]:
 
 
 def _print_costs(screen: Console, estimate: list[Cost], items: list[DataItem], cores: int) -> None:
-    made = _table("Room and time, roughly", "stage", "room", "time", "for", numbers=("room", "time"))
+    made = _table("Disk and time, roughly", "stage", "disk", "time", "for", numbers=("disk", "time"))
     for cost in estimate:
         made.add_row(cost.stage, decimal(cost.bytes), "" if cost.hours is None else duration(cost.hours), cost.basis)
     room, free = sum(cost.bytes for cost in estimate), free_bytes("results")
@@ -172,7 +172,7 @@ def _print_costs(screen: Console, estimate: list[Cost], items: list[DataItem], c
     made.add_row("all", decimal(room), duration(sum(cost.hours or 0 for cost in estimate)), "")
     screen.print(made)
     if room > free:
-        screen.print(f"Free under results/: {decimal(free)}, less than the run takes.", style="bold red")
+        screen.print(f"Free under results/: {decimal(free)}, less than the run needs.", style="bold red")
     else:
         screen.print(f"Free under results/: {decimal(free)}.")
     missing = {item.dataset.name: item.dataset for item in items if item.status != PRESENT and item.dataset}
@@ -182,7 +182,7 @@ def _print_costs(screen: Console, estimate: list[Cost], items: list[DataItem], c
         screen.print(f"Downloads that are missing: {decimal(sum(known))}{unknown}.")
     screen.print(
         "Times are of two cores without a GPU, computed from docs/speed.md, docs/captions.md and\n"
-        f"docs/fetching.md; this machine has {cores} cores. A GPU was not measured: expect a small part of it.\n"
+        f"docs/fetching.md; this machine has {cores} cores. A GPU was not measured; it should be much faster.\n"
     )
 
 

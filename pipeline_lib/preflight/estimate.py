@@ -74,7 +74,7 @@ class Cost(NamedTuple):
 
 
 class Estimate:
-    """Room and time by stage, from the rows of the captions file and the images of each pool, 0 if unknown."""
+    """Disk and time by stage, from the rows of the captions file and the images of each pool, 0 if unknown."""
 
     def __init__(self, config: dict, needs: Requirements, links: int, images: dict[str, int]) -> None:
         self.config, self.needs, self.images = config, needs, images
@@ -156,7 +156,7 @@ class Estimate:
         images = sum(self.images.get(name, 0) for name in zeroshot["datasets"])
         items = {"ccneg": self.samples - self.trained, "zeroshot": images * len(zeroshot["prompts"])}
         for name, entry in needs.benchmark_entries.items():  # published counts, which may be by part or unknown
-            count = entry["count"]
+            count = entry.get("count")
             items[name] = sum(count.values()) if isinstance(count, dict) else count or 0
         scored = [(benchmark, model) for benchmark in items for model in needs.evaluated(benchmark)]
         text_ms = sum(

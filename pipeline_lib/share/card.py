@@ -41,6 +41,8 @@ def new_folder(output: Path) -> Iterator[Path]:
 
 def find_tables(run: Path) -> pd.DataFrame:
     """Return the tidy table of a run's folder."""
+    if not run.is_dir():
+        raise FileNotFoundError(f"{run}: no such folder; expected that of a finished run, such as results/miniature")
     return read_tables(run / "tables.parquet")[0]
 
 

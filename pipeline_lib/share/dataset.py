@@ -9,7 +9,7 @@
 ``data/train.parquet, eval.parquet``    a row per sample: ``key``, ``link``, ``caption``, ``negated_caption``,
                                         ``exclusion_caption``, ``object``, ``word``, ``pairs``, ``quality``
 ``images/train-00000.tar, …``           the same samples with their images as WebDataset shards, if a licence is stated
-``README.md``                           the card: counts, quality, what a model without eyes gets, provenance, licences
+``README.md``                           the card: counts, quality, the models that see no image, provenance, licences
 ======================================  ================================================================================
 
 Images belong to their owners. They are left out unless the caller says by ``--image-licence`` under which terms they
@@ -31,7 +31,7 @@ COLUMNS = {
     "key": "number of the row in the captions file, nine digits; names the sample everywhere",
     "link": "address of the image when it was fetched",
     "caption": "the true caption",
-    "negated_caption": "the caption with one thing denied, false of the image",
+    "negated_caption": "the caption with one thing denied, false for the image",
     "exclusion_caption": "the caption without what is denied",
     "object": "what is denied",
     "word": "the word that denies: no, not or without",
@@ -48,8 +48,8 @@ def samples(run_folder: Path, split: str) -> pd.DataFrame:
     frame = frame.rename(columns={"url": "link"})
     if lacking := int(frame[["link", "quality"]].isna().any(axis=1).sum()):
         raise ValueError(
-            f"{run_folder}: {lacking} samples of the split {split} have no link or no quality; expected those of one "
-            "run: finish it, `snakemake --cores 8`"
+            f"{run_folder}: {lacking} samples of the split {split} have no link or no quality, so its tables are not "
+            "of one run: finish it, `snakemake --cores 8`"
         )
     return frame[list(COLUMNS)].sort_values("key", ignore_index=True)
 
@@ -71,6 +71,7 @@ def _joined(run_folder: Path, stage: str, columns: list[str], keys: pd.Series) -
 
 def share(run_folder: Path, output: Path, image_licence: str | None) -> None:
     """Write the folder; `image_licence` states the terms under which images are given on, None leaves them out."""
+    tables = find_tables(run_folder)
     frames = {split: samples(run_folder, split) for split in SPLITS}
     for split, frame in frames.items():
         write_parquet(output / "data" / f"{split}.parquet", frame)
@@ -78,7 +79,7 @@ def share(run_folder: Path, output: Path, image_licence: str | None) -> None:
     for shard in shards:
         with atomic(output / "images" / shard.name) as aside:
             shutil.copyfile(shard, aside)
-    tables, index = find_tables(run_folder), read_json(run_folder / "shards" / "index.json")
+    index = read_json(run_folder / "shards" / "index.json")
     blind = blind_numbers(tables[tables.table == "ccneg"])
     card = write_card(
         "dataset.md.j2",
@@ -101,7 +102,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished run, such as results/miniature")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     parser.add_argument(
-        "--image-licence", help="the terms under which you give the images on; without it they stay out"
+        "--image-licence", help="terms under which you share the images; without this option they are left out"
     )
     args = parser.parse_args()
     with new_folder(args.output) as aside:

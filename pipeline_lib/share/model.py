@@ -6,7 +6,7 @@
 
 The folder has what `pipeline_lib.backbones.export` writes for both libraries (a ResNet for open_clip alone, since
 `transformers` has none), ``model.pt`` as the pipeline has it, and ``README.md``, the model's card: recipe, data, the
-run's numbers with their intervals beside those of its CLIP, what a model without eyes gets, and limits.
+run's numbers with their intervals beside those of its CLIP, the models that see no image, and limits.
 """
 
 import argparse

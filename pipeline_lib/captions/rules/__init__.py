@@ -14,9 +14,10 @@ To change the rules:
 
 - A word. ``words.txt``, ``abstract.txt`` and ``scenes.txt`` here, and ``words.txt`` and ``function-words.txt`` of
   `tagger`, are lists with a comment each. Put the word on a line of its own under its ``[list]``; no code changes.
-- A negation word. Add it to `formats.negation.NEGATION_WORDS`, give it a weight in ``captions.word_weights`` of
-  ``config/config.yaml`` and of its schema, and write at least one form that uses it. The list ``[negations]`` of
-  ``words.txt`` has to have it, so that captions with the word are refused and a negated caption has it only once.
+- A negation word. Add it to `formats.negation.NEGATION_WORDS` and to ``word_weights`` in `config.models`, give it a
+  weight in ``captions.word_weights`` of ``config/config.yaml``, and write at least one form that uses it. The list
+  ``[negations]`` of ``words.txt`` must have it, so that captions with the word are refused and a negated caption has it
+  only once.
 - A form. Write a function ``(caption, pair)`` that returns the negated caption, or None where it does not fit, with
   `Rewrite`. Add a `Form` to `forms.FORMS`: its name in the table, its negation word, the cases where it may apply, the
   function. Nothing else changes: `checks.unfaithful` judges what the form writes.

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from pipeline_lib.captions.rules.absence import and_takes_no, none_in_sight, put_no, takes_no, with_no, without
-from pipeline_lib.captions.rules.chunks import FINITE, WORDS, Caption, Pair, Span
-from pipeline_lib.captions.rules.rewriting import Rewrite, left_out
+from pipeline_lib.captions.rules.absence import and_no, none_in_sight, put_no, with_no, without
+from pipeline_lib.captions.rules.chunks import FINITE, WORDS, Caption, Pair
+from pipeline_lib.captions.rules.rewriting import Rewrite, is_animate, left_out
 from pipeline_lib.captions.rules.scenes import ACTS, past_verb
-from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
 DO_NOT = {"VBZ": "does not", "VBP": "do not"}
 
@@ -95,17 +94,9 @@ def _earlier_act(caption: Caption, pair: Pair) -> Pair | None:
     start, subject = pair.predicate[0], caption.subject
     acts = [other for other in caption.told if other.kind in ACTS and caption.code[other.predicate[0] - 1] != "E"]
     earlier = [other for other in acts if other.predicate[0] < start]
-    if not earlier or caption.tags[start] != "VBG" or not _is_animate(caption, subject):
+    if not earlier or caption.tags[start] != "VBG" or not is_animate(caption, subject):
         return None
-    return earlier[-1] if pair.owner == subject or not _is_animate(caption, pair.owner) else None
-
-
-def _is_animate(caption: Caption, span: Span) -> bool:
-    return caption.head(span).lower() in TAGGER_WORDS.animate
-
-
-def _there_is_no(caption: Caption, pair: Pair) -> str | None:
-    return put_no(caption, pair) if takes_no(caption, pair.object) else None
+    return earlier[-1] if pair.owner == subject or not is_animate(caption, pair.owner) else None
 
 
 def _not_after_verb(caption: Caption, pair: Pair) -> str | None:
@@ -126,10 +117,6 @@ def _do_not(caption: Caption, pair: Pair) -> str | None:
     return Rewrite(caption).replace(start, lemma).put(adverbs, do).text()
 
 
-def _and_no(caption: Caption, pair: Pair) -> str | None:
-    return put_no(caption, pair) if and_takes_no(caption, pair) else None
-
-
 class Form(NamedTuple):
     """A way to negate a pair; ``write`` returns the negated caption, or None where the form does not fit."""
 
@@ -146,10 +133,10 @@ FORMS = (
     Form("not-preposition", "not", ("preposition",), _not_preposition),
     Form("that-is-not", "not", ("preposition",), _that_is_not),
     Form("not-participle", "not", ("participle",), _not_participle),
-    Form("there-is-no", "no", ("there is",), _there_is_no),
+    Form("there-is-no", "no", ("there is",), put_no),
     Form("is-not", "not", ("be",), _not_after_verb),
     Form("do-not", "not", ("act",), _do_not),
-    Form("and-no", "no", ("and",), _and_no),
+    Form("and-no", "no", ("and",), and_no),
     Form("without", "without", ABSENT_CASES, without),
     Form("with-no", "no", ABSENT_CASES, with_no),
     Form("none-in-sight", "no", SIGHT_CASES, partial(none_in_sight, words="with no")),

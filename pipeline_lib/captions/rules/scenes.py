@@ -98,8 +98,7 @@ def _is_activity(caption: Caption, pair: Pair) -> bool:
 def is_sight(caption: Caption, span: Span) -> bool:
     """Whether a noun phrase may be out of sight: "no beach in sight"; not "this beach", "the rear of a ship"."""
     opens = caption.code[span[0]] != "D" or caption.lower[span[0]] in ("a", "an", "the")
-    # Not "with no berlin in sight", "no little different in sight".
-    known = in_lexicon(caption.lower[span[1] - 1]) and caption.tags[span[1] - 1] in ("NN", "NNS")
+    known = in_lexicon(caption.lower[span[1] - 1]) and caption.tags[span[1] - 1] in ("NN", "NNS")  # no "berlin"
     plain = opens and known and "o" not in caption.code[slice(*span)] and is_visible(caption, span)
     return plain and caption.head(span).lower() not in NEVER_OUT_OF_SIGHT
 

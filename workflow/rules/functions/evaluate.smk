@@ -67,7 +67,7 @@ def benchmark_features(wildcards):
 
 def count_of(benchmark):
     """How many items a benchmark has, as commands take it."""
-    count = BENCHMARKS[benchmark]["count"]
+    count = BENCHMARKS[benchmark].get("count")
     if isinstance(count, dict):
         return ",".join(f"{part}={number}" for part, number in count.items())
     return "none" if count is None else count
