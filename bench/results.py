@@ -138,7 +138,7 @@ def main() -> None:
                    "--kinds", "negbench-retrieval=retrieval",
                    "--folder", folder / "tables", "--metrics", *sorted(folder.glob("evaluate/*/*.json"))),
         "figures": ("--tables", tables, *scores, *data, "--histories", *fetched, "--folder", figures),
-        "report": ("--tables", tables, "--folder", folder / "tables", "--figures", figures, *fetched, *scores, *data,
+        "report": ("--tables", tables, "--figures", figures, *fetched, *scores, *data,
                    *provenance, "--seed", "0", "--examples", "6", "--output", page),
     }.items():  # fmt: skip
         cost = cost_of_python(["-m", f"pipeline_lib.paper.{name}", *arguments], folder / "log")

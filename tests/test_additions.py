@@ -156,7 +156,7 @@ KIND = Kind(
     metrics=(
         Metric("{benchmark}", "mrr", "reciprocal"),
         Metric("{benchmark}", "recall@10", "rank", at_most=10),
-        Metric("{benchmark}/{style}", "mrr", "reciprocal", percent=False, range=(0, 1)),
+        Metric("{benchmark}/{style}", "mrr", "reciprocal", percent=False),
     ),
 )
 '''

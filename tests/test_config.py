@@ -9,9 +9,7 @@ from conftest import ROOT
 from workflows import configuration, load, merged
 
 from pipeline_lib.config.checks import NAMED, check_config, read_experiments
-from pipeline_lib.config.models import BAD_ANSWERS
 from pipeline_lib.evaluate.prompts import NEEDED, PROMPTS, prompt_flags
-from pipeline_lib.miniature.serve import ANSWERS
 
 OVERLAYS = {
     "config.yaml": (),
@@ -220,10 +218,6 @@ def test_the_table_of_options_is_in_step():
     command = [sys.executable, "-m", "pipeline_lib.config.reference"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert (ROOT / "config" / "reference.md").read_text() == done.stdout, f"make it anew: {' '.join(command[1:])}"
-
-
-def test_names_that_other_modules_have_too_are_theirs():
-    assert set(BAD_ANSWERS) == set(ANSWERS) - {"ok"}
 
 
 def test_the_paper_run_has_every_prompt_and_imagenet_its_templates_for_the_bare_one(monkeypatch):

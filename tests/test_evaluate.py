@@ -38,7 +38,7 @@ def test_every_form_of_a_declaration_by_hand():
             Metric("{benchmark}/{size}", clip={"size": 2}),
             Metric("{benchmark}", "recall@10", "rank", at_most=10, where={"side": ("a", "b")}),
             Metric("{benchmark}", "map", "precision"),
-            Metric("{benchmark}", "precision", "precision", percent=False, range=(0, 1)),
+            Metric("{benchmark}", "precision", "precision", percent=False),
         ),
     )
     third = pytest.approx(200 / 3)

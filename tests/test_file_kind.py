@@ -175,11 +175,11 @@ def test_the_advice_to_unpack_gives_the_text(tmp_path, kind):
     assert (tmp_path / "NEW").read_text() == TEXT
 
 
-def test_of_a_file_that_a_rule_makes_the_rule_is_named(tmp_path):
+def test_of_a_file_that_a_rule_makes_it_is_said_how(tmp_path):
     path = tmp_path / "results" / "small" / "fetch" / "00000.tar"
     path.parent.mkdir(parents=True)
     path.write_bytes(FILES["gzip"][0])
-    with pytest.raises(ValueError, match=r"found a file that is packed by gzip; delete it, and the rule fetch makes"):
+    with pytest.raises(ValueError, match=r"found a file that is packed by gzip; delete it and make it again"):
         list_members(path)
 
 

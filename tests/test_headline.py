@@ -37,7 +37,7 @@ def test_the_readme_gets_table_numbers_of_the_paper_and_figure(tables, tmp_path,
     assert text.startswith("# Title\n<!-- headline -->\n") and text.endswith("<!-- /beside -->\nend\n")
     assert copy.read_text() == "<svg/>"
     rows = [line.strip("| ").split(" | ") for line in text.splitlines()]
-    beside = {row[0]: row[1:] for row in rows if row[0] in {label for label, *_ in BESIDE}}
+    beside = {row[0]: row[1:] for row in rows if row[0] in BESIDE}
     papers = ["65.75 (replication)", "99.70", "99.76", "56.07", "69.79", "+2.95", "", "89.28", "42.98"]
     assert [row[0] for row in beside.values()] == papers
     clip, conclip = (

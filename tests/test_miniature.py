@@ -18,16 +18,17 @@ from pipeline_lib.formats.cc3m import Part
 from pipeline_lib.formats.crepe import read_crepe
 from pipeline_lib.formats.images import read_images
 from pipeline_lib.jobs.files import read_parquet
+from pipeline_lib.jobs.options import from_args
 from pipeline_lib.miniature import COLOURS, CONVERSE, KINDS, PATTERNS, SETTINGS, Scene, Thing, sample_scene
 from pipeline_lib.miniature.describe import LABELLED, PARTS, WORDINGS, caption, sugarcrepe_item
 from pipeline_lib.miniature.draw import CANVAS_PX, draw
-from pipeline_lib.miniature.make import parse_shares
 from pipeline_lib.miniature.negation import CONCEPTS
+from pipeline_lib.miniature.settings import WorldSettings
 from pipeline_lib.readers.pool import read_pool
 from pipeline_lib.readers.reader import find_reader
 
 COUNTS = {"captions": 60, "pretrain": 5, "pool": 5, "zeroshot": 12, "sugarcrepe": 10, "crepe": 11}
-COUNTS |= {"negation": 300, "hosts": 4}
+COUNTS |= {"negation": 1050, "hosts": 4}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,9 @@ def worlds(tmp_path_factory):
     flags = [text for name, count in COUNTS.items() for text in (f"--{name}", str(count))]
     for folder in folders:
         command = [sys.executable, "-m", "pipeline_lib.miniature.make", "--folder", str(folder), "--seed", "3", *flags]
-        subprocess.run([*command, "--answers", "dead=0.2,busy-once=0.1"], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(
+            [*command, "--answers", "dead=0.2", "--answers", "busy-once=0.1"], cwd=ROOT, check=True, capture_output=True
+        )
     return folders
 
 
@@ -190,8 +193,11 @@ def test_two_drawings_of_a_scene_differ_but_a_seed_repeats():
     assert one == again
 
 
-def test_shares_of_bad_answers_are_checked():
-    assert parse_shares("dead=0.1,silent=0.01") == {"dead": 0.1, "silent": 0.01}
-    for text, message in (("dad=0.1", "found 'dad'"), ("dead=0.6,gone=0.6", "sum below 1"), ("dead=x", "found 'x'")):
-        with pytest.raises(argparse.ArgumentTypeError, match=message):
-            parse_shares(text)
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [({"dad": "0.1"}, "found 'dad'"), ({"dead": "0.6", "gone": "0.6"}, "sum below 1"), ({"dead": "x"}, "found 'x'")],
+)
+def test_shares_of_bad_answers_are_checked(answers, message):
+    options = {**COUNTS, "seed": 3, "answers": [f"{name}={share}" for name, share in answers.items()]}
+    with pytest.raises(ValueError, match=message):
+        from_args(WorldSettings, argparse.Namespace(**options))

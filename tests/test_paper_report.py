@@ -47,7 +47,7 @@ def made(tmp_path_factory, made_up_run) -> dict:
         run.write_text(json.dumps(content))
         file.write_bytes(file.parent.name.encode())
     flags = {
-        **{"tables": tables, "folder": made_up_run / "tables", "figures": folder / "figures"},
+        **{"tables": tables, "figures": folder / "figures"},
         **{"fetch": [folder / "summary.json"], **values_of([*papers.scores_of(metrics), *papers.write_ccneg(folder)])},
         **{"runs": runs, "weights": weights, "benchmarks": papers.write_times(folder / "benchmarks")},
         **{"config": json.dumps(CONFIG), "seed": 3, "examples": 4, "output": folder / "report.html"},
@@ -98,10 +98,10 @@ def test_the_page_has_everything_and_reaches_for_nothing(made):
     assert "<script>alert" not in text and "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     for name in TABLES:
         arranged = layout(tables, name)
-        for place, index in enumerate(arranged.values.index):
+        for index, pattern, cells in arranged.rows():
             assert set(index) <= set(page.text)
-            for value in arranged.values.iloc[place].dropna():
-                assert arranged.pattern(index).format(value).replace("-", "−") in page.text
+            for value in (one.value for one in cells if pd.notna(one.value)):
+                assert pattern.format(value).replace("-", "−") in page.text
     figures = [link for link in page.links if link.startswith("data:image/svg+xml;base64,")]
     assert len(figures) == len(FIGURES)
     assert all(b"<svg" in base64.b64decode(link.partition(",")[2]) for link in figures)
@@ -142,7 +142,7 @@ def test_what_is_missing_or_broken_is_named(made, tmp_path):
     few = tmp_path / "eval.parquet"
     pd.read_parquet(made["eval"][0]).head(3).to_parquet(few)
     for change, message in (
-        ({"figures": tmp_path}, "intro.svg: no such file; rules tables and figures make it"),
+        ({"figures": tmp_path}, "intro.svg: no such file; rule paper_figures makes it"),
         ({"runs": [broken]}, "run.json: expected a JSON object"),
         ({"fetch": [broken]}, "run.json: expected a summary with captions"),
         ({"scores": scores}, "expected the scores of two models on the same items, found 120 and 100 with 20"),

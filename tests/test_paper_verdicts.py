@@ -10,11 +10,11 @@ from papers import MODELS, PUBLISHED_HEADER, make_tables, write_metrics
 
 from pipeline_lib.paper.outputs import REASONS, TABLES, VERDICTS
 from pipeline_lib.paper.tables import claims
-from pipeline_lib.paper.tables.latex import latex_table
 from pipeline_lib.paper.tables.layout import layout
 from pipeline_lib.paper.tables.overview import headline
 from pipeline_lib.paper.tables.published import ZEROSHOT_DATASETS, Number, read_published, with_verdicts
 from pipeline_lib.paper.tables.schema import read_tables
+from pipeline_lib.paper.tables.text import latex_table
 
 ROW = {
     "benchmark": "ccneg", "table": "ccneg", "family": "CoN-CLIP",
@@ -23,7 +23,7 @@ ROW = {
     "value": 99.5, "n": 40_000, "low": 99.4, "high": 99.6,
 }  # fmt: skip
 TRUTH = "truth-table/trained"
-CELL = ("ccneg", "CoN-CLIP", "ViT-B/32", "cc-neg", "", "accuracy")
+CELL = ("ccneg", "CoN-CLIP", "vit-b32", "cc-neg", "", "accuracy")
 
 
 def judged(published: dict, released: bool = True, datasets=ZEROSHOT_DATASETS, in_fp16=(), **changes) -> pd.Series:
@@ -56,16 +56,16 @@ def test_reproduced_is_within_the_interval_and_the_published_number_s_own_error(
 
 def test_what_is_not_comparable_says_why_and_recalled_numbers_are_not_shown():
     number = Number(99.5, "paper", 0.005)
-    other_prompt = ("zeroshot", "CLIP", "ViT-B/32", "cifar-10", "photo", "top1")
+    other_prompt = ("zeroshot", "CLIP", "vit-b32", "cifar-10", "photo", "top1")
     ensemble = {"table": "zeroshot", "family": "CLIP", "loss": None, "dataset": "cifar-10", "prompt": "ensemble"}
     unnamed = ("negated-prompt", "CLIP", "", "cifar-10", "negated", "top1")
     negated = ensemble | {"table": "negated-prompt", "prompt": "negated", "metric": "top1"}
-    mean = ("ablation", "L_conclip", "ViT-B/32", "zero-shot/mean", "bare", "top1")
+    mean = ("ablation", "L_conclip", "vit-b32", "zero-shot/mean", "bare", "top1")
     cases = {
         "other backbone": judged({CELL: number}, backbone="mini-rn"),
         "other data": judged({CELL: number}, released=False),
         "other loss": judged(
-            {("ablation", "CREPE-Negate L1", *CELL[2:]): number}, table="ablation", loss="l1", negatives="crepe"
+            {("ablation", "L1+C2I on CREPE-Negate", *CELL[2:]): number}, table="ablation", loss="l1", negatives="crepe"
         ),
         "other precision": judged({CELL: Number(99.5, "quoted", 0.005, "x", "fp16")}),
         "other activation": judged({CELL: Number(99.5, "quoted", 0.005, "x", "gelu")}),
@@ -86,13 +86,13 @@ def test_what_is_not_comparable_says_why_and_recalled_numbers_are_not_shown():
 
 def test_rounding_is_half_of_the_last_printed_digit(tmp_path):
     path = tmp_path / "published.tsv"
-    line = "ccneg\tCLIP\tViT-B/32\tcc-neg/word={0}\t\taccuracy\t{0}\tpaper\t\t\n"
+    line = "ccneg\tCLIP\tvit-b32\tcc-neg/word={0}\t\taccuracy\t{0}\tpaper\t\t\n"
     path.write_text(PUBLISHED_HEADER + "".join(line.format(text) for text in ("99.70", "63.3", "4")))
     assert [number.rounding for number in read_published(path).values()] == pytest.approx([0.005, 0.05, 0.5])
 
 
 def test_a_clip_in_fp16_is_compared_with_numbers_of_one_in_fp16_alone():
-    clip = ("ccneg", "CLIP", "ViT-B/32", "cc-neg", "", "accuracy")
+    clip = ("ccneg", "CLIP", "vit-b32", "cc-neg", "", "accuracy")
     for computed, in_fp16, reason in (
         ("fp16", ["ccneg"], None),
         ("fp16", ["sugarcrepe"], "other precision"),
@@ -174,7 +174,7 @@ def test_claims_hold_fail_or_are_undecided_by_their_interval(tables):
     assert set(found.claim) == set(claims.ALL)
     judged = {(row.claim, row.backbone): (row.model, row.verdict) for row in found.itertuples()}
     assert judged == {key: (case[0], case[-1]) for key, case in cases.items()}
-    shown = claims.to_page(found)
+    shown = claims.claims_files(found)["md"]
     assert "| ≥ −5 and ≤ 5 |" in shown and "−5.5 to −3.0" in shown
 
 
@@ -196,9 +196,9 @@ def test_the_best_is_bold_only_if_its_interval_is_clear_of_the_others(tables):
     set_interval(tables, "blind-rule", "cc-neg", "accuracy", 99, 98, 100)
     arranged = layout(tables, "ccneg")
     assert arranged.best["accuracy"].tolist() == [False, False, False, True, False, False]
-    text = arranged.to_latex()
+    text = arranged.files()["tex"]
     assert r"\textbf{64.0 [60.1, 68.0]}" in text and text.count(r"\textbf") == 1 and "In bold:" in text
-    assert "In bold:" not in arranged.to_page()
+    assert "In bold:" not in arranged.files()["md"]
 
 
 def test_under_a_negated_prompt_low_is_good(tables):

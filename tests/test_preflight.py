@@ -52,14 +52,14 @@ def test_every_external_path_of_the_papers_configuration_is_in_the_registry(over
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "Set"}, "line 2, name: expected a text that matches"),
-        ({"source": ""}, "line 2, source: expected a text, found nothing"),
-        ({"files": "/data/set"}, "line 2, files: expected a text that matches"),
+        ({"name": "Set"}, "line 2, name: expected a name of lower-case letters"),
+        ({"source": ""}, "line 2, source: expected an address, found ''"),
+        ({"files": "/data/set"}, "line 2, files: expected paths data/.*, found '/data/set'"),
         ({"bytes": "12 13"}, "line 2, bytes: expected a value for each of download, 1, found 2"),
-        ({"bytes": "12MB"}, "line 2, bytes: expected a text that matches .* found '12MB'"),
-        ({"sha256": "ab"}, "line 2, sha256: expected a text that matches"),
+        ({"bytes": "12MB"}, "line 2, bytes: expected a number, with .* found '12MB'"),
+        ({"sha256": "ab"}, "line 2, sha256: expected a SHA-256 or -"),
         ({"items": "3 4"}, "line 2, items: expected a value for each of files, 1, found 2"),
-        ({"terms": "a\tb"}, "line 2: expected 12 cells, found 13"),
+        ({"terms": "a\tb"}, "line 2: expected 12 cells as in the header, found 13"),
         ({}, "line 3, name: 'set' occurs twice"),
     ],
 )
@@ -81,7 +81,7 @@ def test_a_mistake_in_the_registry_is_explained(tmp_path, changes, message):
 def test_another_table_is_no_registry(tmp_path):
     sheet = tmp_path / "datasets.tsv"
     sheet.write_text("name\tlicence\n")
-    with pytest.raises(ValueError, match=r"expected the columns name, used_for, .*, found name, licence"):
+    with pytest.raises(ValueError, match=r"expected the columns name, used_for, .*; found name, licence"):
         read_registry(sheet)
 
 

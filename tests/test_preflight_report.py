@@ -139,7 +139,7 @@ def test_costs_are_counts_times_rates(paper):
     images = dict.fromkeys(config["features"]["pools"], 0) | {"distractors": 1000}
     costs = Estimate(config, Requirements(config, few), 10_000, images).by_stage()
     by_stage = {cost.stage: cost for cost in costs}
-    samples = round(10_000 * 0.65 * 0.39)
+    samples = round(10_000 * 0.65 * 0.38)
     trained = round(samples * 0.825)
     assert by_stage["CC-Neg"].basis == f"{samples:,} samples, {trained:,} to train on"
     assert by_stage["captions"].hours == pytest.approx(10_000 / 2_100 / 3600)
@@ -172,17 +172,13 @@ def test_times_are_said_in_words():
 def test_the_machine_is_looked_at(tmp_path, monkeypatch):
     assert free_bytes(tmp_path / "not" / "yet") > 0
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("pipeline_lib.preflight.check.NVIDIA", tmp_path / "gpus")
     assert gpus() == []
-    (tmp_path / "gpus" / "0000:01:00.0").mkdir(parents=True)
-    (tmp_path / "gpus" / "0000:01:00.0" / "information").write_text("Model: \t\t NVIDIA H100\nIRQ: 1\n")
-    assert gpus() == ["NVIDIA H100"]
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\necho 'NVIDIA A100, 40960 MiB'\n")
     tool.chmod(0o755)
     assert gpus() == ["NVIDIA A100, 40960 MiB"]
     tool.write_text("#!/bin/sh\necho 'driver not loaded'; exit 9\n")
-    assert gpus() == ["NVIDIA H100"]
+    assert gpus() == []
 
 
 # --------------------------------------------------------------------------------------------------------- as printed

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from workflows import merged, plan
 
-from pipeline_lib.jobs.rule_of_file import remedy
+from pipeline_lib.jobs.remedy import remedy
 
 pytestmark = pytest.mark.faults  # it needs the small run
 SHOWN = {"show_tables", "show_figures", "show_report", "all"}
@@ -72,7 +72,7 @@ def test_the_advice_about_a_damaged_file_makes_it_again(copy):
     path = copy / "results/small/finetune/conclip-rn-s0/model.pt"
     path.unlink()
     assert planned(copy) == set()
-    target = re.search(r"the rule finetune makes it: snakemake --cores 8 (\S+), ", remedy(path))[1]
+    target = re.search(r"make it again: snakemake --cores 8 (\S+), ", remedy(path))[1]
     assert [job.output[0] for job in plan(copy, target, configfiles=["config/small.yaml"])] == [target]
 
 

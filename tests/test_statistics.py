@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -13,7 +14,6 @@ from pipeline_lib.paper.tables.intervals import (
     holm,
     interval,
     mcnemar,
-    mean_of,
     resampled_clusters,
     resampled_mean,
 )
@@ -58,7 +58,6 @@ def test_the_fast_bootstrap_is_the_slow_one(name):
     values, groups = ITEMS[name]
     fast, slow = resampled_mean(values, groups, generator(name)), slowly_resampled(values, groups, 4000)
     mean = np.mean([values[groups == group].mean() for group in np.unique(groups)])
-    assert mean_of(values, groups) == pytest.approx(mean, abs=1e-12)
     assert fast.mean() == pytest.approx(mean, abs=5 * fast.std() / np.sqrt(RESAMPLES))
     assert fast.std() == pytest.approx(slow.std(), rel=0.06)
     assert interval(fast) == pytest.approx(interval(slow), abs=0.12 * slow.std() + 1 / len(values) / 2)
@@ -129,6 +128,6 @@ def test_of_several_seeds_the_exact_and_the_normal_test_meet():
 
 
 def test_holm_by_hand():
-    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm(np.array([0.9, 0.8])) == pytest.approx([1, 1])
-    assert holm(np.array([])).tolist() == []
+    assert holm(pd.Series([0.01, 0.04, 0.03, 0.005])).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm(pd.Series([0.9, 0.8])).tolist() == pytest.approx([1, 1])
+    assert holm(pd.Series(dtype=float)).tolist() == []

@@ -1,19 +1,17 @@
 """Check the configuration and the sheet of experiments before anything runs; messages say what to change."""
 
-import csv
 from collections.abc import Collection
 from contextlib import suppress
 from functools import reduce
-from pathlib import Path
 
 from pipeline_lib.config.errors import inner, mistakes, nearest, said, schema_of
 from pipeline_lib.config.inputs import pool_paths
 from pipeline_lib.config.models import Config, Experiment
+from pipeline_lib.config.sheets import read_sheet
 from pipeline_lib.evaluate.prompts import NEEDED, class_problems, prompt_problems
 from pipeline_lib.finetune.terms import needs_distractors, needs_facts
 from pipeline_lib.jobs.extras import command, is_installed
 from pipeline_lib.jobs.run_record import subtracted
-from pipeline_lib.jobs.text import open_text
 from pipeline_lib.readers.reader import find_reader
 
 SCHEMA = schema_of(Config)
@@ -67,10 +65,7 @@ def _contradictions(config: dict) -> list[str]:
     need(every >= one, "fetch/deadline_s", f"at least timeout_s, {one}, since it is for all attempts together", every)
     steps, warmup = (config["backbones"]["pretrain"][key] for key in ("steps", "warmup_steps"))
     need(warmup < steps, "backbones/pretrain/warmup_steps", f"less than steps, {steps}", warmup)
-    if config["miniature"]:
-        bad = sum(config["miniature"]["answers"].values())
-        need(bad < 1, "miniature/answers", "shares with a sum below 1, so that some images are served", bad)
-    else:
+    if not config["miniature"]:
         files = "files of your own, since the run has no miniature, or null to remove the entry"
         for place in NAMED:
             for name, entry in _at(config, place).items():
@@ -131,31 +126,12 @@ def read_experiments(config: dict) -> list[dict]:
     column.
     """
     path, models, fields = config["finetune"]["experiments"], config["backbones"]["models"], Experiment.model_fields
-    columns = [name for name, field in fields.items() if field.is_required()]
-    optional = [name for name in fields if name not in columns]
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such sheet of experiments (config key finetune/experiments)")
-    try:
-        with open_text(path) as lines:
-            reader = csv.reader(lines, delimiter="\t", strict=True)
-            (_, header), *rows = [(reader.line_num, cells) for cells in reader if cells] or [(1, [])]
-    except csv.Error as error:
-        raise ValueError(f"{path}: expected a table with tabs between its columns ({error})") from error
-    if len({*header}) < len(header) or not {*columns} <= {*header} <= {*fields}:
-        hints = [f"; unknown: {name!r:.50}{nearest(name, [*fields])}" for name in header if name not in fields]
-        raise ValueError(
-            f"{path}, line 1: expected the columns {', '.join(columns)} and optionally {', '.join(optional)}, each "
-            f"once, with tabs between them; found {', '.join(header) or 'none':.300}{''.join(hints):.300}"
-        )
+    optional = [name for name, field in fields.items() if not field.is_required()]
+    rows = read_sheet(path, [name for name in fields if name not in optional], optional)
     if not rows:
         raise ValueError(f"{path}: expected at least one experiment, found none")
     problems, seen, experiments = [], {}, []
-    for line, cells in rows:
-        where = f"{path}, line {line}"
-        if len(cells) != len(header):
-            problems.append(f"{where}: expected {len(header)} cells as in the header, found {len(cells)}")
-            continue
-        row = dict(zip(header, cells, strict=True))
+    for where, row in rows.items():
         numbers = {name: _number(row.pop(name, "")) for name in optional}
         experiments.append(row | numbers)
         row |= {name: value for name, value in numbers.items() if value is not None}
@@ -163,9 +139,9 @@ def read_experiments(config: dict) -> list[dict]:
         if row["backbone"] not in models:
             near = nearest(row["backbone"], models)
             problems.append(f"{where}, backbone: expected one of {', '.join(models)}, found {row['backbone']!r}{near}")
-        if row["experiment"] in seen:
-            problems.append(f"{where}: experiment {row['experiment']!r} is in line {seen[row['experiment']]} already")
-        seen.setdefault(row["experiment"], line)
+        if (first := seen.setdefault(row["experiment"], where)) != where:
+            line = first.rpartition(", ")[2]
+            problems.append(f"{where}: experiment {row['experiment']!r} is in {line} already")
     _raise(path, problems)
     for row in experiments:
         row["seeds"] = [int(seed) for seed in row["seeds"].split(",")]

@@ -4,9 +4,10 @@ What an option means and its default stand beside it in ``config/config.yaml``. 
 with these models, `pipeline_lib.config.reference` lists them.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from pipeline_lib.config.entries import (
     Benchmark,
@@ -35,11 +36,8 @@ from pipeline_lib.fetch.settings import FetchSettings
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.jobs.curves import CURVES
 from pipeline_lib.jobs.options import Count, Seconds, Wait, number, text
+from pipeline_lib.miniature.settings import WorldSettings
 
-BAD_ANSWERS = (
-    *("dead", "gone", "forbidden", "busy-once", "failing", "mislabelled", "truncated", "corrupt", "noai", "disallowed"),
-    *("redirect", "silent"),
-)
 # `writeOnly`: a password or key that someone puts here is not repeated in a message. A user name and password before
 # the host are refused, since jobs, logs and Snakemake's records hold the address. Names of variables are in capitals,
 # keys hardly ever.
@@ -47,28 +45,22 @@ SECRET = Field(json_schema_extra={"writeOnly": True})
 Address = text(r"^https?://[^/?#@\s]+([/?#][!-~]*)?$", "an address http(s)://HOST... without a user name")
 Variable = text("^[A-Z_][A-Z0-9_]*$", "the NAME of an environment variable in capitals")
 
+
+def _options_of(command: type[BaseModel], without: Collection[str] = ()) -> dict[str, tuple]:
+    """Return the options that the settings of a command declare."""
+    return {name: (field.annotation, field) for name, field in command.model_fields.items() if name not in without}
+
+
 Config = section(
     run=name_except("tables", "figures"),  # results/<run>/ lies beside results/tables/
     curves=Literal[CURVES],
     container=Line | None,
-    miniature=section(
-        seed=Seed,
-        captions=Count,
-        pretrain=Count,
-        pool=Count,
-        zeroshot=Count,
-        sugarcrepe=Count,
-        crepe=number(int, ge=9, le=10**9),  # one in each of CREPE-Negate's files
-        negation=number(int, ge=1000, le=10**9),  # of which retrieval with a negation finds its queries
-        hosts=Count,
-        answers=dict[Literal[BAD_ANSWERS], Share],
-    )
-    | None,
+    miniature=section(**_options_of(WorldSettings)) | None,
     fetch=section(
         captions=FilePath,
         rows=Count | None,
         parts=Parts,
-        **{name: (field.annotation, field) for name, field in FetchSettings.model_fields.items() if name != "threads"},
+        **_options_of(FetchSettings, without=("threads",)),
     ),
     captions=section(
         backend=Literal["rules", "chat"],

@@ -1,17 +1,16 @@
 """Keys and options that are given twice: YAML, JSON and Snakemake keep the last one and drop the others silently."""
 
+import argparse
 import json
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import yaml
 
 from pipeline_lib.jobs.text import read_text
-
-#: Each takes several values, and replaces what the same option said before.
-OPTIONS = {"--configfile": "--configfile", "--configfiles": "--configfile", "--config": "--config", "-C": "--config"}
 
 
 def check_repeated(files: Iterable[str | Path], arguments: Sequence[str]) -> None:
@@ -26,75 +25,68 @@ def repeated_keys(path: str | Path) -> list[str]:
     A key is the same whether it is in quotes or not. What a mapping takes from another by ``<<`` it may say again.
     """
     text = read_text(path)
-    try:
+    with suppress(ValueError):
         json.loads(text)
         text = text.replace("\t", " ")  # a tab between JSON's words, which YAML refuses; in its texts there is none
-    except ValueError:
-        pass
     return [
         f"{path}: expected each key once, found {name} in lines {first} and {second}; "
         "the first would be lost: join them, or remove one"
-        for name, first, second in _repeated(yaml.compose(text, Loader=yaml.FullLoader))
+        for name, first, second in _repeated(text)
     ]
 
 
-def _repeated(top: yaml.Node | None) -> Iterator[tuple[str, int, int]]:
-    """Yield the place of each repeated key, as ``fetch/timeout_s``, and the lines of both."""
-    todo, seen = [(top, "")], set()
-    while todo:
-        node, place = todo.pop()
-        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
-            continue
-        seen.add(id(node))  # an alias leads to the same node again, even to one around it
-        if isinstance(node, yaml.SequenceNode):
-            todo += [(entry, f"{place}{number}/") for number, entry in enumerate(node.value)]
-            continue
-        lines: dict[Hashable, int] = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue  # a list or mapping as key, which the check of the configuration refuses
-            meant, line = _meaning(key), key.start_mark.line + 1
+class _Loader(yaml.SafeLoader):
+    """Notes the keys that a mapping repeats: name, and the lines of both."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.repeated: list[tuple[str, int, int]] = []
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node, lines = super().compose_mapping_node(anchor), {}
+        # A list or mapping as key is left to the check of the configuration.
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            meant, line = self._meaning(key), key.start_mark.line + 1
             if meant in lines:
-                yield f"{place}{key.value}", lines[meant], line
+                self.repeated.append((key.value, lines[meant], line))
             lines[meant] = line
-            todo.append((value, f"{place}{key.value}/"))
+        return node
 
-
-def _meaning(key: yaml.ScalarNode) -> Hashable:
-    """Return the value that a key is read as: ``no`` and ``off`` are both false."""
-    if key.tag == "tag:yaml.org,2002:merge":
-        return "merge", key.value
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_object(key)
-    except (ValueError, yaml.YAMLError):
+    def _meaning(self, key: yaml.ScalarNode) -> Hashable:
+        """Return the value that a key is read as: ``no`` and ``off`` are both false."""
+        with suppress(ValueError, yaml.YAMLError):
+            if key.tag != "tag:yaml.org,2002:merge":
+                return self.construct_object(key)
         return key.tag, key.value
+
+
+def _repeated(text: str) -> list[tuple[str, int, int]]:
+    loader = _Loader(text)
+    try:
+        loader.get_single_node()
+        return loader.repeated
     finally:
         loader.dispose()
 
 
 def repeated_options(arguments: Sequence[str]) -> list[str]:
-    """Return a line for each option of `OPTIONS`, and each key of ``--config``, that Snakemake's arguments repeat."""
-    counts, keys, option = Counter(), Counter(), None
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if argument.startswith("-"):
-            option = OPTIONS.get(name)
-            counts[option] += 1
-            argument = value if equals else ""
-        key, equals, value = argument.partition("=")
-        if option == "--config" and equals:
-            keys[key] += 1
-            with suppress(yaml.YAMLError):  # a text
-                for place, _, _ in _repeated(yaml.compose(value, Loader=yaml.BaseLoader)):
-                    keys[f"{key}/{place}"] = max(2, keys[f"{key}/{place}"] + 1)
-    return [
-        f"{option}: expected once, found {counts[option]} times, of which only the last would count; "
-        f"write all values after one: {option} {values}"
-        for option, values in (("--configfile", "FILE FILE"), ("--config", "KEY=VALUE KEY=VALUE"))
-        if counts[option] > 1
-    ] + [
-        f"--config: expected each key once, found {key} {n} times; join them, or keep one"
-        for key, n in keys.items()
-        if n > 1
+    """Return a line for each option that Snakemake's arguments repeat, and each key of ``--config``."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="*", action="append", default=[])
+    parser.add_argument("--config", "-C", nargs="*", action="append", default=[])
+    given, _ = parser.parse_known_args(arguments)
+    options = (("configfile", "FILE FILE"), ("config", "KEY=VALUE KEY=VALUE"))
+    lines = [
+        f"--{option}: expected once, found {len(vars(given)[option])} times, of which only the last would count; "
+        f"write all values after one: --{option} {values}"
+        for option, values in options
+        if len(vars(given)[option]) > 1
+    ]
+    pairs = [text.partition("=")[::2] for text in chain(*given.config)]
+    repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+    for key, value in pairs:
+        with suppress(yaml.YAMLError):  # a text
+            repeated += [f"{key}/{name}" for name, _, _ in _repeated(value)]
+    return lines + [
+        f"--config: expected each key once, found {name} more than once; join them, or keep one" for name in repeated
     ]

@@ -28,7 +28,6 @@ class Metric:
     clip: Mapping[str, int] = field(default_factory=dict)  # column of `dataset` -> larger values count as this one
     in_order: bool = False  # the groups of `dataset` come as the items do, and not sorted by value
     percent: bool = True  # the mean, from 0 to 1, is given in percent
-    range: tuple[float, float] = (0, 100)  # lowest and highest value
     table: str | None = None  # of the paper stage, if it is not the kind's
 
     @property

@@ -9,7 +9,6 @@ NegRefCOCOg takes the first of equal scores, which in the published files is alw
 tell captions apart would score 100 there and scores 0 here.
 """
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,8 +68,8 @@ EMBEDDINGS = Kind(
     "embeddings",
     table="embeddings",
     metrics=(
-        *(Metric(f"cc-neg/{side}", "cosine", None, percent=False, range=(-1, 1)) for side in _SIDES),
-        *(Metric(f"cc-neg/{side}", "dimensions", None, percent=False, range=(0, math.inf)) for side in _SIDES[:2]),
+        *(Metric(f"cc-neg/{side}", "cosine", None, percent=False) for side in _SIDES),
+        *(Metric(f"cc-neg/{side}", "dimensions", None, percent=False) for side in _SIDES[:2]),
     ),
 )
 

@@ -112,7 +112,7 @@ TRUTH_TABLE = Kind(
         *(Metric("{benchmark}/{wording}/{truth}", name, name) for name in ("caption", "image")),
         Metric("{benchmark}/{wording}", "all_four", where=_PAIR),
         *(
-            Metric("{benchmark}/{wording}", name, name, where=_PAIR, percent=False, range=(-2000, 2000))
+            Metric("{benchmark}/{wording}", name, name, where=_PAIR, percent=False)
             for name in ("text_effect", "image_effect", "interaction")
         ),
         Metric("{benchmark}/{wording}/form={form}", "caption", "caption", in_order=True),

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from pipeline_lib.formats import MAX_HEADER_BYTES
 from pipeline_lib.formats.pixels import is_image
 from pipeline_lib.jobs.file_kind import absent, misread
-from pipeline_lib.jobs.rule_of_file import remedy
+from pipeline_lib.jobs.remedy import remedy
 
 # A dot would be read as the start of the extension; a slash or ".." would leave the folder when a tar is unpacked.
 KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline_lib.jobs.cli import DISK_ERRORS
-from pipeline_lib.jobs.rule_of_file import made_by, remedy
+from pipeline_lib.jobs.remedy import of_a_run, remedy
 
 LOOKED_AT = 512  # bytes at the beginning of a file
 SHOWN = 60  # bytes that a message quotes of a text
@@ -169,7 +169,7 @@ def misread(path: str | Path, expected: str, error: object, *own: str) -> Except
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         return error
     found = other_kind(start_of(path), *own)
-    if found and made_by(path):
+    if found and of_a_run(path):
         found = f"{found.partition(';')[0]}; {remedy(path)}"
     said = " ".join(str(error).split())
     return ValueError(f"{path}: expected {expected}, found {found or f'something else ({said}); {remedy(path)}'}")

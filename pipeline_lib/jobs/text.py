@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pipeline_lib.jobs.file_kind import LOOKED_AT, check_text
-from pipeline_lib.jobs.rule_of_file import made_by, remedy
+from pipeline_lib.jobs.remedy import of_a_run, remedy
 
 MARK = codecs.BOM_UTF8
 DAMAGED = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")  # no text has these: bytes of something else, or lost in a conversion
@@ -54,5 +54,5 @@ def open_text(path: str | Path) -> Iterator[TextIO]:
 
 
 def _not_utf8(path: str | Path, error: UnicodeDecodeError) -> str:
-    todo = remedy(path) if made_by(path) else "save it as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8 OLD > NEW)"
+    todo = remedy(path) if of_a_run(path) else "save it as UTF-8 (from Windows: iconv -f CP1252 -t UTF-8 OLD > NEW)"
     return f"{path}: expected UTF-8, found something else ({error}); {todo}"

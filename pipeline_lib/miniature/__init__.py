@@ -2,7 +2,7 @@
 
 A scene is the truth that an image shows (`draw`) and that captions, labels and benchmark items say (`describe`); `make`
 writes the files, `serve` is the web. Which words exist belongs to the world and stands here; how many scenes there are
-and from which seed is configuration.
+and from which seed is configuration (`settings`).
 """
 
 from dataclasses import dataclass, replace

@@ -4,7 +4,7 @@
 
     python -m pipeline_lib.miniature.make --folder results/miniature/miniature --seed 0 --captions 12000 \\
         --pretrain 12000 --pool 4000 --zeroshot 600 --sugarcrepe 300 --crepe 4000 \\
-        --negation 1500 --hosts 40 --answers dead=0.05,silent=0.001
+        --negation 1500 --hosts 40 --answers dead=0.05 --answers silent=0.001
 
 (about 15 seconds). Files in the folder:
 
@@ -36,12 +36,13 @@ from pipeline_lib.formats.crepe import captions_files
 from pipeline_lib.formats.tars import sealed, write_samples
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import atomic, write_json, write_parquet, write_text
+from pipeline_lib.jobs.options import add_options, from_args
 from pipeline_lib.jobs.progress import progress
 from pipeline_lib.miniature import Scene, sample_scene
 from pipeline_lib.miniature.describe import LABELLED, PARTS, caption, crepe_item, sugarcrepe_item
 from pipeline_lib.miniature.draw import CANVAS_PX, draw, jpeg
 from pipeline_lib.miniature.negation import COLUMNS, concepts_of, instances, questions
-from pipeline_lib.miniature.serve import ANSWERS
+from pipeline_lib.miniature.settings import WorldSettings
 
 Describe = Callable[[Scene, Random], dict | None]
 
@@ -135,45 +136,24 @@ def _write_negation(world: World, count: int) -> None:
         asked.to_csv(aside, index=False)
 
 
-def parse_shares(text: str) -> dict[str, float]:
-    """Parse ``dead=0.05,silent=0.001`` into the share of URLs that each bad answer gets; the rest is served well."""
-    shares = {}
-    for entry in filter(None, text.split(",")):
-        name, _, share = entry.partition("=")
-        if name not in ANSWERS or name == "ok":
-            raise argparse.ArgumentTypeError(
-                f"expected names out of {', '.join(ANSWERS)} other than ok, found {name!r}"
-            )
-        try:
-            shares[name] = float(share)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected a number after {name}=, found {share!r}") from None
-    if any(not 0 <= share <= 1 for share in shares.values()) or sum(shares.values()) >= 1:
-        raise argparse.ArgumentTypeError(f"expected shares from 0 to 1 with a sum below 1, found {text!r}")
-    return shares
-
-
 def main() -> None:
     """Make the world that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--seed", type=int, required=True)
-    for name in ("captions", "pretrain", "pool", "zeroshot", "sugarcrepe", "crepe", "negation"):
-        parser.add_argument(f"--{name}", type=int, required=True, help="how many images")
-    parser.add_argument("--hosts", type=int, required=True, help="how many hosts serve the captions' images")
-    parser.add_argument("--answers", type=parse_shares, required=True, help="share of bad answers, NAME=SHARE,...")
+    add_options(parser, WorldSettings)
     args = parser.parse_args()
+    settings = from_args(WorldSettings, args)
 
-    world = World(args.folder, args.seed)
-    _write_web(world, args.captions, args.hosts, args.answers)
-    world.pool("pretrain", args.pretrain, None, _caption_only)
-    world.pool("pool", args.pool, None, _caption_only)
+    world = World(args.folder, settings.seed)
+    _write_web(world, settings.captions, settings.hosts, settings.answers)
+    world.pool("pretrain", settings.pretrain, None, _caption_only)
+    world.pool("pool", settings.pool, None, _caption_only)
     for name, (classes, arrangement, label_of) in LABELLED.items():
-        world.pool(f"zeroshot/{name}", args.zeroshot, arrangement, partial(_labelled, label_of))
+        world.pool(f"zeroshot/{name}", settings.zeroshot, arrangement, partial(_labelled, label_of))
         write_text(args.folder / "zeroshot" / f"{name}.classes.txt", "".join(f"{entry}\n" for entry in classes))
-    _write_sugarcrepe(world, args.sugarcrepe)
-    _write_crepe(world, args.crepe)
-    _write_negation(world, args.negation)
+    _write_sugarcrepe(world, settings.sugarcrepe)
+    _write_crepe(world, settings.crepe)
+    _write_negation(world, settings.negation)
     write_parquet(args.folder / "scenes.parquet", pd.DataFrame(world.truth))
 
 

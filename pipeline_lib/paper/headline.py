@@ -24,52 +24,42 @@ import pandas as pd
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_json, write_text
 from pipeline_lib.paper.tables.overview import headline
-from pipeline_lib.paper.tables.published import Number, PublishedCell, read_published
+from pipeline_lib.paper.tables.published import Published, published_cell, read_published
 from pipeline_lib.paper.tables.schema import read_tables
 
 LINE_WIDTH = 100
-B32 = "ViT-B/32"
-# What is compared: words; the published cell (table, model, backbone, dataset, prompt, metric; without a backbone where
-# the paper does not name it); the miniature's cell (table, model, dataset, prompt, metric).
-BESIDE = (
-    ("CLIP on CC-Neg",
-     ("ccneg", "CLIP", B32, "cc-neg", "", "accuracy"), ("ccneg", "mini-rn", "cc-neg", "", "accuracy")),
-    ("CoN-CLIP on CC-Neg",
-     ("ccneg", "CoN-CLIP", B32, "cc-neg", "", "accuracy"), ("ccneg", "conclip-rn-s0", "cc-neg", "", "accuracy")),
-    ("… trained with L1 only",
-     ("ablation", "L1", B32, "cc-neg", "", "accuracy"), ("ablation", "l1-rn-s0", "cc-neg", "", "accuracy")),
-    ("… with L2 only",
-     ("ablation", "L2", B32, "cc-neg", "", "accuracy"), ("ablation", "l2-rn-s0", "cc-neg", "", "accuracy")),
-    ("… with L1 on CREPE-Negate",
-     ("ablation", "CREPE-Negate L1", B32, "cc-neg", "", "accuracy"),
-     ("ablation", "crepe-rn-s0", "cc-neg", "", "accuracy")),
-    ("mean zero-shot top-1 with the bare prompt, CoN-CLIP − CLIP",
-     ("zeroshot-gain", "CoN-CLIP", B32, "zero-shot", "bare", "mean gain"),
-     ("zeroshot", "conclip-rn-s0", "mean", "bare", "gain")),
-    ("… with the plain prompt, as in the table above",
-     ("zeroshot-gain", "CoN-CLIP", B32, "zero-shot", "plain", "mean gain"),
-     ("zeroshot", "conclip-rn-s0", "mean", "plain", "gain")),
-    ("top-1 with the negated prompt, CLIP (the paper: CIFAR-10, backbone not named)",
-     ("negated-prompt", "CLIP", "", "cifar-10", "negated", "top1"),
-     ("negated-prompt", "mini-rn", "mean", "negated", "top1")),
-    ("… CoN-CLIP",
-     ("negated-prompt", "CoN-CLIP", "", "cifar-10", "negated", "top1"),
-     ("negated-prompt", "conclip-rn-s0", "mean", "negated", "top1")),
-)  # fmt: skip
+PAPERS_BACKBONE = "vit-b32"
+#: What is compared: words -> table, model, dataset, prompt and metric of the miniature's number.
+BESIDE = {
+    "CLIP on CC-Neg": ("ccneg", "mini-rn", "cc-neg", "", "accuracy"),
+    "CoN-CLIP on CC-Neg": ("ccneg", "conclip-rn-s0", "cc-neg", "", "accuracy"),
+    "… trained with L1 only": ("ablation", "l1-rn-s0", "cc-neg", "", "accuracy"),
+    "… with L2 only": ("ablation", "l2-rn-s0", "cc-neg", "", "accuracy"),
+    "… with L1 on CREPE-Negate": ("ablation", "crepe-rn-s0", "cc-neg", "", "accuracy"),
+    "mean zero-shot top-1 with the bare prompt, CoN-CLIP − CLIP":
+        ("zeroshot", "conclip-rn-s0", "mean", "bare", "gain"),
+    "… with the plain prompt, as in the table above": ("zeroshot", "conclip-rn-s0", "mean", "plain", "gain"),
+    "top-1 with the negated prompt, CLIP (the paper: CIFAR-10, backbone not named)":
+        ("negated-prompt", "mini-rn", "mean", "negated", "top1"),
+    "… CoN-CLIP": ("negated-prompt", "conclip-rn-s0", "mean", "negated", "top1"),
+}  # fmt: skip
 
 
-def beside(tables: pd.DataFrame, published: dict[PublishedCell, Number]) -> str:
+def beside(tables: pd.DataFrame, published: Published) -> str:
     """Return `BESIDE` as a Markdown table; the paper's cell is empty where no number is known."""
-    values = tables.fillna({"prompt": ""}).set_index(["table", "model", "dataset", "prompt", "metric"])["value"]
+    rows = tables.set_index(["table", "model", "dataset", tables.prompt.fillna(""), "metric"], drop=False)
     lines = ["| | the paper, CLIP ViT-B/32 | the miniature, mini-rn |", "|---|---|---|"]
-    for words, papers_cell, cell in BESIDE:
-        if cell not in values.index:
-            raise ValueError(f"the tables have no cell {cell}; they must be of the run miniature")
-        sign = "+" if cell[-1] == "gain" else ""
-        number = published.get(papers_cell)
-        papers = f"{number.value:{sign}.2f}" if number else ""
-        papers += f" ({number.provenance})" if number and number.provenance != "paper" else ""
-        lines.append(f"| {words} | {papers} | {values.loc[cell].item():{sign}.1f} |")
+    for words, place in BESIDE.items():
+        if place not in rows.index:
+            raise ValueError(f"the tables have no cell {place}; they must be of the run miniature")
+        (row,) = rows.loc[[place]].to_dict("records")
+        cell = published_cell({**row, "backbone": PAPERS_BACKBONE})
+        if row["prompt"] == "negated":
+            cell = (*cell[:2], "", "cifar-10", *cell[4:])
+        sign, number, papers = "+" if row["metric"] == "gain" else "", published.get(cell), ""
+        if number:
+            papers = f"{number.value:{sign}.2f}" + (f" ({number.provenance})" if number.provenance != "paper" else "")
+        lines.append(f"| {words} | {papers} | {row['value']:{sign}.1f} |")
     return "\n".join(lines)
 
 

@@ -9,27 +9,26 @@ from typing import NamedTuple
 
 
 class Exhibit(NamedTuple):
-    """A table or a figure: heading, and in a sentence or two what to look for beside the paper's counterpart."""
+    """A table or a figure."""
 
     title: str
     caption: str  # what the paper's counterpart shows and what to look for here, in a sentence or two
 
 
-def _item(entry: dict[str, str]) -> Exhibit:
-    return Exhibit(entry["title"], " ".join(entry["caption"].split()))
-
-
 _content = tomllib.loads(Path(__file__).with_name("outputs.toml").read_text(encoding="utf-8"))
 
-#: Everything in the tables folder, in the order in which the report shows it.
-TABLE_ITEMS = {name: _item(entry) for name, entry in _content["tables"].items()}
-HEADLINE, CLAIMS, LEARNED = (TABLE_ITEMS[name] for name in ("headline", "claims", "learned"))
 
-#: Tables of numbers of the tidy table.
-TABLES = {name: item for name, item in TABLE_ITEMS.items() if name not in ("headline", "claims", "learned")}
+def _exhibits(section: str) -> dict[str, Exhibit]:
+    return {name: Exhibit(one["title"], " ".join(one["caption"].split())) for name, one in _content[section].items()}
 
-FIGURES = {name: _item(entry) for name, entry in _content["figures"].items()}
-FETCH = _item(_content["fetch"])
+
+#: Everything in the tables folder and in the figures folder, in the order in which the report shows it.
+TABLE_ITEMS, FIGURES = _exhibits("tables"), _exhibits("figures")
+FETCH = _exhibits("report")["fetch"]  # a section of the report without a table in the folder
+
+#: Tables of numbers, and those of them that the tidy table has under their name.
+NUMBER_TABLES = [name for name in TABLE_ITEMS if name != "claims"]
+TABLES = [name for name in NUMBER_TABLES if name not in ("headline", "learned")]
 
 #: Beside the published number: within the row's interval, widened by the number's own rounding, or not.
 VERDICTS = ("reproduced", "not reproduced", "not comparable")

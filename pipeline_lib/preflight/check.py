@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterator
 from itertools import groupby
 from pathlib import Path
 
+import pandas as pd
 import yaml
 from rich import box
 from rich.console import Console
@@ -38,7 +39,6 @@ from pipeline_lib.preflight.requirements import Override, Requirements, Target, 
 WIDTH = 100
 MANY = 3  # missing files of a data set that are named one by one
 COLOURS = {PRESENT: "green", MISSING: "yellow", WRONG: "bold red", FETCHED: "cyan"}
-NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
 def main() -> None:
@@ -100,8 +100,7 @@ def write_override(override: Override, experiments: list[dict], folder: Path) ->
             {**row, "seeds": ",".join(map(str, row["seeds"])), "benchmarks": ",".join(row["benchmarks"] or ["all"])}
             for row in override.experiments
         ]
-        cells = [list(rows[0]), *(["" if cell is None else str(cell) for cell in row.values()] for row in rows)]
-        write_text(sheet, "".join("\t".join(line) + "\n" for line in cells))
+        write_text(sheet, pd.DataFrame(rows, dtype=object).to_csv(sep="\t", index=False, lineterminator="\n"))
         changes = {**changes, "finetune": {"experiments": str(sheet)}}
     write_text(file, "# Made by preflight: leaves out what is missing.\n" + yaml.safe_dump(changes, sort_keys=False))
     return file
@@ -204,20 +203,13 @@ def _print_gpus(screen: Console, config: dict) -> None:
 
 
 def gpus() -> list[str]:
-    """Return the names of the NVIDIA GPUs, with their memory where the driver's tool says it."""
-    if tool := shutil.which("nvidia-smi"):
-        command = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-        except (OSError, subprocess.TimeoutExpired):
-            done = None
-        if done and done.returncode == 0:
-            return [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    found = []
-    for card in sorted(NVIDIA.iterdir()) if NVIDIA.is_dir() else []:
-        about = (card / "information").read_text(errors="replace").splitlines()
-        found.append(next((line.partition(":")[2].strip() for line in about if line.startswith("Model")), card.name))
-    return found
+    """Return name and memory of each NVIDIA GPU, as the driver's tool says them; none where there is no such tool."""
+    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
 
 
 def _print_targets(screen: Console, made: list[Target], items: list[DataItem], command: str) -> None:

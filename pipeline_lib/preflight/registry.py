@@ -6,29 +6,36 @@ rows, entries or images at each. ``bytes``, ``md5`` and ``sha256`` are those of 
 about right.
 """
 
-import csv
-import re
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pipeline_lib.jobs.text import open_text
+from pipeline_lib.config.entries import Line, Name, section
+from pipeline_lib.config.errors import mistakes
+from pipeline_lib.config.sheets import read_sheet
+from pipeline_lib.jobs.options import text
 
-COLUMNS = {  # -> the form of each value of a cell
-    "name": r"[a-z0-9]+(-[a-z0-9]+)*",
-    "used_for": None,
-    "files": r"data/\S+",
-    "items": r"[1-9]\d*|-",
-    "download": None,
-    "bytes": r"~?[1-9]\d*|-",
-    "md5": r"[0-9a-f]{32}|-",
-    "sha256": r"[0-9a-f]{64}|-",
-    "source": r"https?://\S+",
-    "licence": None,
-    "terms": None,
-    "without": None,
-}
-REQUIRED = ("name", "used_for", "files", "source", "licence", "without")
+
+def _values(form: str, words: str) -> type:
+    """Texts of several values, or of none."""
+    return text(f"^(({form})( ({form}))*)?$", f"{words}, with spaces between several")
+
+
+_Row = section(
+    name=Name,
+    used_for=Line,
+    files=text(r"^data/\S+( data/\S+)*$", "paths data/..., with spaces between several"),
+    items=_values(r"[1-9]\d*|-", "a number or -"),
+    download=str,
+    bytes=_values(r"~?[1-9]\d*|-", "a number, with ~ where it is about right, or -"),
+    md5=_values("[0-9a-f]{32}|-", "an MD5 or -"),
+    sha256=_values("[0-9a-f]{64}|-", "a SHA-256 or -"),
+    source=text(r"^https?://\S+( https?://\S+)*$", "an address"),
+    licence=Line,
+    terms=str,
+    without=Line,
+)
+COLUMNS = list(_Row.model_fields)
 PARALLEL = {"bytes": "download", "md5": "download", "sha256": "download", "items": "files"}  # a value for each of ...
 
 
@@ -70,44 +77,22 @@ class Expected(NamedTuple):
 
 
 def read_registry(path: str | Path) -> list[Dataset]:
-    """Read the registry, tab separated and without quoting; ValueError has a line for each mistake in it."""
-    try:
-        with open_text(path) as lines:
-            header, *rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)) or [[]]
-    except csv.Error as error:
-        raise ValueError(f"{path}: expected a table with tabs between its columns ({error})") from error
-    if header != list(COLUMNS):
-        raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(header):.300}")
+    """Read the registry, a table with tabs between its columns; ValueError has a line for each mistake in it."""
     problems, datasets = [], {}
-    for line, cells in enumerate(rows, 2):
-        if len(cells) != len(COLUMNS):
-            problems.append(f"{path}, line {line}: expected {len(COLUMNS)} cells, found {len(cells)}")
-            continue
-        row = dict(zip(COLUMNS, cells, strict=True))
-        found = _problems(row)
+    for where, row in read_sheet(path, COLUMNS).items():
+        found = mistakes(row, _Row)
+        for column, other in PARALLEL.items():
+            expected, count = len(row[other].split()), len(row[column].split())
+            if count not in (0, expected):
+                found.append(f"{column}: expected a value for each of {other}, {expected}, found {count}")
         if row["name"] in datasets:
             found.append(f"name: {row['name']!r} occurs twice")
-        problems += [f"{path}, line {line}, {problem}" for problem in found]
+        problems += [f"{where}, {problem}" for problem in found]
         if not found:
             datasets[row["name"]] = _dataset(row)
     if problems:
         raise ValueError("the registry of data has mistakes:\n" + "\n".join(problems))
     return list(datasets.values())
-
-
-def _problems(row: dict[str, str]) -> list[str]:
-    problems = [f"{column}: expected a text, found nothing" for column in REQUIRED if not row[column]]
-    for column, form in COLUMNS.items():
-        problems += [
-            f"{column}: expected a text that matches {form}, found {value!r}"
-            for value in row[column].split()
-            if form and not re.fullmatch(form, value)
-        ]
-    for column, other in PARALLEL.items():
-        expected, found = len(row[other].split()), len(row[column].split())
-        if found not in (0, expected):
-            problems.append(f"{column}: expected a value for each of {other}, {expected}, found {found}")
-    return problems
 
 
 def _dataset(row: dict[str, str]) -> Dataset:

@@ -159,11 +159,15 @@ def leave_out(config: dict, experiments: list[dict], unusable: Collection[str]) 
     which nothing can run.
     """
     unusable = set(unusable)
-    override: dict = {}
-    left_out = []
+    override, left_out, gone = {}, [], {}
+
+    def lay_over(place: str, value: object) -> None:
+        *sections, key = place.split("/")
+        reduce(lambda part, section: part.setdefault(section, {}), sections, override)[key] = value
+
     needs = Requirements(config, experiments)
     if config["distractors"]["released"] and (needs.distractors() - needs.shards()) & unusable:
-        override["distractors"] = {"released": None}
+        lay_over("distractors/released", None)
         left_out.append("distractors/released: they are chosen here")
         needs = Requirements({**config, "distractors": {**config["distractors"], "released": None}}, experiments)
     if lacking := needs.shards() & unusable:
@@ -179,33 +183,31 @@ def leave_out(config: dict, experiments: list[dict], unusable: Collection[str]) 
     }
     for place, needs_of in needed.items():
         names = list(reduce(dict.__getitem__, place.split("/"), config))
-        gone = [name for name in names if needs_of(name) & unusable]
-        if not gone:
-            continue
-        if gone == names and place in NEVER_EMPTY:
+        gone[place] = [name for name in names if needs_of(name) & unusable]
+        if gone[place] == names and place in NEVER_EMPTY:
             raise ValueError(f"nothing would be left of {place}")
-        reduce(lambda section, key: section.setdefault(key, {}), place.split("/"), override).update(dict.fromkeys(gone))
-        left_out.append(f"{place}: {', '.join(gone)}")
+        for name in gone[place]:
+            lay_over(f"{place}/{name}", None)
+        left_out += [f"{place}: {', '.join(gone[place])}"] if gone[place] else []
     trained = [row for row in experiments if not needs.experiment(row) & unusable]
     if not trained:
         raise ValueError("no experiment of the sheet can be trained")
     if len(trained) < len(experiments):
         untrained = [row["experiment"] for row in experiments if row not in trained]
         left_out.append(f"finetune/experiments: {', '.join(untrained)}")
-    kept = {*config["backbones"]["models"]} - {*override.get("backbones", {}).get("models", {})}
-    kept |= {row["experiment"] for row in trained}
-    named = config["evaluate"]["subtract"]["models"]
-    if gone := [name for name in named if name not in kept]:
-        override.setdefault("evaluate", {})["subtract"] = {"models": [name for name in named if name in kept]}
-        left_out.append(f"evaluate/subtract/models: {', '.join(gone)}")
-    gone = override.get("evaluate", {}).get("benchmarks", {})
-    for name, model in config["backbones"]["models"].items():
-        named = model.get("benchmarks", [])
-        if {*named} & {*gone} and override.get("backbones", {}).get("models", {}).get(name, model):
-            models = override.setdefault("backbones", {}).setdefault("models", {})
-            models[name] = {"benchmarks": [benchmark for benchmark in named if benchmark not in gone]}
-    rows = [
-        row | {"benchmarks": row["benchmarks"] and [name for name in row["benchmarks"] if name not in gone]}
-        for row in trained
-    ]
-    return Override(override, rows, left_out)
+    backbones = {
+        name: entry for name, entry in config["backbones"]["models"].items() if name not in gone["backbones/models"]
+    }
+    subtracted = config["evaluate"]["subtract"]["models"]
+    kept = [name for name in subtracted if name in (*backbones, *(row["experiment"] for row in trained))]
+    if kept != subtracted:
+        lay_over("evaluate/subtract/models", kept)
+        left_out.append(f"evaluate/subtract/models: {', '.join(name for name in subtracted if name not in kept)}")
+
+    def still_there(benchmarks: list[str] | None) -> list[str] | None:
+        return benchmarks and [name for name in benchmarks if name not in gone["evaluate/benchmarks"]]
+
+    for name, entry in backbones.items():
+        if (named := entry.get("benchmarks")) != still_there(named):
+            lay_over(f"backbones/models/{name}/benchmarks", still_there(named))
+    return Override(override, [row | {"benchmarks": still_there(row["benchmarks"])} for row in trained], left_out)

@@ -19,7 +19,7 @@ import pandas as pd
 from pipeline_lib.formats.tars import list_samples
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_json, read_parquet, sha256, write_json, write_parquet
-from pipeline_lib.jobs.rule_of_file import remedy
+from pipeline_lib.jobs.remedy import remedy
 from pipeline_lib.shards.build import SPLITS, say_counts
 
 

@@ -30,8 +30,8 @@ rule backbones_pretrain:
         curves=config["curves"],  # not under params: it changes no result
     params:
         code=code_version("pipeline_lib.backbones.pretrain"),
-        architecture=architecture,
-        recipe=settings(
+        architecture=lambda wildcards: json.dumps(BACKBONES[wildcards.backbone]["architecture"]),
+        recipe=flags(
             config["backbones"]["pretrain"], "steps", "batch_size", "lr", "weight_decay", "warmup_steps", "seed"
         ),
     shell:
@@ -41,12 +41,7 @@ rule backbones_pretrain:
             --backbone {wildcards.backbone} \
             --images {input.images:q} \
             --architecture {params.architecture:q} \
-            --steps {params.recipe[steps]} \
-            --batch-size {params.recipe[batch_size]} \
-            --lr {params.recipe[lr]} \
-            --weight-decay {params.recipe[weight_decay]} \
-            --warmup-steps {params.recipe[warmup_steps]} \
-            --seed {params.recipe[seed]} \
+            {params.recipe} \
             --threads 1 \
             --curves {resources.curves} \
             --checkpoint {output.checkpoint:q} \

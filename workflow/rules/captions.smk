@@ -25,9 +25,9 @@ rule captions_negate:
     params:
         code=code_version("pipeline_lib.captions.negate"),
         parts=lookup("fetch/parts", within=config),
-        captions=settings(SECTION, "backend", "spacy_model", "seed", "min_quality"),
+        captions=flags(SECTION, "backend", "spacy_model", "seed", "min_quality"),
         # Options of the other backend rerun nothing.
-        backend=flags(settings(SECTION["chat"]) if SECTION["backend"] == "chat" else WEIGHTS),
+        backend=flags(SECTION["chat"] if SECTION["backend"] == "chat" else WEIGHTS),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -36,10 +36,7 @@ rule captions_negate:
             --part {wildcards.part} \
             --parts {params.parts} \
             --workers 1 \
-            --backend {params.captions[backend]} \
-            --spacy-model {params.captions[spacy_model]:q} \
-            --seed {params.captions[seed]} \
-            --min-quality {params.captions[min_quality]} \
+            {params.captions} \
             {params.backend} \
             --output {output:q}
         """

@@ -103,9 +103,13 @@ def settings(section, *keys):
     return {key: "none" if section[key] is None else section[key] for key in keys or section}
 
 
-def flags(values):
-    """`--key value` for each option of a group whose size varies."""
-    return " ".join(f"--{key.replace('_', '-')} {shlex.quote(str(value))}" for key, value in values.items())
+def flags(section, *keys):
+    """These options, or all, as `--key value`; `--key name=value` for each entry of a dictionary."""
+    words = []
+    for key, value in settings(section, *keys).items():
+        values = [f"{name}={one}" for name, one in value.items()] if isinstance(value, dict) else [value]
+        words += [word for one in values for word in (f"--{key.replace('_', '-')}", str(one))]
+    return shlex.join(words)
 
 
 def input_folder(wildcards, input):

@@ -24,7 +24,7 @@ rule distractors_released:
         runtime=grows(30),
     params:
         code=code_version("pipeline_lib.distractors.released"),
-        release=settings(config["shards"]["released"], "count", "eval_last"),
+        release=flags(config["shards"]["released"], "count", "eval_last"),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -32,7 +32,6 @@ rule distractors_released:
             --mapping {input.mapping:q} \
             --captions {input.captions:q} \
             --triplets {input.triplets:q} \
-            --count {params.release[count]} \
-            --eval-last {params.release[eval_last]} \
+            {params.release} \
             --output {output:q}
         """

@@ -15,7 +15,7 @@ rule evaluate_ccneg:
         weights=model_file("model.pt"),
         record=model_file("run.json"),
         triplets="<run>/shards/eval.parquet",
-        features=ccneg_features,
+        features=lambda wildcards: features_in(wildcards.model, "ccneg-eval", "ccneg"),
     output:
         scores="<run>/evaluate/{model}/ccneg.parquet",
         metrics="<run>/evaluate/{model}/ccneg.json",
@@ -33,7 +33,7 @@ rule evaluate_ccneg:
         gpu=1,
     params:
         code=code_version("pipeline_lib.evaluate.ccneg"),
-        precision=ccneg_precision,
+        precision=lambda wildcards: precision_of(wildcards.model, "ccneg"),
         scoring=scoring,
     shell:
         r"""
@@ -120,8 +120,8 @@ rule evaluate_zeroshot:
         code=code_version("pipeline_lib.evaluate.zeroshot"),
         scoring=scoring,
         datasets=datasets,
-        prompts=prompts(),
-        prompt_classes=prompt_classes(),
+        prompts=PROMPTS,
+        prompt_classes=PROMPT_CLASSES,
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -163,8 +163,8 @@ rule evaluate_benchmark:
         code=code_version("pipeline_lib.evaluate.benchmark"),
         scoring=scoring,
         entry=lookup("{benchmark}", within=BENCHMARKS),
-        published=published_count,
-        precision=benchmark_precision,
+        published=lambda wildcards: count_of(wildcards.benchmark),
+        precision=lambda wildcards: precision_of(wildcards.model, BENCHMARKS[wildcards.benchmark]["kind"]),
     shell:
         r"""
         exec &> >(tee {log:q})
@@ -236,7 +236,7 @@ rule evaluate_blind_benchmark:
     params:
         code=code_version("pipeline_lib.evaluate.blind_benchmark"),
         entry=lookup("{benchmark}", within=BENCHMARKS),
-        published=published_count,
+        published=lambda wildcards: count_of(wildcards.benchmark),
     shell:
         r"""
         exec &> >(tee {log:q})

@@ -8,7 +8,7 @@
 # The miniature serves its images on loopback while the same command runs.
 #
 # Images are fetched again if the captions file changes, or an option that they depend on (`params.images`). Nothing else
-# counts: neither the code, since many images cannot be had a second time, nor who asks how patiently (`params.manners`).
+# counts: neither the code, since many images cannot be had a second time, nor who asks how patiently (`params.options`).
 include: "functions/fetch.smk"
 
 
@@ -33,9 +33,8 @@ rule fetch:
         runtime=1440,  # does not grow: a retry takes over what was fetched
     params:
         images=IMAGES_DEPEND_ON,
-        manners=manners,
-        connect_to=connect_to,
-        part=part_of_run,
+        options=options,
+        part=f"{RUN}/fetch/{{part}}",
         serving=serving,
         retry="",
     shell:
@@ -43,25 +42,8 @@ rule fetch:
         exec &> >(tee {log:q})
         {params.serving} python -m pipeline_lib.fetch.fetch {params.retry} \
             --captions {input.captions:q} \
-            --rows {params.manners[rows]} \
             --part {wildcards.part} \
-            --parts {params.images[parts]} \
-            --image-size {params.images[image_size]} \
-            --user-agent {params.manners[user_agent]:q} \
-            --respect-robots {params.images[respect_robots]} \
-            --timeout-s {params.manners[timeout_s]} \
-            --deadline-s {params.manners[deadline_s]} \
-            --max-bytes {params.images[max_bytes]} \
-            --max-pixels {params.images[max_pixels]} \
-            --max-redirects {params.images[max_redirects]} \
-            --attempts {params.manners[attempts]} \
-            --backoff-s {params.manners[backoff_s]} \
-            --connections {params.manners[connections]} \
-            --connections-per-host {params.manners[connections_per_host]} \
-            --requests-per-second-per-host {params.manners[requests_per_second_per_host]} \
-            --max-crawl-delay-s {params.manners[max_crawl_delay_s]} \
-            --breaker-failures {params.manners[breaker_failures]} \
-            {params.connect_to:q} \
+            {params.options} \
             --threads 1 \
             --images {params.part}.tar \
             --outcomes {params.part}.parquet
@@ -82,9 +64,8 @@ use rule fetch as fetch_retry with:
         "<benchmarks>/fetch_retry/{part}.tsv"
     params:
         images=IMAGES_DEPEND_ON,
-        manners=manners,
-        connect_to=connect_to,
-        part=part_of_run,
+        options=options,
+        part=f"{RUN}/fetch/{{part}}",
         serving=serving,
         retry="--retry-failed",  # what failed temporarily; new outputs take the place of the earlier ones
 

@@ -34,10 +34,9 @@ rule finetune:
         curves=config["curves"],
     params:
         code=code_version("pipeline_lib.finetune.train"),
-        launcher=launcher,
+        launcher=launch_command(config["finetune"]["processes"]),
         row=experiment,
-        distractors=distractor_options,
-        labels=label_options,
+        of_loss=loss_options,
         recipe=recipe,
     shell:
         r"""
@@ -47,20 +46,9 @@ rule finetune:
             --weights {input.weights:q} \
             --triplets {input.triplets:q} \
             --features {input.features:q} \
-            {params.distractors} \
-            {params.labels} \
-            --family {params.row[family]:q} \
-            --backbone {params.row[backbone]} \
-            --loss {params.row[loss]} \
-            --negatives {params.row[negatives]} \
-            --seed {params.row[seed]} \
-            --epochs {params.recipe[epochs]} \
-            --batch-size {params.recipe[batch_size]} \
-            --lr {params.recipe[lr]} \
-            --weight-decay {params.recipe[weight_decay]} \
-            --warmup-steps {params.recipe[warmup_steps]} \
-            --order {params.recipe[order]} \
-            --precision {params.recipe[precision]} \
+            {params.of_loss} \
+            {params.row} \
+            {params.recipe} \
             --checkpoint-every {resources.checkpoint_every} \
             --threads 1 \
             --curves {resources.curves} \

@@ -35,21 +35,11 @@ rule miniature:
     params:
         code=code_version("pipeline_lib.miniature.make"),
         folder=subpath(output.captions, parent=True),
-        world=config["miniature"],
-        answers=",".join(f"{name}={share}" for name, share in config["miniature"]["answers"].items()),
+        world=flags(config["miniature"]),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.miniature.make \
             --folder {params.folder:q} \
-            --seed {params.world[seed]} \
-            --captions {params.world[captions]} \
-            --pretrain {params.world[pretrain]} \
-            --pool {params.world[pool]} \
-            --zeroshot {params.world[zeroshot]} \
-            --sugarcrepe {params.world[sugarcrepe]} \
-            --crepe {params.world[crepe]} \
-            --negation {params.world[negation]} \
-            --hosts {params.world[hosts]} \
-            --answers {params.answers}
+            {params.world}
         """

@@ -3,7 +3,7 @@
 #        <run>/shards/{train,eval}.parquet, eval-00000.tar, index.json; <run>/fetch/summary.json and
 #        <run>/captions/{part}.parquet where CC-Neg was made here
 #   out: <run>/tables.parquet, <run>/tables/, <run>/figures/, <run>/report.html
-from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURE_FORMATS, FIGURES, TABLE_FILES, TABLE_FORMATS, TABLE_ITEMS
+from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURE_FORMATS, FIGURES, TABLE_FORMATS, TABLE_ITEMS
 
 
 include: "functions/paper.smk"
@@ -98,8 +98,7 @@ rule paper_figures:
 rule paper_report:
     """Put tables, figures, examples, data, times and provenance on one page."""
     input:
-        parquet="<run>/tables.parquet",
-        tables=expand("<run>/tables/{name}", name=TABLE_FILES),
+        tables="<run>/tables.parquet",
         figures=expand("<run>/figures/{name}", name=FIGURE_FILES),
         fetch=where_fetched("<run>/fetch/summary.json"),
         index="<run>/shards/index.json",
@@ -135,15 +134,14 @@ rule paper_report:
         runtime=grows(30),
     params:
         code=code_version("pipeline_lib.paper.report"),
-        folder=subpath(input.parquet, parent=True),
+        folder=subpath(input.tables, parent=True),
         config=GIVEN,
-        gallery=settings(config["paper"]["gallery"], "seed", "examples"),
+        gallery=flags(config["paper"]["gallery"], "seed", "examples"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.paper.report \
-            --tables {input.parquet:q} \
-            --folder {params.folder:q}/tables \
+            --tables {input.tables:q} \
             --figures {params.folder:q}/figures \
             --fetch {input.fetch:q} \
             --index {input.index:q} \
@@ -156,7 +154,6 @@ rule paper_report:
             --weights {input.weights:q} \
             --benchmarks {params.folder:q}/benchmarks \
             --config {params.config:q} \
-            --seed {params.gallery[seed]} \
-            --examples {params.gallery[examples]} \
+            {params.gallery} \
             --output {output:q}
         """

@@ -25,16 +25,14 @@ rule shards_build:
         runtime=grows(60),
     params:
         code=code_version("pipeline_lib.shards.build"),
-        shards=settings(config["shards"], "eval_share", "seed", "negated_commas"),
+        shards=flags(config["shards"], "eval_share", "seed", "negated_commas"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m pipeline_lib.shards.build \
             --images {input.images:q} \
             --captions {input.captions:q} \
-            --eval-share {params.shards[eval_share]} \
-            --seed {params.shards[seed]} \
-            --negated-commas {params.shards[negated_commas]} \
+            {params.shards} \
             --train {output.train:q} \
             --eval {output.eval:q} \
             --triplets {output.triplets:q} \

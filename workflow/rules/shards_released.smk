@@ -27,7 +27,7 @@ rule shards_release:
         runtime=grows(60),
     params:
         code=code_version("pipeline_lib.shards.release"),
-        release=settings(RELEASE, "count", "eval_last"),
+        release=flags(RELEASE, "count", "eval_last"),
         commas=lookup("shards/negated_commas", within=config),
         distractors=branch(lookup("distractors/released", within=config), then="released", otherwise="chosen"),
     shell:
@@ -35,8 +35,7 @@ rule shards_release:
         exec &> >(tee {log:q})
         python -m pipeline_lib.shards.release read \
             --annotations {input.annotations:q} \
-            --count {params.release[count]} \
-            --eval-last {params.release[eval_last]} \
+            {params.release} \
             --negated-commas {params.commas} \
             --distractors {params.distractors} \
             --output {output:q}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
-from pipeline_lib.paper.figures import ccneg, dataset, learned, losses, style, truth_table, zeroshot
+from pipeline_lib.paper.figures import ccneg, dataset, losses, style, truth_table, zeroshot
 from pipeline_lib.paper.outputs import FIGURES
 from pipeline_lib.paper.tables.layout import compared, displayed
 from pipeline_lib.paper.tables.overview import learned_cells
@@ -55,7 +55,7 @@ def main() -> None:
         "ccneg-by-word": (ccneg.accuracy_by_part, rows, "ccneg-by-word"),
         "ccneg-by-pairs": (ccneg.accuracy_by_part, rows, "ccneg-by-pairs"),
         "truth-table": (truth_table.truth_table, rows),
-        "learned": (learned.learned, learned_cells(tables)),
+        "learned": (zeroshot.learned, learned_cells(tables)),
         "ablation": (losses.ablation, rows),
         "embeddings": (losses.embeddings, rows),
         "training-curves": (losses.training_curves, histories),

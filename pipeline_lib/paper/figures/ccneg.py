@@ -20,7 +20,7 @@ from pipeline_lib.formats.images import read_tars
 from pipeline_lib.jobs.files import read_parquet
 from pipeline_lib.paper.figures import style
 from pipeline_lib.paper.figures.losses import CHANCE
-from pipeline_lib.paper.tables.layout import COLUMN_LABELS
+from pipeline_lib.paper.tables.layout import column_label
 from pipeline_lib.paper.tables.metrics import BASELINE
 from pipeline_lib.paper.tables.tidy import stem
 
@@ -60,11 +60,11 @@ def accuracy_by_part(rows: pd.DataFrame, table: str) -> Figure:
     style.write_at(axes, "chance", (1, CHANCE), (-1, 2), **look)
     axes.set(ylim=(min(45, rows.low.min() - 2), 101), ylabel="CC-Neg accuracy (%)", xlabel=heading)
     counts = rows.drop_duplicates("dataset").n
-    labels = [f"{COLUMN_LABELS[table](part)}\nn={count:,}" for part, count in zip(parts, counts, strict=True)]
+    labels = [f"{column_label(table, part)}\nn={count:,}" for part, count in zip(parts, counts, strict=True)]
     axes.set_xticks(range(len(parts)), labels)
     axes.set_xlim(-0.5, len(parts) - 0.5)
     axes.grid(axis="x", visible=False)
-    style.legend_above(drawn, style.family_markers(colours, rows.family.unique()) + style.markers(markers), columns=4)
+    style.legend_above(drawn, style.family_markers(colours, rows.family.unique()) + style.markers(markers))
     return drawn
 
 
@@ -91,19 +91,16 @@ def read_scores(paths: list[str], images: str, tables: pd.DataFrame, rows: pd.Da
     `images` is a tar of CC-Neg's evaluation split, from which the examples are drawn; `tables` is the tidy table, which
     knows the models, `rows` what `pipeline_lib.paper.tables.layout.compared` returns of it.
     """
-    models = tables[tables.seeds == 1].drop_duplicates("model").set_index("model")
     shown = rows[~rows.variant & (rows.table == "ccneg")].drop_duplicates("model").set_index("model")
+    seeds = dict(zip(tables.model, tables.seed, strict=True))
     files: dict[str, list[str]] = {}  # a file per seed
     for path in paths:
         model = Path(path).parent.name
-        if model not in models.index:
+        if model not in seeds:
             raise ValueError(f"{path}: expected a folder named like a model of the tables, found {model!r}")
-        name = stem(model, models.seed[model])
-        name = name if name in shown.index else model
-        if name in shown.index:
-            files.setdefault(name, []).append(path)
-    trained = shown.backbone[shown.loss.notna()]
+        files.setdefault(model if model in shown.index else stem(model, seeds[model]), []).append(path)
     shown = shown[shown.index.isin(files)]
+    trained = shown.backbone[shown.loss.notna()]
     found = shown[["backbone", "label", "family"]].assign(margins=[_margins(files[name]) for name in shown.index])
     if trained.empty:
         return Scores(found, [])

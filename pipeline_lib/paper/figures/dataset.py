@@ -5,14 +5,10 @@ the negation tables where the captions were negated here, and in the index of th
 released. Why links have no image is counted by `pipeline_lib.fetch.summary`.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -51,7 +47,7 @@ def read_composition(splits: dict[str, str], index: str, captions: list[str]) ->
     `splits` are the tables of training and evaluation split (Parquet), `index` is the ``index.json`` of the shards
     stage, `captions` are the parts of the negation table: none where the set was released.
     """
-    columns = ["negation_word", "n_pairs"]
+    columns = ["negation_word", "n_pairs", *LENGTH_LOOKS]
     samples = pd.concat([read_parquet(path, columns).assign(split=split) for split, path in splits.items()])
     words, pairs = (
         pd.crosstab(part, samples["split"]).reindex(columns=list(splits), fill_value=0)
@@ -70,7 +66,7 @@ def read_composition(splits: dict[str, str], index: str, captions: list[str]) ->
     return Composition(
         words=words,
         pairs=pairs,
-        lengths={column: _lengths(splits.values(), column) for column in LENGTH_LOOKS},
+        lengths={column: np.bincount(samples[column].str.count(r"\S+")) for column in LENGTH_LOOKS},
         rows=counts["rows"],
         left_out=left_out[left_out > 0].sort_values(ascending=False, kind="stable").to_dict(),
     )
@@ -83,12 +79,6 @@ def _refused(counts: dict[str, int], captions: list[str]) -> dict[str, int]:
         return {name.replace("_", "-"): n for name, n in known.items()}
     reasons = pd.concat([read_parquet(path, ["status", "reason"]) for path in captions], ignore_index=True)
     return reasons.reason[reasons.status != "negated"].fillna("unknown").value_counts().to_dict()
-
-
-def _lengths(paths: Iterable[str], column: str) -> np.ndarray:
-    """Return the number of captions of 0, 1, ... words."""
-    texts = pa.concat_tables(pq.read_table(path, columns=[column]) for path in paths)[column]
-    return np.bincount(pc.list_value_length(pc.utf8_split_whitespace(texts)).to_numpy())
 
 
 def data_statistics(composition: Composition) -> Figure:

@@ -10,11 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pipeline_lib.jobs.rule_of_file import remedy
+from pipeline_lib.jobs.remedy import remedy
 from pipeline_lib.paper.figures import style
-from pipeline_lib.paper.tables.layout import loss_label
 from pipeline_lib.paper.tables.metrics import BASELINE
-from pipeline_lib.paper.tables.tidy import CATEGORIES
+from pipeline_lib.paper.tables.tidy import CATEGORIES, loss_label
 
 FRAME_IN, LINE_IN = 1.0, 0.2  # height of all that is not lines of models, and of such a line
 CHANCE = 50.0
@@ -78,7 +77,7 @@ def ablation(rows: pd.DataFrame) -> Figure:
         if title != "zero-shot":
             axes.axvline(CHANCE, **style.CHANCE)
     handles = style.markers({part.removeprefix("sugarcrepe/"): marker for part, (marker, _) in PARTS.items()})
-    style.legend_above(drawn, [*handles, Line2D([], [], label="chance", **style.CHANCE)], columns=4)
+    style.legend_above(drawn, [*handles, Line2D([], [], label="chance", **style.CHANCE)])
     return drawn
 
 
@@ -139,7 +138,8 @@ def read_histories(paths: list[str], tables: pd.DataFrame) -> pd.DataFrame:
                 ) from error
             if not math.isfinite(loss):
                 raise ValueError(f"{path}, line {number}: expected a finite loss, found {loss}")
-            rows.append((model, models.backbone[model], loss_label(models.loc[model]), step, loss))
+            label = loss_label(models.loss[model], models.negatives[model])
+            rows.append((model, models.backbone[model], label, step, loss))
     frame = pd.DataFrame(rows, columns=["model", "backbone", "label", "step", "loss_value"])
     return frame.sort_values("model", key=lambda names: names.map(models.index.get_loc), kind="stable")
 

@@ -109,7 +109,7 @@ def family_markers(colours: dict[str, str], families: Iterable[str]) -> list[Lin
     ]  # fmt: skip
 
 
-def legend_above(drawn: Figure, handles: list, columns: int) -> None:
+def legend_above(drawn: Figure, handles: list, columns: int = 4) -> None:
     """Put one legend for all panels above them, in up to so many columns as there is room for."""
     look = {"loc": "outside upper center", "handlelength": 1.4, "columnspacing": 1.2}
     for number in range(columns, 0, -1):
@@ -136,12 +136,15 @@ def write_at(axes: Axes, text: str, place: tuple, offset: tuple[float, float], s
     axes.annotate(text, place, xytext=offset, textcoords="offset points", fontsize=size, **more)
 
 
-def write_above(axes: Axes, places: ArrayLike, ends: ArrayLike, texts: Iterable[str], below: ArrayLike) -> None:
-    """Write small texts above the ends of bars, or below them where `below`; a halo sets them off from lines."""
-    halo = [withStroke(linewidth=1.2, foreground="white")]
-    for place, end, text, under in zip(places, ends, texts, below, strict=True):
-        side = {"va": "top" if under else "bottom"}
-        write_at(axes, text, (place, end), (0, -1.5 if under else 1.5), 5.5, ha="center", path_effects=halo, **side)
+def bars(axes: Axes, places: ArrayLike, rows: pd.DataFrame, width: float, pattern: str, **look: object) -> None:
+    """Draw numbers as bars with their intervals, and write them beyond the ends of these."""
+    axes.bar(places, rows.value, width, **look)
+    axes.vlines(places, rows.low, rows.high, **INTERVAL)
+    halo = [withStroke(linewidth=1.2, foreground="white")]  # sets a number off from lines
+    for place, row in zip(places, rows.itertuples(), strict=True):
+        end, away, side = (row.low, -1.5, "top") if row.value < 0 else (row.high, 1.5, "bottom")
+        text = pattern.format(row.value).replace("-", "\N{MINUS SIGN}")
+        write_at(axes, text, (place, end), (0, away), 5.5, ha="center", va=side, path_effects=halo)
 
 
 def panels(backbones: pd.Series, row_in: float = PANEL_IN, frame_in: float = 0) -> tuple[Figure, dict[str, Axes]]:

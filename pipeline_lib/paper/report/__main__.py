@@ -1,7 +1,7 @@
 """Tables, figures, examples and provenance of a run -> one HTML page that opens from disk without any network.
 
-    python -m pipeline_lib.paper.report --tables results/tables.parquet --folder results/tables \\
-        --figures results/figures --fetch results/miniature/fetch/summary.json --config '{"run": "miniature", ...}' \\
+    python -m pipeline_lib.paper.report --tables results/tables.parquet --figures results/figures \\
+        --fetch results/miniature/fetch/summary.json --config '{"run": "miniature", ...}' \\
         --index results/miniature/shards/index.json --train results/miniature/shards/train.parquet \\
         --eval results/miniature/shards/eval.parquet --images results/miniature/shards/eval-*.tar \\
         --captions results/miniature/captions/*.parquet --scores results/miniature/evaluate/*/ccneg.parquet \\
@@ -38,14 +38,14 @@ def main() -> None:
     arranged = layouts(tables)
     # The later benchmarks have no figure; a run need not have them.
     shown = [name for name, table in arranged.items() if len(table.values) or sections.SECTIONS[name]]
-    first, *others = (sections.table_section(name, arranged[name], args.folder, args.figures) for name in shown)
+    first, *others = (sections.table_section(name, arranged[name], args.figures) for name in shown)
     examples = read_examples(tables, args.scores, args.eval, args.images, args.seed, args.examples)
     splits = {"train": args.train, "eval": args.eval}
     page = render(
         run=run_name,
         sections=[
             first,
-            sections.claims_section(tables, args.folder),
+            sections.claims_section(tables),
             *others,
             sections.beside_the_paper(tables),
             sections.examples_section(examples, args.seed),
@@ -86,7 +86,6 @@ def parsed() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", required=True, help="the tidy table, Parquet")
-    parser.add_argument("--folder", required=True, help="folder of the CSV tables")
     parser.add_argument("--figures", required=True, help="folder of the figures")
     parser.add_argument("--fetch", required=True, nargs="?", help="summary.json of the fetch stage, if it ran")
     parser.add_argument("--index", required=True, help="index.json of the shards")

@@ -23,9 +23,8 @@ import pandas as pd
 from pipeline_lib.formats.images import Sample, read_tars
 from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.jobs.files import read_parquet
-from pipeline_lib.paper.tables.layout import loss_label
 from pipeline_lib.paper.tables.metrics import BASELINE
-from pipeline_lib.paper.tables.tidy import MAIN, is_ablation
+from pipeline_lib.paper.tables.tidy import MAIN, is_ablation, loss_label
 
 GROUPS = {
     "wins": "CLIP is wrong, CoN-CLIP right",
@@ -39,15 +38,6 @@ THUMBNAIL_PX = 192  # longest side; a page of the paper's five backbones stays a
 JPEG_QUALITY = 82
 
 
-class Score(NamedTuple):
-    """A model's scores of an item, 100 times the cosine of the image with each caption, and whether that is right."""
-
-    label: str
-    caption: float
-    negated: float
-    correct: bool
-
-
 class Example(NamedTuple):
     """An item to show; `image` is a JPEG."""
 
@@ -55,7 +45,7 @@ class Example(NamedTuple):
     image: bytes
     caption: str
     negated_caption: str
-    scores: list[Score]
+    scores: list[tuple[str, pd.Series]]  # label of a model, and its score_true, score_negated and correct
 
 
 class Group(NamedTuple):
@@ -86,7 +76,7 @@ def compared_models(tables: pd.DataFrame) -> dict[str, Models]:
         conclip = first.model[(first.loss == MAIN[0]) & (first.negatives == MAIN[1])].tolist()
         if clip and conclip:
             labels = {
-                row.model: loss_label(row) if is_ablation(row.loss, row.negatives) else row.family
+                row.model: loss_label(row.loss, row.negatives) if is_ablation(row.loss, row.negatives) else row.family
                 for row in first.itertuples(index=False)
             }
             found[backbone] = Models(clip[0], conclip[0], labels)
@@ -106,19 +96,15 @@ def choose(clip: pd.DataFrame, tuned: pd.DataFrame, seed: int, count: int) -> di
         )
     before, after = clip.correct.to_numpy(bool), tuned.correct.to_numpy(bool)
     moved = ((tuned.score_true - tuned.score_negated) - (clip.score_true - clip.score_negated)).abs().to_numpy()
-    members = {
-        "wins": ~before & after,
-        "losses": before & ~after,
-        "both wrong": ~before & ~after,
-        "both right": before & after,
-    }
+    members = {"wins": ~before & after, "losses": before & ~after, "both wrong": ~(before | after)}
+    members |= {"both right": before & after, "random": np.ones(len(moved), bool)}
     chosen = {}
     for number, name in enumerate(GROUPS):
         rng = np.random.default_rng([seed, number])
         if name == "most changed":
             size, rows = len(moved), np.argsort(-moved, kind="stable")[:count]
         else:
-            places = np.flatnonzero(members.get(name, np.ones(len(moved), bool)))
+            places = np.flatnonzero(members[name])
             size, rows = len(places), np.sort(rng.choice(places, min(count, len(places)), replace=False))
         chosen[name] = size, clip.index[rows].tolist()
     return chosen
@@ -152,11 +138,8 @@ def read_examples(
             raise ValueError(f"{place}: expected the item {lacking[0]}, which models were scored on; evaluate again")
 
     def example(key: str, labels: dict[str, str]) -> Example:
-        rows = []
-        for model, label in labels.items():
-            item = scored[model].loc[key]
-            rows.append(Score(label, 100 * item.score_true, 100 * item.score_negated, bool(item.correct)))
-        return Example(key, images[key], *texts.loc[key], rows)
+        own = [(label, scored[model].loc[key]) for model, label in labels.items()]
+        return Example(key, images[key], *texts.loc[key], own)
 
     return {
         backbone: [

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -65,15 +64,11 @@ def read_record(path: str) -> list[tuple[str, str]]:
     content = read_json(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected a JSON object, found {type(content).__name__}")
-    return list(_flat(content))
-
-
-def _flat(content: dict, prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    (flat,) = pd.json_normalize(content).to_dict("records")
+    return [
+        (key, said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))
+        for key, said in sorted(flat.items())
+    ]
 
 
 def stage_and_model(path: str) -> str:

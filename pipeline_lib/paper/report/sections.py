@@ -13,11 +13,12 @@ import yaml
 from pipeline_lib.fetch import FAILURES
 from pipeline_lib.jobs.files import read_json, sha256
 from pipeline_lib.paper.figures.dataset import read_composition, read_fetch_summary
-from pipeline_lib.paper.outputs import CLAIMS, FETCH, FIGURES, REASONS, VERDICTS, Exhibit
+from pipeline_lib.paper.outputs import FETCH, FIGURES, REASONS, TABLE_ITEMS, VERDICTS, Exhibit
 from pipeline_lib.paper.report import provenance
 from pipeline_lib.paper.report.examples import Group
 from pipeline_lib.paper.tables import claims
-from pipeline_lib.paper.tables.layout import BOLD, INTERVALS, Layout
+from pipeline_lib.paper.tables.layout import INTERVALS, Layout
+from pipeline_lib.paper.tables.text import BOLD, EMPTY
 
 BELOW = "Below a number: its 95 % bootstrap interval over items."
 
@@ -61,7 +62,7 @@ class Table:
     texts: int = 1  # columns from the left that name their row
     title: str = ""
     folded: str = ""  # the line behind which it hides
-    when_empty: str = "This run has no model for this table."
+    when_empty: str = EMPTY
 
 
 @dataclass
@@ -99,33 +100,31 @@ def _interval(low: float, high: float, pattern: str) -> str:
     return "" if pd.isna(low) or pd.isna(high) else f"{written(pattern, low)} to {written(pattern, high)}"
 
 
-def table_section(name: str, arranged: Layout, folder: str, figures: str) -> Section:
+def table_section(name: str, arranged: Layout, figures: str) -> Section:
     """Return one table of the paper with its figures."""
-    frames = (arranged.low, arranged.high, arranged.published, arranged.verdict, arranged.best)
     rows = []
-    for place, index in enumerate(arranged.values.index):
-        index = index if isinstance(index, tuple) else (index,)
-        pattern = arranged.pattern(index)
-        rows.append([*map(str, index)])
-        of_row = zip(arranged.values.iloc[place], *(frame.iloc[place] for frame in frames), strict=True)
-        for value, low, high, published, verdict, best in of_row:
-            more = {"bold": bool(best), "interval": _interval(low, high, pattern)}
-            more |= {"published": cell(published, pattern).text, "verdict": "" if pd.isna(verdict) else verdict}
-            rows[-1].append(cell(value, pattern, **more))
+    for index, pattern, cells in arranged.rows():
+        rows.append([*index])
+        for one in cells:
+            more = {"bold": bool(one.best), "interval": _interval(one.low, one.high, pattern)}
+            more |= {"published": cell(one.published, pattern).text, "verdict": one.verdict or ""}
+            rows[-1].append(cell(one.value, pattern, **more))
     notes = [note for note in arranged.notes if note != INTERVALS]
-    notes += [BELOW] * bool(arranged.low.notna().to_numpy().any()) + [BOLD] * bool(arranged.best.to_numpy().any())
+    notes += [BELOW] if arranged.cells["low"].notna().any(axis=None) else []
+    notes += [BOLD] if arranged.best.any(axis=None) else []
+    item = TABLE_ITEMS[name]
     return Section(
         name,
-        arranged.item.title,
+        item.title,
         tables=[Table(name, arranged.headings(), rows, arranged.values.index.nlevels)],
-        caption=arranged.item.caption,
+        caption=item.caption,
         notes=notes,
-        csv=_read(Path(folder) / f"{name}.csv").decode(),
+        csv=arranged.to_csv(),
         figures=_read_figures(name, figures),
     )
 
 
-def claims_section(tables: pd.DataFrame, folder: str) -> Section:
+def claims_section(tables: pd.DataFrame) -> Section:
     """Return what the paper claims and whether this run shows it."""
     judged = claims.judge(tables)
     rows = [
@@ -136,9 +135,10 @@ def claims_section(tables: pd.DataFrame, folder: str) -> Section:
     ]
     headings = ["claim", "backbone", "model", "verdict", "value", "bound", "of"]
     empty = "This run has no number that a claim is about."
-    csv = _read(Path(folder) / "claims.csv").decode()
+    csv = claims.claims_files(judged)["csv"]
     claimed = Table("claims", headings, rows, 3, when_empty=empty)
-    return Section("claims", CLAIMS.title, tables=[claimed], caption=CLAIMS.caption, csv=csv)
+    item = TABLE_ITEMS["claims"]
+    return Section("claims", item.title, tables=[claimed], caption=item.caption, csv=csv)
 
 
 def beside_the_paper(tables: pd.DataFrame) -> Section:
@@ -273,10 +273,8 @@ def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Sec
 
 def _read_figures(name: str, folder: str) -> list[tuple[Exhibit, bytes]]:
     """Return the figures of a section."""
-    return [(FIGURES[figure], _read(Path(folder) / f"{figure}.svg")) for figure in SECTIONS[name]]
-
-
-def _read(path: Path) -> bytes:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; rules tables and figures make it")
-    return path.read_bytes()
+    found = [(FIGURES[figure], Path(folder) / f"{figure}.svg") for figure in SECTIONS[name]]
+    for _, path in found:
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file; rule paper_figures makes it")
+    return [(figure, path.read_bytes()) for figure, path in found]

@@ -15,8 +15,7 @@ from pathlib import Path
 from pipeline_lib.evaluate.declaration import EVALUATION_PRECISIONS
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import write_text
-from pipeline_lib.paper.outputs import CLAIMS
-from pipeline_lib.paper.tables import claims
+from pipeline_lib.paper.tables.claims import claims_files, judge
 from pipeline_lib.paper.tables.intervals import with_intervals
 from pipeline_lib.paper.tables.metrics import kind_of, read_metrics
 from pipeline_lib.paper.tables.overview import layouts
@@ -50,14 +49,11 @@ def main() -> None:
     write_tables(arguments.output, rows, arguments.run)
 
     tables, _ = read_tables(arguments.output)
-    folder, judged = Path(arguments.folder), claims.judge(tables)
-    csv = judged.to_csv(index=False, float_format="%.2f", lineterminator="\n")
-    shown = {"claims": (csv, claims.to_page(judged), claims.to_latex(judged), CLAIMS.caption)}
-    for table in layouts(tables).values():
-        shown[table.name] = table.to_csv(), table.to_page(), table.to_latex(), table.explanation()
-    for name, (csv, page, latex, caption) in shown.items():
-        for suffix, text in (("csv", csv), ("md", page), ("tex", latex), ("rst", f"{caption}\n")):
-            write_text(folder / f"{name}.{suffix}", text)
+    shown = {name: table.files() for name, table in layouts(tables).items()}
+    shown["claims"] = claims_files(judge(tables))
+    for name, files in shown.items():
+        for suffix, text in files.items():
+            write_text(Path(arguments.folder) / f"{name}.{suffix}", text)
     print(f"{len(tables):,} rows of {len(models)} models in {arguments.output}, tables in {arguments.folder}")
 
 

@@ -7,15 +7,16 @@ bound. It holds if all of the interval does, does not hold if none of it does, a
 Columns: claim, backbone, model, statistic, value, low, high, at_least, at_most, verdict.
 """
 
+import math
 from typing import NamedTuple
 
 import pandas as pd
-from tabulate import tabulate
 
-from pipeline_lib.paper.outputs import CLAIMS
-from pipeline_lib.paper.tables.latex import latex_table
+from pipeline_lib.paper.outputs import TABLE_ITEMS
 from pipeline_lib.paper.tables.layout import displayed
 from pipeline_lib.paper.tables.metrics import BASELINE
+from pipeline_lib.paper.tables.overview import Place, cell_rows
+from pipeline_lib.paper.tables.text import files_of
 from pipeline_lib.paper.tables.tidy import CONTROL, MAIN, PLUS
 
 HOLDS, FAILS, UNDECIDED = ("holds", "does not hold", "undecided")
@@ -38,28 +39,27 @@ class Claim(NamedTuple):
 
     words: str
     statistic: str  # the number, in words
-    loss: tuple[str | None, str | None]  # loss and negatives of the model; None for CLIP
-    cell: tuple[str, str, str, str]  # table, dataset, prompt (empty where there is none) and metric
-    at_least: float | None = None
-    at_most: float | None = None
+    recipe: tuple[str, str] | None  # loss and negatives of the model; None for CLIP
+    place: Place
+    at_least: float = -math.inf
+    at_most: float = math.inf
 
 
-_CLIP = (None, None)
-_CCNEG = ("ccneg", "cc-neg", "", "accuracy")
-_DELTA = ("negated-prompt", "mean", "", "delta")
+_CCNEG = ("ccneg", "cc-neg", None, "accuracy")
+_DELTA = ("negated-prompt", "mean", None, "delta")
 _GAIN = ("zeroshot", "mean", "plain", "gain")
-_MCQ = ("negation", "mcq", "", "accuracy")
-_CAPTIONS = ("truth-table", "truth-table/trained", "", "caption")
-_DENIED = ("truth-table", "truth-table/trained/absent", "", "image")
+_MCQ = ("negation", "mcq", None, "accuracy")
+_CAPTIONS = ("truth-table", "truth-table/trained", None, "caption")
+_DENIED = ("truth-table", "truth-table/trained/absent", None, "image")
 
 ALL = {
-    "clip-near-chance": Claim("CLIP is near chance on negation", "CC-Neg accuracy", _CLIP, _CCNEG, at_most=HALF_WAY),
+    "clip-near-chance": Claim("CLIP is near chance on negation", "CC-Neg accuracy", None, _CCNEG, at_most=HALF_WAY),
     "conclip-near-ceiling": Claim("CoN-CLIP is near the ceiling", "CC-Neg accuracy", MAIN, _CCNEG, at_least=CEILING),
     "l1-learns-it": Claim("L1 alone learns it", "CC-Neg accuracy", ("l1", "ccneg"), _CCNEG, at_least=CEILING),
     "l2-does-not": Claim("L2 alone does not learn it", "CC-Neg accuracy", ("l2", "ccneg"), _CCNEG, at_most=HALF_WAY),
     "zeroshot-kept": Claim("Zero-shot accuracy is kept", "mean gain over CLIP", MAIN, _GAIN, at_least=KEPT),
     "clip-ignores-not": Claim(
-        "CLIP does not mind a negated prompt", "mean top-1, plain − negated", _CLIP, _DELTA, -UNMOVED, UNMOVED
+        "CLIP does not mind a negated prompt", "mean top-1, plain − negated", None, _DELTA, -UNMOVED, UNMOVED
     ),
     "conclip-heeds-not": Claim(
         "CoN-CLIP turns away from a negated prompt", "mean top-1, plain − negated", MAIN, _DELTA, at_least=MOVED
@@ -86,50 +86,42 @@ HEADINGS = ["claim", "backbone", "model", "statistic", "value", "interval", "bou
 
 def judge(tables: pd.DataFrame) -> pd.DataFrame:
     """Return a row per claim and backbone that has the number in the tidy table; several seeds by their mean."""
-    rows = displayed(tables)
-    rows = rows[(rows.family == BASELINE) | rows.loss.notna()]
-    prompts = rows.prompt.where(rows.prompt.notna(), "")
-    cells = pd.Series(list(zip(rows.table, rows.dataset, prompts, rows.metric, strict=True)), rows.index)
-    losses = pd.Series(list(zip(rows.loss, rows.negatives, strict=True)), rows.index)
-    found = []
+    shown, found = displayed(tables), []
     for name, claim in ALL.items():
-        for row in rows[(cells == claim.cell) & (losses == claim.loss)].itertuples(index=False):
-            verdict = _verdict(claim, row.low, row.high)
-            bounds = (claim.at_least, claim.at_most)
-            numbers = (row.value, row.low, row.high)
-            found.append((name, row.backbone, row.model, claim.statistic, *numbers, *bounds, verdict))
+        rows = cell_rows(shown, claim.place)
+        if claim.recipe is None:
+            rows = rows[rows.family == BASELINE]
+        else:
+            rows = rows[(rows.loss == claim.recipe[0]) & (rows.negatives == claim.recipe[1])]
+        bounds = {"at_least": claim.at_least, "at_most": claim.at_most}
+        for row in rows.itertuples(index=False):
+            numbers = {"value": row.value, "low": row.low, "high": row.high}
+            about = {"claim": name, "backbone": row.backbone, "model": row.model, "statistic": claim.statistic}
+            found.append({**about, **numbers, **bounds, "verdict": _verdict(claim, row.low, row.high)})
     columns = ["claim", "backbone", "model", "statistic", "value", "low", "high", "at_least", "at_most", "verdict"]
-    return pd.DataFrame(found, columns=columns).astype({"at_least": float, "at_most": float})
+    return pd.DataFrame(found, columns=columns).replace([-math.inf, math.inf], math.nan)
 
 
 def _verdict(claim: Claim, low: float, high: float) -> str:
-    least = float("-inf") if claim.at_least is None else claim.at_least
-    most = float("inf") if claim.at_most is None else claim.at_most
-    if least <= low and high <= most:
+    if claim.at_least <= low and high <= claim.at_most:
         return HOLDS
-    return FAILS if high < least or low > most else UNDECIDED
+    return FAILS if high < claim.at_least or low > claim.at_most else UNDECIDED
 
 
 def text_rows(judged: pd.DataFrame) -> list[list[str]]:
     """Return the rows as text under `HEADINGS`, with one decimal."""
     rows = []
     for row in judged.itertuples(index=False):
-        bound = " and ".join(
-            f"{sign} {value:.0f}" for sign, value in (("≥", row.at_least), ("≤", row.at_most)) if pd.notna(value)
-        )
+        bounds = (("≥", row.at_least), ("≤", row.at_most))
+        bound = " and ".join(f"{sign} {value:.0f}" for sign, value in bounds if pd.notna(value))
         words = (ALL[row.claim].words, row.backbone, row.model, row.statistic)
         numbers = f"{row.value:.1f}", f"{row.low:.1f} to {row.high:.1f}", bound
         rows.append([*words, *(text.replace("-", "−") for text in numbers), row.verdict])
     return rows
 
 
-def to_page(judged: pd.DataFrame) -> str:
-    """Return the content of a Markdown file: title, table and caption."""
-    shown = tabulate(text_rows(judged), HEADINGS, "github", disable_numparse=True)
-    return f"## {CLAIMS.title}\n\n{shown}\n\n{CLAIMS.caption}\n"
-
-
-def to_latex(judged: pd.DataFrame) -> str:
-    """Return the claims as a LaTeX table."""
-    rows = text_rows(judged)
-    return latex_table("claims", f"{CLAIMS.title}. {CLAIMS.caption}", HEADINGS, rows, len(HEADINGS), [[]] * len(rows))
+def claims_files(judged: pd.DataFrame) -> dict[str, str]:
+    """Return the claims in every format, and their caption, by suffix."""
+    csv = judged.to_csv(index=False, float_format="%.2f", lineterminator="\n")
+    rows, caption = text_rows(judged), TABLE_ITEMS["claims"].caption
+    return files_of("claims", HEADINGS, rows, len(HEADINGS), csv, caption, [[]] * len(rows))

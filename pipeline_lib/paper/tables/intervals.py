@@ -37,9 +37,7 @@ from pipeline_lib.paper.tables.tidy import stem
 RESAMPLES = 10_000
 SEED = 0
 INTERVAL = (2.5, 97.5)  # percentiles: 95 %
-REACH = (
-    8  # standard deviations to each side in which the distribution of a sum is computed; beyond lies less than 1e-12
-)
+REACH = 8  # standard deviations to each side in which a sum's distribution is computed; beyond lies less than 1e-12
 EXACT = 500  # up to so many differing items the test of several seeds is exact; of more, the normal one is as good
 DRAWN = 200_000  # numbers at a time, where items are drawn; so few fit into a cache
 CELLS_KEPT = 64  # resampled means that rows of means over datasets find again: more than one prompt's of a model
@@ -65,30 +63,22 @@ def with_intervals(rows: pd.DataFrame, models: pd.DataFrame, items: dict[str, It
         seeds.setdefault(stem(name, seed), []).append(name)
 
     @lru_cache(maxsize=CELLS_KEPT)
-    def resampled(runs: tuple[str, ...], against: str | None, cell: Cell) -> tuple[float, np.ndarray]:
+    def resampled(runs: tuple[str, ...], against: str | None, cell: Cell) -> np.ndarray:
         values, groups, together, scale = _values(items[cell.benchmark], runs, against, cell)
         assert groups is None or together is None, f"{cell}: clusters within groups are not resampled"
-        scale /= len(runs)
         rng = generator(*runs, against, *cell)
         drawn = resampled_mean(values, groups, rng) if together is None else resampled_clusters(values, together, rng)
-        return scale * mean_of(values, groups), scale * drawn
+        return scale / len(runs) * drawn
 
-    found = []
-    for row in rows.itertuples(index=False):
-        if row.benchmark not in items:
-            found.append((np.nan, np.nan, np.nan))
-            continue
+    found = pd.DataFrame(np.nan, rows.index, ["low", "high", "p"])
+    for row in rows[rows.benchmark.isin(items)].itertuples():
         runs = tuple(seeds[row.model]) if row.seeds > 1 else (row.model,)
         clip = clips.get(row.backbone)
         cells = [Cell(row.benchmark, dataset, row.prompt, row.metric) for dataset in row.parts]
         parts = [resampled(runs, clip if row.metric == "gain" else None, cell) for cell in cells]
-        mean = np.mean([value for value, _ in parts])
-        assert abs(mean - row.value) < 1e-6, f"{row}: its items say {mean}"
-        low, high = interval(np.mean([means for _, means in parts], axis=0))
-        found.append((low, high, _p(items[row.benchmark], runs, clip, cells)))
-    found = pd.DataFrame(found, columns=["low", "high", "p"], index=rows.index)
+        found.loc[row.Index] = *interval(np.mean(parts, axis=0)), _p(items[row.benchmark], runs, clip, cells)
     tested = found.p.notna()
-    found.loc[tested, "p"] = found.p[tested].groupby(rows.table[tested]).transform(lambda p: holm(p.to_numpy()))
+    found.loc[tested, "p"] = found.p[tested].groupby(rows.table[tested], group_keys=False).apply(holm)
     return rows.assign(**found)
 
 
@@ -117,13 +107,6 @@ def _p(items: Items, runs: tuple[str, ...], clip: str | None, cells: list[Cell])
         return np.nan
     values, groups, together, _ = _values(items, runs, clip, cell)
     return mcnemar(values) if groups is None and together is None and values.dtype == int else np.nan
-
-
-def mean_of(values: np.ndarray, groups: np.ndarray | None = None) -> float:
-    """Return the plain mean over groups of each group's mean; `groups` has the number of each item's group, from 0."""
-    if groups is None:
-        return float(np.mean(values))
-    return float(np.mean(np.bincount(groups, weights=values) / np.bincount(groups)))
 
 
 def resampled_mean(
@@ -217,9 +200,7 @@ def mcnemar(differences: np.ndarray) -> float:
     if len(sizes) == 0:
         return 1.0
     if len(sizes) == 1:
-        plus = int((differences > 0).sum())
-        fewer = min(plus, len(differences) - plus)
-        return min(1.0, float(2 * stats.binom.cdf(fewer, len(differences), 0.5)))
+        return stats.binomtest(int((differences > 0).sum()), len(differences)).pvalue
     total = abs(differences.sum())
     if len(differences) > EXACT:
         return float(2 * stats.norm.sf(total / np.sqrt((differences**2).sum())))
@@ -233,10 +214,7 @@ def mcnemar(differences: np.ndarray) -> float:
     return min(1.0, float(probability[np.abs(sums) >= total].sum()))
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """Return p-values of shape (k,) corrected by Holm's method for k comparisons."""
-    order = np.argsort(p, kind="stable")
-    raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
-    corrected = np.empty(len(p))
-    corrected[order] = raised
-    return corrected
+def holm(p: pd.Series) -> pd.Series:
+    """Return p-values corrected by Holm's method for as many comparisons as there are."""
+    ordered = p.sort_values(kind="stable")
+    return (ordered * np.arange(len(p), 0, -1)).cummax().clip(upper=1).reindex(p.index)

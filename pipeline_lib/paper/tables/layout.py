@@ -1,24 +1,24 @@
 """Arrange the tidy table as a person reads it: a row per model, a column per dataset, published numbers in brackets.
 
 The same layout becomes CSV (interval and published number in columns of their own), Markdown, LaTeX and the tables of
-the report. A number is bold in LaTeX if it is the best of its backbone's models and the nearer end of its interval is
-still better than every other of them.
+the report. A number is the best if it is better than those of its backbone's other models, and the nearer end of its
+interval is so too.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import pandas as pd
-from tabulate import tabulate
 
-from pipeline_lib.evaluate.kinds import CCNEG, TEXT_ONLY
-from pipeline_lib.finetune.terms import LOSS_LABELS
+from pipeline_lib.evaluate.kinds import TEXT_ONLY
 from pipeline_lib.jobs.run_record import SUBTRACTED
-from pipeline_lib.paper.outputs import TABLES, Exhibit
-from pipeline_lib.paper.tables.latex import EMPTY, latex_table
-from pipeline_lib.paper.tables.tidy import is_ablation, stem
+from pipeline_lib.paper.outputs import TABLE_ITEMS
+from pipeline_lib.paper.tables.text import files_of, markdown_table
+from pipeline_lib.paper.tables.tidy import is_ablation, loss_label, stem
 
-NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
 ROW_HEADINGS = ["backbone", "model"]
 SIGNED_ROWS = ("gain", "delta")
 WITH_VARIANTS = ("ablation", "embeddings", "truth-table")  # tables that show the variants of the method too
@@ -39,7 +39,6 @@ TRUTH_TABLE = {
 }
 NEITHER_IS_GOOD = ("text effect", "image effect")  # columns of which neither a high nor a low number is wanted
 MOST_WITH_INTERVALS = 3  # columns of numbers, beside which Markdown has room for intervals
-BOLD = "In bold: better than the other models of the backbone by more than its interval."
 INTERVALS = "In square brackets: the 95 % bootstrap interval over items."
 SUBTRACTION = "Subtraction: the same weights; a caption is scored as what it affirms minus what it denies."
 SOURCES = {
@@ -50,6 +49,17 @@ SOURCES = {
 }
 
 
+class Cell(NamedTuple):
+    """A number of the tidy table; what it does not have is NaN. A verdict is there only beside a published number."""
+
+    value: float
+    low: float
+    high: float
+    published: float
+    verdict: str | None
+    best: bool  # better than the other models of its backbone by more than its interval
+
+
 @dataclass(frozen=True)
 class Layout:
     """A table as a person reads it, without a row where the run has nothing to show.
@@ -58,76 +68,90 @@ class Layout:
     or both), the columns are datasets.
     """
 
-    item: Exhibit
-    name: str  # of its files
-    values: pd.DataFrame  # numbers, in percent or points but for embeddings
-    low: pd.DataFrame  # ends of the 95 % interval of the same cells, NaN where they have no items
-    high: pd.DataFrame
-    published: pd.DataFrame  # published numbers of the same cells, NaN where there is none
-    verdict: pd.DataFrame  # one of `pipeline_lib.paper.outputs.VERDICTS` beside a published number, None without one
-    best: pd.DataFrame  # whether a cell is better than the other models of its backbone by more than its interval
+    name: str  # a key of `pipeline_lib.paper.outputs.TABLE_ITEMS`
+    cells: dict[str, pd.DataFrame]  # by a field of `Cell`
     notes: tuple[str, ...]  # on the number of items behind the columns and on the source of published numbers
-    decimals: int = 1  # of the numbers as text; CSV has one more
+
+    @property
+    def values(self) -> pd.DataFrame:
+        """The numbers: percent or points but for embeddings."""
+        return self.cells["value"]
+
+    @property
+    def decimals(self) -> int:
+        """Of the numbers as text; CSV has one more."""
+        return DECIMALS.get(self.name, 1)
+
+    @cached_property
+    def best(self) -> pd.DataFrame:
+        """Which cells beat the other models of their backbone, prompt and row by more than their interval."""
+        values = self.values
+        if values.empty:
+            return values.astype(bool)
+        same = [name for name in values.index.names if name != "model"]
+        signs = [[-1 if LOW_IS_GOOD in row or name.endswith("↓") else 1 for name in values] for row in values.index]
+        signs = pd.DataFrame(signs, values.index, values.columns)
+        nearer = self.cells["low"].where(signs > 0, -self.cells["high"])
+        best = nearer > (signs * values).groupby(level=same, sort=False).transform(_second_largest)
+        best[best.columns.intersection(NEITHER_IS_GOOD)] = False
+        best[best.index.get_level_values("backbone") == "none"] = False  # text-only models have nothing in common
+        return best
 
     def headings(self) -> list[str]:
         """Return the headings of all columns."""
         return [*self.values.index.names, *self.values.columns]
 
+    def rows(self) -> Iterator[tuple[tuple[str, ...], str, list[Cell]]]:
+        """Yield of each row its headings, how its numbers are written (differences with a sign), and its cells."""
+        frames = [*self.cells.values(), self.best]
+        for place, index in enumerate(self.values.index):
+            pattern = f"{{:{'+' if index[-1] in SIGNED_ROWS else ''}.{self.decimals}f}}"
+            of_row = zip(*(frame.iloc[place] for frame in frames), strict=True)
+            yield index, pattern, [Cell(*numbers) for numbers in of_row]
+
     def text_rows(self) -> list[list[str]]:
         """Return the rows as text, with published numbers in brackets and, in few columns, intervals."""
-        rows = []
-        for place, index in enumerate(self.values.index):
-            index = index if isinstance(index, tuple) else (index,)
-            pattern = self.pattern(index)
-            frames = (self.values, self.low, self.high, self.published)
-            cells = zip(*(frame.iloc[place] for frame in frames), strict=True)
-            rows.append([*index, *(self._cell(pattern, *numbers) for numbers in cells)])
-        return rows
+        return [[*index, *(self._written(cell, pattern) for cell in cells)] for index, pattern, cells in self.rows()]
 
-    def pattern(self, index: tuple) -> str:
-        """Return how the numbers of the row with an index are written: those of differences with a sign."""
-        return f"{{:{'+' if index[-1] in SIGNED_ROWS else ''}.{self.decimals}f}}"
-
-    def _cell(self, pattern: str, value: float, low: float, high: float, published: float) -> str:
-        if pd.isna(value):
+    def _written(self, cell: Cell, pattern: str) -> str:
+        if pd.isna(cell.value):
             return ""
-        text = pattern.format(value)
-        if self.shows_intervals:
-            text += f" [{pattern.format(low)}, {pattern.format(high)}]"
-        return text + (f" ({pattern.format(published)})" if pd.notna(published) else "")
+        text = pattern.format(cell.value)
+        if _has_room(self.values.columns):
+            text += f" [{pattern.format(cell.low)}, {pattern.format(cell.high)}]"
+        return text + (f" ({pattern.format(cell.published)})" if pd.notna(cell.published) else "")
 
-    @property
-    def shows_intervals(self) -> bool:
-        """Whether the text has room for intervals."""
-        return len(self.values.columns) <= MOST_WITH_INTERVALS
+    def to_markdown(self) -> str:
+        """Return the table as GitHub Markdown, without title and caption."""
+        return markdown_table(self.headings(), self.text_rows(), self.values.index.nlevels)
 
     def to_csv(self) -> str:
         """Return the table as CSV; after the numbers stand columns ``NAME (low)``, ``(high)`` and ``(published)``."""
-        others = (self.low, " (low)"), (self.high, " (high)"), (self.published, " (published)")
-        known = [frame.dropna(axis="columns", how="all").add_suffix(suffix) for frame, suffix in others]
-        together = pd.concat([self.values, *known], axis="columns")
+        others = [
+            self.cells[name].dropna(axis="columns", how="all").add_suffix(f" ({name})")
+            for name in ("low", "high", "published")
+        ]
+        together = pd.concat([self.values, *others], axis="columns")
         return together.to_csv(float_format=f"%.{self.decimals + 1}f", lineterminator="\n")
 
-    def to_latex(self) -> str:
-        """Return the table as LaTeX, the best in bold where the interval says so."""
+    def files(self) -> dict[str, str]:
+        """Return the table in every format, and its caption, by suffix."""
         texts, bold = self.values.index.nlevels, self.best.to_numpy().tolist()
-        note = f"{self.explanation()} {BOLD}" if self.best.to_numpy().any() else self.explanation()
-        return latex_table(self.name, f"{self.item.title}. {note}", self.headings(), self.text_rows(), texts, bold)
-
-    def to_markdown(self) -> str:
-        """Return the table as GitHub Markdown that also reads well in a terminal, without title and caption."""
-        if self.values.empty:
-            return EMPTY
-        align = ["left"] * self.values.index.nlevels + ["right"] * len(self.values.columns)
-        return tabulate(self.text_rows(), self.headings(), "github", colalign=align, disable_numparse=True)
-
-    def to_page(self) -> str:
-        """Return the content of a Markdown file."""
-        return f"## {self.item.title}\n\n{self.to_markdown()}\n\n{self.explanation()}\n"
+        rows = self.text_rows()
+        return files_of(self.name, self.headings(), rows, texts, self.to_csv(), self.explanation(), bold)
 
     def explanation(self) -> str:
         """Return the caption and the notes."""
-        return " ".join((self.item.caption, *self.notes))
+        return " ".join((TABLE_ITEMS[self.name].caption, *self.notes))
+
+
+def _has_room(columns: Collection) -> bool:
+    """Whether the text of a table with these columns has room for intervals."""
+    return len(columns) <= MOST_WITH_INTERVALS
+
+
+def _second_largest(column: pd.Series) -> float:
+    return column.nlargest(2).iloc[-1] if column.count() > 1 else float("nan")
 
 
 def displayed(tables: pd.DataFrame) -> pd.DataFrame:
@@ -143,7 +167,7 @@ def displayed(tables: pd.DataFrame) -> pd.DataFrame:
     rows = tables[(tables.seeds > 1) | ~stems.isin(averaged)].copy()
     rows["variant"] = [is_ablation(loss, source) for loss, source in zip(rows.loss, rows.negatives, strict=True)]
     rows["label"] = [
-        loss_label(row) if row.variant or (row.table == "ablation" and row.loss) else row.family
+        loss_label(row.loss, row.negatives) if row.variant or (row.table == "ablation" and row.loss) else row.family
         for row in rows.itertuples(index=False)
     ]
     shared = rows.groupby(["table", "backbone", "label"]).model.transform("nunique") > 1
@@ -155,11 +179,6 @@ def displayed(tables: pd.DataFrame) -> pd.DataFrame:
 def compared(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of models that classify images, without those that stand in the CC-Neg tables alone."""
     return rows[rows.model.isin(rows.model[rows.table == "zeroshot"])]
-
-
-def loss_label(row: object) -> str:
-    """Return the name of a fine-tuned model's loss and negatives; `row` has the attributes `loss` and `negatives`."""
-    return LOSS_LABELS[row.loss] + NEGATIVES_LABELS[row.negatives]
 
 
 def layout(tables: pd.DataFrame, name: str) -> Layout:
@@ -190,81 +209,44 @@ def layout(tables: pd.DataFrame, name: str) -> Layout:
         headings = [*ROW_HEADINGS, "benchmark"]
     elif name == "embeddings":
         rows = rows.assign(dataset=rows.dataset.str.removeprefix("cc-neg/").str.replace("-", " ") + " " + rows.metric)
-    arranged = pivot(name, TABLES[name], rows, headings, COLUMN_LABELS.get(name, lambda dataset: dataset))
-    return replace(arranged, decimals=DECIMALS.get(name, 1))
+    return pivot(name, rows.assign(dataset=[column_label(name, dataset) for dataset in rows.dataset]), headings)
 
 
-def _value_label(table: str) -> Callable[[str], str]:
-    (pattern,) = (metric.dataset for metric in CCNEG.metrics if metric.table == table)
-    return lambda dataset: dataset.removeprefix(pattern.partition("{")[0])
+def column_label(table: str, dataset: str) -> str:
+    """Return the heading of a dataset's column in a table, without what all columns of the table share."""
+    if table == "ccneg":
+        return "accuracy"
+    dataset = {"cc-neg": "CC-Neg", "zero-shot/mean": "zero-shot"}.get(dataset, dataset)
+    return re.sub("^(sugarcrepe/|cc-neg/(word|pairs)=)", "", dataset)
 
 
-def _sugarcrepe_label(dataset: str) -> str:
-    return {"cc-neg": "CC-Neg", "zero-shot/mean": "zero-shot"}.get(dataset, dataset.removeprefix("sugarcrepe/"))
+def pivot(name: str, rows: pd.DataFrame, headings: list[str]) -> Layout:
+    """Arrange rows of the tidy table: a row for each value of the columns `headings`, a column for each `dataset`."""
+    models = [
+        f"{label} ({count} seeds)" if count > 1 else label for label, count in zip(rows.label, rows.seeds, strict=True)
+    ]
+    rows = rows.assign(model=models, verdict=rows.verdict.where(rows.published.notna(), None))
+    index, columns = pd.MultiIndex.from_frame(rows[headings].drop_duplicates()), list(dict.fromkeys(rows.dataset))
+    wide = rows.set_index([*headings, "dataset"])
+    cells = {field: wide[field].unstack("dataset").reindex(index=index, columns=columns) for field in Cell._fields[:-1]}
+    subtraction = SUBTRACTION if rows.family.str.endswith(SUBTRACTED).any() else ""
+    intervals = INTERVALS if _has_room(columns) else ""
+    return Layout(name, cells, tuple(filter(None, [_item_counts(rows), subtraction, _sources(rows), intervals])))
 
 
-COLUMN_LABELS: dict[str, Callable[[str], str]] = {
-    "ccneg": lambda dataset: "accuracy",
-    "ccneg-by-word": _value_label("ccneg-by-word"),
-    "ccneg-by-pairs": _value_label("ccneg-by-pairs"),
-    "sugarcrepe": _sugarcrepe_label,
-    "ablation": _sugarcrepe_label,
-}
-
-
-def pivot(
-    name: str, item: Exhibit, rows: pd.DataFrame, headings: list[str], column_label: Callable[[str], str]
-) -> Layout:
-    """Arrange rows of the tidy table: a row for each value of the columns `headings`, a column for each label."""
-    rows = rows.assign(column=rows.dataset.map(column_label))
-    seeds = [f" ({count} seeds)" if count > 1 else "" for count in rows.seeds]
-    rows["model"] = [label + said for label, said in zip(rows.label, seeds, strict=True)]
-    index = pd.MultiIndex.from_frame(rows[headings].drop_duplicates())
-    columns = list(dict.fromkeys(rows.column))
-    wide = rows.set_index([*headings, "column"])
-    values, low, high, published = (
-        wide[number].astype(float).unstack("column").reindex(index=index, columns=columns)
-        for number in ("value", "low", "high", "published")
-    )
-    said = wide["verdict"].where(wide["published"].notna(), None)
-    verdict = said.unstack("column").reindex(index=index, columns=columns)
-    notes = (*_item_counts(rows), *([SUBTRACTION] if rows.family.str.endswith(SUBTRACTED).any() else []))
-    notes += (*_sources(rows),)
-    arranged = Layout(item, name, values, low, high, published, verdict, _best(values, low, high), notes)
-    return replace(arranged, notes=(*notes, INTERVALS)) if arranged.shows_intervals else arranged
-
-
-def _best(values: pd.DataFrame, low: pd.DataFrame, high: pd.DataFrame) -> pd.DataFrame:
-    """Return which cells beat the other models of their backbone, prompt and row by more than their interval."""
-    best = pd.DataFrame(False, values.index, values.columns)
-    same = [name for name in values.index.names if name != "model"]
-    for key, places in values.groupby(level=same, sort=False).indices.items():
-        if values.index.get_level_values("backbone")[places[0]] == "none":  # text-only models have nothing in common
-            continue
-        for number, column in enumerate(values.columns):
-            if column in NEITHER_IS_GOOD:
-                continue
-            down = column.endswith("↓") or LOW_IS_GOOD in key
-            value, nearer = (-values, -high) if down else (values, low)
-            order = value.iloc[places, number].reset_index(drop=True).dropna().sort_values(ascending=False)
-            if len(order) > 1 and nearer.iloc[places[order.index[0]], number] > order.iloc[1]:
-                best.iloc[places[order.index[0]], number] = True
-    return best
-
-
-def _item_counts(rows: pd.DataFrame) -> list[str]:
+def _item_counts(rows: pd.DataFrame) -> str:
     """Return how many items each column counts; a count that half of the columns share is named once."""
-    counts = rows.drop_duplicates("column").set_index("column").n
+    counts = rows.drop_duplicates("dataset").set_index("dataset").n
     if counts.empty:
-        return []
+        return ""
     common, columns = counts.mode()[0], len(counts)
     others = counts[counts != common] if (counts == common).sum() * 2 >= columns else counts
     listed = "; ".join(f"{column.rstrip(' ↑↓')}: {count:,}" for column, count in others.items())
     if len(others) == columns:
-        return [f"n = {listed}."]
-    return [f"n = {common:,}{' each' if columns > 1 else ''}{f' but {listed}' if listed else ''}."]
+        return f"n = {listed}."
+    return f"n = {common:,}{' each' if columns > 1 else ''}{f' but {listed}' if listed else ''}."
 
 
-def _sources(rows: pd.DataFrame) -> list[str]:
+def _sources(rows: pd.DataFrame) -> str:
     listed = "; ".join(meaning for source, meaning in SOURCES.items() if (rows.published_provenance == source).any())
-    return [f"In round brackets: the published number ({listed})."] if listed else []
+    return f"In round brackets: the published number ({listed})." if listed else ""

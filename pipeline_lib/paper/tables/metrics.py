@@ -1,51 +1,48 @@
-"""Read the metrics and the items that the `evaluate` stage wrote, and refuse whatever would make a table quietly wrong.
+"""Read the items that the `evaluate` stage wrote, and refuse whatever would make a table quietly wrong.
 
-``MODEL/BENCHMARK.json`` and the items beside it -> one row per (model, dataset, prompt, metric). After `read_metrics`
+``MODEL/BENCHMARK.json`` and the items beside it -> one row per (model, dataset, prompt, metric). The JSON says what the
+model is; its numbers are computed again, from the items by the declaration of their kind
+(`pipeline_lib.evaluate.kinds`), and read only where a kind has no items. After `read_metrics`
 
-- every number is what its items say by the declaration of its kind (`pipeline_lib.evaluate.kinds`); none is missing;
+- no number is missing;
 - all models of a benchmark have the same items;
 - every fine-tuned model has its CLIP, measured on the same benchmarks.
 """
 
 from pathlib import Path
+from typing import Annotated, Literal
 
-import jsonschema
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from pydantic import Field, ValidationError
 
+from pipeline_lib.config.entries import Line, Name, section
 from pipeline_lib.evaluate.declaration import Kind
 from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, kind_for
 from pipeline_lib.evaluate.prompts import NEEDED
 from pipeline_lib.evaluate.result import Selection, selections
 from pipeline_lib.finetune.terms import LOSSES
-from pipeline_lib.jobs.files import read_json
-from pipeline_lib.jobs.rule_of_file import made_by
+from pipeline_lib.jobs.files import read_arrow, read_json
+from pipeline_lib.jobs.options import Count
+from pipeline_lib.jobs.quoted import quoted
 
 BASELINE = "CLIP"
 CONFIGURATION = ["family", "backbone", "loss", "negatives", "seed"]  # of a model
 CELL = ["dataset", "prompt", "metric"]
-TOLERANCE = 1e-9  # in percent: what a metric may differ from the mean of its items by
 
-_TEXT = {"type": "string", "minLength": 1}
-
-
-def _closed(properties: dict) -> dict:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-_NUMBER = {"value": {"type": "number"}, "n": {"type": "integer", "minimum": 1}}
-_NUMBER |= {"dataset": _TEXT, "prompt": {"type": ["string", "null"]}, "metric": _TEXT}
-_FILE = dict.fromkeys(("model", "family", "backbone"), _TEXT) | {
-    "loss": {"enum": [*LOSSES, None]},
-    "negatives": {"enum": ["ccneg", "crepe", None]},
-    "seed": {"type": ["integer", "null"]},
-    "benchmark": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
-    "metrics": {"type": "array", "minItems": 1, "items": _closed(_NUMBER)},
-}
-_VALIDATOR = jsonschema.Draft202012Validator(_closed(_FILE))
+Number = section(dataset=Line, prompt=Line | None, metric=Line, value=float, n=Count)
+MetricsFile = section(
+    model=Line,
+    family=Line,
+    backbone=Line,
+    loss=Literal[tuple(LOSSES)] | None,
+    negatives=Literal["ccneg", "crepe"] | None,
+    seed=int | None,
+    benchmark=Name,
+    metrics=Annotated[list[Number], Field(min_length=1)],
+)
 
 
 class Items:
@@ -55,22 +52,38 @@ class Items:
     """
 
     def __init__(self, benchmark: str, kind: Kind, files: dict[str, Path]) -> None:
-        self.benchmark, self.models = benchmark, list(files)
+        self.benchmark, self.kind, self.models = benchmark, kind, list(files)
         self._outcomes: dict[str, dict[str, np.ndarray]] = {}
         described = None
         for model, path in files.items():
-            table = _read_items(path, model, benchmark, kind_for(kind, model))
+            own_kind = kind_for(kind, model)
+            table = _read_items(path, own_kind)
             own, places = _description(table, kind), slice(None)
             if described is None:
                 described, first_path, frame = own, path, own.to_pandas(strings_to_categorical=True)
                 _check_unique(frame, kind, path)
             elif not own.equals(described):
                 places = _places(own, described, kind, path, first_path)
-            self._outcomes[model] = {name: table[name].to_numpy()[places] for name in kind_for(kind, model).outcomes}
+            self._outcomes[model] = {name: table[name].to_numpy()[places] for name in own_kind.outcomes}
         self._keys = pd.factorize(frame["key"])[0]
         self._together = pd.factorize(frame[kind.together])[0] if kind.together else None
         found = selections(kind, benchmark, frame)
         self.cells = {(one.dataset, one.prompt, one.metric.name): one for one in found}
+        if kind.name == "zeroshot":
+            _check_prompts(self.cells, first_path)
+
+    def numbers(self) -> list[dict]:
+        """Return a row for each model and number."""
+        return [
+            {
+                "model": model, "benchmark": self.benchmark, "table": one.metric.table or self.kind.table,
+                "dataset": one.dataset, "prompt": one.prompt, "metric": one.metric.name,
+                "value": one.value(self._outcomes[model][one.metric.outcome]), "n": len(one.rows),
+            }
+            for model in self.models
+            for one in self.cells.values()
+            if one.metric in kind_for(self.kind, model).metrics
+        ]  # fmt: skip
 
     def outcomes(self, model: str, cell: Selection) -> np.ndarray:
         """Return of each of a cell's items whether a model has it right, or its number."""
@@ -80,10 +93,6 @@ class Items:
         """Return of each of a cell's items the number of what it was drawn with; None where each was drawn alone."""
         numbers = None if self._together is None else self._together[cell.rows]
         return None if numbers is None or len(np.unique(numbers)) == len(numbers) else numbers
-
-    def value(self, model: str, cell: Selection) -> float:
-        """Return the number of a cell from its items."""
-        return cell.value(self._outcomes[model][cell.metric.outcome])
 
     def check_pairs(self, one: Selection, other: Selection) -> None:
         """Refuse two cells whose items are not the same in the same order, by their keys."""
@@ -98,7 +107,7 @@ def read_metrics(paths: list[str], kinds: dict[str, str]) -> tuple[pd.DataFrame,
     Parameters
     ----------
     paths : list of str
-        JSON files as `_FILE` describes them.
+        JSON files as `MetricsFile` describes them.
     kinds : dict of str to str
         Benchmark -> its kind, where it is not called after it.
 
@@ -118,8 +127,12 @@ def read_metrics(paths: list[str], kinds: dict[str, str]) -> tuple[pd.DataFrame,
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such metrics file; the evaluate stage makes it")
         content = read_json(path)
-        if error := jsonschema.exceptions.best_match(_VALIDATOR.iter_errors(content)):
-            raise ValueError(f"{path}: {error.json_path}: {error.message:.300}")
+        try:
+            MetricsFile.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = "/".join(map(str, first["loc"]))
+            raise ValueError(f"{path}, {place}: {first['msg']}, found {quoted(first['input'])}") from error
         model, benchmark = content["model"], content["benchmark"]
         described = {field: content[field] for field in CONFIGURATION}
         if models.setdefault(model, described) != described:
@@ -134,12 +147,13 @@ def read_metrics(paths: list[str], kinds: dict[str, str]) -> tuple[pd.DataFrame,
     _check_baselines(frame, contents)
     rows, items = [], {}
     for benchmark, found in sorted(contents.items()):
-        files = dict(sorted(found.items()))
-        kind = kind_of(benchmark, kinds)
+        files, kind = dict(sorted(found.items())), kind_of(benchmark, kinds)
         if kind.outcomes:
             beside = {model: path.with_suffix(".parquet") for model, (path, _) in files.items()}
             items[benchmark] = Items(benchmark, kind, beside)
-        rows += _numbers(benchmark, kind, files, items.get(benchmark))
+            rows += items[benchmark].numbers()
+        else:
+            rows += _numbers_of_texts(benchmark, kind, files)
     values = pd.DataFrame(rows, dtype=object).astype({"value": float, "n": int})
     return frame.rename_axis("model"), values.sort_values("model", kind="stable", ignore_index=True), items
 
@@ -153,46 +167,22 @@ def kind_of(benchmark: str, kinds: dict[str, str]) -> Kind:
     return known[name]
 
 
-def _numbers(benchmark: str, kind: Kind, files: dict, items: Items | None) -> list[dict]:
-    """Return the rows of a benchmark, each number checked against its items."""
-    if items is None:
-        cells = {(metric.dataset, None, metric.name): metric for metric in kind.metrics}
-    else:
-        cells = {cell: chosen.metric for cell, chosen in items.cells.items()}
-    if kind.name == "zeroshot":
-        _check_prompts(cells, next(iter(files.values()))[0])
-    rows, counts = [], {}
-    for model, (path, metrics) in files.items():
-        declared = {cell: metric for cell, metric in cells.items() if metric in kind_for(kind, model).metrics}
-        found = {tuple(number[field] for field in CELL): number for number in metrics}
-        again = f"delete it and its items, and rule {_rule_of(model, benchmark)} makes them again"
-        for cell in [*found, *declared]:
-            if (cell in found) != (cell in declared) or len(found) != len(metrics):
+def _numbers_of_texts(benchmark: str, kind: Kind, files: dict[str, tuple[Path, list[dict]]]) -> list[dict]:
+    """Return the rows of a benchmark without items, of the same texts for every model."""
+    expected = [(metric.dataset, None, metric.name) for metric in kind.metrics]
+    rows, sizes = [], {}
+    for model, (path, numbers) in files.items():
+        found = [tuple(number[field] for field in CELL) for number in numbers]
+        if found != expected:
+            raise ValueError(f"{path}: expected the numbers {expected}, found {found}; delete it and evaluate again")
+        for number in numbers:
+            other, file = sizes.setdefault((number["dataset"], number["metric"]), (number["n"], path))
+            if number["n"] != other:
                 raise ValueError(
-                    f"{path}: expected the {len(declared)} numbers of a benchmark of kind {kind.name} on these items, "
-                    "each once; found {}, and {}, prompt {}, {} is {}one of them; {}".format(
-                        len(metrics), *cell, "" if cell in declared else "not ", again
-                    )
+                    f"{path}: expected {number['metric']} of the same texts for every model, found {number['n']}, and "
+                    f"{other} in {file}; evaluate both on the same data"
                 )
-        for cell, metric in declared.items():
-            where, value, n = "{}: {}, prompt {}, {}".format(path, *cell), found[cell]["value"], found[cell]["n"]
-            lowest, highest = metric.range
-            if not lowest <= value <= highest:
-                raise ValueError(f"{where}: expected a number from {lowest} to {highest}, found {value}")
-            if items is None:
-                other, file = counts.setdefault(cell, (n, path))
-                if n != other:
-                    raise ValueError(
-                        f"{where}: expected the same texts for every model, found {n}, and {other} in {file}"
-                    )
-            else:
-                expected, size = items.value(model, items.cells[cell]), len(items.cells[cell].rows)
-                if n != size or not abs(value - expected) <= TOLERANCE:
-                    raise ValueError(
-                        f"{where} is {value} over {n} items, but {path.with_suffix('.parquet')} has {expected} over "
-                        f"{size} such items; they are not of one run; {again}"
-                    )
-            rows.append({"model": model, "benchmark": benchmark, "table": metric.table or kind.table, **found[cell]})
+            rows.append({"model": model, "benchmark": benchmark, "table": kind.table, **number})
     return rows
 
 
@@ -227,24 +217,16 @@ def _check_baselines(models: pd.DataFrame, contents: dict) -> None:
             )
 
 
-def _rule_of(model: str, benchmark: str) -> str:
-    """Return the name of the rule that scores a model on a benchmark."""
-    return made_by(f"results/RUN/evaluate/{model}/{benchmark}.json")
-
-
-def _read_items(path: Path, model: str, benchmark: str, kind: Kind) -> pa.Table:
+def _read_items(path: Path, kind: Kind) -> pa.Table:
     """Return a file of items, once every value in it has been seen to be one."""
-    rule = f"rule {_rule_of(model, benchmark)} makes it"
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file of scores; {rule}")
-    try:
-        table = pq.read_table(path, page_checksum_verification=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path}: expected a whole Parquet file ({error}); delete it, {rule} again") from error
+        raise FileNotFoundError(f"{path}: no such file of scores; the evaluate stage makes it")
+    table = read_arrow(path)
     split = {name for metric in kind.metrics for name in (*metric.columns, *metric.where, metric.mean_over) if name}
     needed = split | {*kind.item, *kind.outcomes, "key", kind.together or "key"}
     for lacking in sorted(needed - set(table.column_names)):
-        raise ValueError(f"{path}: expected the column {lacking}, found {', '.join(table.column_names)}; {rule}")
+        found = ", ".join(table.column_names)
+        raise ValueError(f"{path}: expected the column {lacking}, found {found}; delete it and evaluate again")
     for name, column in zip(table.column_names, table.columns, strict=True):
         broken = pc.invert(pc.is_finite(column)) if pa.types.is_floating(column.type) else pc.is_null(column)
         if pc.any(pc.fill_null(broken, True)).as_py():
@@ -273,26 +255,16 @@ def _check_unique(frame: pd.DataFrame, kind: Kind, path: Path) -> None:
 
 def _places(own: pa.Table, first: pa.Table, kind: Kind, path: Path, first_path: Path) -> np.ndarray:
     """Return in which rows of a file the items of the first file are."""
-    if own.column_names != first.column_names:
-        expected, found = (", ".join(table.column_names) for table in (first, own))
-        raise ValueError(f"{path}: expected the columns {expected} as in {first_path}, found {found}")
     mine, other, names = own.to_pandas(), first.to_pandas(), list(kind.item)
     _check_unique(mine, kind, path)
-    places = pd.MultiIndex.from_frame(mine[names]).get_indexer(pd.MultiIndex.from_frame(other[names]))
-    if (places < 0).any() or len(mine) != len(other):
-        only = pd.concat([mine, other]).drop_duplicates(names, keep=False)
+    differing = pd.concat([mine, other]).drop_duplicates(keep=False)
+    if len(differing):
         raise ValueError(
             f"{path}: expected the same items as in {first_path} ({len(other):,}), found {len(mine):,}, and "
-            f"{_named(only, kind, 0)} is in one of them alone; evaluate both on the same data"
-        )
-    differs = (mine.iloc[places].reset_index(drop=True) != other).any(axis=1)
-    if differs.any():
-        row = int(differs.to_numpy().argmax())
-        raise ValueError(
-            f"{path}: the item {_named(other, kind, row)} is described otherwise in {first_path}; "
+            f"{_named(differing, kind, 0)} is in one of them alone, or described otherwise; "
             "evaluate both on the same data"
         )
-    return places
+    return pd.MultiIndex.from_frame(mine[names]).get_indexer(pd.MultiIndex.from_frame(other[names]))
 
 
 def _named(frame: pd.DataFrame, kind: Kind, row: int) -> str:

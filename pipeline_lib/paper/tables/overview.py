@@ -4,11 +4,13 @@ import pandas as pd
 
 from pipeline_lib.finetune.terms import is_control
 from pipeline_lib.jobs.run_record import SUBTRACTED
-from pipeline_lib.paper.outputs import HEADLINE, LEARNED, TABLE_ITEMS, TABLES, Exhibit
+from pipeline_lib.paper.outputs import NUMBER_TABLES
 from pipeline_lib.paper.tables.layout import ROW_HEADINGS, Layout, compared, displayed, layout, pivot
 from pipeline_lib.paper.tables.tidy import CATEGORIES_MEAN
 
-#: The main numbers of a run: heading -> table, dataset, prompt and metric of the tidy table.
+Place = tuple[str, str, str | None, str]  # in the tidy table: table, dataset, prompt or None, metric
+
+#: The main numbers of a run, by heading.
 MAIN_CELLS = {
     "CC-Neg ↑": ("ccneg", "cc-neg", None, "accuracy"),
     "zero-shot ↑": ("zeroshot", "mean", "plain", "top1"),
@@ -32,12 +34,12 @@ def headline(tables: pd.DataFrame) -> Layout:
     """
     rows = _methods(tables)
     rows = rows[~rows.family.str.endswith(SUBTRACTED) & ~rows.loss.map(is_control)]
-    return _overview("headline", HEADLINE, {heading: cell_rows(rows, cell) for heading, cell in MAIN_CELLS.items()})
+    return _overview("headline", {heading: cell_rows(rows, cell) for heading, cell in MAIN_CELLS.items()})
 
 
-def cell_rows(rows: pd.DataFrame, cell: tuple[str, str, str | None, str]) -> pd.DataFrame:
-    """Return the rows of the tidy table in a cell: table, dataset, prompt or None, and metric."""
-    table, dataset, prompt, metric = cell
+def cell_rows(rows: pd.DataFrame, place: Place) -> pd.DataFrame:
+    """Return the rows of the tidy table at a place, one per model."""
+    table, dataset, prompt, metric = place
     rows = rows[(rows.table == table) & (rows.dataset == dataset) & (rows.metric == metric)]
     return rows[rows.prompt.isna() if prompt is None else rows.prompt == prompt]
 
@@ -50,7 +52,7 @@ def _methods(tables: pd.DataFrame) -> pd.DataFrame:
 
 def learned(tables: pd.DataFrame) -> Layout:
     """Arrange what each method has learned: its own benchmark, what CLIP could before, and benchmarks of negation."""
-    return _overview("learned", LEARNED, learned_cells(tables))
+    return _overview("learned", learned_cells(tables))
 
 
 def learned_cells(tables: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -70,14 +72,10 @@ def learned_cells(tables: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def layouts(tables: pd.DataFrame) -> dict[str, Layout]:
     """Arrange every table of numbers, in the order of the report."""
     overviews = {"headline": headline, "learned": learned}
-    return {
-        name: overviews[name](tables) if name in overviews else layout(tables, name)
-        for name in TABLE_ITEMS
-        if name in TABLES or name in overviews
-    }
+    return {name: overviews[name](tables) if name in overviews else layout(tables, name) for name in NUMBER_TABLES}
 
 
-def _overview(name: str, item: Exhibit, parts: dict[str, pd.DataFrame]) -> Layout:
+def _overview(name: str, parts: dict[str, pd.DataFrame]) -> Layout:
     """Arrange rows of several tables, a column for each entry of `parts`, by heading."""
-    cells = pd.concat([part.assign(dataset=heading) for heading, part in parts.items()], ignore_index=True)
-    return pivot(name, item, cells, ROW_HEADINGS, lambda heading: heading)
+    cells = [part.assign(dataset=heading) for heading, part in parts.items()]
+    return pivot(name, pd.concat(cells, ignore_index=True), ROW_HEADINGS)

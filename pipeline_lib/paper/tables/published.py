@@ -12,20 +12,21 @@ been anything within 0.005), and by `RADAR` where it was read off a plot. Not co
 `pipeline_lib.paper.outputs.REASONS`. The interval is over items: it does not hold what another seed would change.
 """
 
-import io
-import math
 from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from pipeline_lib.config.entries import Line, section
+from pipeline_lib.config.errors import mistakes
+from pipeline_lib.config.sheets import read_sheet
 from pipeline_lib.evaluate.prompts import PROMPTS
-from pipeline_lib.jobs.text import read_text
+from pipeline_lib.jobs.options import text
 from pipeline_lib.paper.outputs import REASONS, VERDICTS
 from pipeline_lib.paper.tables.metrics import BASELINE
+from pipeline_lib.paper.tables.tidy import BACKBONES, MAIN, ZEROSHOT_MEANS, loss_label
 
-COLUMNS = ["table", "model", "backbone", "dataset", "prompt", "metric", "value", "provenance", "source", "computed"]
 RECALLED = "recalled"  # never compared
 PROVENANCES = ("paper", "radar", "quoted", "replication", RECALLED)  # the first that has a cell counts
 RADAR = 0.5  # points by which a number read off the paper's plot may be wrong
@@ -34,39 +35,31 @@ COMPUTED = {
     "fp16": "other precision",  # CLIP as `clip.load` gives it on a GPU: ours with config evaluate.precision: paper
     "gelu": "other activation",  # the weights were trained with QuickGELU and loaded with GELU
 }
+_Row = section(
+    table=Line,
+    model=Line,
+    backbone=str,
+    dataset=Line,
+    prompt=Literal[("", *PROMPTS)],
+    metric=Line,
+    value=text(r"^[+-]?\d+(\.\d+)?$", "a number"),
+    provenance=Literal[PROVENANCES],
+    source=str,
+    computed=Literal[("", *COMPUTED)],
+)
+COLUMNS = list(_Row.model_fields)
 REPRODUCED, NOT_REPRODUCED, NOT_COMPARABLE = VERDICTS
-
-#: Our backbone names -> the paper's. Any other backbone has no published number.
-BACKBONES = {
-    "rn50": "RN50", "rn101": "RN101", "vit-b32": "ViT-B/32", "vit-b16": "ViT-B/16", "vit-l14": "ViT-L/14",
-    "flava-full": "flava-full", "blip-itm-base-coco": "blip-itm-base-coco",
-}  # fmt: skip
 
 RELEASED = " (released)"  # ends the family of a model by its authors' own checkpoint, beside which is one trained here
 
-#: (loss, negatives) -> the name of the row in the paper's ablation.
-ABLATION_ROWS = {
-    ("l1", "ccneg"): "L1", ("l2", "ccneg"): "L2", ("l1+l2", "ccneg"): "L1+L2", ("conclip", "ccneg"): "L_conclip",
-    ("l1+c2i", "crepe"): "CREPE-Negate L1", ("l1", "crepe"): "CREPE-Negate L1",
-}  # fmt: skip
 METHOD = "CoN-CLIP"  # the family of its full loss; the same loss by another recipe has another family
-OTHER_LOSS = ("l1", "crepe")  # the loss by which the paper calls its row; by the authors' files it was L1+C2I
+#: The loss by which the paper calls a row of its ablation, and that of the authors' files, under which it is listed.
+OTHER_LOSS, PUBLISHED_LOSS = ("l1", "crepe"), ("l1+c2i", "crepe")
 
 #: Over which datasets the paper's zero-shot means are.
 ZEROSHOT_DATASETS = {
     "imagenet-1k", "cifar-100", "cifar-10", "stanford-cars", "caltech-101", "food-101", "flowers-102", "oxford-pets",
 }  # fmt: skip
-ZEROSHOT_MEANS = ("zero-shot", "zero-shot/mean")
-
-#: Our later benchmarks -> table and dataset of their published numbers; a part's name follows the dataset's.
-PLACES = {
-    "negbench-mcq-coco": ("negbench-mcq", "coco"),
-    "negbench-mcq-voc2007": ("negbench-mcq", "voc2007"),
-    "negbench-retrieval": ("negbench-retrieval", "coco"),
-    "negbench-retrieval-negated": ("negbench-retrieval", "coco-negated"),
-    "valse-existence": ("valse", "existence"),
-    "negrefcocog": ("negrefcocog", "negrefcocog"),
-}
 
 
 class Number(NamedTuple):
@@ -84,68 +77,36 @@ Published = dict[PublishedCell, Number]
 
 
 def read_published(path: str | Path) -> Published:
-    """Read published numbers: of each cell that of the preferred source, a recalled one where there is no other.
+    """Read published numbers, a table with the columns of `_Row`.
 
-    The file is tab-separated, with the header `COLUMNS`.
+    Of each cell the result has that of the preferred source, a recalled one where there is no other.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file of published numbers")
-    text = io.StringIO(read_text(path), newline="")
-    try:
-        frame = pd.read_csv(text, sep="\t", dtype=str, keep_default_na=False, index_col=False)
-    except ValueError as error:  # of pandas' own, where it is no table
-        raise ValueError(f"{path}: expected a table with tabs between its columns ({error})") from error
-    if list(frame.columns) != COLUMNS:
-        raise ValueError(f"{path}: expected the columns {', '.join(COLUMNS)}, found {', '.join(frame.columns):.300}")
     best: Published = {}
     seen = set()
-    for line, (*cell, value, provenance, source, computed) in enumerate(frame.itertuples(index=False, name=None), 2):
-        cell, where = tuple(cell), f"{path}, line {line}"
-        for name, found, known in (
-            ("provenance", provenance, PROVENANCES),
-            ("prompt", cell[4], ("", *PROMPTS)),
-            ("computed", computed, ("", *COMPUTED)),
-        ):
-            if found not in known:
-                listed = ", ".join(filter(None, known))
-                raise ValueError(f"{where}: expected {name} to be one of {listed}, found {found!r}")
+    for where, row in read_sheet(path, COLUMNS).items():
+        if wrong := mistakes(row, _Row):
+            raise ValueError(f"{where}, {wrong[0]}")
+        *cell, value, provenance, source, computed = (row[name] for name in COLUMNS)
+        cell = tuple(cell)
         if (cell, provenance, source) in seen:
             raise ValueError(f"{where}: {' '.join(cell)} ({provenance}, {source}) is already in the file")
         seen.add((cell, provenance, source))
-        rounding = 0.5 * 10 ** -len(value.partition(".")[2])
-        number = Number(_finite(value, where), provenance, rounding, source, computed)
+        number = Number(float(value), provenance, 0.5 * 10 ** -len(value.partition(".")[2]), source, computed)
         if cell not in best or PROVENANCES.index(provenance) < PROVENANCES.index(best[cell].provenance):
             best[cell] = number
     return best
 
 
-def _finite(text: str, where: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{where}: expected value to be a number, found {text!r}")
-    return number
+def published_cell(row: dict) -> PublishedCell:
+    """Return where the number of a row of the tidy table would be published.
 
-
-def published_cell(row: dict) -> PublishedCell | None:
-    """Return where the number of a row of the tidy table would be published; None: the paper lacks the backbone."""
-    backbone = BACKBONES.get(row["backbone"])
-    if backbone is None:
-        return None
-    table, dataset, metric = row["table"], row["dataset"], row["metric"]
-    family, model = row["family"].removesuffix(RELEASED), ABLATION_ROWS.get((row["loss"], row["negatives"]), "")
-    if row["loss"] is None or (model == "L_conclip" and (table != "ablation" or family != METHOD)):
-        model = family
-    if (table, dataset, metric) == ("zeroshot", "mean", "gain"):
-        table, dataset, metric = "zeroshot-gain", "zero-shot", "mean gain"
-    elif table == "sugarcrepe":
-        dataset = dataset.removeprefix("sugarcrepe/")
-    elif table == "negation" and row["benchmark"] in PLACES:
-        table, name = PLACES[row["benchmark"]]
-        dataset = name + dataset.removeprefix(row["benchmark"])
-    return table, model, backbone, dataset, row["prompt"] or "", metric
+    The paper's models have the name of their family; in its ablation, and where they are variants, that of their loss.
+    """
+    model, recipe = row["family"].removesuffix(RELEASED), (row["loss"], row["negatives"])
+    in_ablation = row["table"] == "ablation" and model == METHOD
+    if row["loss"] is not None and (recipe != MAIN or in_ablation):
+        model = loss_label(*(PUBLISHED_LOSS if recipe == OTHER_LOSS else recipe))
+    return row["table"], model, row["backbone"], row["dataset"], row["prompt"] or "", row["metric"]
 
 
 def with_verdicts(
@@ -166,9 +127,9 @@ def with_verdicts(
     without_prompt = {(*cell[:4], cell[5]) for cell in known}
     without_backbone = {(*cell[:2], *cell[3:]) for cell in known if not cell[2]}
 
-    def reason_of(row: dict, cell: PublishedCell | None, number: Number | None) -> str | None:
+    def reason_of(row: dict, cell: PublishedCell, number: Number | None) -> str | None:
         """Return why a number cannot be compared, or None if it can."""
-        if cell is None:
+        if row["backbone"] not in BACKBONES:
             return "other backbone"
         if number is None:
             if (*cell[:2], *cell[3:]) in without_backbone:

@@ -14,12 +14,14 @@ import pandas as pd
 
 from pipeline_lib.evaluate.kinds import SUGARCREPE_GROUPS
 from pipeline_lib.evaluate.prompts import PROMPTS
-from pipeline_lib.finetune.terms import LOSSES
+from pipeline_lib.finetune.terms import LOSS_LABELS, LOSSES
 from pipeline_lib.paper.outputs import TABLES
 from pipeline_lib.paper.tables.metrics import BASELINE, CELL
-from pipeline_lib.paper.tables.published import BACKBONES
 from pipeline_lib.paper.tables.schema import KEY
 
+#: That have published numbers, in the order of the tables; any other backbone comes after them.
+BACKBONES = ("rn50", "rn101", "vit-b32", "vit-b16", "vit-l14", "flava-full", "blip-itm-base-coco")
+NEGATIVES_LABELS = {"ccneg": "", "crepe": " on CREPE-Negate"}
 MAIN = ("conclip", "ccneg")
 PLUS, CONTROL = ("conclip+", "ccneg"), ("conclip+absent", "ccneg")  # ours: with truth tables, and with absences alone
 METHODS = (MAIN, PLUS, CONTROL)  # which tables show by their family; all others are variants
@@ -35,6 +37,11 @@ _NUMBER = [*CELL, "value", "n", "benchmark", "parts"]
 def stem(model: str, seed: int | None) -> str:
     """Return a model's name without the ``-sN`` of its seed."""
     return model if seed is None or pd.isna(seed) else model.removesuffix(f"-s{seed}")
+
+
+def loss_label(loss: str, negatives: str) -> str:
+    """Return the name of a loss and its negated captions, such as ``L1 on CREPE-Negate``."""
+    return LOSS_LABELS[loss] + NEGATIVES_LABELS[negatives]
 
 
 def is_ablation(loss: str | None, negatives: str | None) -> bool:
@@ -71,6 +78,8 @@ def build_tables(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     ).assign(seeds=1, std=float("nan"))
     rows = rows.merge(models.reset_index(), on="model", validate="many_to_one")
     rows = pd.concat([rows, _means_over_seeds(models, rows)], ignore_index=True)
+    for column in ("loss", "negatives", "prompt"):  # grouping has made NaN of None
+        rows[column] = rows[column].astype(object).where(rows[column].notna(), None)
     rank = rows[["part"]].assign(model=_model_ranks(rows))
     rows = rows.loc[rank.sort_values(["part", "model"], kind="stable").index]
     assert not rows.duplicated(KEY).any()
@@ -93,17 +102,14 @@ def _means_over_seeds(models: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     )
     means = grouped.agg(value=("value", "mean"), n=("n", "first"), seeds=("seeds", "sum"), std=("value", "std"))
     means = means.reset_index()
-    for column in ("loss", "negatives", "prompt"):
-        means[column] = means[column].astype(object).where(means[column].notna(), None)
     return means.assign(model=means.stem, seed=pd.Series(pd.NA, index=means.index, dtype="Int64"))
 
 
 def _model_ranks(rows: pd.DataFrame) -> pd.Series:
     """Return for each row the place of its model; a mean over seeds follows its seeds."""
-    known = list(BACKBONES)
     keys = [
         (
-            known.index(row.backbone) if row.backbone in known else len(known),
+            BACKBONES.index(row.backbone) if row.backbone in BACKBONES else len(BACKBONES),
             row.backbone,
             row.family != BASELINE,
             row.family,
@@ -162,5 +168,4 @@ def _means_over_datasets(rows: pd.DataFrame) -> pd.DataFrame:
     means = rows.groupby(["model", "prompt", "metric"], sort=False, dropna=False).agg(
         value=("value", "mean"), n=("n", "sum"), benchmark=("benchmark", "first"), parts=("dataset", tuple)
     )
-    means = means.reset_index().assign(dataset=ZEROSHOT_MEANS[0])
-    return means.assign(prompt=means.prompt.astype(object).where(means.prompt.notna(), None))
+    return means.reset_index().assign(dataset=ZEROSHOT_MEANS[0])

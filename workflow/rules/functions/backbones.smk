@@ -14,11 +14,6 @@ def of_entry(*keys):
     return options
 
 
-def architecture(wildcards):
-    """The backbone's architecture as JSON, for a flag."""
-    return json.dumps(BACKBONES[wildcards.backbone]["architecture"])
-
-
 def beside(wildcards):
     """The weights of the CLIP beside which tables list a model; none for a CLIP."""
     clip = BACKBONES[wildcards.backbone].get("backbone")

@@ -39,16 +39,6 @@ def features_in(model, pool, kind):
     return model_features(model, pool, "_fp16" if precision_of(model, kind) == "fp16" else "")
 
 
-def ccneg_features(wildcards):
-    """The features of CC-Neg's evaluation split."""
-    return features_in(wildcards.model, "ccneg-eval", "ccneg")
-
-
-def ccneg_precision(wildcards):
-    """The precision of a model on CC-Neg."""
-    return precision_of(wildcards.model, "ccneg")
-
-
 def zeroshot_features(wildcards):
     """The features of all labelled sets."""
     return [path for name in DATASETS for path in model_features(wildcards.model, name)]
@@ -63,20 +53,6 @@ def datasets(wildcards):
     return " ".join(map(shlex.join, words))
 
 
-def prompts():
-    """`--prompt NAME TEMPLATE ...` for each prompt, and `--prompt DATASET:NAME ...` where a dataset has another."""
-    return " ".join(shlex.join(["--prompt", *flag]) for flag in prompt_flags(config["evaluate"]["zeroshot"], TEMPLATES))
-
-
-def prompt_classes():
-    """`--prompt-classes DATASET NAME FILE` where a dataset has other class names under a prompt."""
-    return " ".join(
-        shlex.join(["--prompt-classes", name, prompt, path])
-        for name, entry in DATASETS.items()
-        for prompt, path in entry.get("prompt_classes", {}).items()
-    )
-
-
 def benchmark_annotations(wildcards):
     """The files of a benchmark's annotations."""
     entry = BENCHMARKS[wildcards.benchmark]
@@ -89,19 +65,19 @@ def benchmark_features(wildcards):
     return features_in(wildcards.model, entry["pool"], entry["kind"])
 
 
-def benchmark_precision(wildcards):
-    """The precision of a model on a benchmark."""
-    return precision_of(wildcards.model, BENCHMARKS[wildcards.benchmark]["kind"])
-
-
-def published_count(wildcards):
-    """How many items a benchmark has, as `--count` takes it."""
-    return count_of(wildcards.benchmark)
-
-
 def count_of(benchmark):
     """How many items a benchmark has, as commands take it."""
     count = BENCHMARKS[benchmark].get("count")
     if isinstance(count, dict):
         return ",".join(f"{part}={number}" for part, number in count.items())
     return "none" if count is None else count
+
+
+#: `--prompt NAME TEMPLATE ...` for each prompt, and `--prompt DATASET:NAME ...` where a dataset has another.
+PROMPTS = " ".join(shlex.join(["--prompt", *flag]) for flag in prompt_flags(config["evaluate"]["zeroshot"], TEMPLATES))
+#: `--prompt-classes DATASET NAME FILE` where a dataset has other class names under a prompt.
+PROMPT_CLASSES = " ".join(
+    shlex.join(["--prompt-classes", name, prompt, path])
+    for name, entry in DATASETS.items()
+    for prompt, path in entry.get("prompt_classes", {}).items()
+)

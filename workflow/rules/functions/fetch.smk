@@ -5,19 +5,9 @@ WEB = {"web": "<run>/miniature/web.tar", "answers": "<run>/miniature/answers.par
 IMAGES_DEPEND_ON = settings(config["fetch"], "parts", *DECISIVE)
 
 
-def manners(wildcards, input):
-    """The options that no image depends on; since this function takes `input`, they rerun nothing."""
-    return settings(config["fetch"])
-
-
-def connect_to(wildcards, input):
-    """`--connect-to HOST=ADDRESS` for each host that is reached elsewhere."""
-    return [word for pair in config["fetch"]["connect_to"].items() for word in ("--connect-to", "=".join(pair))]
-
-
-def part_of_run(wildcards):
-    """The path of a part's files, without the suffix."""
-    return f"{RUN}/fetch/{wildcards.part}"
+def options(wildcards, input):
+    """The fetcher's options as flags; since this function takes `input`, they rerun nothing."""
+    return flags(config["fetch"], *(name for name in config["fetch"] if name != "captions"))
 
 
 def serving(wildcards, input):

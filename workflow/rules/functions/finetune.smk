@@ -22,34 +22,23 @@ def finetune_inputs(wildcards):
     return files
 
 
-def distractor_options(wildcards):
-    """The flags that say where distractors and their features are, for a loss that uses them."""
+def loss_options(wildcards):
+    """The flags that say where the files are that only some losses use."""
     files = finetune_inputs(wildcards)
-    if "distractors" not in files:
-        return ""
-    return shlex.join(["--distractors", files["distractors"], "--pool-features", *files["pool_features"]])
-
-
-def label_options(wildcards):
-    """The flag that says where the labels are, for a loss whose facts come from them."""
-    files = finetune_inputs(wildcards)
-    return shlex.join(["--labels", files["labels"]]) if "labels" in files else ""
+    named = {name: files[name] for name in ("distractors", "pool_features", "labels") if name in files}
+    words = [
+        [f"--{name.replace('_', '-')}", *([paths] if isinstance(paths, str) else paths)]
+        for name, paths in named.items()
+    ]
+    return " ".join(map(shlex.join, words))
 
 
 def experiment(wildcards):
-    """The cells of a model's row that say what it is."""
-    return settings(MODELS[wildcards.model], "family", "backbone", "loss", "negatives", "seed")
+    """The cells of a model's row that say what it is, as flags."""
+    return flags(MODELS[wildcards.model], "family", "backbone", "loss", "negatives", "seed")
 
 
 def recipe(wildcards):
-    """The options of config `finetune` that a model's training depends on; a cell of its row goes before one."""
-    row = MODELS[wildcards.model]
-    options = settings(
-        config["finetune"], "epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "order", "precision"
-    )
-    return {key: row.get(key) or value for key, value in options.items()}
-
-
-def launcher(wildcards):
-    """What starts a module: Python, or torchrun where several processes share the work."""
-    return launch_command(config["finetune"]["processes"])
+    """The options of config `finetune` that a model's training depends on, as flags; a cell of its row goes before one."""
+    names = ("epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "order", "precision")
+    return flags({name: MODELS[wildcards.model].get(name) or config["finetune"][name] for name in names})

@@ -1,6 +1,11 @@
-"""A table as LaTeX: what `pipeline_lib.paper.tables.layout` and `claims` have written as text, with booktabs."""
+"""A table as text: Markdown, which also reads well in a terminal, and LaTeX with booktabs."""
+
+from tabulate import tabulate
+
+from pipeline_lib.paper.outputs import TABLE_ITEMS
 
 EMPTY = "This run has no model for this table."
+BOLD = "In bold: better than the other models of the backbone by more than its interval."
 #: What LaTeX would take for a command, and what is not ASCII in the tables.
 _ESCAPES = str.maketrans({
     **{character: "\\" + character for character in "&%$#_{}"}, "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
@@ -10,8 +15,23 @@ _ESCAPES = str.maketrans({
 })  # fmt: skip
 
 
-def _escaped(text: str) -> str:
-    return text.translate(_ESCAPES)
+def files_of(
+    name: str, headings: list[str], rows: list[list[str]], texts: int, csv: str, caption: str, bold: list[list[bool]]
+) -> dict[str, str]:
+    """Return the files of an entry of `TABLE_ITEMS`, by suffix; the arguments are as `latex_table` takes them."""
+    title, note = TABLE_ITEMS[name].title, f" {BOLD}" if any(map(any, bold)) else ""
+    return {
+        "csv": csv,
+        "md": f"## {title}\n\n{markdown_table(headings, rows, texts)}\n\n{caption}\n",
+        "tex": latex_table(name, f"{title}. {caption}{note}", headings, rows, texts, bold),
+        "rst": f"{caption}\n",
+    }
+
+
+def markdown_table(headings: list[str], rows: list[list[str]], texts: int) -> str:
+    """Return a Markdown table; the first `texts` columns hold text, the others numbers."""
+    align = ["left"] * texts + ["right"] * (len(headings) - texts)
+    return tabulate(rows, headings, "github", colalign=align, disable_numparse=True) if rows else EMPTY
 
 
 def latex_table(
@@ -19,8 +39,8 @@ def latex_table(
 ) -> str:
     """Return a floating LaTeX table, labelled ``tab:NAME``, with space between its first column's groups.
 
-    It is read in by ``\\input`` where the preamble has ``\\usepackage{booktabs}``. The first `texts` columns hold text,
-    the others numbers; `bold` says for each row which of the numbers are set in bold.
+    It is read in by ``\\input`` where the preamble has ``\\usepackage{booktabs}``. `bold` says for each row which of
+    the numbers are set in bold.
     """
     lines = []
     for place, (row, strong) in enumerate(zip(rows, bold, strict=True)):
@@ -44,3 +64,7 @@ def latex_table(
 \end{{tabular}}
 \end{{table}}
 """
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)
