@@ -149,7 +149,7 @@ def _encode_group(model: CLIP, embedded: Tensor, trees: Trees) -> Tensor:
     x = embedded + model.positional_embedding.index_select(0, trees.positions.flatten())  # (r t, width)
     x = x.unflatten(0, trees.tokens.shape)
     place = torch.arange(x.shape[1], device=x.device)
-    seen = (place <= place[:, None]) & (place[:, None] <= trees.last[:, None])  # (r, t, t): by the second the third
+    seen = (place <= place[:, None]) & (place[:, None] <= trees.last[:, None])  # (r, t, t): which place sees which
     mask = x.new_zeros(seen.shape).masked_fill(~seen, -torch.inf)[:, None]
     *blocks, last = model.transformer.resblocks
     for block in blocks:
@@ -164,11 +164,9 @@ def _encode_group(model: CLIP, embedded: Tensor, trees: Trees) -> Tensor:
 def _attend(block: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
     """Return the attention of x (r, t, width) before the output projection; `mask` (r, 1, t, t) is added to scores."""
     rows = functional.linear(block.ln_1(x), block.attn.in_proj_weight, block.attn.in_proj_bias)  # (r, t, 3 width)
-    queries, keys, values = rows.unflatten(2, (3, block.attn.num_heads, -1)).permute(
-        2, 0, 3, 1, 4
-    )  # (r, heads, t, ...)
-    attended = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-    return attended.transpose(1, 2).flatten(2)
+    queries, keys, values = rows.unflatten(2, (3, block.attn.num_heads, -1)).unbind(2)  # (r, t, heads, width / heads)
+    rows = [part.transpose(1, 2) for part in (queries, keys, values)]
+    return functional.scaled_dot_product_attention(*rows, attn_mask=mask).transpose(1, 2).flatten(2)
 
 
 @torch.no_grad()
