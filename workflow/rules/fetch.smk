@@ -34,7 +34,7 @@ rule fetch:
     params:
         images=IMAGES_DEPEND_ON,
         options=options,
-        part=f"{RUN}/fetch/{{part}}",
+        part=part_of_run,
         serving=serving,
         retry="",
     shell:
@@ -65,7 +65,7 @@ use rule fetch as fetch_retry with:
     params:
         images=IMAGES_DEPEND_ON,
         options=options,
-        part=f"{RUN}/fetch/{{part}}",
+        part=part_of_run,
         serving=serving,
         retry="--retry-failed",  # what failed temporarily; new outputs take the place of the earlier ones
 

@@ -10,6 +10,11 @@ def options(wildcards, input):
     return flags(config["fetch"], *(name for name in config["fetch"] if name != "captions"))
 
 
+def part_of_run(wildcards):
+    """The path of a part's files, without the suffix."""
+    return f"{RUN}/fetch/{wildcards.part}"
+
+
 def serving(wildcards, input):
     """The command to put before the fetcher's: for the miniature one that serves its images meanwhile."""
     if not WEB:
