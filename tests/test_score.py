@@ -10,76 +10,27 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import ROOT, TINY, TINY_RESNET, call, jpeg_bytes
-from fetching import turned
+from conftest import ROOT, call, jpeg_bytes
 from models import make_siglip
 from PIL import Image
+from scoring import CAPTIONS, make_work_folder
 from torch.nn.functional import cosine_similarity, normalize
 
 from pipeline_lib import score
-from pipeline_lib.backbones.export import export_huggingface, export_open_clip
-from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip.load import clip, load_clip, preprocess, save_checkpoint
-from pipeline_lib.formats.pixels import as_shown, encoded
+from pipeline_lib.clip.load import clip, load_clip, preprocess
+from pipeline_lib.formats.pixels import as_shown
 from pipeline_lib.jobs import extras
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.run_record import baseline
 from pipeline_lib.score import __main__ as command_line
 from pipeline_lib.score.__main__ import main
 
-CAPTIONS = ["this is a photo of a dog", "not a photo of a dog", "no dog", "a dog"]
-SIZE = (32, 32)  # that of the models: a resize would differ between libraries by rounding
-
-
-def halves(mode, left, right):
-    image = Image.new(mode, SIZE, left)
-    image.paste(right, (SIZE[0] // 2, 0, *SIZE))
-    return image
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A working folder with a run of five models, exports of one of them, images and captions."""
     folder = tmp_path_factory.mktemp("work")
-    (folder / "results").mkdir()
-    (folder / "results" / "active-run.txt").write_text("miniature\n")
-    for seed, (stage, name, backbone) in enumerate(
-        [
-            ("backbones", "mini-rn", "mini-rn"),
-            ("backbones", "other", "other"),
-            ("finetune", "conclip-rn-s0", "mini-rn"),
-            ("finetune", "l1-rn-s0", "mini-rn"),
-            ("finetune", "l1-other-s0", "other"),
-        ]
-    ):
-        torch.manual_seed(seed)
-        model = build(TINY_RESNET if backbone == "other" else TINY).eval()
-        with torch.no_grad():
-            model.logit_scale.fill_(seed + 1.0)
-        place = folder / "results" / "miniature" / stage / name
-        save_checkpoint(place / "model.pt", model)
-        write_json(place / "run.json", baseline(name, "CLIP" if name == backbone else "CoN-CLIP", backbone))
-        if name == "conclip-rn-s0":
-            export_open_clip(model, folder / "open-clip")
-            export_huggingface(model, folder / "hf-clip")
-    (folder / "dog.jpg").write_bytes(jpeg_bytes())
-    (folder / "photos" / "more").mkdir(parents=True)
-    images = {
-        "b.png": encoded(halves("RGBA", (255, 0, 0, 255), (0, 0, 0, 0)), "PNG"),
-        "a.jpg": encoded(halves("RGB", "red", "blue"), "JPEG", exif=turned(6)),
-        "more/c.png": encoded(halves("RGB", "lime", "gold"), "PNG"),
-        "notes.txt": b"no image",
-    }
-    for name, content in images.items():
-        (folder / "photos" / name).write_bytes(content)
-    (folder / "captions.txt").write_text("\n".join(CAPTIONS) + "\n")
-    rows = [
-        ("photos/b.png", "no dog"),
-        ("photos/a.jpg", "a dog, red"),
-        ("photos/b.png", 'a "dog"'),
-        ("dog.jpg", "a dog"),
-    ]
-    pd.DataFrame(rows, columns=["image", "caption"]).to_csv(folder / "pairs.csv", index=False)
+    make_work_folder(folder)
     return folder
 
 

@@ -10,6 +10,8 @@ In fp16 a score is one of few numbers (near 0.3 they are 0.00024 apart), so capt
 accuracy. That is why features stay in half precision here (`unit_rows`) and scores are rounded to it (`cosines`).
 """
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -38,3 +40,13 @@ def unit_rows(model: CLIP, features: Tensor) -> Tensor:
 def cosines(one: Tensor, other: Tensor) -> Tensor:
     """Return the product of each row of `one` (m, d) with that row of `other`, fp32, rounded to their precision."""
     return (one.float() * other.float()).sum(dim=1).to(one.dtype).float()
+
+
+def products(blocks: Iterable[Tensor], targets: Tensor) -> Iterator[Tensor]:
+    """Yield the product of each block (b, d) with all targets (n, d), in which equal targets have equal columns (b, n).
+
+    A matrix product alone does not promise that: rounding would decide which of equal targets comes first.
+    """
+    distinct, which = targets.unique(dim=0, return_inverse=True)
+    for block in blocks:
+        yield (block @ distinct.T)[:, which]

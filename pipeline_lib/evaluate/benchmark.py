@@ -29,7 +29,7 @@ from torch import Tensor
 
 from pipeline_lib.clip.tokenizer import CONTEXT_LENGTH, fits_clip
 from pipeline_lib.clip.tokenizer import encode as read
-from pipeline_lib.clip.variants import cosines
+from pipeline_lib.clip.variants import cosines, products
 from pipeline_lib.evaluate.declaration import Choice, Kind
 from pipeline_lib.evaluate.kinds import KINDS, read_annotations
 from pipeline_lib.evaluate.result import (
@@ -84,11 +84,9 @@ def best_ranks(queries: Tensor, targets: Tensor, asking: Tensor, right: Tensor) 
     asking, right : Tensor of shape (p,) both
         Pairs of numbers, in the queries and in the targets: which targets are a query's own. Each query has one.
     """
-    scores, ranks = [], []
-    distinct, which = targets.unique(dim=0, return_inverse=True)  # a product may tell equal columns apart
-    for first, block in zip(range(0, len(queries), ROWS_PER_BLOCK), queries.split(ROWS_PER_BLOCK), strict=True):
-        similarity = (block @ distinct.T)[:, which]  # (b, n)
-        here = (asking >= first) & (asking < first + len(block))
+    scores, ranks, firsts = [], [], range(0, len(queries), ROWS_PER_BLOCK)
+    for first, similarity in zip(firsts, products(queries.split(ROWS_PER_BLOCK), targets), strict=True):  # (b, n)
+        here = (asking >= first) & (asking < first + len(similarity))
         own = torch.zeros_like(similarity, dtype=torch.bool)  # (b, n)
         own[asking[here] - first, right[here]] = True
         best = similarity.masked_fill(~own, -torch.inf).max(dim=1, keepdim=True).values
@@ -151,11 +149,10 @@ def score_ranking(kind: Kind, rows: list[Choice], images_of: Encode, captions_of
     """Return the items of a ranking of images: the rows' columns and ``average_precision``, from 0 to 1."""
     keys = sorted({key for row in rows for key in row.images})
     place = {key: number for number, key in enumerate(keys)}
-    images, which = images_of(keys).unique(dim=0, return_inverse=True)  # a product may tell equal columns apart
-    scores = (captions_of([caption for row in rows for caption in row.captions]) @ images.T)[:, which].numpy()
+    (scores,) = products([captions_of([caption for row in rows for caption in row.captions])], images_of(keys))
     found = [
         average_precision(own[[place[key] for key in row.images]], row.right)
-        for row, own in zip(rows, scores, strict=True)
+        for row, own in zip(rows, scores.numpy(), strict=True)
     ]
     return pd.DataFrame([row.columns for row in rows]).assign(average_precision=found)
 

@@ -28,6 +28,7 @@ from torch.nn import functional
 
 from pipeline_lib.clip.load import CLIP
 from pipeline_lib.clip.tokenizer import encode as read
+from pipeline_lib.clip.variants import products
 from pipeline_lib.evaluate.kinds import ZEROSHOT
 from pipeline_lib.evaluate.prompts import prompts_of, read_classes
 from pipeline_lib.evaluate.result import evaluation_parser, load_model, measure, read_model, write_result
@@ -83,10 +84,7 @@ def read_dataset(classes_path: str, features_paths: list[str], tower: str) -> tu
 
 def score_items(dataset: str, prompt: str, pool: Features, weights: Tensor) -> pd.DataFrame:
     """Return the items of one dataset under one prompt, from labelled features and the classifier's weights (c × d)."""
-    # Equal classes must score equal to the last bit, or not the first of them would win; a matrix product does not
-    # promise that for equal columns.
-    distinct, which = weights.unique(dim=0, return_inverse=True)
-    scores = (pool.features @ distinct.T)[:, which]  # (n, c)
+    (scores,) = products([pool.features], weights)  # (n, c); of equal classes the first wins
     best = scores.max(dim=1)
     return pd.DataFrame(
         {

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pipeline_lib.clip.variants import cosines
+from pipeline_lib.clip.variants import cosines, products
 from pipeline_lib.evaluate.subtract import encode_split
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.formats.pixels import as_shown
@@ -55,15 +55,11 @@ def score(
         for weight in weights
     ]
     seen = _see(model, device, [*images.values()])
+    shown = pd.factorize(asked["image"])[0] if "image" in asked else None
     for weight, text in zip(weights, texts, strict=True):
-        blocks = _all_pairs(seen, text)
-        if "image" in asked:
-            shown = pd.factorize(asked["image"])[0]
-            parts = zip(_split(shown, ROWS_PER_PRODUCT), _split(captions, ROWS_PER_PRODUCT), strict=True)
-            found = [cosines(seen[torch.from_numpy(left)], text[torch.from_numpy(right)]) for left, right in parts]
-            blocks = [(shown, captions, torch.cat(found))]
-        for left, right, products in blocks:
-            cosine = products.double().numpy()
+        blocks = _all_pairs(seen, text) if shown is None else _given_pairs(seen, text, shown, captions)
+        for left, right, found in blocks:
+            cosine = found.double().numpy()
             if not np.isfinite(cosine).all():
                 raise ValueError("the features are not finite numbers; check the model's weights")
             logits = pd.Series(model.scale * cosine)
@@ -77,14 +73,18 @@ def score(
 
 def _all_pairs(seen: Tensor, text: Tensor) -> Iterator[tuple[np.ndarray, np.ndarray, Tensor]]:
     """Yield the numbers of image and caption, and the cosine, of all pairs, in blocks of whole images."""
-    features, which = text.unique(dim=0, return_inverse=True)  # `@` may tell equal rows apart
-    for rows in _split(np.arange(len(seen)), max(1, ROWS_PER_BLOCK // len(text))):
-        products = (seen[torch.from_numpy(rows)] @ features.T)[:, which]
-        yield np.repeat(rows, len(text)), np.tile(np.arange(len(text)), len(rows)), products.flatten()
+    size = max(1, ROWS_PER_BLOCK // len(text))
+    for first, found in zip(range(0, len(seen), size), products(seen.split(size), text), strict=True):
+        rows = np.arange(first, first + len(found))
+        yield np.repeat(rows, len(text)), np.tile(np.arange(len(text)), len(rows)), found.flatten()
 
 
-def _split(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    return np.split(rows, range(size, len(rows), size))
+def _given_pairs(
+    seen: Tensor, text: Tensor, shown: np.ndarray, captions: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, Tensor]]:
+    """Yield the same of the pairs of image and caption that are asked for, in one block."""
+    parts = (torch.from_numpy(rows).split(ROWS_PER_PRODUCT) for rows in (shown, captions))
+    yield shown, captions, torch.cat([cosines(seen[left], text[right]) for left, right in zip(*parts, strict=True)])
 
 
 def _see(model: Model, device: torch.device, samples: list[Sample]) -> Tensor:
