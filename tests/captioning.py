@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 
 from pipeline_lib.captions.negate import main
 from pipeline_lib.captions.rules.backend import RuleBackend
@@ -12,8 +11,6 @@ from pipeline_lib.formats.cc3m import Row
 from pipeline_lib.formats.negation import NEGATION_WORDS
 from pipeline_lib.formats.word_lists import read_table
 
-TREEBANK = Path(__file__).parents[2] / "shared" / "data" / "ud_ewt_dev.conllu"
-needs_treebank = pytest.mark.skipif(not TREEBANK.exists(), reason=f"no {TREEBANK.name} in ../shared/data")
 WEIGHTS = dict.fromkeys(NEGATION_WORDS, 1.0)
 BACKEND = RuleBackend("lexicon", 0, WEIGHTS)
 FLAGS = ["--spacy-model", "lexicon", "--seed", "0", "--word-weights", "no=1,not=1,without=1"]
@@ -33,14 +30,6 @@ def rows_of(captions):
 def read_cases(name):
     """The lines of a file of captions and what is expected of them, in fields."""
     return list(read_table(Path(__file__).parent / "captions" / name))
-
-
-def read_treebank():
-    """The sentences of the development set of Universal Dependencies' English Web Treebank: the fields of its words."""
-    for sentence in TREEBANK.read_text(encoding="utf-8").split("\n\n"):
-        rows = [line.split("\t") for line in sentence.splitlines()]
-        if words := [row for row in rows if row[0].isdigit()]:
-            yield words
 
 
 def read(text):

@@ -181,7 +181,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path):
         chat("http://127.0.0.1:1/v1", tmp_path / "cache").negate(rows_of(CAPTIONS[:1]))
 
 
-def test_a_run_that_ends_in_the_middle_asks_only_the_rest(server, tmp_path, monkeypatch):
+def test_a_run_that_ends_in_the_middle_asks_only_the_rest(server, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CHAT_KEY", KEY)
     command = flags(server.url, tmp_path, CAPTIONS, api_key_variable="CHAT_KEY", concurrency=1)
     server.stop_after = 13
@@ -200,6 +200,9 @@ def test_a_run_that_ends_in_the_middle_asks_only_the_rest(server, tmp_path, monk
     server.requests.clear()
     main(command)
     assert not server.requests and (tmp_path / "out.parquet").read_bytes() == whole
+    printed = capsys.readouterr()
+    assert KEY not in printed.out + printed.err
+    assert not [path for path in tmp_path.iterdir() if KEY.encode() in path.read_bytes()]
 
 
 def test_a_killed_process_loses_no_answer(server, tmp_path):
@@ -285,3 +288,12 @@ def test_a_pilot_says_what_the_whole_file_would_take(server, tmp_path, capsys):
 def test_below_the_wanted_quality_an_answer_is_doubtful(server, tmp_path):
     backend = ChatBackend("lexicon", 0, settings(server.url, tmp_path / "cache"), min_quality=1.0)
     assert {row["reason"] for row in backend.negate(rows_of(CAPTIONS))} == {"doubtful"}
+
+
+def test_a_file_that_is_no_cache_is_a_clear_error(tmp_path):
+    (tmp_path / "cache").write_text("not a database, and long enough to be read as one" * 100)
+    with (
+        pytest.raises(ValueError, match="cache: expected a SQLite file of answers"),
+        client.open_cache(tmp_path / "cache"),
+    ):
+        pass

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from captioning import BACKEND, TREEBANK
+from captioning import BACKEND
+from treebank import TREEBANK
 
 from pipeline_lib.captions import attest, quality_model
 from pipeline_lib.captions.quality_model import area, find_judged, fit, interval, main, output_hash, read_verdicts

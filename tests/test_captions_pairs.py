@@ -1,8 +1,9 @@
 """Relation parsing: which predicate-object pairs a caption has, with a dependency parse and without."""
 
 import pytest
-from captioning import BACKEND, needs_treebank, pairs_of, read_cases, read_treebank
+from captioning import BACKEND, pairs_of, read_cases
 from spacy.tokens import Doc
+from treebank import TREEBANK, read_treebank
 
 from pipeline_lib.captions import tagger
 from pipeline_lib.captions.rules.chunks import cut
@@ -66,7 +67,7 @@ def test_an_object_of_another_verb_is_no_pair():
     assert all(pair.predicate[0] == 4 for pair in parsed if pair.object == (5, 7))
 
 
-@needs_treebank
+@pytest.mark.skipif(not TREEBANK.exists(), reason=f"no treebank at {TREEBANK.name} in ../shared/data")
 def test_gold_parses_decide_and_agree_with_the_flat_rules_mostly():
     pairs = decided = kept = 0
     for rows in read_treebank():

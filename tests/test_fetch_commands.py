@@ -114,3 +114,11 @@ def test_serve_takes_its_command_along_when_it_is_ended(miniature):
         assert serving_process.wait() == 128 + signal.SIGTERM
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+@pytest.mark.parametrize("change", [{"answer": "perhaps"}, {"key": "000000099"}, {"url": "http://a.test/"}])
+def test_serve_refuses_a_table_that_does_not_fit(miniature, change):
+    table = miniature / "answers.parquet"
+    write_parquet(table, read_parquet(table).assign(**change))
+    with pytest.raises(ValueError, match=next(iter(change.values()))):
+        read_web(miniature / "web.tar", table)

@@ -1,5 +1,6 @@
 """Fine-tuning: the losses against their equations, the batches, and runs end to end, in one process and in two."""
 
+import itertools
 import json
 import math
 import os
@@ -113,10 +114,6 @@ def test_shuffled_batches_cover_each_epoch_once_and_drop_the_rest():
     assert torch.cat(batches(7, 3, epochs=2, order="paper", seed=0)).tolist() == [0, 1, 2, 3, 4, 5] * 2
     with pytest.raises(ValueError, match="at least one batch of 8 samples, found 7"):
         batches(7, 8, epochs=1, order="paper", seed=0)
-
-
-def test_without_warm_up_the_first_step_has_the_whole_learning_rate():  # `test_proofs` has the published schedule
-    assert warmup_cosine(0, 100, 0) == 1.0
 
 
 def test_a_run_trains_the_text_tower_only_and_repeats_to_the_bit(training_files, tiny_checkpoint):
@@ -240,3 +237,12 @@ def test_mistakes_are_named(training_files, tiny_checkpoint, tiny_clip, monkeypa
     samples, recipe = {"caption": torch.zeros(12, 77)}, Recipe("l1", 1, 4, 1e-3, 0.2, 1, "paper", 0, "fp32")
     with pytest.raises(ValueError, match="3 processes cannot share a batch of 4 evenly"):
         Trainer(tiny_clip, samples, recipe, torch.device("cpu"), processes)
+
+
+def test_learning_rate_warms_up_and_ends_near_zero():
+    rates = [warmup_cosine(step, 100, 10) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9:11] == [1.0, 1.1]  # which the paper's code does
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates[10:]))
+    assert 0.999 < rates[11] < 1 and rates[-1] < 0.001
+    assert warmup_cosine(0, 100, 0) == 1.0

@@ -108,3 +108,12 @@ def test_a_reader_that_fails_in_another_way_is_found(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sandbox, "input", sandbox.input._replace(read=broken))
     assert any(failure.startswith("KeyError at test_fuzz.py") for failure in fuzz(sandbox, 50, 0))
+
+
+def test_edits_do_what_they_say():
+    assert mutated(b"abcdef", [("cut", 0.5, 0)]) == b"abc"
+    assert mutated(b"abcdef", [("flip", 0.0, 1)]) == b"cbcdef"
+    assert mutated(b"abcdef", [("drop", 0.0, 0)]) == b"bcdef"
+    assert mutated(b'{"a": 1}', [("node", 0.9, 0)]) == b'{"a": null}'
+    assert mutated(b'{"a": 1}', [("word", 0.99, 2)]) == b'{"a": -1}'
+    assert mutated(b"", [("flip", 0.5, 3), ("double", 0.5, 3), ("node", 0.1, 3)]) == b""

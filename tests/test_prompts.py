@@ -89,3 +89,24 @@ def test_classes_are_read_in_order_and_mistakes_named(tmp_path):
     path.write_text("dog\n\ncat\n")
     with pytest.raises(ValueError, match=r"classes\.txt, line 2: expected a class name"):
         read_classes(path)
+
+
+def test_orders_that_a_rule_describes():
+    """Folder names are sorted by ASCII code, in which `_` comes before letters; the pets' ids ignore case."""
+    foods = [name.replace(" ", "_") for name in read_classes(CLASSES / "food-101.txt")]
+    assert foods == sorted(foods)
+    fine_labels = [name.replace(" ", "_") for name in read_classes(CLASSES / "cifar-100.txt")]
+    assert fine_labels == sorted(fine_labels)
+    caltech = [RENAMED.get(name, name.replace(" ", "_")) for name in read_classes(CLASSES / "caltech-101.txt")]
+    assert caltech == sorted(caltech)
+    pets = read_classes(CLASSES / "oxford-pets.txt")
+    assert pets == sorted(pets, key=str.lower) != sorted(pets)
+
+
+def test_ensembles_begin_as_clip_lists_them():
+    first = {path.stem: read_templates(path)[0] for path in TEMPLATES.glob("*.txt")}
+    assert first["imagenet-1k"] == "a bad photo of a {}."
+    assert first["food-101"] == "a photo of {}, a type of food."
+    assert first["oxford-pets"] == "a photo of a {}, a type of pet."
+    assert first["flowers-102"] == "a photo of a {}, a type of flower."
+    assert all(first[name] == "a photo of a {}." for name in ("cifar-10", "cifar-100", "caltech-101", "stanford-cars"))

@@ -6,24 +6,28 @@ with shared beginnings, a fused optimiser: none of it may change a number by mor
 """
 
 import copy
+import io
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 from published import LOSSES, PublishedLoop, Triplets, in_float64, normalised, published_loss
 from torch.utils.data import default_collate
+from training import fine_tune
 
 from pipeline_lib.backbones.pretrain import build
-from pipeline_lib.clip.load import clip
-from pipeline_lib.clip.text_tower import encode_captions
+from pipeline_lib.clip.load import clip, save_checkpoint
+from pipeline_lib.clip.text_tower import encode_captions, encode_text
 from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.features.encode import encode_pool
+from pipeline_lib.features.store import save_features
 from pipeline_lib.finetune import trainer
 from pipeline_lib.finetune.trainer import Recipe, Trainer
 from pipeline_lib.formats.images import read_tars
-from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.formats.tars import write_samples
+from pipeline_lib.jobs.files import write_parquet
 
 TEXT = {"embed_dim": 64, "image_resolution": 64, "transformer_width": 128, "transformer_layers": 2}
 TOWERS = {
@@ -84,9 +88,10 @@ def photos(tmp_path_factory):
         for number in range(count):
             width, height = rng.integers(70, 130, 2)
             smooth = Image.fromarray(rng.integers(0, 256, (6, 5, 3), dtype=np.uint8)).resize((width, height))
-            content = encoded(smooth, "JPEG")
-            (folder / f"{name}-{number}.jpg").write_bytes(content)
-            samples.append((f"{number:09d}", {"jpg": content}))
+            content = io.BytesIO()
+            smooth.save(content, "JPEG")
+            (folder / f"{name}-{number}.jpg").write_bytes(content.getvalue())
+            samples.append((f"{number:09d}", {"jpg": content.getvalue()}))
         write_samples(folder / f"{name}.tar", samples)
     return folder
 
@@ -102,8 +107,8 @@ def triplets(photos):
 def published_features(model, triplets, rows):
     """Normalised features of images, distractors, captions and negated captions: the published way."""
     image, distractor, caption, negated = default_collate([triplets[row] for row in rows])
-    features = (*map(model.encode_image, (image, distractor)), *map(model.encode_text, (caption, negated)))
-    return list(map(normalised, features))
+    encoded = (*map(model.encode_image, (image, distractor)), *map(model.encode_text, (caption, negated)))
+    return [normalised(features) for features in encoded]
 
 
 def our_tokens():
@@ -134,6 +139,18 @@ def run_to_the_end(ours):
     for _ in ours.plan:
         ours.step()
     return [entry["loss"] for entry in ours.history.read()]
+
+
+def test_features_are_the_published_ones(model, photos, triplets):
+    with torch.no_grad():
+        expected = published_features(model, triplets, ROWS)
+        samples = our_samples(model, photos)
+        texts = normalised(encode_text(model, torch.cat([samples["caption"], samples["negated"]]))).chunk(2)
+    found = (samples["image"], samples["distractor"], *texts)
+    for name, one, other in zip(("image", "distractor", "caption", "negated"), found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=2e-6, msg=lambda text, name=name: f"{name}: {text}")
+        assert (other @ other.T).min() < 0.9, f"{name}: all features are alike, equality would prove nothing"
+    torch.testing.assert_close(encode_captions(model, CAPTIONS), expected[2], rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -223,10 +240,54 @@ def test_in_float64_weights_and_losses_agree_after_eight_steps(model, triplets):
         )
 
 
-def test_captions_are_encoded_as_published_up_to_77_tokens_and_78_are_an_error_that_quotes_them(model):
+@pytest.mark.parametrize(
+    "encode", [lambda model, tokens: model.encode_text(tokens), encode_text], ids=["theirs", "ours"]
+)
+def test_tokens_after_the_end_do_not_matter(model, encode):
+    tokens = tokenize(CAPTIONS)
+    after = torch.arange(77) > tokens.argmax(dim=-1, keepdim=True)
+    end_token = int(tokens.max())
+    garbage = torch.where(after, torch.randint(1, end_token, tokens.shape), tokens)
+    gradients = []
+    for filled in (tokens, garbage):
+        model.zero_grad()
+        features = encode(model, filled)
+        features.square().sum().backward()
+        gradients.append(model.token_embedding.weight.grad.clone())
+        if filled is tokens:
+            clean = features.detach()
+    torch.testing.assert_close(features.detach(), clean, rtol=0, atol=1e-6)
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-5, atol=1e-6)
+    only_garbage = sorted(set(garbage[after].tolist()) - set(tokens.flatten().tolist()))
+    assert gradients[1][only_garbage].count_nonzero() == 0
+
+
+def test_77_tokens_are_encoded_and_78_are_an_error_that_quotes_them(model):
     with torch.no_grad():
-        expected = normalised(model.encode_text(clip.tokenize(CAPTIONS)))
-    assert (expected @ expected.T).min() < 0.9, "all features are alike, equality would prove nothing"
-    torch.testing.assert_close(encode_captions(model, CAPTIONS), expected, rtol=0, atol=2e-6)
+        expected = normalised(model.encode_text(clip.tokenize(["kite " * 75])))
+    torch.testing.assert_close(encode_captions(model, ["kite " * 75]), expected, rtol=0, atol=2e-6)
     with pytest.raises(ValueError, match=r"77 tokens.*tram kite kite"):
         encode_captions(model, ["a goat", "tram " + "kite " * 75])
+
+
+@pytest.mark.parametrize("model", ["vit"], indirect=True)
+def test_a_checkpoint_loads_as_the_papers_do(model, photos, tmp_path):
+    keys = [f"{number:09d}" for number in ROWS]
+    save_checkpoint(tmp_path / "backbone.pt", model)
+    for name in ("train", "pool"):
+        save_features(tmp_path / f"{name}.safetensors", encode_pool(model, read_tars([photos / f"{name}.tar"]), 3, 1))
+    captions = {"key": keys, "caption": CAPTIONS, "negated_caption": NEGATED}
+    write_parquet(tmp_path / "train.parquet", pd.DataFrame(captions))
+    chosen = {"key": keys, "distractor": [f"{number:09d}" for number in DISTRACTORS]}
+    write_parquet(tmp_path / "distractors.parquet", pd.DataFrame(chosen))
+    assert fine_tune(tmp_path, tmp_path / "backbone.pt", order="paper", **{**RECIPE, "epochs": 1}) is None
+
+    # What the paper's README says to do, where `build_model` is what clip.load returns once it has downloaded weights.
+    loaded = clip.model.build_model(model.state_dict())
+    loaded = loaded.float()
+    checkpoint = torch.load(tmp_path / "m-s0/model.pt", weights_only=True)
+    loaded.load_state_dict(checkpoint["model"])
+    with torch.no_grad():
+        trained, before = (side.encode_text(tokenize(CAPTIONS)) for side in (loaded, model))
+    assert checkpoint["model"].keys() == model.state_dict().keys()
+    assert (normalised(trained) - normalised(before)).abs().max() > 1e-3

@@ -144,19 +144,35 @@ def test_images_that_no_reader_would_take_are_not_fetched():
         fetch_settings(max_pixels=MAX_PIXELS + 1)
 
 
-def test_images_of_16_bits_are_scaled_where_pillow_would_cut_them_off():
+def test_images_of_datasets_are_read_as_pillow_converts_them():
+    for name, body in BODIES.items():
+        if not name.startswith("16 bits"):
+            with Image.open(io.BytesIO(body)) as image:
+                assert np.array_equal(as_read(open_image(body)), image.convert("RGB")), name
     grey = np.asarray(as_read(open_image(BODIES["16 bits PNG"])))[0, :, 0]  # Pillow's are white from 256 on
     assert np.array_equal(grey, np.asarray(DEEP)[0] // 256)
 
 
 def test_every_mode_becomes_the_pixels_of_clip_s_own_preprocess(tmp_path):
     """Resized as stored and then made RGB: palettes and alpha channels become other pixels the other way round."""
-    bodies = {name: body for name, body in BODIES.items() if not name.startswith("16 bits")}
-    bodies |= {mode: encoded(COLOUR.convert(mode), "TIFF") for mode in ("YCbCr", "F")}
+    drawn = np.random.default_rng(0).integers(0, 256, (50, 70, 4), dtype=np.uint8)
+    colour, alpha = Image.fromarray(drawn[..., :3]), Image.fromarray(drawn)
+    bodies = {
+        **{f"RGB-{form}": encoded(colour, form) for form in FORMATS},
+        **{f"{mode}-PNG": encoded(colour.convert(mode), "PNG") for mode in ("1", "L", "P")},
+        **{f"{mode}-TIFF": encoded(colour.convert(mode), "TIFF") for mode in ("CMYK", "YCbCr", "LAB", "F")},
+        "CMYK-JPEG": encoded(colour.convert("CMYK"), "JPEG"),
+        "1-BMP": encoded(colour.convert("1"), "BMP"),
+        "LA-PNG": encoded(alpha.convert("LA"), "PNG"),
+        "RGBA-PNG": encoded(alpha, "PNG"),
+        "RGBA-WEBP": encoded(alpha, "WEBP", lossless=True),
+        "transparent-P-PNG": encoded(colour.quantize(8), "PNG", transparency=0),
+        "transparent-P-GIF": encoded(colour.quantize(8), "GIF", transparency=0),
+    }
     for name, body in bodies.items():
-        (tmp_path / f"{name.replace(' ', '-')}.png").write_bytes(body)
+        (tmp_path / f"{name}.{name.rpartition('-')[2].lower()}").write_bytes(body)
     samples, transform, other_if_rgb_first = read_pool(find_reader("folder"), [str(tmp_path)]), preprocess(32), set()
-    assert len(samples) == len(bodies)
+    assert {sample.key for sample in samples} == set(bodies)
     batches = list(prepare_ahead(samples, 32, 4, 2, pin=False))
     bodies, rows = [body for batch, _ in batches for body in batch], torch.cat([rows for _, rows in batches])
     for sample, body, pixels in zip(samples, bodies, normalised(rows), strict=True):

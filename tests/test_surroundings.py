@@ -88,3 +88,13 @@ def test_a_letter_that_the_locale_lacks_is_printed_as_its_number():
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout == "caf\\xe9 \\u2191\n", done.stderr
+
+
+def test_commands_of_tests_are_those_beside_the_interpreter_without_the_users_profile():
+    """The file of fixtures puts their folder first on PATH."""
+    code = "import os, shutil, sys; sys.path.insert(0, 'tests'); import conftest; print(shutil.which('snakemake')); "
+    code += "print(os.environ.get('SNAKEMAKE_PROFILE'))"
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "PYTHONPATH": ".", "SNAKEMAKE_PROFILE": "slurm"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    program = os.path.join(os.path.dirname(sys.executable), "snakemake")
+    assert done.stdout.split() == [program, "None"], done.stderr

@@ -24,6 +24,7 @@ from aiohttp import web
 from pipeline_lib.formats.tars import read_samples
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
+from pipeline_lib.miniature.settings import ANSWERS
 
 SUFFIX = "miniature.test"
 
@@ -77,9 +78,19 @@ async def _truncated(request: web.BaseRequest, image: bytes) -> web.StreamRespon
 
 
 def read_web(tar: Path, answers: Path) -> Web:
-    """Read the miniature's web from its two files, which `pipeline_lib.miniature.make` has written."""
-    images = {key: parts["jpg"] for key, parts in read_samples(tar)}
+    """Read the miniature's web from its two files; a table that does not fit the tar is a `ValueError`."""
+    images = {key: parts["jpg"] for key, parts in read_samples(tar) if "jpg" in parts}
     table = read_parquet(answers, ["url", "key", "answer"])
+    for row in table.itertuples():
+        if row.answer not in ANSWERS:
+            raise ValueError(
+                f"{answers}: {row.url}: expected an answer out of {', '.join(ANSWERS)}, found {row.answer!r}"
+            )
+        if row.key not in images:
+            raise ValueError(f"{answers}: {row.url}: expected the image {row.key}.jpg in {tar}, found none")
+    twice = table.loc[table["url"].duplicated(), "url"]
+    if len(twice):
+        raise ValueError(f"{answers}: expected every URL once, found {twice.iloc[0]} more than once")
     return Web(images, {row.url: (row.key, row.answer) for row in table.itertuples()})
 
 
