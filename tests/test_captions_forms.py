@@ -77,11 +77,12 @@ def test_faithfulness(negated, left, problem):
     assert found is None if problem is None else problem in found
 
 
-@pytest.mark.parametrize("heading", ["photo : ", "Image may contain : "])
-def test_a_heading_that_names_the_picture_is_cut_off(heading):
-    (row,) = BACKEND.negate(rows_of([f"{heading}a dog on a mat"]))
+@pytest.mark.parametrize("named", ["photo : {}", "In this picture : {}", "{} - stock photo #", "{} royalty - free"])
+def test_what_names_the_picture_is_cut_off(named):
+    text = named.format("a dog on a mat")
+    (row,) = BACKEND.negate(rows_of([text]))
     assert row["negated_caption"] in written(read("a dog on a mat"), 0)
-    assert (row["caption"], row["exclusion_caption"]) == (f"{heading}a dog on a mat", "a dog")
+    assert (row["caption"], row["exclusion_caption"]) == (text, "a dog")
 
 
 def test_a_choice_between_words_follows_the_weights():
@@ -94,8 +95,8 @@ def test_a_choice_between_words_follows_the_weights():
 def test_every_pair_with_a_word_is_chosen_about_equally_often():
     made = RuleBackend("lexicon", 1, WEIGHTS).negate(rows_of(["a cat on a mat with a ball"] * 600))
     drawn = Counter((row["chosen_pair"], row["negation_word"]) for row in made)
-    assert set(drawn) == {(0, "not"), (1, "no"), (1, "without")}
-    assert all(150 < number < 250 for number in drawn.values())
+    assert set(drawn) == {(0, "not"), (0, "no"), (1, "no"), (1, "without")}
+    assert all(110 < number < 190 for number in drawn.values())
 
 
 def test_below_the_wanted_quality_a_caption_is_doubtful():

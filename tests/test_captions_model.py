@@ -23,7 +23,7 @@ def test_verdicts_are_recorded_by_hash_and_fitted(tmp_path, capsys, monkeypatch)
     outputs, verdicts = ["key\tcaption\tnegated_caption"], ["key\tnegated\twhy\texclusion\tobject"]
     for n, owner in enumerate(["man", "boy", "girl", "woman", "king", "nurse"]):
         outputs += [f"{n}h\ta {owner} wearing a hat\ta {owner} not wearing a hat"]
-        outputs += [f"{n}l\ta {owner} near a lake\ta {owner} not near a lake"]
+        outputs += [f"{n}l\ta {owner} near a lake\ta {owner} who is not near a lake"]
         verdicts += [f"{n}h\tgood\t\tgood\tgood", f"{n}l\tbad\tclumsy\tgood\tgood"]
     for name, lines in (("outputs", outputs), ("verdicts", verdicts)):
         (tmp_path / f"{name}.tsv").write_text("\n".join(lines))
@@ -43,7 +43,7 @@ def test_verdicts_are_recorded_by_hash_and_fitted(tmp_path, capsys, monkeypatch)
     lines = (tmp_path / "model.tsv").read_text().splitlines()
     weights = {line.split("\t")[0]: float(line.split("\t")[1]) for line in lines[1:]}
     assert lines[0] == "# heading" and list(weights) == list(MODEL)
-    assert weights["form not-participle"] > 0 > weights["form not-preposition"]
+    assert weights["form not-participle"] > 0 > weights["form that-is-not"]
 
 
 def test_measures():

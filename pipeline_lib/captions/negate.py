@@ -4,18 +4,11 @@
         --spacy-model lexicon --seed 0 --part 0 --parts 1 --workers 1 --min-quality 0.7 \
         --word-weights no=1,not=1,without=1
 
-or, with a language model behind an OpenAI-compatible endpoint (vLLM, llama.cpp, Ollama),
-
-    python -m pipeline_lib.captions.negate --captions captions.tsv --output negated.parquet \
-        --spacy-model lexicon --seed 0 --backend chat --url http://localhost:8000/v1/chat/completions \
-        --model Qwen/Qwen2.5-7B-Instruct --temperature 0.7 --top-p 0.95 --max-tokens 400 --concurrency 32 \
-        --timeout-s 60 --attempts 4 --backoff-s 1 --cache chat-cache.sqlite --api-key-variable none
-
-Input: the captions file (`pipeline_lib.formats.cc3m`). Output: Parquet with the columns of
-`formats.negation.SCHEMA`, one row per line of the file and in its order. Texts that do not exist are null. The bytes do
-not depend on the number of workers. By rules, about 3,000 captions a second and worker, after 3 s to start; a language
-model takes as long as it takes, and what it has answered is never asked again. ``--sample 200`` is a pilot: it negates
-200 random rows, and prints what became of them, the tokens they took, and what the whole file would take.
+docs/captions.md has the command for a language model. Input: the captions file (`pipeline_lib.formats.cc3m`). Output:
+Parquet with the columns of `formats.negation.SCHEMA`, one row per line of the file and in its order. Texts that do not
+exist are null. The bytes do not depend on the number of workers. What a language model has answered is never asked
+again. ``--sample 200`` is a pilot: it negates 200 random rows, and prints what became of them, the tokens they took,
+and what the whole file would take.
 """
 
 import argparse

@@ -6,7 +6,7 @@
 import re
 from typing import NamedTuple
 
-from pipeline_lib.captions.rules.chunks import WORDS, Caption, Pair, Span
+from pipeline_lib.captions.rules.chunks import VERB_FORMS, WORDS, Caption, Pair, Span
 from pipeline_lib.captions.rules.rewriting import ACTS, Rewrite, left_out
 from pipeline_lib.captions.rules.scenes import is_sight
 from pipeline_lib.captions.rules.visibility import head_of
@@ -17,6 +17,9 @@ WHERE_ABSENT = dict.fromkeys(WORDS.near, "nearby") | {
     "behind": "in front", "in front of": "in the background", "against": "in the background", "over": "below",
     "above": "below", "amid": "around", "among": "around",
 }  # fmt: skip
+
+# What keeps "with no beach in sight" from being said of the whole: a clause, an act after *and*, a comma of no list.
+BUSY = re.compile(f"[.SW]|,(?!.*c)|c.*[{VERB_FORMS}]")
 
 
 class Link(NamedTuple):
@@ -84,8 +87,10 @@ def takes_no(caption: Caption, span: Span) -> bool:
     return tag not in ("DT", "PRP$", "PRP", "NNP", "WDT") or caption.lower[start] in WORDS.indefinites
 
 
-def put_no(caption: Caption, pair: Pair) -> str:
+def put_no(caption: Caption, pair: Pair) -> str | None:
     """Write *no* in the place of the article or number of a pair's object; inside a phrase *and* becomes *but*."""
+    if not takes_no(caption, pair.object):
+        return None
     i, link = noun_start(caption, pair.object), pair.predicate[0]
     inside = pair.kind == "and" and ("with" in caption.lower[:link] or "o" in caption.code[slice(*pair.owner)])
     edit = Rewrite(caption).put(i, "no").drop(pair.object[0], i)
@@ -168,14 +173,21 @@ def none_in_sight(caption: Caption, pair: Pair, words: str) -> str | None:
     if not is_sight(caption, pair.object):
         return None
     (start, stop), (first, end) = left_out(caption, pair), pair.object
-    kept = [i for i in range(len(caption.code)) if not start <= i < stop]
+    # Before a comma it stands in the pair's place: "a fortress with no hill in sight , aerial shot".
+    length = start if caption.code[stop : stop + 1] == "," else len(caption.code)
+    kept = [i for i in range(length) if not start <= i < stop]
     last = max((i for i in kept if caption.code[i] != "."), default=-1)
     code = "".join(caption.code[i] for i in kept if i <= last)
-    if code in ("", "P") or stop > end or re.search("[,.cSW]", code[:-1]):
+    if code in ("", "P") or BUSY.search(code):
         return None
-    if "with" in caption.lower[:start] + caption.lower[stop:] or (pair.kind in ACTS and pair.owner != caption.subject):
+    if pair.kind in ACTS and pair.owner != caption.subject:
         return None
-    one_of_two = pair.kind == "and" and (is_listed(caption, pair) or _is_compound(caption, pair))
+    if "with" in caption.lower[:start] + caption.lower[stop:]:
+        if words == "without" or length == start or pair.kind == "and":
+            return None
+        # "a girl with a hat and no beach in sight", "a girl with a hat and a bag , no beach in sight"
+        words = ", no" if re.search("[,c]", code) else "and no"
+    one_of_two = pair.kind == "and" and (caption.code[: pair.owner[0]].endswith(",") or _is_compound(caption, pair))
     if one_of_two or caption.words(pair.predicate) in WORDS.near:
         return None
     i = noun_start(caption, pair.object)
@@ -195,33 +207,27 @@ def _is_compound(caption: Caption, pair: Pair) -> bool:
     return bare or not WORDS.together.isdisjoint(caption.lower[max(0, pair.owner[0] - 3) : pair.predicate[0]])
 
 
-def is_listed(caption: Caption, pair: Pair) -> bool:
-    """Whether the A of "A and B" stands after a comma, in a list."""
-    return caption.code[: pair.owner[0]].endswith(",")
-
-
-def and_takes(caption: Caption, pair: Pair) -> str:
-    """Return whether B of "A and B" can be negated by ``no``, by ``not`` alone, or not at all (empty)."""
+def and_no(caption: Caption, pair: Pair) -> str | None:
+    """Write "A and no B", "with A but no B"."""
     code, lower, tags = caption.code, caption.lower, caption.tags
     link, (first, stop), (owner, owner_stop) = pair.predicate[0], pair.object, pair.owner
-    b = caption.head(pair.object).lower()
     of_both = not WORDS.together.isdisjoint(lower[max(0, owner - 3) : link])
-    if lower[link] != "and" or of_both or is_listed(caption, pair):
-        return ""  # "a giraffe, a zebra and no lion"
-    if caption.next_kind(stop) in "cn":
-        return ""
+    if lower[link] != "and" or of_both or caption.code[: pair.owner[0]].endswith(","):
+        return None  # "a giraffe, a zebra and no lion"
+    if caption.next_kind(stop) in f"cn{VERB_FORMS}":
+        return None
     singular = tags[stop - 1] == "NN" and tags[first] not in ("DT", "PRP$", "CD")
-    several = stop - first > 1 and lower[first + 1] != "of"
+    several = stop - first > 1 and lower[first + 1] != "of" and tags[first] != "JJ"
     bare_owner = code[owner] != "D"
-    if singular and (several or lower[owner] in ("a", "an") or not bare_owner):
-        return ""  # "a coffee and walnut cake" may be one cake; "the stairs and hall": the article is for both
+    one = lower[owner] in ("a", "an") and "o" not in code[owner:owner_stop]
+    if singular and (several or not (bare_owner or one)):
+        return None  # "a coffee and walnut cake" may be one cake; "the stairs and hall": the article is for both
     if bare_owner and stop - first > 1 and tags[owner_stop - 1] == "NN" and owner_stop - owner == 1:
-        return ""  # "kitchen and bathroom walls": one noun for both
-    named = singular and b in WORDS.people  # "actor and person": no article, as with a name
-    if named and "o" in code[owner:owner_stop]:
-        return ""  # "a portrait of a painter and poet" may be of one
+        return None  # "kitchen and bathroom walls": one noun for both
+    if singular and caption.head(pair.object).lower() in WORDS.people:
+        return None  # "actor and person": no article, as with a name
     # "A and B" may be the object of a preposition other than *with*, where "on grass and no rocks" is odd.
     of = next((other.predicate[1] - 1 for other in caption.told if other.object == pair.owner), None)
     in_phrase = of is not None and ((tags[of] in ("IN", "TO") and lower[of] != "with") or lower[of] == "featuring")
-    in_phrase = in_phrase or "o" in code[max(0, owner - 1) : link]  # "full of poppies and no grasses"
-    return "not" if named or in_phrase or not takes_no(caption, pair.object) else "no"
+    in_phrase = in_phrase or code[owner - 1 : owner] == "o"
+    return put_no(caption, pair) if "o" in code[owner:owner_stop] or not in_phrase else None

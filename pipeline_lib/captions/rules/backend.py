@@ -144,15 +144,11 @@ class RuleBackend:
     def _shuffled(
         self, scored: list[tuple[Candidate, float]], choice: random.Random
     ) -> Iterator[tuple[Candidate, float]]:
-        """Yield the candidates in random order: pairs with a word by its weight, then evenly among their forms.
-
-        What people hardly say ("but not") follows what they do say.
-        """
-        groups: dict[tuple[bool, int, str], list[tuple[Candidate, float]]] = {}
+        """Yield the candidates in random order: pairs with a word by its weight, then evenly among their forms."""
+        groups: dict[tuple[int, str], list[tuple[Candidate, float]]] = {}
         for made, quality in scored:
-            group = (made.form.is_last_resort, made.number, made.form.word)
-            groups.setdefault(group, []).append((made, quality))
+            groups.setdefault((made.number, made.form.word), []).append((made, quality))
         # Exponential keys with rates w sort as drawing one by one by weight w would.
-        keys = {group: choice.expovariate(self.word_weights[group[2]]) for group in groups}
-        for group in sorted(groups, key=lambda group: (group[0], keys[group])):
+        keys = {group: choice.expovariate(self.word_weights[group[1]]) for group in groups}
+        for group in sorted(groups, key=keys.get):
             yield from sorted(groups[group], key=lambda _: choice.random())

@@ -8,6 +8,7 @@ import enum
 import re
 
 from pipeline_lib.captions.rules.chunks import WORDS, Caption, Pair, Span
+from pipeline_lib.captions.rules.rewriting import left_out
 from pipeline_lib.captions.rules.scenes import SCENES, tells_no_picture
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 from pipeline_lib.captions.tagger.lexicon import in_lexicon
@@ -22,6 +23,9 @@ AFTER_COMMAND = ("DT", "PRP", "PRP$", "RP", "TO")
 AFTER_COMMANDING_NOUN = ("NN", "NNS", "JJ", "DT", "PRP$", "CD", "JJR", "NNP")
 # What a form may take out of a caption, beside the pair's predicate.
 REPLACEABLE = {"with", "and", "a", "an", "has", "had", "have", "can", "the"} | WORDS.indefinites | SCENES.praise
+
+# What an exclusion caption may be made of, and still names no more than that there is a picture.
+NO_PICTURE = SCENES.carriers | SCENES.fillers | SCENES.periods | TAGGER_WORDS.calendar | {"event", "industry"}
 
 
 class Reason(enum.StrEnum):
@@ -122,11 +126,12 @@ def unfaithful(caption: Caption, pair: Pair, word: str, negated: str, exclusion:
     if _contains(left, content):
         return "the exclusion caption still has the object"
     lost = {token for token in old if token not in new}
-    if not lost <= REPLACEABLE.union(caption.lower[slice(*pair.predicate)]):
+    gone = left_out(caption, pair) if pair.owner else pair.predicate
+    if not lost <= REPLACEABLE.union(caption.lower[slice(*gone)]):
         return "words of the caption are gone"
-    if not any(kept in left and _names(caption, i) for i, kept in enumerate(caption.lower)):
+    if not any(kept in left and _names(caption, i, alone=len(left) == 1) for i, kept in enumerate(caption.lower)):
         return "the exclusion caption names nothing"
-    if set(left) <= SCENES.carriers | SCENES.fillers:
+    if set(left) <= NO_PICTURE:
         return "the exclusion caption names no more than a picture"
     if left[0] != old[0] and caption.lower[0] == old[0] and (pair.place != "start" or left[0] in WORDS.dangling):
         return "the exclusion caption does not begin well"
@@ -135,8 +140,9 @@ def unfaithful(caption: Caption, pair: Pair, word: str, negated: str, exclusion:
     return None
 
 
-def _names(caption: Caption, i: int) -> bool:
-    return caption.doc[i].pos_ in ("NOUN", "PROPN") or caption.tags[i] == "VBG" or caption.lower[i] in WORDS.persons
+def _names(caption: Caption, i: int, alone: bool) -> bool:
+    acts = caption.tags[i] == "VBG" and not alone  # "playing chess", but not "hiding"
+    return acts or caption.doc[i].pos_ in ("NOUN", "PROPN") or caption.lower[i] in WORDS.persons
 
 
 def _without_article(caption: Caption, span: Span) -> Span:

@@ -40,8 +40,6 @@ _PHRASE = rf"(?:{_OPENING}{_NOUNS}(?:[AV]+{_NOUNS})?(?:'(?:{_MODIFIER}|G(?=[ACN]
 CHUNK = re.compile(rf"(?P<n>{_PHRASE}(?:o{_PHRASE})*)|(?P<p>Ii*|o)|(?P<other>.)", re.DOTALL)
 
 WORDS = read_word_lists(Path(__file__).with_name("words.txt"))
-
-
 _COMPOUNDS = read_word_lists(Path(__file__).with_name("abstract.txt")).compounds
 
 

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from pipeline_lib.captions.rules.absence import and_takes, is_listed, none_in_sight, put_no, takes_no, with_no, without
-from pipeline_lib.captions.rules.chunks import FINITE, WORDS, Caption, Pair, Span
-from pipeline_lib.captions.rules.rewriting import Rewrite, left_out
+from pipeline_lib.captions.rules.absence import and_no, none_in_sight, put_no, with_no, without
+from pipeline_lib.captions.rules.chunks import FINITE, WORDS, Caption, Pair
+from pipeline_lib.captions.rules.rewriting import Rewrite, is_animate, left_out
 from pipeline_lib.captions.rules.scenes import ACTS, past_verb
-from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
 DO_NOT = {"VBZ": "does not", "VBP": "do not"}
 
@@ -47,26 +46,24 @@ def case_of(caption: Caption, pair: Pair) -> str:
 
 def _preposition_case(caption: Caption, pair: Pair, following: str) -> str:
     word = caption.lower[pair.predicate[0]]
-    if pair.place != "later":
-        return "preposition"
-    if following not in ".,pcS" or (word == "in" and caption.lower[pair.object[1] - 1] in WORDS.scenery):
+    scenery = word == "in" and caption.lower[pair.object[1] - 1] in WORDS.scenery
+    if scenery and pair.place in ("later", "comma"):
         return ""  # "a field with a tree | in the background" has the tree to negate
-    return "later"
+    if pair.place != "later" or caption.lower[:2] == ["this", "is"]:
+        return "preposition"
+    return "later" if following in ".,pcS" else ""
 
 
 def _not_preposition(caption: Caption, pair: Pair) -> str | None:
-    start = pair.predicate[0]
+    start, following = pair.predicate[0], caption.next_kind(pair.object[1])
+    at = caption.lower[start] == "at" and caption.head(pair.object) != "night"
+    if following not in ".,p" or at or _that_is_not(caption, pair):
+        return None  # "a table not in the bathroom works hard", "a sky not at sunrise"
     if caption.lower[start] == "in" and caption.head(pair.object).lower() in WORDS.worn:
         return None  # "a girl not in hat"
     while caption.code[start - 1] in "rR" or caption.lower[start - 1] == "left":
         start -= 1  # "waves not out on the sand", "a hat not left on a bench"
     return Rewrite(caption).put(start, "not").text()
-
-
-def _but_not_later(caption: Caption, pair: Pair) -> str | None:
-    start = pair.predicate[0]
-    listed = caption.code[start - 1] == "c"  # "with red hair and in a jacket"
-    return Rewrite(caption).put(start, "not" if listed else "but not").text()
 
 
 def _that_is_not(caption: Caption, pair: Pair) -> str | None:
@@ -97,17 +94,9 @@ def _earlier_act(caption: Caption, pair: Pair) -> Pair | None:
     start, subject = pair.predicate[0], caption.subject
     acts = [other for other in caption.told if other.kind in ACTS and caption.code[other.predicate[0] - 1] != "E"]
     earlier = [other for other in acts if other.predicate[0] < start]
-    if not earlier or caption.tags[start] != "VBG" or not _is_animate(caption, subject):
+    if not earlier or caption.tags[start] != "VBG" or not is_animate(caption, subject):
         return None
-    return earlier[-1] if pair.owner == subject or not _is_animate(caption, pair.owner) else None
-
-
-def _is_animate(caption: Caption, span: Span) -> bool:
-    return caption.head(span).lower() in TAGGER_WORDS.animate
-
-
-def _there_is_no(caption: Caption, pair: Pair) -> str | None:
-    return put_no(caption, pair) if takes_no(caption, pair.object) else None
+    return earlier[-1] if pair.owner == subject or not is_animate(caption, pair.owner) else None
 
 
 def _not_after_verb(caption: Caption, pair: Pair) -> str | None:
@@ -128,21 +117,6 @@ def _do_not(caption: Caption, pair: Pair) -> str | None:
     return Rewrite(caption).replace(start, lemma).put(adverbs, do).text()
 
 
-def _and_no(caption: Caption, pair: Pair) -> str | None:
-    takes = and_takes(caption, pair)
-    of = "o" in caption.code[slice(*pair.owner)] and takes_no(caption, pair.object)
-    return put_no(caption, pair) if takes == "no" or (takes and of) else None
-
-
-def _and_but_not(caption: Caption, pair: Pair) -> str | None:
-    takes, (first, stop) = and_takes(caption, pair), pair.object
-    if stop - first == 1 and caption.tags[first] == "NN":
-        return None  # "actor but not model"
-    if not takes or is_listed(caption, pair) or (takes == "no" and caption.lower[first] not in ("a", "an")):
-        return None
-    return Rewrite(caption).replace(pair.predicate[0], "but not").text()
-
-
 class Form(NamedTuple):
     """A way to negate a pair; ``write`` returns the negated caption, or None where the form does not fit."""
 
@@ -151,27 +125,20 @@ class Form(NamedTuple):
     cases: tuple[str, ...]  # where it may apply, see `case_of`
     write: Callable[[Caption, Pair], str | None]
 
-    @property
-    def is_last_resort(self) -> bool:
-        """Whether people hardly say it, so that it serves only where nothing else does."""
-        return self.rule == "but-not"
-
 
 ABSENT_CASES = ("preposition", "later", "with", "contents", "participle", "act", "be")
 SIGHT_CASES = ("unseen", "preposition", "later", "and", "participle", "act", "be")
 # The forms of a pair are drawn in this order: a change of the order changes what a seed draws.
 FORMS = (
     Form("not-preposition", "not", ("preposition",), _not_preposition),
-    Form("but-not", "not", ("later",), _but_not_later),
     Form("that-is-not", "not", ("preposition",), _that_is_not),
     Form("not-participle", "not", ("participle",), _not_participle),
-    Form("there-is-no", "no", ("there is",), _there_is_no),
+    Form("there-is-no", "no", ("there is",), put_no),
     Form("is-not", "not", ("be",), _not_after_verb),
     Form("do-not", "not", ("act",), _do_not),
-    Form("and-no", "no", ("and",), _and_no),
+    Form("and-no", "no", ("and",), and_no),
     Form("without", "without", ABSENT_CASES, without),
     Form("with-no", "no", ABSENT_CASES, with_no),
-    Form("but-not", "not", ("and",), _and_but_not),
     Form("none-in-sight", "no", SIGHT_CASES, partial(none_in_sight, words="with no")),
     Form("none-in-sight", "without", SIGHT_CASES, partial(none_in_sight, words="without")),
 )

@@ -9,10 +9,9 @@ import re
 from typing import Self
 
 from pipeline_lib.captions.rules.chunks import FINITE, WORDS, Caption, Pair, Span
-from pipeline_lib.captions.rules.scenes import SCENES
+from pipeline_lib.captions.rules.scenes import ACTS, SCENES
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 
-ACTS = ("verb", "participle")
 # Phrases after an object that may hang on it, and the end of what may.
 LOOSE = re.compile("(?:[pc]n|[ARr])*")
 END = re.compile(r"\.|,(?!n[,c]|c|W)")
@@ -108,10 +107,11 @@ def _tail_end(caption: Caption, pair: Pair) -> int:
         return spans[1][0]  # "there is a dog on | the sofa"
     if pair.kind in ("preposition", "and", "contents"):
         keeps = kinds[0] in f"{FINITE}c" or (is_phrase and link not in HANGING)
+        keeps = keeps and (pair.kind != "preposition" or kinds[:2] != "cn")  # "on grass and rocks"
         keeps = keeps or (pair.kind == "preposition" and kinds[0] in "Gg")
     else:
-        acts_on = pair.kind == "participle" and kinds[0] in "Gg" and not _is_animate(caption, pair.object)
-        keeps = _is_animate(caption, pair.owner) and (acts_on or (is_phrase and _is_place(caption, link, spans[1])))
+        acts_on = pair.kind == "participle" and kinds[0] in "Gg" and not is_animate(caption, pair.object)
+        keeps = is_animate(caption, pair.owner) and (acts_on or (is_phrase and _is_place(caption, link, spans[1])))
     if keeps:
         return stop
     loose = LOOSE.match(kinds).end()
@@ -121,7 +121,8 @@ def _tail_end(caption: Caption, pair: Pair) -> int:
     return spans[loose][0]
 
 
-def _is_animate(caption: Caption, span: Span) -> bool:
+def is_animate(caption: Caption, span: Span) -> bool:
+    """Whether a phrase is about a person or an animal."""
     return caption.head(span).lower() in TAGGER_WORDS.animate
 
 

@@ -16,11 +16,18 @@ from pipeline_lib.captions.tagger.lexicon import in_lexicon, lexicon_tags
 from pipeline_lib.formats.word_lists import read_word_lists
 
 SCENES = read_word_lists(Path(__file__).with_name("scenes.txt"))
-LIST = re.compile("(?:,n)*,?cn|,n,n")
+LIST = re.compile("(?:,n)*,?cn|,n,n|pn,?cn")
 # After a noun phrase these make its end unclear: "the thumbs | up sign", "a show | pimped cars", "knot | detailing".
 UNCLEAR_END = re.compile("r|Vn|G[.,c]|G$")
 # So do an adjective between two nouns, and a dash after a noun: "the salon slow motion", "a chair - left".
 UNCLEAR_NOUNS = re.compile("NA+N|N-[ACN]")
+# What picture archives put behind a caption, and the words that it ends with.
+ARCHIVE = re.compile(
+    r"(?:\s+-+|\s*,|(?:\s+view)?\s+[io]n)?\s+(?:(?:stock )?photo #|stock photos?"
+    r"|royalty(?: - | )?(?:free(?: stock \w+)?)?|vector art illustration|photo sharing website"
+    r"|(?<=background )(?:photo|illustration|vector))$"
+)
+ARCHIVE_ENDS = ("#", "photo", "photos", "royalty", "free", "tion", "tions", "vector", "vectors", "images", "website")
 ACTS = ("verb", "participle")
 UNSEEN = SCENES.events | SCENES.regions
 UNLOOKABLE = SCENES.unlookable | SCENES.placeholders
@@ -30,15 +37,16 @@ NEVER_OUT_OF_SIGHT = WORDS.never_sights | WORDS.body | WORDS.pictures
 
 
 def cut_heading(text: str) -> str:
-    """Return a caption without a heading that names the picture: "photo : a dog" -> "a dog"."""
+    """Return a caption without a heading or end that names the picture: "photo : a dog - stock photo" -> "a dog"."""
     before, mark, after = text.partition(":")
-    return after.strip() if mark and after.strip() and before.strip().lower() in SCENES.headings else text
+    text = after.strip() if mark and after.strip() and before.strip().lower() in SCENES.headings else text
+    return ARCHIVE.sub("", text) if text.endswith(ARCHIVE_ENDS) else text
 
 
 def tells_no_picture(caption: Caption) -> bool:
     """Whether a caption is told of the future, advises, addresses a reader or opens with no phrase."""
     lower, tags = caption.lower, caption.tags
-    if "MD" in tags or not SCENES.addressing.isdisjoint(lower) or lower[0] == "#":
+    if "MD" in tags or not SCENES.addressing.isdisjoint(lower) or lower[0] in ("#", "and"):
         return True
     if re.search("hR*v", caption.code):
         return True  # "has worn many hats"
@@ -57,22 +65,40 @@ def deniable(caption: Caption, pair: Pair) -> Pair | None:
     if not _is_thing(caption, pair.object) or _is_repeated(caption, pair) or not _ends_clearly(caption, pair):
         return None
     link, head = caption.lower[pair.predicate[1] - 1], caption.head(pair.object).lower()
-    if head in WORDS.pictures and (link in ("in", "at", "to", "into", "for") or pair.kind in ACTS):
-        return None  # "poses for a photo", "takes a photo": it is not in the picture
-    if link == "like" or (link in ("in", "at") and head in WORDS.people):
+    if pair.kind in ACTS and _is_activity(caption, pair):
+        return None
+    if pair.kind != "and" and LIST.match(caption.kinds_after(pair.object[1])[0]):
+        # "wearing a hat and gloves": both, or one of them? "With no hat in sight" leaves the list out.
+        aim = pair.kind == "preposition" and link in SCENES.absent_links | SCENES.goals
+        hidden = aim or head in UNSEEN or not is_sight(caption, pair.object)
+        return None if hidden else pair._replace(place="unseen")
+    far = link in ("in", "at", "to", "into", "for")
+    takes = pair.kind in ACTS and caption.lemmas[pair.predicate[0]] != "take"
+    if (head in WORDS.pictures and (far or takes)) or (head == "camera" and far):
+        return None  # "poses for a photo", "smiles at the camera": it is not in the picture
+    named = head in SCENES.stand_ins and caption.code[pair.object[0]] not in "DC"
+    if link == "like" or named or (link in ("in", "at") and head in WORDS.people):
         return None  # "looks like a cage"; "in politician" has a name's stand-in
     praise = [i for i in range(pair.object[0], pair.object[1] - 1) if caption.lower[i] in SCENES.praise]
     if not praise and _is_link_deniable(caption, pair):
         return pair
     thing = pair._replace(object=(praise[-1] + 1, pair.object[1]), place="unseen") if praise else pair
-    far = link in SCENES.absent_links or pair.kind in ("and", "with") or caption.code[pair.predicate[0]] == "b"
-    return None if far or head in UNSEEN or not is_sight(caption, thing.object) else thing._replace(place="unseen")
+    hidden = link in SCENES.absent_links or pair.kind in ("and", "with") or caption.code[pair.predicate[0]] == "b"
+    return None if hidden or head in UNSEEN or not is_sight(caption, thing.object) else thing._replace(place="unseen")
+
+
+def _is_activity(caption: Caption, pair: Pair) -> bool:
+    """Whether a noun needs the act that follows: "mountain | biking on", "has her hair | brushed against"."""
+    (first, stop), start = pair.owner, pair.predicate[0]
+    activity = caption.lower[start] in SCENES.activities and caption.lower[stop - 1] not in ANIMATE
+    bare = stop == start and first == 0 and caption.tags[stop - 1] == "NN" and caption.code[first] != "D"
+    return (activity and bare) or (caption.code[start] == "V" and caption.lemmas[first - 1] in ("get", "have"))
 
 
 def is_sight(caption: Caption, span: Span) -> bool:
     """Whether a noun phrase may be out of sight: "no beach in sight"; not "this beach", "the rear of a ship"."""
     opens = caption.code[span[0]] != "D" or caption.lower[span[0]] in ("a", "an", "the")
-    known = in_lexicon(caption.lower[span[1] - 1])  # not "with no berlin in sight"
+    known = in_lexicon(caption.lower[span[1] - 1]) and caption.tags[span[1] - 1] in ("NN", "NNS")  # no "berlin"
     plain = opens and known and "o" not in caption.code[slice(*span)] and is_visible(caption, span)
     return plain and caption.head(span).lower() not in NEVER_OUT_OF_SIGHT
 
@@ -80,7 +106,10 @@ def is_sight(caption: Caption, span: Span) -> bool:
 def _is_link_deniable(caption: Caption, pair: Pair) -> bool:
     """Whether the denial of a pair's link shows, and leaves nothing in the air that hangs on what is denied."""
     if pair.kind in ACTS:
-        return caption.head(pair.object).lower() not in WORDS.body and _is_act_deniable(caption, pair)
+        # "holds her head" does not show well; "a frog sitting on a hand" does.
+        own = caption.code[pair.predicate[1] - 1] not in "Ii" or caption.tags[pair.object[0]] == "PRP$"
+        own = own or caption.head(pair.owner).lower() in WORDS.people
+        return not (own and caption.head(pair.object).lower() in WORDS.body) and _is_act_deniable(caption, pair)
     if pair.kind == "preposition":
         return _is_place_deniable(caption, pair)
     return pair.kind != "and" or caption.head(pair.object).lower() not in UNSEEN
@@ -95,8 +124,8 @@ def _is_thing(caption: Caption, span: Span) -> bool:
         return False  # "goes to meet a monster"
     if not SCENES.ordinals.isdisjoint(caption.lower[start:stop]):
         return False  # "the first day", "the same room"
-    if {head, lemma} & UNLOOKABLE:
-        return False
+    if {head, lemma} & UNLOOKABLE and not caption.is_compound(last):
+        return False  # "a site", but not "a building site"
     if lemma in SCENES.periods and caption.lower[start - 1 : last + 1] != ["at", "night"]:
         return False
     if {head, lemma} & LABELS and caption.code[last - 1] == "N" and last > start:
@@ -110,8 +139,8 @@ def _ends_clearly(caption: Caption, pair: Pair) -> bool:
     """Whether a pair's object is sure to be whole, opens no list, and nothing else is in it."""
     span = start, stop = pair.object
     kinds, spans = caption.kinds_after(stop)
-    if pair.kind != "and" and (LIST.match(kinds) or kinds[:2] == "cR"):
-        return False  # "wearing a hat and gloves": both, or one of them?
+    if pair.kind != "and" and kinds[:2] == "cR":
+        return False
     if UNCLEAR_END.match(kinds) or UNCLEAR_NOUNS.search(caption.code, start, stop):
         return False
     if (kinds[:1] == "n" and caption.code[stop] != "P") or caption.lower[stop : stop + 1] in (["up"], ["of"]):
@@ -158,6 +187,8 @@ def _is_act_deniable(caption: Caption, pair: Pair) -> bool:
     start, stop = pair.predicate
     code, lemmas, tags = caption.code, caption.lemmas, caption.tags
     acts = [i for i in range(start, stop) if code[i] in VERB_FORMS and lemmas[i] not in ("be", "have", "do")]
+    if acts and any(code[i] in "RA" and caption.lower[i] != "live" for i in range(acts[0] + 1, stop)):
+        return False  # "walks alone in a forest": neither may be false
     if code[start - 1 : start] == "E":
         return True  # "there is | a dog"
     if code[start] == "b" and not acts:

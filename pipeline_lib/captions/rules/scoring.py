@@ -14,14 +14,13 @@ from typing import NamedTuple
 
 from pipeline_lib.captions.rules.chunks import FINITE, PARTICIPLES, WORDS, Caption, Pair
 from pipeline_lib.captions.rules.forms import Candidate, case_of
-from pipeline_lib.captions.rules.scenes import SCENES
+from pipeline_lib.captions.rules.scenes import ACTS, SCENES
 from pipeline_lib.captions.rules.visibility import head_of, is_abstract
 from pipeline_lib.captions.tagger.lexicon import WORDS as TAGGER_WORDS
 from pipeline_lib.captions.tagger.lexicon import in_lexicon, lexicon_tags
 from pipeline_lib.formats.word_lists import read_table
 
 Features = dict[str, float]
-
 
 # The level of attestation, the binary logarithm of the count, that counts as 1.
 TOP_LEVEL = 10
@@ -54,7 +53,6 @@ _CONSTANT = _WEIGHTS.get("constant", 0.0)
 NO_NOUN = re.compile("[^N]+")
 NOUNS = ("NN", "NNS")
 PREPOSITIONS = ("in", "on", "at", "with", "by", "near", "over", "under", "against", "from", "to", "through", "of")
-ACTS = ("verb", "participle")
 
 
 def sentence_features(caption: Caption) -> Features:
@@ -209,6 +207,7 @@ def form_features(caption: Caption, candidate: Candidate, case: str) -> Features
         "absent after with": absent and "with" in caption.lower[:start],
         "absent background": absent and caption.head(candidate.pair.object) in ("background", "backdrop"),
         "absent where": absent and candidate.text.endswith(("nearby", "background", "around", "front", "below")),
+        "tail gone": rule == "none-in-sight" and len(candidate.text) < len(caption.doc.text),
         "no and an adjective": rule == "with-no" and "JJ" in caption.tags[slice(*candidate.pair.object)],
         "not and a picture": rule.startswith("not") and caption.lower[start - 1] in WORDS.pictures,
     }
