@@ -32,6 +32,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline_lib.clip.fused import fused_activations
 from pipeline_lib.clip.load import CLIP
 from pipeline_lib.clip.tokenizer import tokenize
 from pipeline_lib.clip.variants import unit_rows
@@ -132,7 +133,8 @@ def encode_planned(model: CLIP, order: Tensor, groups: list[Trees]) -> Tensor:
     # Looked up once for all groups: the gradient of the lookup is as large as the vocabulary.
     tokens = torch.cat([group.tokens.flatten() for group in groups])
     embedded = model.token_embedding.weight.index_select(0, tokens).split([group.tokens.numel() for group in groups])
-    features = [_encode_group(model, x, group) for x, group in zip(embedded, groups, strict=True)]
+    with fused_activations(model.transformer):
+        features = [_encode_group(model, x, group) for x, group in zip(embedded, groups, strict=True)]
     return torch.cat(features).index_select(0, order.to(device))
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pipeline_lib.clip.fused import fused_activations
 from pipeline_lib.clip.load import CLIP, load_clip, pixel_statistics
 from pipeline_lib.clip.training import PRECISIONS, autocast, pick_device, use_threads
 from pipeline_lib.clip.variants import VARIANTS, unit_rows, vary
@@ -63,7 +64,7 @@ def encode_pool(
     keys, labels, digest = [], [], hashlib.sha256()
     features = [torch.empty(0, model.text_projection.shape[1])]
     prepared = prepare_ahead(samples, n_px, batch_size, threads, pin=device.type == "cuda")
-    with closing(prepared), torch.no_grad():
+    with closing(prepared), torch.no_grad(), fused_activations(model.visual):
         for encoded, pixels in prepared:
             batch = samples[len(keys) : len(keys) + len(encoded)]
             with context:
