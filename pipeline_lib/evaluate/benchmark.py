@@ -18,7 +18,7 @@ published code leaves open which of equal scores it keeps).
 """
 
 from collections.abc import Callable, Sequence
-from itertools import combinations, product
+from itertools import combinations, count, islice, product
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -37,7 +37,6 @@ from pipeline_lib.evaluate.result import (
     choice_items,
     evaluation_parser,
     load_model,
-    measure,
     precision_option,
     read_model,
     write_result,
@@ -56,13 +55,9 @@ def score_choices(kind: Kind, rows: list[Choice], images_of: Encode, captions_of
     """Return the items of `choice_items` by cosines; ``correct_text`` too where captions are compared with captions."""
     images = images_of([key for row in rows for key in row.images])
     captions = captions_of([text for row in rows for text in row.captions])
-    pairs = []
-    image, caption = 0, 0
-    for row in rows:
-        own = range(image, image + len(row.images)), range(caption, caption + len(row.captions))
-        pairs += product(*own)
-        image, caption = (side.stop for side in own)
-    image_rows, caption_rows = torch.tensor(pairs).T
+    image, caption = count(), count()  # of `images` and `captions`
+    offered = [(islice(image, len(row.images)), islice(caption, len(row.captions))) for row in rows]
+    image_rows, caption_rows = torch.tensor([pair for sides in offered for pair in product(*sides)]).T
     items = choice_items(kind, rows, cosines(images[image_rows], captions[caption_rows]).numpy())
     if not kind.text_scores:
         return items
@@ -189,9 +184,7 @@ def main() -> None:
         lambda keys: pool.rows(keys, str(args.annotations)).to(model.dtype),
         lambda captions: encode(model, captions, args.subtract, kind.cut),
     )
-    write_result(
-        args, read_model(args.record, args.subtract), args.benchmark, items, measure(kind, items, args.benchmark)
-    )
+    write_result(args, read_model(args.record, args.subtract), kind, items, args.benchmark)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ counts as correct; for the rule that is every sample of which both captions have
 there are is printed, and what accuracy is left with half of them wrong.
 """
 
-import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,7 +22,7 @@ import numpy as np
 
 from pipeline_lib.blind.words import fit, scores, words
 from pipeline_lib.evaluate.kinds import BLIND, CCNEG, TEXT_ONLY, ccneg_items
-from pipeline_lib.evaluate.result import measure, output_options, read_triplets, write_result
+from pipeline_lib.evaluate.result import output_parser, read_triplets, write_result
 from pipeline_lib.formats.negation import NEGATION_WORDS
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import read_parquet
@@ -37,11 +36,10 @@ def rule_scores(captions: Iterable[str]) -> np.ndarray:
 
 def main() -> None:
     """Evaluate the baseline that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = output_parser(__doc__)
     parser.add_argument("--model", choices=BLIND, required=True)
     parser.add_argument("--train", type=Path, required=True, help="triplets; the rule learns nothing from them")
     parser.add_argument("--triplets", type=Path, required=True)
-    output_options(parser)
     args = parser.parse_args()
     triplets = read_triplets(args.triplets)
     captions, negated = triplets["caption"], triplets["negated_caption"]
@@ -52,8 +50,7 @@ def main() -> None:
         model = fit([*train["caption"], *train["negated_caption"]], np.repeat([True, False], len(train)))
         found = [scores(model, side) for side in (captions, negated)]
     items = ccneg_items(triplets, *found)
-    metrics = measure(CCNEG, items)
-    write_result(args, baseline(args.model, TEXT_ONLY, "none"), "ccneg", items, metrics)
+    metrics = write_result(args, baseline(args.model, TEXT_ONLY, "none"), CCNEG, items)
     ties = int((items["score_true"] == items["score_negated"]).sum())
     at_chance = metrics[0]["value"] - 50 * ties / len(items)
     print(f"{ties:,} of {len(items):,} samples tie; with half of them wrong, accuracy {at_chance:.2f}")

@@ -11,14 +11,12 @@ of an image by what the captions of other images say, in five parts of the image
 `pipeline_lib.evaluate.benchmark`, with these scores in place of cosines.
 """
 
-import argparse
-
 import pandas as pd
 
 from pipeline_lib.blind.words import held_out_scores
 from pipeline_lib.evaluate.declaration import Choice, Kind
 from pipeline_lib.evaluate.kinds import KINDS, TEXT_ONLY, read_annotations
-from pipeline_lib.evaluate.result import benchmark_options, choice_items, measure, output_options, write_result
+from pipeline_lib.evaluate.result import benchmark_options, choice_items, output_parser, write_result
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.run_record import baseline
 
@@ -32,14 +30,12 @@ def score_words(kind: Kind, rows: list[Choice]) -> pd.DataFrame:
 
 def main() -> None:
     """Evaluate the bag of words on the benchmark that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = output_parser(__doc__)
     benchmark_options(parser, [name for name, kind in KINDS.items() if kind.chooses_captions])
-    output_options(parser)
     args = parser.parse_args()
     kind = KINDS[args.kind]
     items = score_words(kind, read_annotations(args.kind, args.annotations, args.count))
-    metrics = measure(kind.without_image, items, args.benchmark)
-    write_result(args, baseline("blind-words", TEXT_ONLY, "none"), args.benchmark, items, metrics)
+    write_result(args, baseline("blind-words", TEXT_ONLY, "none"), kind.without_image, items, args.benchmark)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ from pipeline_lib.evaluate.result import (
     entry,
     evaluation_parser,
     load_model,
-    measure,
     precision_option,
     read_model,
     read_triplets,
@@ -104,8 +103,8 @@ def main() -> None:
     captions, negated = encode(model, [*triplets["caption"], *triplets["negated_caption"]], args.subtract).chunk(2)
     items = ccneg_items(triplets, *(caption_scores(model, images, side).numpy() for side in (captions, negated)))
     described = read_model(args.record, args.subtract)
-    write_result(args, described, "ccneg", items, measure(CCNEG, items))
-    write_metrics(args.embeddings, described, "embeddings", embedding_metrics(captions, negated))
+    write_result(args, described, CCNEG, items)
+    write_metrics(args.embeddings, described, EMBEDDINGS.name, embedding_metrics(captions, negated))
 
 
 if __name__ == "__main__":

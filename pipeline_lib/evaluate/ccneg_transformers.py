@@ -19,7 +19,6 @@ image and caption together. The published evaluation pads texts to 77 tokens for
 texts are padded to the longest of a batch only, which changes rounding alone. A small GPU scores 30 images a second.
 """
 
-import argparse
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,7 +32,7 @@ from torch.nn.functional import normalize
 from pipeline_lib.clip.load import load_torchvision
 from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.evaluate.kinds import CCNEG, ccneg_items
-from pipeline_lib.evaluate.result import measure, output_options, read_triplets, write_result
+from pipeline_lib.evaluate.result import output_parser, read_triplets, write_result
 from pipeline_lib.formats.images import read_tars
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.extras import need_extra
@@ -176,7 +175,7 @@ def score_triplets(model: ImageTextModel, tars: list[Path], triplets: pd.DataFra
 
 def main() -> None:
     """Evaluate the model that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = output_parser(__doc__)
     parser.add_argument("--model", required=True, help="its name in this pipeline")
     parser.add_argument("--kind", choices=MODELS, required=True)
     parser.add_argument("--path", type=Path, required=True, help="folder with the files as published")
@@ -184,7 +183,6 @@ def main() -> None:
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="tars of the split")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--record", type=Path, required=True, help="output: what the run was")
-    output_options(parser)
     args = parser.parse_args()
     need_extra("transformers", "evaluate/transformers")
     recipe = {"kind": args.kind, "path": str(args.path), "transformers": version("transformers")}
@@ -195,7 +193,7 @@ def main() -> None:
     model = MODELS[args.kind](args.path, pick_device())
     triplets = read_triplets(args.triplets)
     items = ccneg_items(triplets, *score_triplets(model, args.images, triplets, IMAGES_PER_BATCH).T)
-    write_result(args, identity, "ccneg", items, measure(CCNEG, items))
+    write_result(args, identity, CCNEG, items)
     write_json(args.record, record.finish(images=len(items)))
 
 

@@ -111,15 +111,22 @@ def entry(metric: Metric, dataset: str, value: float, n: int, prompt: str | None
     return {"dataset": dataset, "prompt": prompt, "metric": metric.name, "value": value, "n": n}
 
 
+def output_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the two outputs that every evaluation has."""
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
+    parser.add_argument("--scores", type=Path, required=True, help="output: scores per item")
+    parser.add_argument("--metrics", type=Path, required=True, help="output: metrics")
+    return parser
+
+
 def evaluation_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with the options that every evaluation of a model's weights has."""
-    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
+    parser = output_parser(description)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--record", type=Path, required=True, help="the run.json beside the weights")
     parser.add_argument("--threads", type=int, required=True)
     help_ = "score captions by subtraction with this weight (pipeline_lib.evaluate.subtract)"
     parser.add_argument("--subtract", type=float, metavar="WEIGHT", help=help_)
-    output_options(parser)
     return parser
 
 
@@ -129,12 +136,6 @@ def benchmark_options(parser: argparse.ArgumentParser, kinds: Iterable[str]) -> 
     parser.add_argument("--benchmark", required=True, help="the benchmark's name, under which its metrics stand")
     parser.add_argument("--annotations", type=Path, required=True, help="file or folder, as published")
     parser.add_argument("--count", type=parse_count, required=True, help="published items; none: unchecked")
-
-
-def output_options(parser: argparse.ArgumentParser) -> None:
-    """Add the two outputs to a parser."""
-    parser.add_argument("--scores", type=Path, required=True, help="output: scores per item")
-    parser.add_argument("--metrics", type=Path, required=True, help="output: metrics")
 
 
 def precision_option(parser: argparse.ArgumentParser) -> None:
@@ -180,10 +181,14 @@ def read_triplets(path: Path) -> pd.DataFrame:
     return triplets
 
 
-def write_result(args: argparse.Namespace, model: dict, benchmark: str, items: pd.DataFrame, metrics: list) -> None:
-    """Write the items and the metrics of a model with the `MODEL_FIELDS` `model`, and print the metrics."""
+def write_result(
+    args: argparse.Namespace, model: dict, kind: Kind, items: pd.DataFrame, benchmark: str | None = None
+) -> list[dict]:
+    """Measure the items of a model with the `MODEL_FIELDS` `model`; write both, print the metrics and return them."""
+    metrics = measure(kind, items, benchmark)
     write_parquet(args.scores, items)
-    write_metrics(args.metrics, model, benchmark, metrics)
+    write_metrics(args.metrics, model, benchmark or kind.name, metrics)
+    return metrics
 
 
 def write_metrics(path: Path, model: dict, benchmark: str, metrics: list[dict]) -> None:

@@ -31,7 +31,7 @@ from pipeline_lib.clip.tokenizer import encode as read
 from pipeline_lib.clip.variants import products
 from pipeline_lib.evaluate.kinds import ZEROSHOT
 from pipeline_lib.evaluate.prompts import prompts_of, read_classes
-from pipeline_lib.evaluate.result import evaluation_parser, load_model, measure, read_model, write_result
+from pipeline_lib.evaluate.result import evaluation_parser, load_model, read_model, write_result
 from pipeline_lib.evaluate.subtract import encode
 from pipeline_lib.features.store import Features, load_features, tower_id
 from pipeline_lib.jobs.cli import run
@@ -128,7 +128,7 @@ def main() -> None:
         score_items(name, prompt, sets[name][1], rows) for (name, prompt), rows in zip(wanted, weights, strict=True)
     ]
     items = pd.concat(scored, ignore_index=True)
-    write_result(args, read_model(args.record, args.subtract), "zeroshot", items, measure(ZEROSHOT, items))
+    write_result(args, read_model(args.record, args.subtract), ZEROSHOT, items)
 
 
 if __name__ == "__main__":
