@@ -3,13 +3,15 @@
 import csv
 
 import numpy as np
+import pandas as pd
 import torch
 from conftest import call
 from torch.nn import functional
 
 from pipeline_lib.clip.load import clip
+from pipeline_lib.evaluate.kinds import MCQ_FIELDS
 from pipeline_lib.features.store import IN_HALF, Features, save_features, tower_id
-from pipeline_lib.jobs.files import read_json, read_parquet, write_json
+from pipeline_lib.jobs.files import read_json, read_parquet, write_json, write_parquet
 from pipeline_lib.jobs.run_record import baseline
 
 TEXTS = [
@@ -33,9 +35,23 @@ def write_csv(path, header, rows):
     return path
 
 
-def random_rows(n, d=32, seed=0):
-    """Random features of shape (n, d), L2-normalised."""
-    return functional.normalize(torch.randn(n, d, generator=torch.Generator().manual_seed(seed)), dim=-1)
+def write_questions(path, rows):
+    """Write NegBench's questions: an image's path, four captions, the number of the right one, its template."""
+    return write_csv(path, [*MCQ_FIELDS, "correct_answer", "correct_answer_template"], rows)
+
+
+def write_triplets(path, keys, captions, negated, **columns):
+    """Write CC-Neg's triplets and return the path."""
+    frame = {"key": list(keys), "caption": captions, "negated_caption": negated, "negation_word": "no", "n_pairs": 1}
+    write_parquet(path, pd.DataFrame(frame | columns))
+    return path
+
+
+def random_rows(n, d=32, seed=0, cone=0.0):
+    """Random features of shape (n, d), L2-normalised; around a common direction if `cone` is not 0."""
+    rows = torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+    rows[:, 0] += cone
+    return functional.normalize(rows, dim=-1)
 
 
 def write_features(path, model, keys, rows, labels=None):

@@ -7,14 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from benchmarks import choose, write_csv
+from benchmarks import choose, write_questions
 from conftest import ROOT, call
 from scipy import optimize
 from sklearn.model_selection import GroupKFold
 
 from pipeline_lib.blind.words import FOLDS, blind_accuracy, fit, held_out_scores, scores, words
 from pipeline_lib.evaluate import blind_benchmark
-from pipeline_lib.evaluate.kinds import KINDS, MCQ_FIELDS, TEMPLATES, blind_benchmarks, read_annotations
+from pipeline_lib.evaluate.kinds import KINDS, TEMPLATES, blind_benchmarks, read_annotations
 from pipeline_lib.evaluate.result import measure
 from pipeline_lib.jobs.files import read_json, read_parquet, write_json
 
@@ -128,7 +128,7 @@ def test_multiple_choice_is_scored_as_the_models_are(tmp_path):
         if number == 7:
             captions = ["the same"] * 4
         rows.append((f"/any/{number // 2:012d}.jpg", *captions, number % 4, TEMPLATES[number % 3]))
-    path = write_csv(tmp_path / "mcq.csv", [*MCQ_FIELDS, "correct_answer", "correct_answer_template"], rows)
+    path = write_questions(tmp_path / "mcq.csv", rows)
     items, metrics = blind(tmp_path, "mcq", path, 60)
     columns = ["item", "key", "template", "correct_answer", *KINDS["mcq"].scores, "correct"]
     assert items.columns.tolist() == columns and items.key.tolist() == [f"{row // 2:012d}" for row in range(60)]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmarks import evaluate, random_rows, read_text, write_features
+from benchmarks import evaluate, random_rows, read_text, write_features, write_triplets
 from conftest import call
 from torch.nn import functional
 
@@ -72,14 +72,13 @@ def test_sugarcrepe_groups_are_plain_means_of_their_parts():
     assert values["swap"] == 0.0 and len(values) == 10
 
 
-def test_the_ccneg_command_scores_captions_and_their_embeddings(tmp_path, tiny_clip, tiny_checkpoint):
+def test_the_ccneg_command_scores_captions_and_their_random_rows(tmp_path, tiny_clip, tiny_checkpoint):
     captions = ["a dog on a sofa", "a cat", "a red ball"]
     negated = ["a dog not on a sofa", "no cat", "a ball that is not red"]
-    frame = {"key": list("abc"), "caption": captions, "negated_caption": negated, "negation_word": "not", "n_pairs": 1}
-    write_parquet(tmp_path / "eval.parquet", pd.DataFrame(frame))
+    triplets = write_triplets(tmp_path / "eval.parquet", "abc", captions, negated)
     rows = random_rows(3)
     features = write_features(tmp_path / "f.safetensors", tiny_clip, "cab", rows)
-    flags = ("--triplets", tmp_path / "eval.parquet", "--features", features, "--embeddings", tmp_path / "e.json")
+    flags = ("--triplets", triplets, "--features", features, "--embeddings", tmp_path / "e.json")
     items, metrics = evaluate(ccneg.main, tmp_path, tiny_checkpoint, *flags)
     sides = [torch.stack([read_text(tiny_clip, text) for text in side]) for side in (captions, negated)]
     expected = [(rows[[1, 2, 0]] * side).sum(dim=1).tolist() for side in sides]
@@ -110,25 +109,18 @@ def test_every_triplet_is_there_once_and_whole(tmp_path, column, value, message)
         read_triplets(tmp_path / "eval.parquet")
 
 
-def embeddings(n, d, seed=0, cone=0.0):
-    """n random rows of length 1, around a common direction if `cone` is not 0."""
-    rows = torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
-    rows[:, 0] += cone
-    return functional.normalize(rows, dim=1)
-
-
 @pytest.mark.parametrize("cone", [0.0, 3.0, 1000.0])
 def test_closed_forms_of_embeddings_are_those_of_all_pairs(cone):
-    rows = embeddings(30, 8, cone=cone)
+    rows = random_rows(30, 8, cone=cone)
     pairs = [torch.dot(rows[i].double(), rows[j].double()).item() for i in range(30) for j in range(30) if i != j]
     assert mean_pairwise_cosine(rows) == pytest.approx(sum(pairs) / len(pairs), abs=1e-6)
     variances = torch.linalg.eigvalsh(torch.cov(rows.double().T))
     assert dimensions(rows) == pytest.approx((variances.sum() ** 2 / variances.square().sum()).item(), rel=1e-6)
 
 
-def test_known_embeddings():
+def test_known_random_rows():
     opposite = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
-    collapsed = embeddings(1, 16).repeat(50, 1)
+    collapsed = random_rows(1, 16).repeat(50, 1)
     cosines = [mean_pairwise_cosine(rows) for rows in (torch.eye(4), opposite, collapsed)]
     assert cosines == pytest.approx([0, -1, 1])
     assert dimensions(opposite) == pytest.approx(1) and dimensions(collapsed) == 0
@@ -138,7 +130,7 @@ def test_known_embeddings():
 
 
 def test_a_narrow_cone_has_a_high_cosine_keeps_its_dimensions_and_shows_on_its_side_alone():
-    captions, narrow = embeddings(2000, 16), embeddings(2000, 16, seed=1, cone=20.0)
+    captions, narrow = random_rows(2000, 16), random_rows(2000, 16, seed=1, cone=20.0)
     assert dimensions(captions) > 14 and dimensions(narrow) > 14
     found = {(one["dataset"], one["metric"]): one["value"] for one in embedding_metrics(captions, narrow)}
     assert found["cc-neg/negated", "cosine"] > 0.9 > 0.1 > found["cc-neg/captions", "cosine"]

@@ -24,7 +24,8 @@ def test_questions_are_counted_and_a_model_that_cannot_tell_captions_apart_has_n
 ):
     rows = read_annotations("mcq", real_data / path, count)
     assert Counter(row.columns["template"] for row in rows) == templates
-    assert {row.columns["correct_answer"] for row in rows} == {0} and {len(row.captions) for row in rows} == {4}
+    assert {row.right for row in rows} == {(0,)} and {len(row.captions) for row in rows} == {4}
+    assert all(re.fullmatch(r"\d{6,12}", row.columns["key"]) for row in rows)
     equal = np.zeros(4 * count)
     items = choice_items(KINDS["mcq"], rows, equal)
     assert [one["value"] for one in measure(KINDS["mcq"], items, "b")] == [0, 0, 0, 0]
@@ -62,7 +63,8 @@ def test_every_photo_of_retrieval_has_five_captions_or_more(real_data):
 def test_two_captions_that_say_the_same_are_both_right(real_data):
     rows = read_annotations("sugarcrepe-plus", real_data / "sugarcrepe_plus")
     counts = {"replace_obj": 1652, "replace_att": 788, "replace_rel": 1406, "swap_obj": 245, "swap_att": 666}
-    assert Counter(row.columns["part"] for row in rows) == counts and {row.right for row in rows} == {(0, 1)}
+    assert Counter(row.columns["part"] for row in rows) == counts
+    assert {row.right for row in rows} == {(0, 1)} and {len(row.captions) for row in rows} == {3}
     items = choice_items(KINDS["sugarcrepe-plus"], rows, np.tile([1.0, 0.0, 0.0], len(rows)))
     assert not items.correct.any()  # the second ties with the negative
     items = choice_items(KINDS["sugarcrepe-plus"], rows, np.tile([1.0, 0.5, 0.0], len(rows)))

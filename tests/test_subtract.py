@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmarks import evaluate, random_rows, read_text, write_csv, write_features
+from benchmarks import evaluate, random_rows, read_text, write_features, write_questions, write_triplets
 from conftest import ROOT
 from papers import MODELS, make_tables, write_metrics
 from workflows import add_row, configuration, plan
 
 from pipeline_lib.config.checks import evaluated_models, read_experiments
 from pipeline_lib.evaluate import benchmark, ccneg, zeroshot
-from pipeline_lib.evaluate.kinds import KINDS, MCQ_FIELDS, read_annotations
+from pipeline_lib.evaluate.kinds import KINDS, read_annotations
 from pipeline_lib.evaluate.split import CUES, NOTHING, split
 from pipeline_lib.evaluate.subtract import encode
-from pipeline_lib.jobs.files import read_json, write_parquet
+from pipeline_lib.jobs.files import read_json
 from pipeline_lib.jobs.run_record import baseline, subtracted
 from pipeline_lib.paper.tables.claims import judge
 from pipeline_lib.paper.tables.schema import read_tables
@@ -148,9 +148,8 @@ def test_features_are_those_of_what_is_affirmed_minus_what_is_denied(tiny_clip):
 def test_every_evaluation_scores_by_subtraction_and_says_so(tmp_path, tiny_clip, tiny_checkpoint):
     rows = random_rows(4)
     features = write_features(tmp_path / "f.safetensors", tiny_clip, "abcd", rows, torch.tensor([0, 1, 1, 0]))
-    frame = {"key": list("abcd"), "caption": ["a kite"] * 4, "negated_caption": CAPTIONS, "negation_word": "no"}
-    write_parquet(tmp_path / "eval.parquet", pd.DataFrame({**frame, "n_pairs": 1}))
-    flags = ("--triplets", tmp_path / "eval.parquet", "--features", features, "--embeddings", tmp_path / "e.json")
+    triplets = write_triplets(tmp_path / "eval.parquet", "abcd", "a kite", CAPTIONS)
+    flags = ("--triplets", triplets, "--features", features, "--embeddings", tmp_path / "e.json")
     by_subtraction = torch.stack([slowly(tiny_clip, caption, 0.85) for caption in CAPTIONS])
 
     items, metrics = evaluate(ccneg.main, tmp_path, tiny_checkpoint, *flags, "--subtract", 0.85)
@@ -159,8 +158,7 @@ def test_every_evaluation_scores_by_subtraction_and_says_so(tmp_path, tiny_clip,
     assert {field: metrics[field] for field in expected} == expected
     assert read_json(tmp_path / "e.json")["model"] == "tiny-subtract"
 
-    header = [*MCQ_FIELDS, "correct_answer", "correct_answer_template"]
-    path = write_csv(tmp_path / "mcq.csv", header, [["a.jpg", *CAPTIONS, 1, "positive"]])
+    path = write_questions(tmp_path / "mcq.csv", [["a.jpg", *CAPTIONS, 1, "positive"]])
     flags = ("--kind", "mcq", "--benchmark", "mcq", "--annotations", path, "--features", features, "--count", "none")
     items, metrics = evaluate(benchmark.main, tmp_path, tiny_checkpoint, *flags, "--subtract", 0.85)
     scores = items[list(KINDS["mcq"].scores)].to_numpy()[0]

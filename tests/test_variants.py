@@ -5,7 +5,7 @@ import copy
 import pandas as pd
 import pytest
 import torch
-from benchmarks import TEXTS, evaluate, random_rows, read_text, write_csv, write_features
+from benchmarks import TEXTS, evaluate, random_rows, read_text, write_features, write_questions, write_triplets
 from conftest import call, write_pool
 from torch.nn import functional
 
@@ -15,11 +15,11 @@ from pipeline_lib.clip.variants import vary
 from pipeline_lib.evaluate import activation, benchmark, ccneg
 from pipeline_lib.evaluate.benchmark import score_choices
 from pipeline_lib.evaluate.declaration import Choice
-from pipeline_lib.evaluate.kinds import KINDS, MCQ_FIELDS
+from pipeline_lib.evaluate.kinds import KINDS
 from pipeline_lib.features import encode
 from pipeline_lib.features.store import load_features, tower_id
 from pipeline_lib.formats.images import read_images
-from pipeline_lib.jobs.files import write_json, write_parquet
+from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.run_record import baseline
 
 
@@ -68,9 +68,8 @@ def test_in_fp16_captions_tie_which_is_right_on_ccneg_and_wrong_on_sugarcrepe(tm
     nearest = (images.float() @ texts.T).argsort(dim=1)[:, 40:42].tolist()  # two texts that fit an image nearly alike
     captions, negated = ([TEXTS[pair[place]] for pair in nearest] for place in (0, 1))
     features = write_features(tmp_path / "pool.safetensors", mine, keys, images.float())
-    triplets = pd.DataFrame({"key": keys, "caption": captions, "negated_caption": negated})
-    write_parquet(tmp_path / "eval.parquet", triplets.assign(negation_word="no", n_pairs=1))
-    flags = ("--triplets", tmp_path / "eval.parquet", "--features", features, "--precision", "fp16")
+    triplets = write_triplets(tmp_path / "eval.parquet", keys, captions, negated)
+    flags = ("--triplets", triplets, "--features", features, "--precision", "fp16")
     items, _ = evaluate(ccneg.main, tmp_path, tiny_checkpoint, *flags, "--embeddings", tmp_path / "embeddings.json")
 
     def text(caption):
@@ -107,11 +106,9 @@ def test_fp16_is_refused_where_published_numbers_are_in_fp32(tmp_path, tiny_chec
 @torch.no_grad()
 def test_both_activations_are_scored_by_the_same_weights(tmp_path, tiny_clip, tiny_checkpoint):
     keys, captions, negated = [f"{n:09d}" for n in range(60)], TEXTS[:60], [f"no {text}" for text in TEXTS[:60]]
-    triplets = pd.DataFrame({"key": keys, "caption": captions, "negated_caption": negated})
-    write_parquet(tmp_path / "eval.parquet", triplets.assign(negation_word="no", n_pairs=1))
+    triplets = write_triplets(tmp_path / "eval.parquet", keys, captions, negated)
     questions = [TEXTS[number : number + 4] for number in range(60)]
     rows = [(f"{key}.jpg", *texts, 0, "hybrid") for key, texts in zip(keys, questions, strict=True)]
-    write_csv(tmp_path / "mcq.csv", [*MCQ_FIELDS, "correct_answer", "correct_answer_template"], rows)
     write_json(tmp_path / "run.json", baseline("tiny"))
     models = {"quickgelu": tiny_clip, "gelu": vary(copy.deepcopy(tiny_clip), "other-activation")}
     images = {name: random_rows(60, seed=len(name)) for name in models}
@@ -119,7 +116,7 @@ def test_both_activations_are_scored_by_the_same_weights(tmp_path, tiny_clip, ti
         write_features(tmp_path / f"{name}.safetensors", model, keys, images[name]) for name, model in models.items()
     ]
     flags = ("--weights", tiny_checkpoint, "--record", tmp_path / "run.json", "--threads", 1)
-    flags += ("--triplets", tmp_path / "eval.parquet", "--mcq", "a-mcq", tmp_path / "mcq.csv", "ccneg-eval", 60)
+    flags += ("--triplets", triplets, "--mcq", "a-mcq", write_questions(tmp_path / "mcq.csv", rows), "ccneg-eval", 60)
     flags += ("--features", "ccneg-eval", pools[0], "--other", "ccneg-eval", pools[1])
     assert call(activation.main, *flags, "--output", tmp_path / "activation.tsv") is None
     found = pd.read_csv(tmp_path / "activation.tsv", sep="\t", keep_default_na=False).set_index("benchmark")
