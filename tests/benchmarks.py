@@ -68,12 +68,16 @@ def read_text(model, text):
     return features / features.norm()
 
 
-def evaluate(main, folder, checkpoint, *flags):
-    """Run an evaluation's command; return its items and its metrics file."""
-    write_json(folder / "run.json", baseline("tiny"))
-    given = ("--weights", checkpoint, "--record", folder / "run.json", "--threads", 1)
-    outputs = ("--scores", folder / "scores.parquet", "--metrics", folder / "metrics.json")
-    mistake = call(main, *given, *flags, *outputs)
+def run_evaluation(main, folder, *words, **flags):
+    """Run an evaluation's command; return its items and its metrics file, or raise the mistake that it ends with."""
+    outputs = {"scores": folder / "scores.parquet", "metrics": folder / "metrics.json"}
+    mistake = call(main, *words, **flags, **outputs)
     if mistake is not None:
         raise ValueError(mistake)
-    return read_parquet(folder / "scores.parquet"), read_json(folder / "metrics.json")
+    return read_parquet(outputs["scores"]), read_json(outputs["metrics"])
+
+
+def evaluate(main, folder, checkpoint, *words):
+    """Run the evaluation of a model."""
+    write_json(folder / "run.json", baseline("tiny"))
+    return run_evaluation(main, folder, *words, weights=checkpoint, record=folder / "run.json", threads=1)

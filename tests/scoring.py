@@ -17,9 +17,10 @@ CAPTIONS = ["this is a photo of a dog", "not a photo of a dog", "no dog", "a dog
 SIZE = (32, 32)  # that of the models: a resize would differ between libraries by rounding
 
 
-def halves(mode, left, right):
-    image = Image.new(mode, SIZE, left)
-    image.paste(right, (SIZE[0] // 2, 0, *SIZE))
+def halves(mode, left, right, size=SIZE):
+    """An image of two colours, so that it matters how it lies."""
+    image = Image.new(mode, size, left)
+    image.paste(right, (size[0] // 2, 0, *size))
     return image
 
 

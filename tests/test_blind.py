@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from benchmarks import choose, write_questions
-from conftest import ROOT, call
+from benchmarks import choose, run_evaluation, write_questions
+from conftest import ROOT
 from scipy import optimize
 from sklearn.model_selection import GroupKFold
 
@@ -16,7 +16,7 @@ from pipeline_lib.blind.words import FOLDS, blind_accuracy, fit, held_out_scores
 from pipeline_lib.evaluate import blind_benchmark
 from pipeline_lib.evaluate.kinds import KINDS, TEMPLATES, blind_benchmarks, read_annotations
 from pipeline_lib.evaluate.result import measure
-from pipeline_lib.jobs.files import read_json, read_parquet, write_json
+from pipeline_lib.jobs.files import write_json
 
 THINGS = ("dog", "cat", "bus", "tree", "kite", "boat", "hat", "sofa")
 
@@ -107,12 +107,8 @@ print(scores(model, texts).tolist())
 
 def blind(folder, kind, annotations, count="none"):
     """Run the command on a benchmark; return its items and its metrics by dataset."""
-    flags = ("--kind", kind, "--benchmark", "b", "--annotations", annotations, "--count", count)
-    outputs = ("--scores", folder / "scores.parquet", "--metrics", folder / "metrics.json")
-    mistake = call(blind_benchmark.main, *flags, *outputs)
-    if mistake is not None:
-        raise ValueError(mistake)
-    items, content = read_parquet(folder / "scores.parquet"), read_json(folder / "metrics.json")
+    flags = {"kind": kind, "benchmark": "b", "annotations": annotations, "count": count}
+    items, content = run_evaluation(blind_benchmark.main, folder, **flags)
     metrics = content.pop("metrics")
     described = {"model": "blind-words", "family": "text only", "backbone": "none", "benchmark": "b"}
     assert content == {**described, "loss": None, "negatives": None, "seed": None}

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import call, write_pool
+from benchmarks import run_evaluation
+from conftest import write_pool
 from hostile import Touch
 
 from pipeline_lib.clip.load import load_torchvision
@@ -143,18 +144,16 @@ def test_scores_are_those_of_the_published_evaluation(folders, split, kind, slow
 @pytest.mark.parametrize(("kind", "family"), [("flava", "FLAVA"), ("blip", "BLIP")])
 def test_the_command_writes_what_the_tables_read(folders, split, tmp_path, kind, family):
     tars, triplets = split
-    outputs = {name: tmp_path / f"out.{name}" for name in ("record", "scores", "metrics")}
-    flags = {"model": "other", "kind": kind, "path": folders[kind], "threads": 1, "images": tars, **outputs}
-    assert call(ccneg_transformers.main, **flags, triplets=tmp_path / "eval.parquet") is None
-    items = pd.read_parquet(outputs["scores"])
+    flags = {"model": "other", "kind": kind, "path": folders[kind], "threads": 1, "images": tars}
+    flags |= {"triplets": tmp_path / "eval.parquet", "record": tmp_path / "run.json"}
+    items, found = run_evaluation(ccneg_transformers.main, tmp_path, **flags)
     assert list(items.columns) == ["key", "negation_word", "n_pairs", "score_true", "score_negated", "correct"]
     assert items["key"].tolist() == triplets["key"].tolist()
     assert (items["correct"] == (items["score_true"] >= items["score_negated"])).all()
-    found = json.loads(outputs["metrics"].read_text())
     assert (found["model"], found["family"], found["backbone"], found["loss"]) == ("other", family, "other", None)
     first = found["metrics"][0]
     assert (first["dataset"], first["n"], first["value"]) == ("cc-neg", 8, 100 * items["correct"].mean())
-    assert json.loads(outputs["record"].read_text())["recipe"]["kind"] == kind
+    assert json.loads((tmp_path / "run.json").read_text())["recipe"]["kind"] == kind
 
 
 def test_a_folder_that_is_not_whole_is_named(folders, tmp_path):

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmarks import evaluate, random_rows, read_text, write_features, write_triplets
-from conftest import call
+from benchmarks import evaluate, random_rows, read_text, run_evaluation, write_features, write_triplets
 from torch.nn import functional
 
 from pipeline_lib.blind.words import fit, scores
@@ -14,7 +13,7 @@ from pipeline_lib.evaluate.ccneg import dimensions, embedding_metrics, mean_pair
 from pipeline_lib.evaluate.declaration import Kind, Metric
 from pipeline_lib.evaluate.kinds import CCNEG, KINDS, SUGARCREPE_PARTS, ccneg_items
 from pipeline_lib.evaluate.result import measure, read_triplets
-from pipeline_lib.jobs.files import read_json, read_parquet, write_parquet
+from pipeline_lib.jobs.files import read_json, write_parquet
 
 
 def numbers(kind, items, benchmark=None):
@@ -153,14 +152,12 @@ def evaluate_blind(folder, model, train=TRIPLETS):
     for name, rows in (("train", train), ("eval", TRIPLETS)):
         frame = pd.DataFrame(rows, columns=columns)
         write_parquet(folder / f"{name}.parquet", frame.assign(key=[f"k{row}" for row in range(len(rows))]))
-    flags = ("--model", model, "--train", folder / "train.parquet", "--triplets", folder / "eval.parquet")
-    outputs = ("--scores", folder / "scores.parquet", "--metrics", folder / "metrics.json")
-    assert call(blind.main, *flags, *outputs) is None
-    content = read_json(folder / "metrics.json")
+    flags = {"model": model, "train": folder / "train.parquet", "triplets": folder / "eval.parquet"}
+    items, content = run_evaluation(blind.main, folder, **flags)
     metrics = {entry["dataset"]: (entry["value"], entry["n"]) for entry in content.pop("metrics")}
     described = {"model": model, "family": "text only", "backbone": "none", "benchmark": "ccneg"}
     assert content == {**described, "loss": None, "negatives": None, "seed": None}
-    return read_parquet(folder / "scores.parquet"), metrics
+    return items, metrics
 
 
 def test_the_rule_takes_a_caption_with_a_negation_word_for_wrong(tmp_path, capsys):

@@ -113,10 +113,7 @@ ZIPS = {
     "a zip in a zip": (zipped(("000000000001.jpg", zipped(("000000000002.jpg", jpeg_bytes())))), "does not decode"),
     "a name with a line feed": (zipped((f"{NASTY}.jpg", b"x")), "without control characters"),
     **{
-        f"cut short by {lost}": (
-            zipped(("000000000001.jpg", jpeg_bytes()))[:-lost],
-            "expected a .*zip, found",
-        )
+        f"cut short by {lost}": (zipped(("000000000001.jpg", jpeg_bytes()))[:-lost], "expected a .*zip, found")
         for lost in (1, 30, 200, 2000)
     },
 }

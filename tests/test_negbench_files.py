@@ -13,9 +13,7 @@ COCO = ("negbench/COCO_val_mcq_llama3.1_rephrased.csv", 5914, {"positive": 2032,
 VOC = ("negbench/VOC2007_mcq_llama3.1_rephrased.csv", 5031, {"positive": 682, "negative": 2121, "hybrid": 2228})
 
 #: What the language model that rephrased the captions left in them: quotes, notes, arrows, its own instructions.
-DEBRIS = re.compile(
-    r"""["“”→>#*\[\]()]|//|^\W*$|[^\x00-\x7f]|(?i:\brephras|\bcaption|\bincorrect\b|\bto ?do\b)""",
-)
+DEBRIS = re.compile(r"""["“”→>#*\[\]()]|//|^\W*$|[^\x00-\x7f]|(?i:\brephras|\bcaption|\bincorrect\b|\bto ?do\b)""")
 
 
 @pytest.mark.parametrize(("path", "count", "templates"), [COCO, VOC])

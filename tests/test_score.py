@@ -233,11 +233,7 @@ def test_mistakes_are_named(tmp_path):
     ("name", "content", "said"),
     [
         ("c.csv", "text,image\na dog,dog.jpg\n", "expected the columns caption, each once, found text, image"),
-        (
-            "c.csv",
-            "image,caption\ndog.jpg,a dog, red\n",
-            "line 2: expected 2 cells as in the header, found 3; put",
-        ),
+        ("c.csv", "image,caption\ndog.jpg,a dog, red\n", "line 2: expected 2 cells as in the header, found 3; put"),
         ("c.tsv", "image,text\ndog.jpg,a dog\n", "expected the columns caption, each once, found image,text"),
         ("c.csv", "image,caption\ngone.jpg,a dog\n", "1 of 1 images are not in"),
         ("c.csv", "caption\n\n", "expected at least one row, found none"),
