@@ -21,6 +21,7 @@ Items: ``dataset``, ``prompt``, ``key``, ``label``, ``predicted``, ``score`` (co
 ``score_label`` (with the true one), ``correct``. Metrics per dataset and prompt: ``top1`` and ``mean_per_class``.
 """
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -68,17 +69,15 @@ def read_dataset(classes_path: str, features_paths: list[str], tower: str) -> tu
             f"{', '.join(features_paths)}: expected labels from 0 to {len(classes) - 1} as in {classes_path}, "
             f"found {found}"
         )
-    first: dict[tuple, int] = {}
-    later = {row for row, name in enumerate(classes) if first.setdefault(tuple(read(name)), row) != row}
-    if later:  # as in OpenAI's list for ImageNet
-        lost = sum(label in later for label in labels)
+    table = pd.DataFrame({"name": classes, "images": np.bincount(labels, minlength=len(classes))})
+    later = table[pd.Series([str(read(name)) for name in classes]).duplicated()]
+    if len(later):  # as in OpenAI's list for ImageNet
         print(
             f"{classes_path}: {len(later)} of {len(classes)} classes have the name of an earlier one, which is chosen: "
-            f"{', '.join(classes[row] for row in sorted(later))}; {lost:,} of {len(labels):,} images cannot be right"
+            f"{', '.join(later['name'])}; {later['images'].sum():,} of {len(labels):,} images cannot be right"
         )
-    empty = sorted(set(range(len(classes))) - set(labels))
-    if empty:
-        print(f"{classes_path}: {len(empty)} of {len(classes)} classes have no image, such as {classes[empty[0]]!r}")
+    if (empty := table["name"][table["images"] == 0]).size:
+        print(f"{classes_path}: {len(empty)} of {len(classes)} classes have no image, such as {empty.iloc[0]!r}")
     return classes, pool
 
 
