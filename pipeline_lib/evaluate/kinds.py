@@ -258,17 +258,18 @@ def annotation_files(kind: str, annotations: str) -> list[str]:
 
 def read_annotations(kind: str, path: str | Path, count: int | dict[str, int] | None = None) -> list[Choice]:
     """Return the items of a file or folder; refuse another number than `count`, of parts so many each."""
-    read, parts, counted = KINDS[kind].read, KINDS[kind].parts, KINDS[kind].counted
-    if not parts:
-        rows = read(Path(path))
-        published.check_count(path, len(rows), count, counted)
-        return rows
-    rows = []
-    for part, name in parts.items():
-        file = Path(path) / name
-        if not file.is_file():
-            raise FileNotFoundError(f"{absent(file)}; {kind} has {len(parts)}: {', '.join(parts.values())}")
-        found = read(file)
-        published.check_count(file, len(found), count and count[part], counted)
-        rows += [row._replace(columns={"part": part, **row.columns}) for row in found]
+    declared, rows = KINDS[kind], []
+    for part, name in (declared.parts or {"": ""}).items():
+        file = Path(path, name)
+        if part and not file.is_file():
+            files = ", ".join(declared.parts.values())
+            raise FileNotFoundError(f"{absent(file)}; {kind} has {len(declared.parts)}: {files}")
+        found = declared.read(file)
+        expected = count[part] if part and count else count
+        if expected is not None and len(found) != expected:
+            raise ValueError(
+                f"{file}: expected {expected:,} {declared.counted} as published, found {len(found):,}; download the "
+                "file again"
+            )
+        rows += [row._replace(columns={"part": part, **row.columns}) for row in found] if part else found
     return rows

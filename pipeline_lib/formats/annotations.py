@@ -33,12 +33,6 @@ def parse_count(text: str) -> int | dict[str, int] | None:
         raise ValueError(f"--count: expected none, a number or PART=NUMBER,..., found {text!r}") from None
 
 
-def check_count(path: str | Path, found: int, expected: int | None, what: str = "items") -> None:
-    """Raise a `ValueError` unless a file has the published number of items."""
-    if expected is not None and found != expected:
-        raise ValueError(f"{path}: expected {expected:,} {what} as published, found {found:,}; download the file again")
-
-
 def read_rows(
     path: str | Path, columns: Sequence[str], optional: Sequence[str] = ()
 ) -> Iterator[tuple[str, dict[str, str]]]:
