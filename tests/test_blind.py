@@ -12,7 +12,7 @@ from conftest import ROOT
 from scipy import optimize
 from sklearn.model_selection import GroupKFold
 
-from pipeline_lib.blind.words import FOLDS, blind_accuracy, fit, held_out_scores, scores, words
+from pipeline_lib.blind import FOLDS, blind_accuracy, fit, held_out_scores, scores, words
 from pipeline_lib.evaluate import blind_benchmark
 from pipeline_lib.evaluate.kinds import KINDS, TEMPLATES, blind_benchmarks, read_annotations
 from pipeline_lib.evaluate.result import measure
@@ -89,7 +89,7 @@ def test_the_accuracy_says_how_much_words_give_away():
 def test_the_scores_are_the_same_on_any_number_of_threads():
     code = """
 import numpy as np
-from pipeline_lib.blind.words import fit, scores
+from pipeline_lib.blind import fit, scores
 rng = np.random.default_rng(0)
 texts = [" ".join(f"w{word}" for word in row) for row in rng.integers(3000, size=(1200, 12))]
 model = fit(texts, rng.random(1200) < 0.5)

@@ -7,7 +7,7 @@ import torch
 from benchmarks import evaluate, random_rows, read_text, run_evaluation, write_features, write_triplets
 from torch.nn import functional
 
-from pipeline_lib.blind.words import fit, scores
+from pipeline_lib.blind import fit, scores
 from pipeline_lib.evaluate import blind, ccneg
 from pipeline_lib.evaluate.ccneg import dimensions, embedding_metrics, mean_pairwise_cosine
 from pipeline_lib.evaluate.declaration import Kind, Metric

@@ -10,7 +10,7 @@ import pytest
 import torch
 from training import fine_tune, write_training_files
 
-from pipeline_lib.blind.words import blind_accuracy
+from pipeline_lib.blind import blind_accuracy
 from pipeline_lib.finetune import train
 from pipeline_lib.finetune.facts import LEAST, OTHERS, SECOND, WITH, load_facts, phrases_of
 from pipeline_lib.jobs.files import write_parquet

@@ -6,7 +6,7 @@
         --scores ccneg.parquet --metrics ccneg.json
 
 ``blind-rule``: a caption with a negation word (`NEGATION_WORDS`) is the wrong one. ``blind-words``: the bag of words of
-`pipeline_lib.blind.words`, fitted on the captions and negated captions of the training triplets; for benchmarks without
+`pipeline_lib.blind`, fitted on the captions and negated captions of the training triplets; for benchmarks without
 a training split see `pipeline_lib.evaluate.blind_benchmark`. A comma is a word too: the published set deletes it from
 the negated captions alone.
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline_lib.blind.words import fit, scores, words
+from pipeline_lib.blind import fit, scores, words
 from pipeline_lib.evaluate.kinds import BLIND, CCNEG, TEXT_ONLY, ccneg_items
 from pipeline_lib.evaluate.result import output_parser, read_triplets, write_result
 from pipeline_lib.formats.negation import NEGATION_WORDS

@@ -6,14 +6,14 @@
         --annotations COCO_val_mcq_llama3.1_rephrased.csv --count 5914 \\
         --scores negbench-mcq-coco.parquet --metrics negbench-mcq-coco.json
 
-The bag of words of `pipeline_lib.blind.words` learns from the benchmark's own captions which are right. It scores those
+The bag of words of `pipeline_lib.blind` learns from the benchmark's own captions which are right. It scores those
 of an image by what the captions of other images say, in five parts of the images. Items and metrics are those of
 `pipeline_lib.evaluate.benchmark`, with these scores in place of cosines.
 """
 
 import pandas as pd
 
-from pipeline_lib.blind.words import held_out_scores
+from pipeline_lib.blind import held_out_scores
 from pipeline_lib.evaluate.declaration import Choice, Kind
 from pipeline_lib.evaluate.kinds import KINDS, TEXT_ONLY, read_annotations
 from pipeline_lib.evaluate.result import benchmark_options, choice_items, output_parser, write_result

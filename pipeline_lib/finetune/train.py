@@ -30,7 +30,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline_lib.blind.words import blind_accuracy
+from pipeline_lib.blind import blind_accuracy
 from pipeline_lib.clip.load import load_clip, save_checkpoint
 from pipeline_lib.clip.torch_file import load_weights_only, save_torch
 from pipeline_lib.clip.training import pick_device, use_threads
