@@ -18,14 +18,13 @@ from scipy.io import savemat
 
 from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.readers.pool import read_pool
-from pipeline_lib.readers.reader import find_reader
 
 Expected = list[tuple[str, int | None, bytes]]
 
 
 def listed(name: str, *paths: Path, **options: int) -> Expected:
     """What a reader finds, as the functions below say what it must find."""
-    samples = read_pool(find_reader(name), list(map(str, paths)), **options)
+    samples = read_pool(name, paths, **options)
     return [(sample.key, sample.said.get("label"), sample.read()) for sample in samples]
 
 

@@ -112,8 +112,8 @@ def test_a_reader_is_added_as_the_documentation_says(empty_copy):
     done = snakemake("-n", "--cores", "2", "-p", "--configfile", "mine.yaml", "--", target, folder=empty_copy)
     assert re.search(r"--reader my-set \\\s+--images data/mine ", done.stdout), done.stdout + done.stderr
     code = (
-        "from pipeline_lib.readers.pool import read_pool; from pipeline_lib.readers.reader import find_reader; "
-        "print([(s.key, s.said['label']) for s in read_pool(find_reader('my-set'), ['data/mine'], count=2)])"
+        "from pipeline_lib.readers.pool import read_pool; "
+        "print([(s.key, s.said['label']) for s in read_pool('my-set', ['data/mine'], count=2)])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=empty_copy, capture_output=True, text=True)
     assert done.stdout.strip() == "[('3-dog', 3), ('5-cat', 5)]", done.stderr

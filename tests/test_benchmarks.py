@@ -20,7 +20,6 @@ from pipeline_lib.evaluate.result import measure
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.readers import crops
 from pipeline_lib.readers.pool import read_pool
-from pipeline_lib.readers.reader import find_reader
 
 KEYS = [f"{number:012d}" for number in range(24)]
 
@@ -185,7 +184,7 @@ def test_negrefcocog(tmp_path, evaluate, tiny_clip, read):
             features = tiny_clip.encode_image(transform(image)[None])[0]
         return features / features.norm()
 
-    samples = read_pool(find_reader("crops"), [str(tmp_path / "boxes.json"), str(folder)], count=22)
+    samples = read_pool("crops", [tmp_path / "boxes.json", folder], count=22)
     features = {sample.key: see(sample.decode(sample.read())) for sample in samples}
     items, metrics = evaluate("negrefcocog", tmp_path / "boxes.json", features, count=9)
     hits = []

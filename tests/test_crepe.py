@@ -10,7 +10,6 @@ from PIL import Image
 from pipeline_lib.formats.crepe import captions_files, read_crepe
 from pipeline_lib.jobs.files import read_parquet
 from pipeline_lib.readers.pool import read_pool
-from pipeline_lib.readers.reader import find_reader
 from pipeline_lib.shards import crepe
 
 HEADER = "Unnamed: 0,image_id,region_id,caption,x,y,width,height,hard_negs"
@@ -43,7 +42,7 @@ def images(tmp_path):
 
 def pool(*paths, **options):
     """The samples of the reader."""
-    return read_pool(find_reader("crepe"), list(map(str, paths)), **options)
+    return read_pool("crepe", paths, **options)
 
 
 def test_rows_of_all_files_are_read_in_order(tmp_path):

@@ -12,7 +12,7 @@ from pipeline_lib.readers.reader import find_reader
 
 def cut_out(annotations, images):
     """The crops by key."""
-    samples = read_pool(find_reader("crops"), [str(annotations), str(images)])
+    samples = read_pool("crops", [annotations, images])
     return {sample.key: sample.decode(sample.read()) for sample in samples}
 
 

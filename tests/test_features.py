@@ -23,7 +23,6 @@ from pipeline_lib.features.store import Features, load_features, save_features, 
 from pipeline_lib.formats.images import read_images, read_tars
 from pipeline_lib.formats.tars import write_samples
 from pipeline_lib.readers.pool import read_pool
-from pipeline_lib.readers.reader import find_reader
 
 
 def encode_tar(model, path, *options, **named):
@@ -54,7 +53,7 @@ def test_labels_come_along_and_must_be_complete_and_a_shard_may_be_empty(tmp_pat
         ValueError,
         match=r"b\.tar: expected for sample 000000010 a label from 0, found None; 2 of 5 samples have no such",
     ):
-        read_pool(find_reader("tar"), [tmp_path / "a.tar", tmp_path / "b.tar"])
+        read_pool("tar", [tmp_path / "a.tar", tmp_path / "b.tar"])
     write_pool(tmp_path / "none.tar", 0)
     found = encode_tar(tiny_clip, tmp_path / "none.tar")
     assert (found.keys, found.features.shape) == ([], (0, 32))
@@ -81,7 +80,7 @@ def test_several_processes_make_what_one_makes(tmp_path, tiny_clip, archive):
     for number in range(60):
         (folder / f"{number:03d}.jpg").write_bytes(jpeg_bytes((number * 4, 255 - number, 90), (40 + number, 36)))
     path = folder if archive == "folder" else shutil.make_archive(folder, archive, folder)
-    samples = read_pool(find_reader("folder"), [str(path)])
+    samples = read_pool("folder", [path])
     one, several = (encode_pool(tiny_clip, samples, 40, threads) for threads in (1, 4))
     assert one.keys == several.keys and one.content == several.content
     assert torch.equal(one.features, several.features)

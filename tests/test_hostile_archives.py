@@ -17,7 +17,6 @@ from pipeline_lib.features import encode
 from pipeline_lib.formats.images import read_images
 from pipeline_lib.formats.tars import list_members, read_packed
 from pipeline_lib.readers.pool import read_pool
-from pipeline_lib.readers.reader import find_reader
 
 NASTY = "a\nb'\"$(touch x)\x1b[31m"
 SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "99999999999"}
@@ -66,7 +65,7 @@ def test_a_hostile_tar_is_refused_by_what_is_wrong_with_it(tmp_path, what):
     if what in TARS:
         layouts.write(tmp_path / "VOCtest_06-Nov-2007.tar", content)
         with pytest.raises(ValueError, match="expected a whole tar"):
-            read_pool(find_reader("voc2007"), [str(tmp_path)])
+            read_pool("voc2007", [tmp_path])
         (tmp_path / "a.tar.gz").write_bytes(gzip.compress(content))
         with pytest.raises(ValueError, match=r"a\.tar\.gz: "):
             read_packed(tmp_path / "a.tar.gz", "wanted", 1000)
@@ -124,7 +123,7 @@ def test_a_hostile_zip_is_refused_by_what_is_wrong_with_it(tmp_path, what):
     content, message = ZIPS[what]
     (tmp_path / "val2017.zip").write_bytes(content)
     with pytest.raises(ValueError, match=rf"val2017\.zip: .*{message}"):
-        for sample in read_pool(find_reader("coco"), [str(tmp_path / "val2017")]):
+        for sample in read_pool("coco", [tmp_path / "val2017"]):
             sample.decode(sample.read())
     assert [path.name for path in tmp_path.rglob("*")] == ["val2017.zip"]
 
@@ -133,7 +132,7 @@ def test_a_hostile_zip_is_refused_by_what_is_wrong_with_it(tmp_path, what):
 def test_what_stands_twice_in_a_zip_is_not_lost(tmp_path):
     (tmp_path / "val2017.zip").write_bytes(zipped(*[("000000000001.jpg", jpeg_bytes())] * 2))
     with pytest.raises(ValueError, match=r"val2017\.zip: '000000000001\.jpg' stands in it twice"):
-        read_pool(find_reader("coco"), [str(tmp_path / "val2017")])
+        read_pool("coco", [tmp_path / "val2017"])
 
 
 IMAGES = {
@@ -152,7 +151,7 @@ IMAGES = {
 def test_an_image_that_is_none_is_refused_before_it_costs_memory(tmp_path, what):
     content, message = IMAGES[what]
     layouts.write(tmp_path / "images" / "a.jpg", content)
-    (sample,) = read_pool(find_reader("folder"), [str(tmp_path / "images")])
+    (sample,) = read_pool("folder", [tmp_path / "images"])
     with pytest.raises(ValueError, match=rf"a\.jpg: the image of sample a does not decode.*({message})"):
         sample.decode(sample.read())
 
@@ -162,7 +161,7 @@ def test_a_folder_of_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
     (tmp_path / "zero.jpg").symlink_to("/dev/zero")
     with open(tmp_path / "huge.jpg", "wb") as huge:
         huge.truncate(1 << 40)
-    for sample in read_pool(find_reader("folder"), [str(tmp_path)]):
+    for sample in read_pool("folder", [tmp_path]):
         expected = "expected a file of 268,435,456 bytes at most, found"
         with pytest.raises(ValueError, match=rf"{sample.key}\.jpg: .*{expected}"):
             sample.read()
@@ -173,7 +172,7 @@ def test_a_folder_that_holds_itself_is_refused(tmp_path):
     for name in ("b", "c"):
         (tmp_path / name).symlink_to(".")
     with pytest.raises(ValueError, match="a link leads to a folder that is listed already"):
-        read_pool(find_reader("folder"), [str(tmp_path)])
+        read_pool("folder", [tmp_path])
 
 
 @pytest.mark.parametrize("name", [f"{NASTY}.jpg", "x\udcff.jpg", "-rf.jpg\n.jpg", "a b.jpg"])

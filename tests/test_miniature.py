@@ -25,7 +25,6 @@ from pipeline_lib.miniature.draw import CANVAS_PX, draw
 from pipeline_lib.miniature.negation import CONCEPTS
 from pipeline_lib.miniature.settings import WorldSettings
 from pipeline_lib.readers.pool import read_pool
-from pipeline_lib.readers.reader import find_reader
 
 COUNTS = {"captions": 60, "pretrain": 5, "pool": 5, "zeroshot": 12, "sugarcrepe": 10, "crepe": 11}
 COUNTS |= {"negation": 1050, "hosts": 4}
@@ -145,7 +144,7 @@ def test_a_swap_exchanges_and_a_replacement_replaces():
 def test_crepe_rows_negate_one_fact(worlds):
     regions = read_crepe(worlds[0] / "crepe")
     assert len(regions) == COUNTS["crepe"]
-    samples = read_pool(find_reader("crepe"), [str(worlds[0] / "crepe"), str(worlds[0] / "crepe.tar")])
+    samples = read_pool("crepe", [worlds[0] / "crepe", worlds[0] / "crepe.tar"])
     drawn = {key: image.tobytes() for key, image, _ in read_images([worlds[0] / "crepe.tar"])}
     for sample, region in zip(samples, regions, strict=True):
         assert sample.key == region.key

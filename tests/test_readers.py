@@ -156,7 +156,7 @@ def test_an_image_that_voc_lists_and_that_is_missing_is_named(tmp_path):
 
 def test_one_tar_may_be_split_and_its_images_are_read_when_they_are_asked_for(tmp_path):
     keys = write_pool(tmp_path / "a.tar", 5, label=3)
-    halves = [read_pool(find_reader("tar"), [tmp_path / "a.tar"], part, 2, count=5) for part in (0, 1)]
+    halves = [read_pool("tar", [tmp_path / "a.tar"], part, 2, count=5) for part in (0, 1)]
     assert [sample.key for half in halves for sample in half] == keys
     assert {sample.said["label"] for half in halves for sample in half} == {3}
     (tmp_path / "a.tar").unlink()
@@ -166,7 +166,7 @@ def test_one_tar_may_be_split_and_its_images_are_read_when_they_are_asked_for(tm
 
 def test_a_reader_is_given_as_many_paths_as_it_takes():
     with pytest.raises(ValueError, match="a, b: the reader does not take 2 paths; expected a COCO 2017 split"):
-        read_pool(find_reader("coco"), ["a", "b"])
+        read_pool("coco", ["a", "b"])
 
 
 def test_parts_of_a_pool_are_encoded_from_the_files_as_distributed(tmp_path, tiny_checkpoint):

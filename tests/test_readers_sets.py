@@ -162,7 +162,7 @@ def test_sets_that_torchvision_knows_are_read_as_they_are(tmp_path, monkeypatch,
         monkeypatch.setattr(load_torchvision().datasets.Flowers102, "_check_integrity", lambda self: True)
     assert all(Path(path).exists() for path in find_reader(name).needs(str(tmp_path)))
     assert listed(name, tmp_path, count=len(expected)) == expected
-    for sample in read_pool(find_reader(name), [str(tmp_path)]):
+    for sample in read_pool(name, [tmp_path]):
         assert sample.decode(sample.read()).size == (20, 18)
     if name == "stanford-cars":
         theirs = load_torchvision().datasets.StanfordCars(tmp_path, split="test")

@@ -21,7 +21,6 @@ from pipeline_lib.formats.pixels import FORMATS, as_read, as_shown, encoded, ope
 from pipeline_lib.formats.tars import sealed, write_samples
 from pipeline_lib.paper.report.examples import thumbnail
 from pipeline_lib.readers.pool import read_pool
-from pipeline_lib.readers.reader import find_reader
 
 SIZE = (96, 64)
 
@@ -171,7 +170,7 @@ def test_every_mode_becomes_the_pixels_of_clip_s_own_preprocess(tmp_path):
     }
     for name, body in bodies.items():
         (tmp_path / f"{name}.{name.rpartition('-')[2].lower()}").write_bytes(body)
-    samples, transform, other_if_rgb_first = read_pool(find_reader("folder"), [str(tmp_path)]), preprocess(32), set()
+    samples, transform, other_if_rgb_first = read_pool("folder", [tmp_path]), preprocess(32), set()
     assert {sample.key for sample in samples} == set(bodies)
     batches = list(prepare_ahead(samples, 32, 4, 2, pin=False))
     bodies, rows = [body for batch, _ in batches for body in batch], torch.cat([rows for _, rows in batches])

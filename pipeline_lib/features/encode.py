@@ -33,7 +33,6 @@ from pipeline_lib.features.store import IN_HALF, Features, bad_row, save_feature
 from pipeline_lib.formats.images import Sample
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.readers.pool import read_pool
-from pipeline_lib.readers.reader import find_reader
 
 
 def normalised(pixels: Tensor) -> Tensor:
@@ -112,7 +111,7 @@ def main() -> None:
     use_threads(1)
     device = pick_device()
     autocast(args.precision, device)  # refuses what the device cannot do before anything is read
-    samples = read_pool(find_reader(args.reader), args.images, args.part, args.parts, args.count, args.classes)
+    samples = read_pool(args.reader, args.images, args.part, args.parts, args.count, args.classes)
     model = load_clip(args.weights)
     if args.variant:
         vary(model, args.variant)

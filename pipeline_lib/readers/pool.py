@@ -4,36 +4,38 @@ What is wrong with a copy of a dataset is said here, before hours of encoding: a
 number of images that is not the published one, labels beyond the classes.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline_lib.formats.cc3m import part_range
 from pipeline_lib.formats.images import Sample, is_class_number, unique
 from pipeline_lib.jobs.file_kind import absent, check_suffix
 from pipeline_lib.jobs.quoted import quoted
-from pipeline_lib.readers.reader import Reader
+from pipeline_lib.readers.reader import Reader, find_reader
 
 
 def read_pool(
-    reader: Reader,
-    paths: list[str],
+    name: str,
+    paths: Sequence[str | Path],
     part: int = 0,
     parts: int = 1,
     count: int | None = None,
     classes: int | None = None,
 ) -> list[Sample]:
-    """Return the samples of part `part` (from 0) of `parts` of a pool; the whole pool must have `count`, if given.
+    """Return the samples of part `part` (from 0) of `parts` of a pool, by the name of its reader.
 
-    Parts are contiguous and their sizes differ by one at most. Either all samples have a label or none; all have one,
-    and below it, where a labelled set has `classes`.
+    The whole pool must have `count`, if given. Parts are contiguous and their sizes differ by one at most. Either all
+    samples have a label or none; all have one, and below it, where a labelled set has `classes`.
     """
-    where = ", ".join(map(str, paths))
+    reader, paths = find_reader(name), [*map(str, paths)]
+    where = ", ".join(paths)
     if not reader.accepts(paths):
         raise ValueError(f"{where}: the reader does not take {len(paths)} paths; expected {reader.layout}")
-    for needed in reader.needs(*map(str, paths)):
+    for needed in reader.needs(*paths):
         if not Path(needed).exists():
             raise FileNotFoundError(f"{absent(needed)}; expected {reader.layout}")
         check_suffix(needed)
-    samples = list(unique(reader.read(*map(str, paths))))
+    samples = list(unique(reader.read(*paths)))
     found = len(samples)
     if not samples and not reader.may_be_empty:
         raise ValueError(f"{where}: expected images, found none; expected {reader.layout}")

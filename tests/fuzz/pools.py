@@ -17,7 +17,6 @@ from pipeline_lib.formats.crepe import captions_files
 from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.readers.crops import read_boxes
 from pipeline_lib.readers.pool import read_pool
-from pipeline_lib.readers.reader import find_reader
 from pipeline_lib.shards.crepe import triplets_of
 
 
@@ -49,7 +48,7 @@ def pool(reader: str, *names: str) -> Callable[[Path], None]:
     """Return a function that decodes all images of a pool in a folder."""
 
     def read(folder: Path) -> None:
-        for sample in read_pool(find_reader(reader), [str(folder / name) for name in names or ("",)]):
+        for sample in read_pool(reader, [str(folder / name) for name in names or ("",)]):
             sample.decode(sample.read())
 
     return read
