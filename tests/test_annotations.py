@@ -216,7 +216,6 @@ def test_a_table_of_one_column_has_the_separator_of_its_name(tmp_path):
         ('{"0": {"caption": "a",}}', r"found something else \(.* line 1 column 2"),
         ('{"0": {"caption": NaN}}', "NaN is no number of JSON"),
         ("{'0': 1}", "property name enclosed in double quotes"),
-        ("404: Not Found", "found a text .'404: Not Found'.; get the file again"),
     ],
 )
 def test_json_of_another_form_is_named(tmp_path, content, message):

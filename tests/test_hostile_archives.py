@@ -10,7 +10,7 @@ import layouts
 import pytest
 import torch
 from conftest import call, jpeg_bytes
-from hostile import SVG, bounded, jpeg, member, png, tarred, zipped
+from hostile import bounded, jpeg, member, png, tarred, zipped
 
 from pipeline_lib.backbones.formats import read_weights
 from pipeline_lib.features import encode
@@ -139,8 +139,6 @@ IMAGES = {
     "a PNG of 3.6 gigapixels": (png(60_000, 60_000), "60000|decompression bomb|exceeds limit"),
     "a PNG of 70 megapixels": (png(10_000, 7_000), "10000 × 7000 pixels, expected 67,108,864 at most"),
     "a JPEG of 4 gigapixels": (jpeg(65_000, 65_000), "65000|exceeds limit"),
-    "an SVG": (SVG, "found an SVG"),
-    "a web page": (b"<!DOCTYPE html><html></html>", "found a web page"),
     "half a JPEG": (jpeg_bytes()[:-400], "[Tt]runcated"),
     "a PNG without pixels": (png(50, 50), "truncated|broken|cannot"),
     "a PNG without size": (png(0, 0), "found damaged"),
