@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 import torch
-from benchmarks import evaluate, write_features
+from benchmarks import evaluate, read_text, write_features
 from conftest import flags_of
 from torch import Tensor
 from torch.nn import functional
@@ -18,11 +18,7 @@ def published_classifier(model: CLIP, classes: list[str], templates: list[str]) 
     """Return the class features (c, d): prompts encoded alone over 77 positions, normalised, averaged, normalised."""
     rows = []
     for name in classes:
-        features = []
-        for template in templates:
-            feature = model.encode_text(clip.tokenize([template.format(name)]))[0]
-            features.append(feature / feature.norm())
-        mean = torch.stack(features).mean(dim=0)
+        mean = torch.stack([read_text(model, template.format(name)) for template in templates]).mean(dim=0)
         rows.append(mean / mean.norm())
     return torch.stack(rows)
 

@@ -20,6 +20,7 @@ errs systematically may gain by errors. Retrieval cannot: it says how well the t
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -48,7 +49,8 @@ def scores(model: CLIP, triplets: pd.DataFrame, mcq: dict[str, tuple], pools: di
     `mcq` has for each benchmark its items and its pool, `pools` the files of features of each pool.
     """
     keys, tower = triplets["key"].tolist(), tower_id(model)
-    images = load_features(pools[POOL], tower).rows(keys, "the triplets")
+    features = {pool: load_features(files, tower) for pool, files in pools.items()}
+    images = features[POOL].rows(keys, "the triplets")
     captions, negated = encode_captions(model, [*triplets["caption"], *triplets["negated_caption"]]).chunk(2)
     items = ccneg_items(triplets, *(caption_scores(model, images, side).numpy() for side in (captions, negated)))
     each = torch.arange(min(MOST, len(keys)))
@@ -58,13 +60,8 @@ def scores(model: CLIP, triplets: pd.DataFrame, mcq: dict[str, tuple], pools: di
         ("cc-neg/retrieval", "recall@1", len(each), 100 * float((ranks == 1).mean())),
     ]
     for name, (choices, pool) in mcq.items():
-        features = load_features(pools[pool], tower)
-        items = score_choices(
-            KINDS["mcq"],
-            choices,
-            lambda wanted, features=features, name=name: features.rows(wanted, name),
-            lambda texts: encode_captions(model, texts, KINDS["mcq"].cut),
-        )
+        images_of = partial(features[pool].rows, wanted_by=name)
+        items = score_choices(KINDS["mcq"], choices, images_of, partial(encode_captions, model, cut=KINDS["mcq"].cut))
         rows.append((name, "accuracy", len(items), measure(KINDS["mcq"], items, name)[0]["value"]))
     return pd.DataFrame(rows, columns=["benchmark", "metric", "n", "value"])
 
