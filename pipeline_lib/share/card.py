@@ -7,7 +7,6 @@ from pathlib import Path
 
 import jinja2
 import pandas as pd
-from tabulate import tabulate
 
 from pipeline_lib.evaluate.kinds import TEXT_ONLY
 from pipeline_lib.paper.tables.overview import MAIN_CELLS, cell_rows
@@ -56,16 +55,11 @@ def numbers(tables: pd.DataFrame, model: str) -> pd.DataFrame:
 
 def numbers_table(tables: pd.DataFrame, columns: dict[str, str]) -> str:
     """Return a Markdown table of `numbers` of several models, given as heading -> model."""
-    found = {heading: numbers(tables, model).set_index("words") for heading, model in columns.items()}
-    words = dict.fromkeys(name for rows in found.values() for name in rows.index)
-    rows = [[name, *(_shown(rows, name) for rows in found.values())] for name in words]
-    return tabulate(rows, ["", *found], "github", disable_numparse=True)
+    found = {name: numbers(tables, model).set_index("words").apply(_shown, axis=1) for name, model in columns.items()}
+    return pd.concat(found, axis=1).fillna("").rename_axis("").to_markdown(tablefmt="github", disable_numparse=True)
 
 
-def _shown(rows: pd.DataFrame, name: str) -> str:
-    if name not in rows.index:
-        return ""
-    row = rows.loc[name]
+def _shown(row: pd.Series) -> str:
     return f"{row.value:.1f}" + (f" [{row.low:.1f}, {row.high:.1f}]" if pd.notna(row.low) else "")
 
 
