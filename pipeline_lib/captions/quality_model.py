@@ -176,7 +176,8 @@ def _measure(arguments: argparse.Namespace) -> None:
         print(f"reader {reader}: area {area(scores, [row.is_good for row in own]):.3f}")
         for threshold, good, kept in curve(own):
             low, high = interval(good, kept)
-            print(f"  score {threshold:.2f} or more: {good} of {kept} good, {good / kept:.1%} ({low:.1%} to {high:.1%})")
+            share = f"{good / kept:.1%} ({low:.1%} to {high:.1%})"
+            print(f"  score {threshold:.2f} or more: {good} of {kept} good, {share}")
 
 
 def main(flags: list[str] | None = None) -> None:

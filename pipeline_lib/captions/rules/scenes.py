@@ -79,7 +79,7 @@ def deniable(caption: Caption, pair: Pair) -> Pair | None:
     named = head in SCENES.stand_ins and caption.code[pair.object[0]] not in "DC"
     alike = link in ("as", "like") or "shape" in caption.lower[slice(*pair.predicate)]
     if alike or named or (link in ("in", "at") and head in WORDS.people):
-        return None  # "looks like a cage", "dressed as a chef", "in the shape of a cat"; "in politician": a name's stand-in
+        return None  # "looks like a cage", "dressed as a chef", "in the shape of a cat"; "in politician" (a name)
     praise = [i for i in range(pair.object[0], pair.object[1] - 1) if caption.lower[i] in SCENES.praise]
     if not praise and _is_link_deniable(caption, pair):
         return pair
