@@ -125,19 +125,15 @@ def score_truth_table(kind: Kind, rows: list[Choice], images_of: Encode, caption
         image_effect=500 * (with_affirmed + with_denied - without_affirmed - without_denied),
         interaction=500 * (with_affirmed + without_denied - with_denied - without_affirmed),
     )
-    present, absent = (
-        pairs.assign(
-            truth=truth,
-            key=[row.images[side] for row in rows],
-            caption=kind.prefers(right, other_caption),
-            image=kind.prefers(right, other_image),
-        )
-        for truth, side, right, other_caption, other_image in (
-            ("present", 0, with_affirmed, with_denied, without_affirmed),
-            ("absent", 1, without_denied, without_affirmed, with_denied),
-        )
-    )
-    return pd.concat([present, absent], ignore_index=True)
+    found = []
+    for side, truth, right, other_caption, other_image in (
+        (0, "present", with_affirmed, with_denied, without_affirmed),
+        (1, "absent", without_denied, without_affirmed, with_denied),
+    ):
+        keys = [row.images[side] for row in rows]
+        answers = {"caption": kind.prefers(right, other_caption), "image": kind.prefers(right, other_image)}
+        found.append(pairs.assign(truth=truth, key=keys, **answers))
+    return pd.concat(found, ignore_index=True)
 
 
 def score_ranking(kind: Kind, rows: list[Choice], images_of: Encode, captions_of: Encode) -> pd.DataFrame:

@@ -101,9 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished run, such as results/miniature")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    parser.add_argument(
-        "--image-licence", help="terms under which you share the images; without this option they are left out"
-    )
+    parser.add_argument("--image-licence", help="terms under which you share the images, which else are left out")
     args = parser.parse_args()
     with new_folder(args.output) as aside:
         share(args.run, aside, args.image_licence)
