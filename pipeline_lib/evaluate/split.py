@@ -159,16 +159,16 @@ def _split_clause(words: list[str]) -> tuple[list[str], list[str]]:
         if cue not in CUES or (cue != "not" and place == len(words)):
             kept.append(cue)
             continue
-        scope = _scope_of_not if cue == "not" else _scope_of_no
-        start, stop = scope(cue, kept, words[place:])
-        if phrase := _phrase(kept[start:] + words[place : place + stop]):
+        rest = words[place:]
+        start, stop = _scope_of_not(kept, rest) if cue == "not" else _scope_of_no(cue, kept, rest)
+        if phrase := _phrase(kept[start:] + rest[:stop]):
             denied.append(phrase)
         kept = _without_end(kept[:start], LINKS)
         place += stop
     return (kept if not denied else _without_end(kept, LINKS)), denied
 
 
-def _scope_of_not(cue: str, kept: list[str], rest: list[str]) -> tuple[int, int]:
+def _scope_of_not(kept: list[str], rest: list[str]) -> tuple[int, int]:
     """Return from which of the words before *not* on, and how many of those after it, it denies."""
     if not rest or (_is_frame(rest) and not PICTURE.isdisjoint(rest)):  # "a couch is | not | visible here"
         return _subject(kept), len(rest)
