@@ -3,9 +3,11 @@
 import contextlib
 import io
 import random
+from functools import partial
 
 import numpy as np
 import pytest
+import scoring
 import torch
 from fetching import fetch_settings, turned
 from PIL import Image
@@ -23,15 +25,7 @@ from pipeline_lib.paper.report.examples import thumbnail
 from pipeline_lib.readers.pool import read_pool
 
 SIZE = (96, 64)
-
-
-def halves(mode: str, left, right) -> Image.Image:
-    """An image of two colours, so that it matters how it lies."""
-    image = Image.new(mode, SIZE, left)
-    image.paste(right, (SIZE[0] // 2, 0, *SIZE))
-    return image
-
-
+halves = partial(scoring.halves, size=SIZE)
 COLOUR = halves("RGB", "red", "blue")
 DEEP = Image.fromarray(np.repeat(np.linspace(0, 65535, SIZE[0])[None], SIZE[1], axis=0).astype(np.uint16))
 MORE = {"save_all": True, "append_images": [Image.new("RGB", SIZE, "lime")]}
