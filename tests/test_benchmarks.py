@@ -96,7 +96,7 @@ def test_retrieval(tmp_path, evaluate, photos, read, monkeypatch):
     assert (items["correct"] == (items["rank"] == 1)).all()
 
 
-def test_captions_that_clip_reads_alike_tie_and_are_wrong_even_where_the_right_one_comes_first(
+def test_captions_that_clip_reads_alike_tie_whichever_batch_they_are_in(
     tmp_path, evaluate, photos, monkeypatch, capsys
 ):
     monkeypatch.setattr(text_tower, "CAPTIONS_PER_BATCH", 3)
@@ -109,7 +109,7 @@ def test_captions_that_clip_reads_alike_tie_and_are_wrong_even_where_the_right_o
     path = write_questions(tmp_path / "mcq.csv", rows)
     items, _ = evaluate("mcq", path, photos)
     assert (items.score_0 == items.score_1).tolist() == [number % 3 < 2 for number in range(len(KEYS))]
-    assert not items.correct[items.score_0 == items.score_1].any()
+    assert not items.correct[items.score_0 == items.score_1].any()  # though the right answer comes first
     assert re.search(r"\d+ of 24 items tie, and so are wrong", capsys.readouterr().out)
 
 

@@ -71,7 +71,7 @@ def test_sugarcrepe_groups_are_plain_means_of_their_parts():
     assert values["swap"] == 0.0 and len(values) == 10
 
 
-def test_the_ccneg_command_scores_captions_and_their_random_rows(tmp_path, tiny_clip, tiny_checkpoint):
+def test_the_ccneg_command_scores_captions_and_their_embeddings(tmp_path, tiny_clip, tiny_checkpoint):
     captions = ["a dog on a sofa", "a cat", "a red ball"]
     negated = ["a dog not on a sofa", "no cat", "a ball that is not red"]
     triplets = write_triplets(tmp_path / "eval.parquet", "abc", captions, negated)
@@ -117,7 +117,7 @@ def test_closed_forms_of_embeddings_are_those_of_all_pairs(cone):
     assert dimensions(rows) == pytest.approx((variances.sum() ** 2 / variances.square().sum()).item(), rel=1e-6)
 
 
-def test_known_random_rows():
+def test_known_embeddings():
     opposite = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
     collapsed = random_rows(1, 16).repeat(50, 1)
     cosines = [mean_pairwise_cosine(rows) for rows in (torch.eye(4), opposite, collapsed)]
