@@ -75,11 +75,12 @@ class Connections:
                     f"expected room for a connection: {error}; lower `connections`, raise `ulimit -n`"
                 ) from error
             raise Failed("connect", permanent=False) from error
+        connection = Connection(url.origin())
+        protocol = asyncio.StreamReaderProtocol(connection)
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=sock, **secure)
+            await asyncio.get_running_loop().create_connection(lambda: protocol, sock=sock, **secure)
         except (OSError, ValueError) as error:  # an SSLError by a bad certificate or by our own clock or certificates
             raise Failed("tls", permanent=False, later=isinstance(error, ssl.SSLError)) from error
-        connection.origin = url.origin()
         return connection
 
 
