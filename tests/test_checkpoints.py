@@ -1,4 +1,4 @@
-"""Published checkpoints: what is read, what is refused, and that nothing in a file is executed."""
+"""Published checkpoints: what is read, and what is refused."""
 
 import argparse
 import json
