@@ -76,6 +76,7 @@ class Connection(asyncio.StreamReader):
         self.received = 0  # bytes since the last request
         self.status: int | None = None  # of the answer to it, as soon as it is known
         self.used_at: float | None = None  # when the last answer was complete
+        self.is_reused = False  # whether there was another request before the last one
         self._error: Exception | None = None
         self._left = HEAD_BYTES  # how many bytes of lines may come
 
