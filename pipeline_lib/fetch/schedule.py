@@ -90,24 +90,20 @@ class _Port:
 
 
 class Schedule:
-    """Hands out jobs, each host's within its limits."""
+    """Hands out jobs, each host's within its limits; `hosts_asked` are those of which it did."""
 
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
         rate = settings.requests_per_second_per_host
         interval_s = 1 / rate if rate else 0.0
         self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(interval_s))
+        self.hosts_asked: set[str] = set()
         self._turns: asyncio.PriorityQueue[tuple[int, int, _Port]] = asyncio.PriorityQueue()
         self._order = itertools.count()
 
     def _port(self, job: Job) -> _Port:
         host = self._hosts[job.host]
         return host.ports.setdefault(job.port, _Port(host))
-
-    @property
-    def hosts_asked(self) -> int:
-        """How many hosts were asked so far."""
-        return sum(any(port.answered_at is not None for port in host.ports.values()) for host in self._hosts.values())
 
     def add(self, job: Job) -> None:
         """Put `job` at the end of its port's line; a request for robots.txt goes first.
@@ -131,6 +127,7 @@ class Schedule:
             port.has_turn = False
             if port.waiting and self._has_room(port) and self._free_at(port) <= now:
                 job = port.waiting.popleft()
+                self.hosts_asked.add(job.host)
                 host.open += 1
                 port.open += 1
                 host.free_at = now + host.interval_s
