@@ -206,4 +206,4 @@ def _histograms(axes: Axes, models: pd.DataFrame, colours: dict[str, str]) -> No
     axes.set_xlim(edges[0], edges[-1] + 0.14 * (edges[-1] - edges[0]))
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("difference of scores (100 × cosine)")
-    axes.set_title("all items, and the share of them from 0 up", fontsize=7, loc="right")
+    axes.set_title("all items; in percent, those from 0 up", fontsize=7, loc="right")

@@ -28,7 +28,7 @@ SPREADS = {
 LOSS_LOOKS = {  # colour, line
     "L_conclip": (style.BLUE, "-"),
     "L_conclip+": (style.INK, "-"),
-    "L_conclip+ of absences": (style.GREY, "-"),
+    "L_conclip+ (control)": (style.GREY, "-"),
     "L1": (style.VERMILION, (0, (4, 1))),
     "L2": (style.GREEN, (0, (1, 1))),
     "L1+L2": (style.ORANGE, (0, (4, 1, 1, 1))),
