@@ -42,8 +42,8 @@ NEITHER_IS_GOOD = ("text effect", "image effect")  # columns of which neither a 
 MOST_WITH_INTERVALS = 3  # columns of numbers, beside which Markdown has room for intervals
 INTERVALS = "In square brackets: the 95 % bootstrap interval over items."
 SUBTRACTION = (
-    "Subtraction: the same weights; the feature of a caption is that of the text that it affirms minus a multiple of that "
-    "of the phrases that it denies."
+    "Subtraction: the same weights; the feature of a caption is that of the text that it affirms minus a multiple of "
+    "that of the phrases that it denies."
 )
 SOURCES = {
     "paper": "printed in the paper",
