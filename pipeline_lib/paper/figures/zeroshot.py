@@ -20,6 +20,7 @@ from pipeline_lib.paper.tables.tidy import PAPER_PROMPT
 RADAR_COLUMNS, RADAR_IN = 2, 1.7  # side by side; height of a row of them
 LEARNED_LINE_IN, LEARNED_FRAME_IN = 0.3, 0.9
 PROMPT_MARKERS = {"plain": "o", "negated": "X"}
+GAIN_NAME_IN = 1.1
 GAIN_COLOURS = {"max": style.SKY, "mean": style.BLUE, "min": style.ORANGE}
 
 
@@ -68,7 +69,8 @@ def zeroshot_gain(rows: pd.DataFrame) -> Figure:
     axes.margins(y=0.15)
     axes.set_ylabel("gain in top-1 over CLIP (points)")
     ambiguous = means.backbone.duplicated().any()
-    drawn.set_figwidth((1 + ambiguous) * style.WIDTH_IN)  # for names of two lines
+    if ambiguous:  # whose names are long
+        drawn.set_figwidth(GAIN_NAME_IN * (1 + len(means)))
     style.name_groups(axes, (means.backbone + "\n" + means.label if ambiguous else means.backbone).tolist())
     style.legend_above(drawn, axes.get_legend_handles_labels()[0])
     return drawn
