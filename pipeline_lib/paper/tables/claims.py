@@ -54,7 +54,7 @@ _DENIED = ("truth-table", "truth-table/trained/absent", None, "image")
 
 ALL = {
     "clip-near-chance": Claim(
-        "On CC-Neg CLIP is nearer to chance than to 100 %", "CC-Neg accuracy", None, _CCNEG, at_most=HALF_WAY
+        "CLIP is nearer to chance than to 100 %", "CC-Neg accuracy", None, _CCNEG, at_most=HALF_WAY
     ),
     "conclip-near-ceiling": Claim("CoN-CLIP solves CC-Neg", "CC-Neg accuracy", MAIN, _CCNEG, at_least=CEILING),
     "l1-learns-it": Claim("L1 alone solves CC-Neg", "CC-Neg accuracy", ("l1", "ccneg"), _CCNEG, at_least=CEILING),
@@ -65,7 +65,7 @@ ALL = {
         "CoN-CLIP keeps CLIP's zero-shot accuracy", "mean gain over CLIP", MAIN, _GAIN, at_least=KEPT
     ),
     "clip-ignores-not": Claim(
-        "A negated prompt does not change CLIP's accuracy",
+        "CLIP ignores “not” in a prompt",
         "mean top-1, plain − negated",
         None,
         _DELTA,
@@ -73,34 +73,34 @@ ALL = {
         UNMOVED,
     ),
     "conclip-heeds-not": Claim(
-        "A negated prompt lowers CoN-CLIP's accuracy", "mean top-1, plain − negated", MAIN, _DELTA, at_least=MOVED
+        "CoN-CLIP reacts to “not” in a prompt", "mean top-1, plain − negated", MAIN, _DELTA, at_least=MOVED
     ),
     "plus-keeps-ccneg": Claim("CoN-CLIP+ solves CC-Neg", "CC-Neg accuracy", PLUS, _CCNEG, at_least=CEILING),
     "plus-keeps-zeroshot": Claim(
         "CoN-CLIP+ keeps CLIP's zero-shot accuracy", "mean gain over CLIP", PLUS, _GAIN, at_least=KEPT
     ),
     "plus-answers": Claim(
-        "CoN-CLIP+ answers questions with negations", "accuracy on mcq", PLUS, _MCQ, at_least=TWICE_CHANCE
+        "CoN-CLIP+ answers questions with “no”", "accuracy on mcq", PLUS, _MCQ, at_least=TWICE_CHANCE
     ),
     "plus-reads-no": Claim(
-        "CoN-CLIP+ finds the true caption of an image", "truth table, captions", PLUS, _CAPTIONS, at_least=HALF_WAY
+        "CoN-CLIP+ finds the true caption", "truth table, captions", PLUS, _CAPTIONS, at_least=HALF_WAY
     ),
     "plus-finds-without": Claim(
-        "CoN-CLIP+ finds the image for a caption with “no”",
+        "CoN-CLIP+ finds the image for “no”",
         "truth table, images for “no”",
         PLUS,
         _DENIED,
         at_least=HALF_WAY,
     ),
     "control-does-not-answer": Claim(
-        "CoN-CLIP+'s control does not answer questions with negations",
+        "The control fails at questions with “no”",
         "accuracy on mcq",
         CONTROL,
         _MCQ,
         at_most=TWICE_CHANCE,
     ),
     "control-does-not-read": Claim(
-        "CoN-CLIP+'s control does not find the true caption",
+        "The control fails to find the true caption",
         "truth table, captions",
         CONTROL,
         _CAPTIONS,
