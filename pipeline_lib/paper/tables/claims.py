@@ -65,12 +65,7 @@ ALL = {
         "CoN-CLIP keeps CLIP's zero-shot accuracy", "mean gain over CLIP", MAIN, _GAIN, at_least=KEPT
     ),
     "clip-ignores-not": Claim(
-        "CLIP ignores “not” in a prompt",
-        "mean top-1, plain − negated",
-        None,
-        _DELTA,
-        -UNMOVED,
-        UNMOVED,
+        "CLIP ignores “not” in a prompt", "mean top-1, plain − negated", None, _DELTA, -UNMOVED, UNMOVED
     ),
     "conclip-heeds-not": Claim(
         "CoN-CLIP reacts to “not” in a prompt", "mean top-1, plain − negated", MAIN, _DELTA, at_least=MOVED
@@ -86,25 +81,13 @@ ALL = {
         "CoN-CLIP+ finds the true caption", "truth table, captions", PLUS, _CAPTIONS, at_least=HALF_WAY
     ),
     "plus-finds-without": Claim(
-        "CoN-CLIP+ finds the image for “no”",
-        "truth table, images for “no”",
-        PLUS,
-        _DENIED,
-        at_least=HALF_WAY,
+        "CoN-CLIP+ finds the image for “no”", "truth table, images for “no”", PLUS, _DENIED, at_least=HALF_WAY
     ),
     "control-does-not-answer": Claim(
-        "The control fails at questions with “no”",
-        "accuracy on mcq",
-        CONTROL,
-        _MCQ,
-        at_most=TWICE_CHANCE,
+        "The control fails at questions with “no”", "accuracy on mcq", CONTROL, _MCQ, at_most=TWICE_CHANCE
     ),
     "control-does-not-read": Claim(
-        "The control fails to find the true caption",
-        "truth table, captions",
-        CONTROL,
-        _CAPTIONS,
-        at_most=HALF_WAY,
+        "The control fails to find the true caption", "truth table, captions", CONTROL, _CAPTIONS, at_most=HALF_WAY
     ),
 }
 
