@@ -46,15 +46,29 @@ def main() -> None:
     """Score the images that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("texts", nargs="*", metavar="caption", help="each in quotes; or a file with --captions")
-    add("--captions", type=Path, help="a .txt, one per line, or a .csv, .tsv, .parquet with caption and, maybe, image")
-    add("--image", type=Path, nargs="+", action="extend", default=[], help="files, folders, .zip, .tar")
-    add("--model", required=True, action="append", help="a model of a run, a checkpoint, open_clip:..., ...")
-    add("--run", help="folder below the results; the one whose tables are shown if left out")
-    add("--results", type=Path, default=Path("results"), help="folder of all runs")
-    add("--activation", choices=ACTIVATIONS, help="of checkpoints that do not name theirs")
-    add("--subtract", type=float, metavar="WEIGHT", help="score by subtraction too, with this weight, such as 0.85")
-    add("--output", type=Path, help="a .csv or .parquet for all rows")
+    add("texts", nargs="*", metavar="caption", help="captions, each in quotes; or give --captions")
+    add(
+        "--captions",
+        type=Path,
+        help=".txt with a caption per line, or .csv, .tsv, .parquet with a column caption and maybe image",
+    )
+    add("--image", type=Path, nargs="+", action="extend", default=[], help="images: files, folders, .zip or .tar")
+    add(
+        "--model",
+        required=True,
+        action="append",
+        help="a model of a run, a checkpoint, openai:NAME, open_clip:NAME or transformers:NAME; repeatable",
+    )
+    add("--run", help="run that a model is of (default: the last run)")
+    add("--results", type=Path, default=Path("results"), help="folder of all runs (default: results)")
+    add("--activation", choices=ACTIVATIONS, help="activation of checkpoints that do not name theirs")
+    add(
+        "--subtract",
+        type=float,
+        metavar="WEIGHT",
+        help="score by subtraction too, with this weight, such as 0.85 (default: not)",
+    )
+    add("--output", type=Path, help="output: all scores, .csv or .parquet (default: print the first)")
     args = parser.parse_intermixed_args()
     if args.output and args.output.suffix not in (".csv", ".parquet"):
         raise ValueError(f"--output {args.output}: expected a .csv or .parquet")
