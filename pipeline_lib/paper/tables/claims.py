@@ -125,7 +125,7 @@ def text_rows(judged: pd.DataFrame) -> list[list[str]]:
         bounds = (("≥", row.at_least), ("≤", row.at_most))
         bound = " and ".join(f"{sign} {value:.0f}" for sign, value in bounds if pd.notna(value))
         words = (ALL[row.claim].words, row.backbone, row.model, row.statistic)
-        numbers = f"{row.value:.1f}", f"{row.low:.1f} to {row.high:.1f}", bound
+        numbers = f"{row.value:z.1f}", f"{row.low:z.1f} to {row.high:z.1f}", bound
         rows.append([*words, *(text.replace("-", "−") for text in numbers), row.verdict])
     return rows
 

@@ -109,7 +109,7 @@ class Layout:
         """Yield of each row its headings, how its numbers are written (differences with a sign), and its cells."""
         frames = [*self.cells.values(), self.best]
         for place, index in enumerate(self.values.index):
-            pattern = f"{{:{'+' if index[-1] in SIGNED_ROWS else ''}.{self.decimals}f}}"
+            pattern = f"{{:{'+' if index[-1] in SIGNED_ROWS else ''}z.{self.decimals}f}}"  # z: no -0.0
             of_row = zip(*(frame.iloc[place] for frame in frames), strict=True)
             yield index, pattern, [Cell(*numbers) for numbers in of_row]
 
