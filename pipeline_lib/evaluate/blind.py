@@ -37,9 +37,11 @@ def rule_scores(captions: Iterable[str]) -> np.ndarray:
 def main() -> None:
     """Evaluate the baseline that the command line names."""
     parser = output_parser(__doc__)
-    parser.add_argument("--model", choices=BLIND, required=True)
-    parser.add_argument("--train", type=Path, required=True, help="triplets; the rule learns nothing from them")
-    parser.add_argument("--triplets", type=Path, required=True)
+    parser.add_argument("--model", choices=BLIND, required=True, help="rule on negation words, or bag of words")
+    parser.add_argument(
+        "--train", type=Path, required=True, help="CC-Neg's training split, Parquet, from which blind-words learns"
+    )
+    parser.add_argument("--triplets", type=Path, required=True, help="CC-Neg's evaluation split, Parquet")
     args = parser.parse_args()
     triplets = read_triplets(args.triplets)
     captions, negated = triplets["caption"], triplets["negated_caption"]

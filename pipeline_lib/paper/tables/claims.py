@@ -1,4 +1,4 @@
-"""What the paper claims and CoN-CLIP+ adds, as directions that any run can show: ``results/tables/claims.*``.
+"""What the paper claims and CoN-CLIP+ adds, as bounds that any run can keep: ``results/tables/claims.*``.
 
 On other data and with other models no number of the paper can be expected again, but what the method does can. Each
 claim is about one number of the tidy table and a bound on it; the test is whether the number's 95 % interval keeps the
@@ -53,31 +53,41 @@ _CAPTIONS = ("truth-table", "truth-table/trained", None, "caption")
 _DENIED = ("truth-table", "truth-table/trained/absent", None, "image")
 
 ALL = {
-    "clip-near-chance": Claim("CLIP is near chance on negation", "CC-Neg accuracy", None, _CCNEG, at_most=HALF_WAY),
-    "conclip-near-ceiling": Claim("CoN-CLIP is near the ceiling", "CC-Neg accuracy", MAIN, _CCNEG, at_least=CEILING),
-    "l1-learns-it": Claim("L1 alone learns it", "CC-Neg accuracy", ("l1", "ccneg"), _CCNEG, at_least=CEILING),
-    "l2-does-not": Claim("L2 alone does not learn it", "CC-Neg accuracy", ("l2", "ccneg"), _CCNEG, at_most=HALF_WAY),
-    "zeroshot-kept": Claim("Zero-shot accuracy is kept", "mean gain over CLIP", MAIN, _GAIN, at_least=KEPT),
+    "clip-near-chance": Claim(
+        "CLIP is nearer to chance than to 100 %", "CC-Neg accuracy", None, _CCNEG, at_most=HALF_WAY
+    ),
+    "conclip-near-ceiling": Claim("CoN-CLIP solves CC-Neg", "CC-Neg accuracy", MAIN, _CCNEG, at_least=CEILING),
+    "l1-learns-it": Claim("L1 alone solves CC-Neg", "CC-Neg accuracy", ("l1", "ccneg"), _CCNEG, at_least=CEILING),
+    "l2-does-not": Claim(
+        "L2 alone does not solve CC-Neg", "CC-Neg accuracy", ("l2", "ccneg"), _CCNEG, at_most=HALF_WAY
+    ),
+    "zeroshot-kept": Claim(
+        "CoN-CLIP keeps CLIP's zero-shot accuracy", "mean gain over CLIP", MAIN, _GAIN, at_least=KEPT
+    ),
     "clip-ignores-not": Claim(
-        "CLIP does not mind a negated prompt", "mean top-1, plain − negated", None, _DELTA, -UNMOVED, UNMOVED
+        "CLIP ignores “not” in a prompt", "mean top-1, plain − negated", None, _DELTA, -UNMOVED, UNMOVED
     ),
     "conclip-heeds-not": Claim(
-        "CoN-CLIP turns away from a negated prompt", "mean top-1, plain − negated", MAIN, _DELTA, at_least=MOVED
+        "CoN-CLIP reacts to “not” in a prompt", "mean top-1, plain − negated", MAIN, _DELTA, at_least=MOVED
     ),
-    "plus-keeps-ccneg": Claim("CoN-CLIP+ keeps CC-Neg", "CC-Neg accuracy", PLUS, _CCNEG, at_least=CEILING),
-    "plus-keeps-zeroshot": Claim("CoN-CLIP+ keeps zero-shot", "mean gain over CLIP", PLUS, _GAIN, at_least=KEPT),
-    "plus-answers": Claim("CoN-CLIP+ answers with negations", "MCQ accuracy", PLUS, _MCQ, at_least=TWICE_CHANCE),
+    "plus-keeps-ccneg": Claim("CoN-CLIP+ solves CC-Neg", "CC-Neg accuracy", PLUS, _CCNEG, at_least=CEILING),
+    "plus-keeps-zeroshot": Claim(
+        "CoN-CLIP+ keeps CLIP's zero-shot accuracy", "mean gain over CLIP", PLUS, _GAIN, at_least=KEPT
+    ),
+    "plus-answers": Claim(
+        "CoN-CLIP+ answers questions with “no”", "accuracy on mcq", PLUS, _MCQ, at_least=TWICE_CHANCE
+    ),
     "plus-reads-no": Claim(
-        "CoN-CLIP+ knows which caption is true", "truth table, captions", PLUS, _CAPTIONS, at_least=HALF_WAY
+        "CoN-CLIP+ finds the true caption", "truth table, captions", PLUS, _CAPTIONS, at_least=HALF_WAY
     ),
     "plus-finds-without": Claim(
-        "CoN-CLIP+ finds the image without a thing", "truth table, images of “no”", PLUS, _DENIED, at_least=HALF_WAY
+        "CoN-CLIP+ finds the image for “no”", "truth table, images for “no”", PLUS, _DENIED, at_least=HALF_WAY
     ),
     "control-does-not-answer": Claim(
-        "Without balance the same captions do not help", "MCQ accuracy", CONTROL, _MCQ, at_most=TWICE_CHANCE
+        "The control fails at questions with “no”", "accuracy on mcq", CONTROL, _MCQ, at_most=TWICE_CHANCE
     ),
     "control-does-not-read": Claim(
-        "… nor tell which caption is true", "truth table, captions", CONTROL, _CAPTIONS, at_most=HALF_WAY
+        "The control fails to find the true caption", "truth table, captions", CONTROL, _CAPTIONS, at_most=HALF_WAY
     ),
 }
 
@@ -115,7 +125,7 @@ def text_rows(judged: pd.DataFrame) -> list[list[str]]:
         bounds = (("≥", row.at_least), ("≤", row.at_most))
         bound = " and ".join(f"{sign} {value:.0f}" for sign, value in bounds if pd.notna(value))
         words = (ALL[row.claim].words, row.backbone, row.model, row.statistic)
-        numbers = f"{row.value:.1f}", f"{row.low:.1f} to {row.high:.1f}", bound
+        numbers = f"{row.value:z.1f}", f"{row.low:z.1f} to {row.high:z.1f}", bound
         rows.append([*words, *(text.replace("-", "−") for text in numbers), row.verdict])
     return rows
 
