@@ -62,19 +62,19 @@ def metric(**fields):
 RN = [MODELS[1], MODELS[4]]  # mini-rn and conclip-rn-s0
 BROKEN = {  # by a change of conclip-rn-s0's file on a benchmark
     "no JSON": ("ccneg", lambda path: path.write_text("{"), "expected JSON"),
-    "a list": ("ccneg", lambda path: path.write_text("[]"), "should be a valid dictionary"),
-    "an unknown key": ("ccneg", change(note="x"), "note: Extra inputs are not permitted"),
-    "an unknown metric key": ("ccneg", metric(stderr=1.0), "metrics/0/stderr: Extra inputs"),
+    "a list": ("ccneg", lambda path: path.write_text("[]"), "the top level: expected a dictionary of model, "),
+    "an unknown key": ("ccneg", change(note="x"), "the top level: unknown key 'note'. Allowed: backbone, "),
+    "an unknown metric key": ("ccneg", metric(stderr=1.0), "metrics/0: unknown key 'stderr'. Allowed: "),
     "another benchmark": ("ccneg", change(benchmark="sugarcrepe"), "has metrics of benchmark sugarcrepe twice"),
-    "no benchmark's name": ("ccneg", change(benchmark="Valse 1"), "benchmark: String should match .* found 'Valse 1'"),
+    "no benchmark's name": ("ccneg", change(benchmark="Valse 1"), "benchmark: expected a name of .* found 'Valse 1'"),
     "an unknown dataset": (
         "embeddings",
         metric(dataset="cc-neg/images"),
         "expected the numbers .*'cc-neg/captions'.* found .*'cc-neg/images'.* delete it and evaluate again",
     ),
-    "an unknown loss": ("ccneg", change(loss="l4"), "loss.*: Input should be .* found 'l4'"),
+    "an unknown loss": ("ccneg", change(loss="l4"), "loss: expected one of l1, .* found 'l4'"),
     "not a number": ("ccneg", metric(value=float("nan")), "expected JSON, found something else .NaN is no number of J"),
-    "no items": ("ccneg", metric(n=0), "metrics/0/n: Input should be greater than or equal to 1, found 0"),
+    "no items": ("ccneg", metric(n=0), "metrics/0/n: expected a whole number at least 1 .* found 0"),
     "a changed seed": ("ccneg", change(seed=3), "in another file"),
     "a missing number": ("embeddings", change(metrics=embeddings_of("conclip-rn-s0")[:-1]), "expected the numbers .*"),
     "other texts": (
