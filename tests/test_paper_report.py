@@ -148,7 +148,7 @@ def test_what_is_missing_or_broken_is_named(made, tmp_path):
         ({"scores": scores}, "expected the scores of two models on the same items, found 120 and 100 with 20"),
         ({"scores": made["scores"][:2]}, "found those of blind-rule, blind-words alone"),
         ({"eval": [few]}, "expected the item"),
-        ({"benchmarks": times}, "tables.tsv: expected one row with numbers s, cpu_time, max_rss"),
+        ({"benchmarks": times}, "tables.tsv: expected one row with finite numbers s, cpu_time, max_rss"),
     ):
         assert message in call(main, **{**made, **change, "output": tmp_path / "report.html"})
     assert not (tmp_path / "report.html").exists()

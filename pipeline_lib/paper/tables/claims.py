@@ -3,8 +3,6 @@
 On other data and with other models no number of the paper can be expected again, but what the method does can. Each
 claim is about one number of the tidy table and a bound on it; the test is whether the number's 95 % interval keeps the
 bound. It holds if all of the interval does, does not hold if none of it does, and is undecided between.
-
-Columns: claim, backbone, model, statistic, value, low, high, at_least, at_most, verdict.
 """
 
 import math
@@ -81,11 +79,13 @@ ALL = {
     ),
 }
 
+#: Of `judge` and of the CSV file.
+COLUMNS = ["claim", "backbone", "model", "statistic", "value", "low", "high", "at_least", "at_most", "verdict"]
 HEADINGS = ["claim", "backbone", "model", "statistic", "value", "interval", "bound", "verdict"]
 
 
 def judge(tables: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per claim and backbone that has the number in the tidy table; several seeds by their mean."""
+    """Return a row of `COLUMNS` per claim and backbone that has the number; several seeds by their mean."""
     shown, found = displayed(tables), []
     for name, claim in ALL.items():
         rows = cell_rows(shown, claim.place)
@@ -93,13 +93,10 @@ def judge(tables: pd.DataFrame) -> pd.DataFrame:
             rows = rows[rows.family == BASELINE]
         else:
             rows = rows[(rows.loss == claim.recipe[0]) & (rows.negatives == claim.recipe[1])]
-        bounds = {"at_least": claim.at_least, "at_most": claim.at_most}
-        for row in rows.itertuples(index=False):
-            numbers = {"value": row.value, "low": row.low, "high": row.high}
-            about = {"claim": name, "backbone": row.backbone, "model": row.model, "statistic": claim.statistic}
-            found.append({**about, **numbers, **bounds, "verdict": _verdict(claim, row.low, row.high)})
-    columns = ["claim", "backbone", "model", "statistic", "value", "low", "high", "at_least", "at_most", "verdict"]
-    return pd.DataFrame(found, columns=columns).replace([-math.inf, math.inf], math.nan)
+        verdicts = [_verdict(claim, low, high) for low, high in zip(rows.low, rows.high, strict=True)]
+        about = {"claim": name, "statistic": claim.statistic, "at_least": claim.at_least, "at_most": claim.at_most}
+        found.append(rows.assign(**about, verdict=verdicts)[COLUMNS])
+    return pd.concat(found, ignore_index=True).replace([-math.inf, math.inf], math.nan)
 
 
 def _verdict(claim: Claim, low: float, high: float) -> str:

@@ -32,7 +32,6 @@ from scipy import stats
 from scipy.fft import next_fast_len
 
 from pipeline_lib.paper.tables.metrics import BASELINE, Items
-from pipeline_lib.paper.tables.tidy import stem
 
 RESAMPLES = 10_000
 SEED = 0
@@ -58,9 +57,7 @@ def with_intervals(rows: pd.DataFrame, models: pd.DataFrame, items: dict[str, It
     `models` and `items` are those of `metrics.read_metrics`.
     """
     clips = {row.backbone: name for name, row in models.iterrows() if row.family == BASELINE}
-    seeds: dict[str, list[str]] = {}
-    for name, seed in models.seed.items():
-        seeds.setdefault(stem(name, seed), []).append(name)
+    seeds = {name: tuple(own.model.unique()) for name, own in rows[rows.seeds == 1].groupby("stem")}
 
     @lru_cache(maxsize=CELLS_KEPT)
     def resampled(runs: tuple[str, ...], against: str | None, cell: Cell) -> np.ndarray:
@@ -72,7 +69,7 @@ def with_intervals(rows: pd.DataFrame, models: pd.DataFrame, items: dict[str, It
 
     found = pd.DataFrame(np.nan, rows.index, ["low", "high", "p"])
     for row in rows[rows.benchmark.isin(items)].itertuples():
-        runs = tuple(seeds[row.model]) if row.seeds > 1 else (row.model,)
+        runs = seeds[row.model] if row.seeds > 1 else (row.model,)
         clip = clips.get(row.backbone)
         cells = [Cell(row.benchmark, dataset, row.prompt, row.metric) for dataset in row.parts]
         parts = [resampled(runs, clip if row.metric == "gain" else None, cell) for cell in cells]
