@@ -43,7 +43,7 @@ def test_every_external_path_of_the_papers_configuration_is_in_the_registry(over
     for key, paths in (external_files(config) | fetched_weights(config)).items():
         for path in paths:
             found = expected_at(path, datasets)
-            assert found, f"{key}: {path} is in no row of {REGISTRY.name}"
+            assert found.dataset, f"{key}: {path} is in no row of {REGISTRY.name}"
             assert any(fnmatchcase(path, pattern) for pattern in found.dataset.files), f"{path}: found by name only"
             covered.add(found.dataset.name)
     assert {"coco-train2017", "clip-vit-b32"} <= covered
@@ -127,7 +127,7 @@ def test_a_copy_elsewhere_is_known_by_its_name():
     ):
         assert expected_at(path, datasets).dataset.name == name, path
     assert expected_at("/scratch/flowers-102/jpg", datasets).items == 8189
-    assert expected_at("mine/photos", datasets) is None
+    assert expected_at("mine/photos", datasets) == Expected()
 
 
 # --------------------------------------------------------------------------------------------------- what lies on disk
@@ -172,20 +172,20 @@ def test_zips_are_counted_and_cut_zips_and_tars_are_noticed(tmp_path):
         archive.add(__file__, "a.jpg")
     assert inspect(path, about(9)) == (PRESENT, "")  # not counted: it would have to be read whole
     path.write_bytes(path.read_bytes()[:1000])
-    assert "the tar is cut short" in inspect(path).detail
+    assert "the tar is cut short" in inspect(path, Expected()).detail
 
 
 def test_a_folder_is_counted_and_one_of_nothing_or_of_archives_is_wrong(tmp_path):
     folder = tmp_path / "set"
     (folder / "below").mkdir(parents=True)
-    assert inspect(folder) == Finding(WRONG, f"{folder}: expected files, found nothing in it")
+    assert inspect(folder, Expected()) == Finding(WRONG, f"{folder}: expected files, found nothing in it")
     (folder / "below" / "images.zip").write_bytes(b"PK")
-    assert inspect(folder).detail.endswith("found archives alone, such as images.zip; unpack them")
+    assert inspect(folder, Expected()).detail.endswith("found archives alone, such as images.zip; unpack them")
     for name in ("1.png", "2.jpg", "below/3.JPEG", ".DS_Store", "._1.jpg", "notes.txt"):
         (folder / name).touch()
     assert inspect(folder, about(3)) == (PRESENT, "3 images")
     assert inspect(folder, about(8)) == (WRONG, f"{folder}: expected 8 images, found 3")
-    assert inspect(folder) == (PRESENT, "")
+    assert inspect(folder, Expected()) == (PRESENT, "")
     assert inspect(tmp_path / "other", about(8)) == (MISSING, "")
 
 

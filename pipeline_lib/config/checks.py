@@ -8,6 +8,7 @@ from pipeline_lib.config.errors import inner, mistakes, nearest, said, schema_of
 from pipeline_lib.config.inputs import pool_paths
 from pipeline_lib.config.models import Config, Experiment
 from pipeline_lib.config.sheets import read_sheet
+from pipeline_lib.evaluate.kinds import blind_benchmarks
 from pipeline_lib.evaluate.prompts import NEEDED, class_problems, prompt_problems
 from pipeline_lib.finetune.terms import needs_distractors, needs_facts
 from pipeline_lib.jobs.extras import command, is_installed
@@ -186,7 +187,7 @@ def _row_problems(row: dict, config: dict) -> list[str]:
     backbone, seeds, named, crepe = row["backbone"], row["seeds"], row["benchmarks"] or [], row["negatives"] == "crepe"
     legal = models[backbone]
     unknown = [name for name in named if name not in legal]
-    taken = [name for name in finetuned_models([row]) if name in models or name in config["evaluate"]["transformers"]]
+    taken = [name for name in (row["experiment"], *finetuned_models([row])) if name in models]
     paper, processes = config["finetune"]["order"] == "paper", config["finetune"]["processes"]
     batch = row["batch_size"] or config["finetune"]["batch_size"]
     wrong = {
@@ -205,8 +206,7 @@ def _row_problems(row: dict, config: dict) -> list[str]:
         "the family CLIP is for models that are not fine-tuned; name another": row["family"] == "CLIP",
         f"expected different seeds, found {seeds}": len({*seeds}) < len(seeds),
         f"with finetune/order paper nothing depends on the seed; expected one, found {seeds}": paper and len(seeds) > 1,
-        f"{', '.join(taken)} is the name of another model": taken,
-        "a backbone has this name too; name the experiment differently": row["experiment"] in models,
+        f"{', '.join(taken)} is the name of another model; name the experiment differently": taken,
         f"batch_size: expected a multiple of finetune/processes, {processes}, found {batch}": batch % processes,
         f"batch_size: loss {row['loss']} has statements in pairs; expected an even number, found {batch}": (
             batch % 2 and needs_facts(row["loss"])
@@ -228,15 +228,19 @@ def finetuned_models(experiments: list[dict]) -> dict[str, dict]:
 def evaluated_models(config: dict, experiments: list[dict]) -> dict[str, list[str]]:
     """Return the benchmarks of each model: those that its entry or row names, or all of its backbone.
 
-    Backbones come first, then a model per experiment (as `read_experiments` returns them) and seed, then those of
-    `subtracted_models`, with the benchmarks of the model whose captions they score otherwise.
+    Backbones come first, then a model per experiment (as `read_experiments` returns them) and seed, those of
+    `subtracted_models`, with the benchmarks of the model whose captions they score otherwise, models of other kinds,
+    and those that see no image.
     """
-    everything = ["ccneg", "zeroshot", *config["evaluate"]["benchmarks"]]
+    evaluate = config["evaluate"]
+    everything = ["ccneg", "zeroshot", *evaluate["benchmarks"]]
     models = {name: model.get("benchmarks", everything) for name, model in config["backbones"]["models"].items()}
     models |= {
         name: row["benchmarks"] or models[row["backbone"]] for name, row in finetuned_models(experiments).items()
     }
-    return models | {name: models[base] for name, base in subtracted_models(config, experiments).items()}
+    models |= {name: models[base] for name, base in subtracted_models(config, experiments).items()}
+    models |= {name: ["ccneg"] for name in evaluate["transformers"]}
+    return models | blind_benchmarks(evaluate["benchmarks"])
 
 
 def subtracted_models(config: dict, experiments: list[dict]) -> dict[str, str]:
