@@ -1,14 +1,9 @@
 """Tidy table, scores, training histories and the data themselves -> the paper's figures as SVG, PDF and PNG.
 
-    python -m pipeline_lib.paper.figures --tables results/tables.parquet \\
-        --scores results/miniature/evaluate/*/ccneg.parquet --images results/miniature/shards/eval-00000.tar \\
-        --train results/miniature/shards/train.parquet --eval results/miniature/shards/eval.parquet \\
-        --index results/miniature/shards/index.json --captions results/miniature/captions/*.parquet \\
-        --histories results/miniature/finetune/*/history.jsonl --fetch results/miniature/fetch/summary.json \\
-        --folder results/figures
+    python -m pipeline_lib.paper.figures --tables results/tables.parquet ... --folder results/figures
 
-takes about ten seconds. Files: `pipeline_lib.paper.outputs.FIGURE_FILES`; beside each figure lies its caption. The
-folder of a history, and that of scores, is named like the model.
+takes about ten seconds; the rule ``paper_figures`` has every flag. Files: `pipeline_lib.paper.outputs.FIGURE_FILES`;
+beside each figure lies its caption. The folder of a history, and that of scores, is named like the model.
 """
 
 import argparse

@@ -67,13 +67,15 @@ class Table:
 
 @dataclass
 class Section:
-    """What the template shows under one heading, in the order of the fields; `name` is that of its anchor and CSV."""
+    """What the template shows: a title, then in the order of the fields; the caption follows the tables.
+
+    `name` is that of the anchor, of the CSV file and in `SECTIONS`, by which `figures` are added.
+    """
 
     name: str
-    title: str
+    about: Exhibit
     pairs: list[tuple[str, str]] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
-    caption: str = ""
     notes: list[str] = field(default_factory=list)
     csv: str = ""
     figures: list[tuple[Exhibit, bytes]] = field(default_factory=list)
@@ -100,8 +102,8 @@ def _interval(low: float, high: float, pattern: str) -> str:
     return "" if pd.isna(low) or pd.isna(high) else f"{written(pattern, low)} to {written(pattern, high)}"
 
 
-def table_section(name: str, arranged: Layout, figures: str) -> Section:
-    """Return one table of the paper with its figures."""
+def table_section(name: str, arranged: Layout) -> Section:
+    """Return one table of the paper."""
     rows = []
     for index, pattern, cells in arranged.rows():
         rows.append([*index])
@@ -112,16 +114,8 @@ def table_section(name: str, arranged: Layout, figures: str) -> Section:
     notes = [note for note in arranged.notes if note != INTERVALS]
     notes += [BELOW] if arranged.cells["low"].notna().any(axis=None) else []
     notes += [BOLD] if arranged.best.any(axis=None) else []
-    item = TABLE_ITEMS[name]
-    return Section(
-        name,
-        item.title,
-        tables=[Table(name, arranged.headings(), rows, arranged.values.index.nlevels)],
-        caption=item.caption,
-        notes=notes,
-        csv=arranged.to_csv(),
-        figures=_read_figures(name, figures),
-    )
+    table = Table(name, arranged.headings(), rows, arranged.values.index.nlevels)
+    return Section(name, TABLE_ITEMS[name], tables=[table], notes=notes, csv=arranged.to_csv())
 
 
 def claims_section(tables: pd.DataFrame) -> Section:
@@ -137,8 +131,7 @@ def claims_section(tables: pd.DataFrame) -> Section:
     empty = "This run has no number that a claim is about."
     csv = claims.claims_files(judged)["csv"]
     claimed = Table("claims", headings, rows, 3, when_empty=empty)
-    item = TABLE_ITEMS["claims"]
-    return Section("claims", item.title, tables=[claimed], caption=item.caption, csv=csv)
+    return Section("claims", TABLE_ITEMS["claims"], tables=[claimed], csv=csv)
 
 
 def beside_the_paper(tables: pd.DataFrame) -> Section:
@@ -157,17 +150,17 @@ def beside_the_paper(tables: pd.DataFrame) -> Section:
     counts = tables.groupby(["verdict", "reason"]).size()
     order = sorted(counts.index, key=lambda key: (VERDICTS.index(key[0]), -counts[key]))
     counted = [[verdict, REASONS.get(reason, ""), counts[verdict, reason]] for verdict, reason in order]
-    return Section(
-        "beside",
+    about = Exhibit(
         "Beside the paper",
-        tables=[
-            Table("verdicts", ["verdict", "why", "numbers"], counted, 2),
-            Table("published", headings, rows, 2, "Numbers with a published one beside them",
-                  when_empty="No number of this run has a published one for the same cell."),
-        ],
-        caption="A number is reproduced if the published one lies within its interval, widened by that number's own "
-        "rounding (±0.5 where it is read off a plot). Numbers of other backbones, data or prompts are not compared.",
-    )  # fmt: skip
+        "A number is reproduced if the published one lies within its interval, widened by that number's own rounding "
+        "(±0.5 where it is read off a plot). Numbers of other backbones, data or prompts are not compared.",
+    )
+    none, title = (
+        "No number of this run has a published one for the same cell.",
+        "Numbers with a published one beside them",
+    )
+    published = Table("published", headings, rows, 2, title, when_empty=none)
+    return Section("beside", about, tables=[Table("verdicts", ["verdict", "why", "numbers"], counted, 2), published])
 
 
 def examples_section(examples: dict[str, list[Group]], seed: int) -> Section:
@@ -177,10 +170,10 @@ def examples_section(examples: dict[str, list[Group]], seed: int) -> Section:
         f"every model of the backbone. Drawn at random with seed {seed}, but for those that changed most."
     )
     none = "No backbone of this run has both a CLIP and a CoN-CLIP."
-    return Section("examples", "Examples", notes=[drawn if examples else none], examples=examples)
+    return Section("examples", Exhibit("Examples"), notes=[drawn if examples else none], examples=examples)
 
 
-def data_section(splits: dict[str, str], index: str, captions: list[str], figures: str) -> Section:
+def data_section(splits: dict[str, str], index: str, captions: list[str]) -> Section:
     """Return what CC-Neg is made of."""
     composition, content = read_composition(splits, index, captions), read_json(index)
     largest_first = sorted(content["rows"].items(), key=lambda entry: -entry[1])
@@ -202,10 +195,10 @@ def data_section(splits: dict[str, str], index: str, captions: list[str], figure
               when_empty="Every row is a sample."),
         Table("shards", ["shard", "bytes", "sha256"], shards, folded="shards and their hashes"),
     ]  # fmt: skip
-    return Section("data", "CC-Neg of this run", tables=tables, figures=_read_figures("data", figures))
+    return Section("data", Exhibit("CC-Neg of this run"), tables=tables)
 
 
-def fetch_section(path: str, figures: str) -> Section:
+def fetch_section(path: str) -> Section:
     """Return what became of the links, by the summary of the fetch stage."""
     summary = read_fetch_summary(path)
     captions, shared, failures = summary["captions"], summary["duplicates"], summary["failures"]
@@ -222,17 +215,9 @@ def fetch_section(path: str, figures: str) -> Section:
         f"{shared['rows']:,} rows have an image that another row has too, {shared['placeholder_rows']:,} of them a "
         "host's placeholder for an image that is gone; they are listed in fetch/duplicates.parquet, and stay.",
     ]
-    return Section(
-        "fetch",
-        FETCH.title,
-        tables=[Table("fetch", headings, rows, 3, when_empty="Every link has an image.")],
-        caption=FETCH.caption,
-        notes=notes,
-        csv=pd.DataFrame(failures, columns=["label", "permanent", "rows"])
-        .rename(columns={"label": "failure"})
-        .to_csv(index=False, lineterminator="\n"),
-        figures=_read_figures("fetch", figures),
-    )
+    listed = pd.DataFrame(failures, columns=["label", "permanent", "rows"]).rename(columns={"label": "failure"})
+    table = Table("fetch", headings, rows, 3, when_empty="Every link has an image.")
+    return Section("fetch", FETCH, tables=[table], notes=notes, csv=listed.to_csv(index=False, lineterminator="\n"))
 
 
 def times_section(folder: str) -> Section:
@@ -243,13 +228,10 @@ def times_section(folder: str) -> Section:
         for rule, jobs, *times_s, peak_mb in times.itertuples(index=False)
     ]
     headings = ["rule", "jobs", "time", "longest job", "processor time", "peak memory (MB)"]
+    table = Table("times", headings, rows, when_empty="No job of this run has left its time yet.")
     total = f"All jobs one after the other: {provenance.duration(times.seconds.sum())}. "
-    return Section(
-        "times",
-        "Run times and resources",
-        tables=[Table("times", headings, rows, when_empty="No job of this run has left its time yet.")],
-        notes=[total + "Of each job its last run; jobs that ran beside each other slow each other down."],
-    )
+    note = total + "Of each job its last run; jobs that ran beside each other slow each other down."
+    return Section("times", Exhibit("Run times and resources"), tables=[table], notes=[note])
 
 
 def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Section:
@@ -257,7 +239,7 @@ def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Sec
     hashes = [[provenance.stage_and_model(path), Path(path).stat().st_size, sha256(path)] for path in weights]
     return Section(
         "provenance",
-        "Provenance",
+        Exhibit("Provenance"),
         pairs=provenance.code_and_machine(),
         tables=[
             Table("inputs", ["named at", "file", "bytes", "sha256"], provenance.inputs(config), 2, "Files from outside",
@@ -271,9 +253,9 @@ def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Sec
     )  # fmt: skip
 
 
-def _read_figures(name: str, folder: str) -> list[tuple[Exhibit, bytes]]:
+def read_figures(name: str, folder: str) -> list[tuple[Exhibit, bytes]]:
     """Return the figures of a section."""
-    found = [(FIGURES[figure], Path(folder) / f"{figure}.svg") for figure in SECTIONS[name]]
+    found = [(FIGURES[figure], Path(folder) / f"{figure}.svg") for figure in SECTIONS.get(name, ())]
     for _, path in found:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such file; rule paper_figures makes it")

@@ -32,51 +32,47 @@ TWICE_CHANCE = 50.0
 UNMOVED, MOVED = 5.0, 20.0
 
 
+class Number(NamedTuple):
+    """A number of the tidy table."""
+
+    words: str
+    place: Place
+
+
 class Claim(NamedTuple):
     """A claim about the number of one cell, for each backbone that has it."""
 
     words: str
-    statistic: str  # the number, in words
+    about: Number
     recipe: tuple[str, str] | None  # loss and negatives of the model; None for CLIP
-    place: Place
     at_least: float = -math.inf
     at_most: float = math.inf
 
 
-_CCNEG = ("ccneg", "cc-neg", None, "accuracy")
-_DELTA = ("negated-prompt", "mean", None, "delta")
-_GAIN = ("zeroshot", "mean", "plain", "gain")
-_MCQ = ("negation", "mcq", None, "accuracy")
-_CAPTIONS = ("truth-table", "truth-table/trained", None, "caption")
-_DENIED = ("truth-table", "truth-table/trained/absent", None, "image")
+_CCNEG = Number("CC-Neg accuracy", ("ccneg", "cc-neg", None, "accuracy"))
+_DELTA = Number("mean top-1, plain − negated", ("negated-prompt", "mean", None, "delta"))
+_GAIN = Number("mean gain over CLIP", ("zeroshot", "mean", "plain", "gain"))
+_MCQ = Number("MCQ accuracy", ("negation", "mcq", None, "accuracy"))
+_CAPTIONS = Number("truth table, captions", ("truth-table", "truth-table/trained", None, "caption"))
+_DENIED = Number("truth table, images of “no”", ("truth-table", "truth-table/trained/absent", None, "image"))
 
 ALL = {
-    "clip-near-chance": Claim("CLIP is near chance on negation", "CC-Neg accuracy", None, _CCNEG, at_most=HALF_WAY),
-    "conclip-near-ceiling": Claim("CoN-CLIP is near the ceiling", "CC-Neg accuracy", MAIN, _CCNEG, at_least=CEILING),
-    "l1-learns-it": Claim("L1 alone learns it", "CC-Neg accuracy", ("l1", "ccneg"), _CCNEG, at_least=CEILING),
-    "l2-does-not": Claim("L2 alone does not learn it", "CC-Neg accuracy", ("l2", "ccneg"), _CCNEG, at_most=HALF_WAY),
-    "zeroshot-kept": Claim("Zero-shot accuracy is kept", "mean gain over CLIP", MAIN, _GAIN, at_least=KEPT),
-    "clip-ignores-not": Claim(
-        "CLIP does not mind a negated prompt", "mean top-1, plain − negated", None, _DELTA, -UNMOVED, UNMOVED
-    ),
-    "conclip-heeds-not": Claim(
-        "CoN-CLIP turns away from a negated prompt", "mean top-1, plain − negated", MAIN, _DELTA, at_least=MOVED
-    ),
-    "plus-keeps-ccneg": Claim("CoN-CLIP+ keeps CC-Neg", "CC-Neg accuracy", PLUS, _CCNEG, at_least=CEILING),
-    "plus-keeps-zeroshot": Claim("CoN-CLIP+ keeps zero-shot", "mean gain over CLIP", PLUS, _GAIN, at_least=KEPT),
-    "plus-answers": Claim("CoN-CLIP+ answers with negations", "MCQ accuracy", PLUS, _MCQ, at_least=TWICE_CHANCE),
-    "plus-reads-no": Claim(
-        "CoN-CLIP+ knows which caption is true", "truth table, captions", PLUS, _CAPTIONS, at_least=HALF_WAY
-    ),
-    "plus-finds-without": Claim(
-        "CoN-CLIP+ finds the image without a thing", "truth table, images of “no”", PLUS, _DENIED, at_least=HALF_WAY
-    ),
+    "clip-near-chance": Claim("CLIP is near chance on negation", _CCNEG, None, at_most=HALF_WAY),
+    "conclip-near-ceiling": Claim("CoN-CLIP is near the ceiling", _CCNEG, MAIN, at_least=CEILING),
+    "l1-learns-it": Claim("L1 alone learns it", _CCNEG, ("l1", "ccneg"), at_least=CEILING),
+    "l2-does-not": Claim("L2 alone does not learn it", _CCNEG, ("l2", "ccneg"), at_most=HALF_WAY),
+    "zeroshot-kept": Claim("Zero-shot accuracy is kept", _GAIN, MAIN, at_least=KEPT),
+    "clip-ignores-not": Claim("CLIP does not mind a negated prompt", _DELTA, None, -UNMOVED, UNMOVED),
+    "conclip-heeds-not": Claim("CoN-CLIP turns away from a negated prompt", _DELTA, MAIN, at_least=MOVED),
+    "plus-keeps-ccneg": Claim("CoN-CLIP+ keeps CC-Neg", _CCNEG, PLUS, at_least=CEILING),
+    "plus-keeps-zeroshot": Claim("CoN-CLIP+ keeps zero-shot", _GAIN, PLUS, at_least=KEPT),
+    "plus-answers": Claim("CoN-CLIP+ answers with negations", _MCQ, PLUS, at_least=TWICE_CHANCE),
+    "plus-reads-no": Claim("CoN-CLIP+ knows which caption is true", _CAPTIONS, PLUS, at_least=HALF_WAY),
+    "plus-finds-without": Claim("CoN-CLIP+ finds the image without a thing", _DENIED, PLUS, at_least=HALF_WAY),
     "control-does-not-answer": Claim(
-        "Without balance the same captions do not help", "MCQ accuracy", CONTROL, _MCQ, at_most=TWICE_CHANCE
+        "Without balance the same captions do not help", _MCQ, CONTROL, at_most=TWICE_CHANCE
     ),
-    "control-does-not-read": Claim(
-        "… nor tell which caption is true", "truth table, captions", CONTROL, _CAPTIONS, at_most=HALF_WAY
-    ),
+    "control-does-not-read": Claim("… nor tell which caption is true", _CAPTIONS, CONTROL, at_most=HALF_WAY),
 }
 
 #: Of `judge` and of the CSV file.
@@ -88,13 +84,13 @@ def judge(tables: pd.DataFrame) -> pd.DataFrame:
     """Return a row of `COLUMNS` per claim and backbone that has the number; several seeds by their mean."""
     shown, found = displayed(tables), []
     for name, claim in ALL.items():
-        rows = cell_rows(shown, claim.place)
+        rows = cell_rows(shown, claim.about.place)
         if claim.recipe is None:
             rows = rows[rows.family == BASELINE]
         else:
             rows = rows[(rows.loss == claim.recipe[0]) & (rows.negatives == claim.recipe[1])]
         verdicts = [_verdict(claim, low, high) for low, high in zip(rows.low, rows.high, strict=True)]
-        about = {"claim": name, "statistic": claim.statistic, "at_least": claim.at_least, "at_most": claim.at_most}
+        about = {"claim": name, "statistic": claim.about.words, "at_least": claim.at_least, "at_most": claim.at_most}
         found.append(rows.assign(**about, verdict=verdicts)[COLUMNS])
     return pd.concat(found, ignore_index=True).replace([-math.inf, math.inf], math.nan)
 

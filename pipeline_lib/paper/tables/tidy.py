@@ -64,7 +64,7 @@ def build_tables(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
         `parts`, datasets of a `benchmark`. Ordered by table, backbone, family, negatives, loss, model and seed (the
         mean over seeds last), zero-shot by prompt, then as the metrics files list the datasets.
     """
-    models = models.assign(stem=[stem(name, seed) for name, seed in zip(models.index, models.seed, strict=True)])
+    models = models.assign(stem=[*map(stem, models.index, models.seed)])
     values = values.assign(parts=[(dataset,) for dataset in values.dataset])
     found = {name: values[values.table == name] for name in TABLES} | {
         "zeroshot": _zeroshot(models, values),
@@ -148,7 +148,7 @@ def _negated_prompt(values: pd.DataFrame) -> pd.DataFrame:
 
 def _ablation(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of every model of the backbones on which a variant of the method was trained."""
-    variants = [is_ablation(loss, negatives) for loss, negatives in zip(models.loss, models.negatives, strict=True)]
+    variants = [*map(is_ablation, models.loss, models.negatives)]
     values = values[values.model.isin(models.index[models.backbone.isin(set(models.backbone[variants]))])]
     top1 = values[(values.prompt == PAPER_PROMPT) & (values.metric == "top1")]
     means = _means_over_datasets(top1).assign(dataset=ZEROSHOT_MEANS[1])
