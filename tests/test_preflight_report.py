@@ -139,7 +139,7 @@ def test_costs_are_counts_times_rates(paper):
     images = dict.fromkeys(config["features"]["pools"], 0) | {"distractors": 1000}
     costs = Estimate(config, Requirements(config, few), 10_000, images).by_stage()
     by_stage = {cost.stage: cost for cost in costs}
-    samples = round(10_000 * 0.65 * 0.38)
+    samples = round(10_000 * 0.65 * 0.30)
     trained = round(samples * 0.825)
     assert by_stage["CC-Neg"].basis == f"{samples:,} samples, {trained:,} to train on"
     assert by_stage["captions"].hours == pytest.approx(10_000 / 2_100 / 3600)

@@ -99,6 +99,13 @@ def test_curves_train_nothing_again(copy):
     assert planned(copy) == {"paper_report", "show_report", "all"}  # the report lists the configuration
 
 
+def add_a_loss(folder):
+    path = folder / "pipeline_lib/finetune/terms.py"
+    text = path.read_text().replace("TERMS = {", "def own(image, caption, scale):\n    return scale\n\n\nTERMS = {")
+    text = text.replace('"l3": Term', '"own": Term(("image", "caption"), own),\n    "l3": Term')
+    path.write_text(text.replace('"l2": Loss', '"own": Loss("OWN", ("own", "l1")),\n    "l2": Loss'))
+
+
 def edit_comments_docstrings_and_layout(folder):
     for path in (folder / "pipeline_lib").rglob("*.py"):
         text = re.sub(r'^"""', '"""Another word. ', path.read_text())
@@ -115,6 +122,11 @@ CHANGES = {  # what is changed, how, and the jobs that rerun
     "the loss": (
         partial(replace, name="pipeline_lib/finetune/terms.py", old="scale * queries @", new="1.0 * scale * queries @"),
         TUNING | TUNED | END,
+    ),
+    "one more loss": (add_a_loss, END),
+    "a term that no model is trained with": (
+        partial(replace, name="pipeline_lib/finetune/terms.py", old="others = logits", new="others = 1.0 * logits"),
+        END,
     ),
     "one more experiment": (
         partial(append, name="config/small.tsv", text="l2-rn\tCoN-CLIP\tmini-rn\tl2\tccneg\t0\tccneg\n"),

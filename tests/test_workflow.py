@@ -65,7 +65,7 @@ def test_a_rule_is_given_the_version_of_the_code_that_it_runs(rules):
         given = dict(rule.params.items()).get("code")
         if name in ("fetch", "fetch_retry", "preflight"):  # whose images may be gone by now; which always runs
             assert given is None
-        else:
+        elif name != "finetune":  # by the loss: tests/test_reruns.py
             assert [given] == [code_version(f"pipeline_lib.{module}") for module in modules(rule)] or not modules(rule)
 
 

@@ -8,8 +8,8 @@ Verdicts are kept without the captions, which are not ours to publish: a hash of
 reader, what the row is for (fit or test), the verdicts on negated caption, exclusion caption and object, and why
 (`record` makes such lines). `fit` and `measure` form every candidate of the captions again and find the judged ones by
 their hashes. `fit` is a logistic regression with an L2 penalty and an intercept for each reader, since readers differ
-in level; it writes the weights into ``rules/quality.tsv``, whose constant is the readers' mean. `measure` prints the
-area under the curve, and the share of good outputs against the share that is kept.
+in level; it writes the weights into ``rules/quality.tsv``, whose constant is the readers' mean. `measure` prints, for
+each reader, the area under the curve, and how many of the outputs from a score on are good.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from pipeline_lib.jobs.text import open_text, read_lines
 TABLE = Path(__file__).parent / "rules" / "quality.tsv"
 PENALTY = 32.0
 USES = ("fit", "test", "fresh")
-SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+THRESHOLDS = (0.0, 0.5, 0.6, 0.7, 0.75, 0.78, 0.8, 0.85)
 
 
 class Verdict(NamedTuple):
@@ -129,12 +129,12 @@ def interval(good: int, total: int) -> tuple[float, float]:
     return (centre - width) / (1 + z * z / total), (centre + width) / (1 + z * z / total)
 
 
-def curve(judged: list[Judged]) -> Iterator[tuple[float, float, int, int]]:
-    """Yield the share kept, the threshold, how many of the kept are good, and how many are kept."""
-    scored = sorted(((Scorer(row.caption).quality(row.candidate), row.is_good) for row in judged), reverse=True)
-    for share in SHARES:
-        kept = scored[: round(share * len(scored))]
-        yield share, kept[-1][0], sum(good for _, good in kept), len(kept)
+def curve(judged: list[Judged]) -> Iterator[tuple[float, int, int]]:
+    """Yield each of `THRESHOLDS`, how many outputs from this score on are good, and how many there are, if any."""
+    scored = [(Scorer(row.caption).quality(row.candidate), row.is_good) for row in judged]
+    for threshold in THRESHOLDS:
+        if kept := [good for score, good in scored if score >= threshold]:
+            yield threshold, sum(kept), len(kept)
 
 
 def _read_captions(paths: Iterable[Path]) -> Iterator[str]:
@@ -169,11 +169,15 @@ def _fit(arguments: argparse.Namespace) -> None:
 def _measure(arguments: argparse.Namespace) -> None:
     verdicts = [verdict for verdict in read_verdicts(arguments.verdicts) if verdict.use == arguments.use]
     judged = find_judged(_read_captions(arguments.captions), verdicts)
-    scores = [Scorer(row.caption).quality(row.candidate) for row in judged]
-    print(f"{len(judged):,} of {len(verdicts):,} verdicts; area {area(scores, [row.is_good for row in judged]):.3f}")
-    for share, threshold, good, kept in curve(judged):
-        low, high = interval(good, kept)
-        print(f"kept {share:4.0%}  score {threshold:.3f}  good {good / kept:6.1%} ({low:.1%} to {high:.1%}) of {kept}")
+    print(f"{len(judged):,} of {len(verdicts):,} verdicts; the others are of outputs no longer made")
+    for reader in sorted({row.verdict.reader for row in judged}):
+        own = [row for row in judged if row.verdict.reader == reader]
+        scores = [Scorer(row.caption).quality(row.candidate) for row in own]
+        print(f"reader {reader}: area {area(scores, [row.is_good for row in own]):.3f}")
+        for threshold, good, kept in curve(own):
+            low, high = interval(good, kept)
+            share = f"{good / kept:.1%} ({low:.1%} to {high:.1%})"
+            print(f"  score {threshold:.2f} or more: {good} of {kept} good, {share}")
 
 
 def main(flags: list[str] | None = None) -> None:

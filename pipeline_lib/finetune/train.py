@@ -35,12 +35,12 @@ from pipeline_lib.clip.load import load_clip, save_checkpoint
 from pipeline_lib.clip.torch_file import load_weights_only, save_torch
 from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.features.store import tower_id
+from pipeline_lib.finetune import training_code
 from pipeline_lib.finetune.facts import load_facts
 from pipeline_lib.finetune.samples import load_samples
 from pipeline_lib.finetune.terms import is_control, needs, needs_distractors, needs_facts
 from pipeline_lib.finetune.trainer import Processes, Recipe, Trainer, run_id
 from pipeline_lib.jobs.cli import leave, run, sigterm_noted
-from pipeline_lib.jobs.code_version import code_version
 from pipeline_lib.jobs.curves import CURVES, draw
 from pipeline_lib.jobs.files import discard, write_json
 from pipeline_lib.jobs.progress import progress
@@ -144,7 +144,7 @@ def main() -> None:
     facts = load_facts(args.triplets, args.seed, is_control(args.loss), args.labels) if needs_facts(args.loss) else None
     state = args.checkpoint.with_name("resume.pt")
     with Processes() as processes:
-        identity = run_id(model, samples, recipe, facts and facts.identity, code_version("pipeline_lib.finetune.train"))
+        identity = run_id(model, samples, recipe, facts and facts.identity, training_code(args.loss))
         trainer = Trainer(model, samples, recipe, pick_device(), processes, facts)
         learned_blind = {"blind_accuracy": gate(trainer)} if facts else {}
         resume(trainer, state, identity)

@@ -8,6 +8,7 @@ import ast
 import hashlib
 import os
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,12 +18,16 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @cache
-def code_version(module: str) -> str:
-    """Return a short hash of the code and data files of this package that ``python -m MODULE`` loads."""
+def code_version(module: str, **entries: tuple[str, ...]) -> str:
+    """Return a short hash of the code and data files of this package that ``python -m MODULE`` loads.
+
+    `entries` name dictionaries at the top of modules and the keys that the run uses, such as ``LOSSES=("l1",)``: other
+    keys, and functions that only these use, do not count.
+    """
     digest = hashlib.sha256()
     for name in sources(module):
         path = PACKAGE.parent / name
-        content = _read(path).code if path.suffix == ".py" else path.read_bytes()
+        content = _used(_read(path).code, entries) if path.suffix == ".py" else path.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:12]
 
@@ -81,6 +86,34 @@ def _read(path: Path) -> _Module:
             node.body[0] = ast.Pass()
     imports = [name for name in names if name.split(".")[0] == PACKAGE.name]
     return _Module(imports, texts, ast.unparse(tree).encode())
+
+
+def _used(code: bytes, entries: dict[str, tuple[str, ...]]) -> bytes:
+    """Return a module's code without the entries that a run does not use, and the functions that only they use."""
+    if not any(f"\n{name} = {{".encode() in code for name in entries):
+        return code
+    tree, unused = ast.parse(code), []
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and (name := ast.unparse(node.targets[0])) in entries:
+            values = {key.value: value for key, value in zip(node.value.keys, node.value.values, strict=True)}
+            used = [key for key in values if key in entries[name]]
+            unused += [value for key, value in values.items() if key not in used]
+            node.value = ast.Dict([ast.Constant(key) for key in used], [values[key] for key in used])
+    while unused:
+        mentioned = _names(unused)
+        unused = [
+            node
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef)
+            and node.name in mentioned
+            and node.name not in _names(other for other in tree.body if other is not node)
+        ]
+        tree.body = [node for node in tree.body if node not in unused]
+    return ast.unparse(tree).encode()
+
+
+def _names(nodes: Iterable[ast.AST]) -> set[str]:
+    return {part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 @cache

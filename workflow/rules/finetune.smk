@@ -33,7 +33,7 @@ rule finetune:
         checkpoint_every=config["finetune"]["checkpoint_every"],
         curves=config["curves"],
     params:
-        code=code_version("pipeline_lib.finetune.train"),
+        code=training_version,
         launcher=launch_command(config["finetune"]["processes"]),
         row=experiment,
         of_loss=loss_options,

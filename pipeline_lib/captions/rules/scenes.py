@@ -74,11 +74,12 @@ def deniable(caption: Caption, pair: Pair) -> Pair | None:
         return None if hidden else pair._replace(place="unseen")
     far = link in ("in", "at", "to", "into", "for")
     takes = pair.kind in ACTS and caption.lemmas[pair.predicate[0]] != "take"
-    if (head in WORDS.pictures and (far or takes)) or (head == "camera" and far):
-        return None  # "poses for a photo", "smiles at the camera": it is not in the picture
+    if (head in WORDS.pictures and (far or takes)) or (head == "camera" and (far or link == "of")):
+        return None  # "poses for a photo", "smiles at the camera", "in front of the camera": it is not in the picture
     named = head in SCENES.stand_ins and caption.code[pair.object[0]] not in "DC"
-    if link == "like" or named or (link in ("in", "at") and head in WORDS.people):
-        return None  # "looks like a cage"; "in politician" has a name's stand-in
+    alike = link in ("as", "like") or "shape" in caption.lower[slice(*pair.predicate)]
+    if alike or named or (link in ("in", "at") and head in WORDS.people):
+        return None  # "looks like a cage", "dressed as a chef", "in the shape of a cat"; "in politician" (a name)
     praise = [i for i in range(pair.object[0], pair.object[1] - 1) if caption.lower[i] in SCENES.praise]
     if not praise and _is_link_deniable(caption, pair):
         return pair

@@ -1,5 +1,5 @@
 # Functions of the rules in finetune.smk.
-from pipeline_lib.finetune import launch_command
+from pipeline_lib.finetune import launch_command, training_code
 from pipeline_lib.finetune.terms import needs_distractors, needs_facts
 
 TRIPLETS = {"ccneg": ("<run>/shards/train.parquet", "ccneg-train"), "crepe": ("<run>/shards/crepe.parquet", "crepe")}
@@ -20,6 +20,11 @@ def finetune_inputs(wildcards):
     if needs_facts(row["loss"]) and config["finetune"]["facts"] == "labels":
         files["labels"] = config["fetch"]["captions"]
     return files
+
+
+def training_version(wildcards):
+    """The version of the code that trains a model: a new loss trains no other model again."""
+    return training_code(MODELS[wildcards.model]["loss"])
 
 
 def loss_options(wildcards):
