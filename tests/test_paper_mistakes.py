@@ -15,22 +15,18 @@ from pipeline_lib.paper.tables.metrics import read_metrics
 from pipeline_lib.paper.tables.published import read_published
 from pipeline_lib.paper.tables.tidy import build_tables
 
+CELL = "ccneg\tCLIP\tvit-b32\tcc-neg\t\taccuracy"
+
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (
-            "ccneg\tCLIP\tvit-b32\tcc-neg\t\taccuracy\tmany\tpaper\t\t",
-            "line 2, value: expected a number, found 'many'",
-        ),
-        ("ccneg\tCLIP\tvit-b32\tcc-neg\t\taccuracy\tnan\tpaper\t\t", "line 2, value: expected a number, found 'nan'"),
-        ("ccneg\tCLIP\tvit-b32\tcc-neg\t\taccuracy\t1\tguessed\t\t", "line 2, provenance: expected one of paper"),
-        ("ccneg\tCLIP\tvit-b32\tcc-neg\t\taccuracy\t1\tpaper\t\tfp8", "line 2, computed: expected .* found 'fp8'"),
-        (
-            "zeroshot\tCLIP\tvit-b32\tcifar-10\tfoto\ttop1\t1\tpaper\t\t",
-            "line 2, prompt: expected .* found 'foto'; did you mean 'photo'",
-        ),
-        ("a\tb\tc\td\t\tf\t1\tpaper\tx\t\na\tb\tc\td\t\tf\t2\tpaper\tx\t", "line 3: .* already in the file"),
+        (f"{CELL}\tmany\tpaper\t\t", "line 2, value: expected a number, found 'many'"),
+        (f"{CELL}\tnan\tpaper\t\t", "line 2, value: expected a number, found 'nan'"),
+        (f"{CELL}\t1\tguessed\t\t", "line 2, provenance: expected one of paper"),
+        (f"{CELL}\t1\tpaper\t\tfp8", "line 2, computed: expected .* found 'fp8'"),
+        ("a\tb\tc\td\tfoto\tf\t1\tpaper\t\t", "line 2, prompt: expected .* found 'foto'; did you mean 'photo'"),
+        (f"{CELL}\t1\tpaper\tx\t\n{CELL}\t2\tpaper\tx\t", "line 3: .* already in the file"),
     ],
 )
 def test_broken_published_numbers_are_refused(tmp_path, line, message):

@@ -134,9 +134,8 @@ def _check_whole(file: Path) -> None:
             with safe_open(file, framework="numpy"):  # reads the header, and whether the file has all that it names
                 pass
         except SafetensorError as error:
-            raise ValueError(
-                f"{file}: expected whole safetensors, found something else ({error}); get it again"
-            ) from error
+            found = f"something else ({error})"
+            raise ValueError(f"{file}: expected whole safetensors, found {found}; get it again") from error
 
 
 def _check_published(file: Path, download: Download, hashes: bool) -> str:

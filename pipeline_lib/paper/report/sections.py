@@ -179,10 +179,8 @@ def data_section(splits: dict[str, str], index: str, captions: list[str]) -> Sec
     largest_first = sorted(content["rows"].items(), key=lambda entry: -entry[1])
     counted = [[name.replace("_", " "), count] for name, count in largest_first]
     tables = [Table("rows", ["rows", "number"], counted)]
-    for samples, name, heading in (
-        (composition.words, "words", "negation word"),
-        (composition.pairs, "pairs", "predicate-object pairs"),
-    ):
+    for name, heading in {"words": "negation word", "pairs": "predicate-object pairs"}.items():
+        samples = getattr(composition, name)
         rows = [[str(value), *counts] for value, *counts in samples.itertuples()]
         tables.append(Table(name, [heading, *samples.columns], rows, title=f"Samples by {heading}"))
     reasons = [
