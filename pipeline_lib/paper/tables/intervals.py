@@ -51,12 +51,12 @@ class Cell(NamedTuple):
     metric: str
 
 
-def with_intervals(rows: pd.DataFrame, models: pd.DataFrame, items: dict[str, Items]) -> pd.DataFrame:
+def with_intervals(rows: pd.DataFrame, items: dict[str, Items]) -> pd.DataFrame:
     """Return the rows of `tidy.build_tables` with the columns low, high and p; NaN where there are no items.
 
-    `models` and `items` are those of `metrics.read_metrics`.
+    `items` are those of `metrics.read_metrics`.
     """
-    clips = {row.backbone: name for name, row in models.iterrows() if row.family == BASELINE}
+    clips = rows[rows.family == BASELINE].drop_duplicates("backbone").set_index("backbone").model.to_dict()
     seeds = {name: tuple(own.model.unique()) for name, own in rows[rows.seeds == 1].groupby("stem")}
 
     @lru_cache(maxsize=CELLS_KEPT)
