@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import papers
 import pytest
-from conftest import ROOT, call
+from conftest import ROOT, call, flags_of
 from matplotlib.collections import LineCollection
 from papers import cut_off
 from PIL import Image
@@ -82,8 +82,8 @@ def test_figures_are_the_listed_files_at_column_width_and_have_the_same_bytes_fo
     """Here of a run without histories, ablation and fetching: the report's tests draw the others."""
     metrics = papers.write_metrics(tmp_path, papers.MODELS[:2])
     assert papers.make_tables(tmp_path, metrics) is None
-    data = ["--tables", tmp_path / "tables.parquet", *papers.scores_of(metrics)]
-    data += papers.write_ccneg(tmp_path, released=True)
+    made = {**papers.scores_of(metrics), **papers.write_ccneg(tmp_path, released=True)}
+    data = flags_of(tables=tmp_path / "tables.parquet", **made)
     first, second = tmp_path / "first", tmp_path / "second"
     assert call(main, *data, "--histories", "--fetch", "--folder", first) is None
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\nsvg.hashsalt: mine\n")
@@ -115,8 +115,8 @@ def test_broken_histories_are_named(made_up_run, tmp_path, model, text, message)
     path = tmp_path / model / "history.jsonl"
     path.parent.mkdir()
     path.write_text(text)
-    flags = ["--tables", made_up_run / "tables.parquet", *papers.write_ccneg(tmp_path), "--scores", "--histories", path]
-    said = call(main, *flags, "--fetch", "--folder", tmp_path)
+    flags = {**papers.write_ccneg(tmp_path), "scores": [], "histories": path, "fetch": [], "folder": tmp_path}
+    said = call(main, tables=made_up_run / "tables.parquet", **flags)
     assert message in said and str(path) in said
 
 

@@ -155,11 +155,8 @@ def beside_the_paper(tables: pd.DataFrame) -> Section:
         "A number is reproduced if the published one lies within its interval, widened by that number's own rounding "
         "(±0.5 where it is read off a plot). Numbers of other backbones, data or prompts are not compared.",
     )
-    none, title = (
-        "No number of this run has a published one for the same cell.",
-        "Numbers with a published one beside them",
-    )
-    published = Table("published", headings, rows, 2, title, when_empty=none)
+    none = "No number of this run has a published one for the same cell."
+    published = Table("published", headings, rows, 2, "Numbers with a published one beside them", when_empty=none)
     return Section("beside", about, tables=[Table("verdicts", ["verdict", "why", "numbers"], counted, 2), published])
 
 
@@ -183,16 +180,14 @@ def data_section(splits: dict[str, str], index: str, captions: list[str]) -> Sec
         samples = getattr(composition, name)
         rows = [[str(value), *counts] for value, *counts in samples.itertuples()]
         tables.append(Table(name, [heading, *samples.columns], rows, title=f"Samples by {heading}"))
-    reasons = [
-        [reason, count, cell(100 * count / composition.rows, "{:.2f}")]
-        for reason, count in composition.left_out.items()
-    ]
+    left_out, total = composition.left_out.items(), composition.rows
+    reasons = [[reason, count, cell(100 * count / total, "{:.2f}")] for reason, count in left_out]
     shards = [[shard["name"], shard["bytes"], shard["sha256"]] for shard in content["shards"]]
+    title, none = "Rows that are no sample", "Every row is a sample."
     tables += [
-        Table("left-out", ["reason", "rows", "% of all"], reasons, title="Rows that are no sample",
-              when_empty="Every row is a sample."),
+        Table("left-out", ["reason", "rows", "% of all"], reasons, title=title, when_empty=none),
         Table("shards", ["shard", "bytes", "sha256"], shards, folded="shards and their hashes"),
-    ]  # fmt: skip
+    ]
     return Section("data", Exhibit("CC-Neg of this run"), tables=tables)
 
 
