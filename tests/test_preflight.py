@@ -14,7 +14,7 @@ from workflows import REGISTRY, configuration
 
 from pipeline_lib.config.inputs import external_files, fetched_weights
 from pipeline_lib.preflight.findings import MISSING, PRESENT, WRONG, DataItem, Finding, inspect
-from pipeline_lib.preflight.registry import COLUMNS, Dataset, Download, Expected, expected_at, read_registry
+from pipeline_lib.preflight.registry import COLUMNS, UNKNOWN, Dataset, Download, Expected, expected_at, read_registry
 
 SHA256 = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"  # of b"content"
 HEADER = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
@@ -127,7 +127,7 @@ def test_a_copy_elsewhere_is_known_by_its_name():
     ):
         assert expected_at(path, datasets).dataset.name == name, path
     assert expected_at("/scratch/flowers-102/jpg", datasets).items == 8189
-    assert expected_at("mine/photos", datasets) == Expected()
+    assert expected_at("mine/photos", datasets) == UNKNOWN
 
 
 # --------------------------------------------------------------------------------------------------- what lies on disk
@@ -172,20 +172,20 @@ def test_zips_are_counted_and_cut_zips_and_tars_are_noticed(tmp_path):
         archive.add(__file__, "a.jpg")
     assert inspect(path, about(9)) == (PRESENT, "")  # not counted: it would have to be read whole
     path.write_bytes(path.read_bytes()[:1000])
-    assert "the tar is cut short" in inspect(path, Expected()).detail
+    assert "the tar is cut short" in inspect(path).detail
 
 
 def test_a_folder_is_counted_and_one_of_nothing_or_of_archives_is_wrong(tmp_path):
     folder = tmp_path / "set"
     (folder / "below").mkdir(parents=True)
-    assert inspect(folder, Expected()) == Finding(WRONG, f"{folder}: expected files, found nothing in it")
+    assert inspect(folder) == Finding(WRONG, f"{folder}: expected files, found nothing in it")
     (folder / "below" / "images.zip").write_bytes(b"PK")
-    assert inspect(folder, Expected()).detail.endswith("found archives alone, such as images.zip; unpack them")
+    assert inspect(folder).detail.endswith("found archives alone, such as images.zip; unpack them")
     for name in ("1.png", "2.jpg", "below/3.JPEG", ".DS_Store", "._1.jpg", "notes.txt"):
         (folder / name).touch()
     assert inspect(folder, about(3)) == (PRESENT, "3 images")
     assert inspect(folder, about(8)) == (WRONG, f"{folder}: expected 8 images, found 3")
-    assert inspect(folder, Expected()) == (PRESENT, "")
+    assert inspect(folder) == (PRESENT, "")
     assert inspect(tmp_path / "other", about(8)) == (MISSING, "")
 
 

@@ -18,7 +18,7 @@ from pipeline_lib.config.inputs import REMOTE, external_files, fetched_weights
 from pipeline_lib.formats.cc3m import Part, count_lines, find_layout
 from pipeline_lib.jobs.file_kind import absent, check_suffix, kind_of, start_of
 from pipeline_lib.jobs.text import open_text, read_text
-from pipeline_lib.preflight.registry import Dataset, Download, Expected, expected_at
+from pipeline_lib.preflight.registry import UNKNOWN, Dataset, Download, Expected, expected_at
 from pipeline_lib.readers.containers import list_files, walk
 
 PRESENT, MISSING, WRONG = "present", "missing", "wrong"
@@ -80,7 +80,7 @@ def unusable_keys(items: list[DataItem]) -> set[str]:
     return {key for item in items if item.status in (MISSING, WRONG) for key in item.keys}
 
 
-def inspect(path: str | Path, expected: Expected, hashes: bool = False, captions: bool = False) -> Finding:
+def inspect(path: str | Path, expected: Expected = UNKNOWN, hashes: bool = False, captions: bool = False) -> Finding:
     """Compare what lies at a path with what is expected there: the first thing that is wrong, or what is right.
 
     `hashes` says whether to hash files of any size, `captions` whether the first rows are those of a captions file.

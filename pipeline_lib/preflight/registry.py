@@ -76,6 +76,9 @@ class Expected(NamedTuple):
     download: Download | None = None
 
 
+UNKNOWN = Expected()
+
+
 def read_registry(path: str | Path) -> list[Dataset]:
     """Read the registry, a table with tabs between its columns; ValueError has a line for each mistake in it."""
     problems, datasets = [], {}
@@ -123,7 +126,7 @@ def expected_at(path: str, datasets: list[Dataset]) -> Expected:
                 if fnmatchcase(shortened(path), shortened(pattern)):
                     return Expected(dataset, items, offered[dataset.name])
     by_name = (Expected(dataset, download=found) for dataset in datasets if (found := offered[dataset.name]))
-    return next(by_name, Expected())
+    return next(by_name, UNKNOWN)
 
 
 def _name_and_folder(path: str) -> str:
