@@ -17,23 +17,10 @@ from PIL import Image
 
 from pipeline_lib.formats.tars import read_samples
 from pipeline_lib.jobs.files import read_json, write_json, write_parquet
-from pipeline_lib.paper.figures import ccneg, dataset, losses, style, truth_table, zeroshot
-from pipeline_lib.paper.figures.__main__ import main
+from pipeline_lib.paper.figures import ccneg, dataset, losses, style, truth_table
+from pipeline_lib.paper.figures.__main__ import FROM_ROWS, main
 from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURES
 from pipeline_lib.paper.tables.layout import compared, displayed
-
-FROM_ROWS = {
-    "intro": zeroshot.intro,
-    "negated-prompt": zeroshot.negated_prompt,
-    "zeroshot-dots": zeroshot.zeroshot_dots,
-    "zeroshot-gain": zeroshot.zeroshot_gain,
-    "zeroshot-radar": zeroshot.zeroshot_radar,
-    "ccneg-by-word": lambda rows: ccneg.accuracy_by_part(rows, "ccneg-by-word"),
-    "ccneg-by-pairs": lambda rows: ccneg.accuracy_by_part(rows, "ccneg-by-pairs"),
-    "truth-table": truth_table.truth_table,
-    "ablation": losses.ablation,
-    "embeddings": losses.embeddings,
-}
 
 
 @pytest.fixture(scope="module")
