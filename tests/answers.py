@@ -227,7 +227,9 @@ def path_of(name: str) -> str:
     return "/" + "".join(letter if letter.isalnum() else "-" for letter in name.lower().replace("-", "--"))
 
 
-class _Handler(socketserver.BaseRequestHandler):
+class Handler(socketserver.BaseRequestHandler):
+    """Answers one request, by its path."""
+
     def handle(self) -> None:
         request = b""
         while b"\r\n\r\n" not in request:
@@ -255,7 +257,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextlib.contextmanager
-def answering(answers: dict[str, bytes], handler=_Handler) -> Iterator[_Server]:
+def answering(answers: dict[str, bytes], handler=Handler) -> Iterator[_Server]:
     """Send `answers`, by path, and close; yield the server, whose `log` has the paths that were asked for."""
     with _Server(("127.0.0.1", 0), handler) as server:
         server.answers, server.log, server.port = answers, [], server.server_address[1]

@@ -43,6 +43,12 @@ TINY = {
 TINY_RESNET = {**TINY, "vision_layers": [1, 1, 1, 1], "vision_width": 8, "vision_patch_size": None}
 
 
+@pytest.fixture
+def anyio_backend():
+    """What runs the tests that are coroutines."""
+    return "asyncio"
+
+
 @pytest.fixture(scope="session")
 def tiny_clip():
     """A CLIP with random weights, in evaluation mode."""

@@ -35,12 +35,14 @@ def turned(orientation: int) -> Image.Exif:
 class Site:
     """Answers each request with an image, unless `answer` has something else for it, and keeps it in `log`."""
 
-    def __init__(self, answer=lambda request: None):
-        self.log, self._answer = [], answer
+    def __init__(self, answer=lambda request: None, delay_s=0.0):
+        self.log, self._answer, self._delay_s = [], answer, delay_s
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         self.log.append(request)
-        return self._answer(request) or web.Response(body=jpeg())
+        response = self._answer(request) or web.Response(body=jpeg())
+        await asyncio.sleep(self._delay_s)
+        return response
 
 
 def moved(to: str) -> web.Response:

@@ -66,13 +66,6 @@ def trained(model):
     }
 
 
-@pytest.fixture(scope="module")
-def model():
-    """A tiny CLIP whose weights the tests only read."""
-    torch.manual_seed(0)
-    return build(TINY).eval()
-
-
 def same(found, weights):
     """Require the same names and bits."""
     assert found.state_dict.keys() == weights.keys()
@@ -82,15 +75,15 @@ def same(found, weights):
 
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "older"])
-def test_what_stands_beside_the_weights_does_not_decide(tmp_path, model, zipped, protocol):
+def test_what_stands_beside_the_weights_does_not_decide(tmp_path, tiny_clip, zipped, protocol):
     copied = build(TINY)
-    copied.load_state_dict(model.state_dict())
-    content = {**trained(copied), "name": "conclip", "state_dict": before(model.state_dict(), "module.")}
+    copied.load_state_dict(tiny_clip.state_dict())
+    content = {**trained(copied), "name": "conclip", "state_dict": before(tiny_clip.state_dict(), "module.")}
     content["code"] = Touch(tmp_path / "executed")
     options = {"pickle_protocol": protocol, "_use_new_zipfile_serialization": zipped}
     torch.save(content, tmp_path / "epoch_4.pt", **options)
     found = read_weights(tmp_path / "epoch_4.pt")
-    same(found, model.state_dict())
+    same(found, tiny_clip.state_dict())
     assert (found.beside["epoch"], found.beside["optimizer"]["param_groups"][0]["lr"]) == (4, 1e-6)
     # The published lists of plain values are read the same way.
     torch.save({"annotations": [[np.int64(3), np.float32(0.5)]], **trained(copied)}, tmp_path / "plain.pt", **options)
@@ -147,9 +140,9 @@ def OUTSIDE(name):
     ("form", "zipped"), [*((f, True) for f in FORMS), *((f, False) for f in FORMS if "whole" in f)]
 )
 @pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
-def test_a_state_dict_is_found_under_any_key_and_prefix(tmp_path, model, form, zipped):
-    weights = model.state_dict()
-    torch.save(FORMS[form](weights, model), tmp_path / "a.bin", _use_new_zipfile_serialization=zipped)
+def test_a_state_dict_is_found_under_any_key_and_prefix(tmp_path, tiny_clip, form, zipped):
+    weights = tiny_clip.state_dict()
+    torch.save(FORMS[form](weights, tiny_clip), tmp_path / "a.bin", _use_new_zipfile_serialization=zipped)
     found = read_weights(tmp_path / "a.bin")
     same(found, weights)
     assert all(name.startswith(("head.", "ema_model.")) for name in found.left_out)
@@ -167,8 +160,8 @@ def test_a_resnet_and_an_activation_that_the_file_names(tmp_path):
         load_clip(tmp_path / "authors.pt")  # files of the pipeline's own hold no Namespace
 
 
-def test_tensors_keep_their_bits_in_every_type_and_where_they_share_numbers(tmp_path, model):
-    weights = model.state_dict()
+def test_tensors_keep_their_bits_in_every_type_and_where_they_share_numbers(tmp_path, tiny_clip):
+    weights = tiny_clip.state_dict()
     for kind in (torch.float16, torch.bfloat16, torch.float64):
         torch.save({name: value.to(kind) for name, value in weights.items()}, tmp_path / "kind.pt")
         same(read_weights(tmp_path / "kind.pt"), {name: value.to(kind).float() for name, value in weights.items()})
@@ -182,31 +175,31 @@ def test_tensors_keep_their_bits_in_every_type_and_where_they_share_numbers(tmp_
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-def test_torchscript_gives_its_weights_and_its_code_is_left_alone(tmp_path, model):
-    archive(tmp_path / "a.pt", model)
+def test_torchscript_gives_its_weights_and_its_code_is_left_alone(tmp_path, tiny_clip):
+    archive(tmp_path / "a.pt", tiny_clip)
     found = read_weights(tmp_path / "a.pt")
-    same(found, model.state_dict())
+    same(found, tiny_clip.state_dict())
     assert found.form == "TorchScript"
 
 
-def test_safetensors_alone_and_a_file_of_a_described_folder(tmp_path, model):
-    save_file(before(model.state_dict(), "module."), tmp_path / "clip.safetensors")
-    same(read_weights(tmp_path / "clip.safetensors"), model.state_dict())
+def test_safetensors_alone_and_a_file_of_a_described_folder(tmp_path, tiny_clip):
+    save_file(before(tiny_clip.state_dict(), "module."), tmp_path / "clip.safetensors")
+    same(read_weights(tmp_path / "clip.safetensors"), tiny_clip.state_dict())
     (tmp_path / "clip.safetensors").rename(tmp_path / "clip.ckpt")  # told by its content
     assert read_weights(tmp_path / "clip.ckpt").activation is None
-    torch.save(model.state_dict(), tmp_path / "clip.safetensors")
-    same(read_weights(tmp_path / "clip.safetensors"), model.state_dict())
-    export_huggingface(model, tmp_path / "hf")
+    torch.save(tiny_clip.state_dict(), tmp_path / "clip.safetensors")
+    same(read_weights(tmp_path / "clip.safetensors"), tiny_clip.state_dict())
+    export_huggingface(tiny_clip, tmp_path / "hf")
     (tmp_path / "cache" / "snapshots").mkdir(parents=True)
     (tmp_path / "cache" / "snapshots" / "3d74acf9").symlink_to(tmp_path / "hf")
-    same(read_weights(tmp_path / "cache"), model.state_dict())
+    same(read_weights(tmp_path / "cache"), tiny_clip.state_dict())
     assert read_weights(tmp_path / "hf" / "model.safetensors").activation == "quickgelu"  # says config.json beside it
 
 
 @pytest.mark.parametrize("suffix", ["bin", "safetensors"])
 @pytest.mark.parametrize("shards", [1, 3])
-def test_a_hugging_face_folder_with_any_weights(tmp_path, model, suffix, shards):
-    export_huggingface(model, tmp_path)
+def test_a_hugging_face_folder_with_any_weights(tmp_path, tiny_clip, suffix, shards):
+    export_huggingface(tiny_clip, tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     (tmp_path / "model.safetensors").unlink()
     stem = "pytorch_model" if suffix == "bin" else "model"
@@ -222,7 +215,7 @@ def test_a_hugging_face_folder_with_any_weights(tmp_path, model, suffix, shards)
         index = tmp_path / f"{stem}.{suffix}.index.json"
         index.write_text(json.dumps({"metadata": {}, "weight_map": place}))
     found = read_weights(tmp_path)
-    same(found, model.state_dict())
+    same(found, tiny_clip.state_dict())
     assert found.activation == "quickgelu"
     (tmp_path / "config.json").rename(tmp_path / "open_clip_config.json")  # of other weights, which are not there
     (tmp_path / "open_clip_config.json").write_text("{}")
@@ -240,54 +233,54 @@ def test_a_hugging_face_folder_with_any_weights(tmp_path, model, suffix, shards)
             read_weights(tmp_path)
 
 
-def test_pixels_of_another_model_are_refused_whichever_file_tells_of_them(tmp_path, model):
-    export_huggingface(model, tmp_path)
+def test_pixels_of_another_model_are_refused_whichever_file_tells_of_them(tmp_path, tiny_clip):
+    export_huggingface(tiny_clip, tmp_path)
     (tmp_path / "preprocessor_config.json").unlink()
     for mean in ([0.48145466, 0.4578275, 0.40821073], [0.5, 0.5, 0.5]):  # as transformers 5 writes it
         (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": {"image_mean": mean}}))
         if mean[0] < 0.5:
-            same(read_weights(tmp_path), model.state_dict())
+            same(read_weights(tmp_path), tiny_clip.state_dict())
     with pytest.raises(ValueError, match="expected images normalised with the mean"):
         read_weights(tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
-def test_shards_of_torch_distributed_become_a_file_by_the_command_that_is_named(tmp_path, model, monkeypatch):
-    checkpoint.save({"model": model.state_dict(), "epoch": 3}, checkpoint_id=tmp_path / "FOLDER", no_dist=True)
+def test_shards_of_torch_distributed_become_a_file_by_the_command_that_is_named(tmp_path, tiny_clip, monkeypatch):
+    checkpoint.save({"model": tiny_clip.state_dict(), "epoch": 3}, checkpoint_id=tmp_path / "FOLDER", no_dist=True)
     with pytest.raises(ValueError, match="make it a file by `python -m torch") as error:
         read_weights(tmp_path / "FOLDER")
     module, *arguments = re.search("`python -m (.*)`", str(error.value))[1].split()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", [module, *arguments])
     runpy.run_module(module, run_name="__main__")
-    same(read_weights(tmp_path / "FILE"), model.state_dict())
+    same(read_weights(tmp_path / "FILE"), tiny_clip.state_dict())
 
 
-def test_a_file_that_was_unpacked_is_named_and_read_once_it_is_packed_again(tmp_path, model):
-    torch.save(model.state_dict(), tmp_path / "conclip.pt")
+def test_a_file_that_was_unpacked_is_named_and_read_once_it_is_packed_again(tmp_path, tiny_clip):
+    torch.save(tiny_clip.state_dict(), tmp_path / "conclip.pt")
     shutil.unpack_archive(tmp_path / "conclip.pt", tmp_path, "zip")
     with pytest.raises(ValueError, match=r"an unpacked file of torch\.save: .* `zip -r conclip\.pt conclip` in the"):
         read_weights(tmp_path / "conclip")
     shutil.make_archive(tmp_path / "again", "zip", tmp_path, "conclip")
-    same(read_weights(tmp_path / "again.zip"), model.state_dict())
+    same(read_weights(tmp_path / "again.zip"), tiny_clip.state_dict())
 
 
-def test_an_open_clip_folder_with_a_bin(tmp_path, model):
-    export_open_clip(model, tmp_path)
+def test_an_open_clip_folder_with_a_bin(tmp_path, tiny_clip):
+    export_open_clip(tiny_clip, tmp_path)
     torch.save(load_file(tmp_path / "open_clip_model.safetensors"), tmp_path / "open_clip_pytorch_model.bin")
     (tmp_path / "open_clip_model.safetensors").unlink()
-    same(read_weights(tmp_path), model.state_dict())
+    same(read_weights(tmp_path), tiny_clip.state_dict())
 
 
-def test_a_damaged_tensor_is_named_and_one_beside_the_weights_does_not_matter(tmp_path, model):
+def test_a_damaged_tensor_is_named_and_one_beside_the_weights_does_not_matter(tmp_path, tiny_clip):
     path = tmp_path / "a.pt"
-    torch.save({"model": model.state_dict(), "optimizer": torch.full((1000,), 7.0)}, path)
+    torch.save({"model": tiny_clip.state_dict(), "optimizer": torch.full((1000,), 7.0)}, path)
     content = path.read_bytes()
-    weight = model.state_dict()["ln_final.weight"].numpy().tobytes()
+    weight = tiny_clip.state_dict()["ln_final.weight"].numpy().tobytes()
     for old, harmless in ((torch.full((1000,), 7.0).numpy().tobytes(), True), (weight, False)):
         path.write_bytes(content.replace(old, b"\1" * len(old)))
         if harmless:
-            same(read_weights(path), model.state_dict())
+            same(read_weights(path), tiny_clip.state_dict())
         else:
             with pytest.raises(ValueError, match=r"a\.pt: .*file of torch\.save that is not whole: .* Bad CRC-32"):
                 read_weights(path)

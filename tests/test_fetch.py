@@ -5,12 +5,13 @@ import asyncio
 import gzip
 import io
 import socket
+import struct
 import sys
 from collections import Counter
-from unittest.mock import ANY
 
 import pytest
 from aiohttp import web
+from answers import Handler, answer, answering, bare, chunked, moved
 from fetching import AGENT, Clock, Site, fetch, fetch_command, jpeg, outcomes, serving
 from hostile import png
 
@@ -24,65 +25,40 @@ from pipeline_lib.formats.tars import read_samples
 from pipeline_lib.jobs.options import add_options, from_args
 
 
+class Resetting(Handler):
+    """Answers, and resets the connection."""
+
+    def finish(self) -> None:
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.request.close()
+
+
+MISBEHAVIOUR = {  # what is sent; failure, permanence, status; how many requests
+    "/loop": (moved("Location: /loop"), "redirect", True, 301, 4),
+    "/nowhere": (moved(), "redirect", True, 301, 1),
+    "/elsewhere": (moved("Location: file:///etc/passwd"), "url", True, 301, 1),
+    "/many": (answer(status="HTTP/1.1 429 Too Many Requests", body=b""), "http", False, 429, 3),
+    "/noindex": (answer("X-Robots-Tag: conclip-test: noindex"), "opt-out", True, 200, 1),
+    "/reset": (b"", "reset", False, None, 3),
+    "/reset-body": (bare(), "truncated", False, 200, 3),
+    "/reset-chunks": (chunked(after=b""), "truncated", False, 200, 3),
+    "/garbage": (b"SSH-2.0-OpenSSH\r\n\r\n", "protocol", False, None, 3),
+    "/endless": (bare(body=b"x" * 200_000), "too-large", True, 200, 1),
+    "/bomb": (answer("Content-Encoding: gzip", body=gzip.compress(bytes(10_000_000))), "too-large", True, 200, 1),
+    "/huge": (answer(body=png(60_000, 60_000)), "too-many-pixels", True, 200, 1),
+    "/ribbon": (answer(body=jpeg(size=(5000, 1))), "too-many-pixels", True, 200, 1),
+    "/empty": (answer(body=b""), "not-an-image", True, 200, 1),
+    "/eps": (answer(body=b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n"), "not-an-image", True, 200, 1),
+}
+
+
 def test_each_misbehaviour_has_its_class_and_only_transient_ones_are_asked_again(tmp_path):
-    asked = Counter()
-    bodies = {
-        "/endless": b"x" * 200_000,
-        "/bomb": gzip.compress(bytes(10_000_000)),
-        "/huge": png(60_000, 60_000),
-        "/ribbon": jpeg(size=(5000, 1)),
-        "/empty": b"",
-        "/eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1\n",
-    }
-
-    async def handler(request):
-        asked[request.path] += 1
-        match request.path:
-            case "/loop":
-                return web.Response(status=301, headers={"Location": "/loop"})
-            case "/nowhere":
-                return web.Response(status=301)
-            case "/elsewhere":
-                return web.Response(status=301, headers={"Location": "file:///etc/passwd"})
-            case "/many":
-                return web.Response(status=429)
-            case "/noindex":
-                return web.Response(body=jpeg(), headers={"X-Robots-Tag": "conclip-test: noindex"})
-            case "/reset":
-                request.transport.abort()
-            case "/garbage":
-                request.transport.write(b"SSH-2.0-OpenSSH\r\n\r\n")
-            case "/endless" | "/reset-body":
-                response = web.StreamResponse()
-                await response.prepare(request)
-                await response.write(bodies.get(request.path, b"x"))
-                if request.path == "/reset-body":
-                    request.transport.abort()
-                return response
-        encoding = {"Content-Encoding": "gzip"} if request.path == "/bomb" else {}
-        return web.Response(body=bodies.get(request.path, b"?"), headers=encoding)
-
-    expected = {
-        "/loop": ("redirect", True, 301, 4),
-        "/nowhere": ("redirect", True, 301, 1),
-        "/elsewhere": ("url", True, 301, 1),
-        "/many": ("http", False, 429, 3),
-        "/noindex": ("opt-out", True, 200, 1),
-        "/reset": ("reset", False, None, ANY),  # asked again, uncounted, where the connection had been used before
-        "/reset-body": ("truncated", False, 200, 3),
-        "/garbage": ("protocol", False, None, ANY),
-        "/endless": ("too-large", True, 200, 1),
-        "/bomb": ("too-large", True, 200, 1),
-        "/huge": ("too-many-pixels", True, 200, 1),
-        "/ribbon": ("too-many-pixels", True, 200, 1),
-        "/empty": ("not-an-image", True, 200, 1),
-        "/eps": ("not-an-image", True, 200, 1),
-    }
-    with serving(handler) as port:
-        frame = fetch(tmp_path, [f"http://a.test{path}" for path in expected], port)
-    found = outcomes(frame, "failure", "permanent", "http_code")
-    assert {path: (*row, asked[path]) for path, row in zip(expected, found, strict=True)} == expected
-    assert "truncated (transient): 1" in summary(frame, 1.0)
+    with answering({path: said for path, (said, *_) in MISBEHAVIOUR.items()}, Resetting) as server:
+        frame = fetch(tmp_path, [f"http://a.test{path}" for path in MISBEHAVIOUR], server.port)
+    found, asked = outcomes(frame, "failure", "permanent", "http_code"), Counter(server.log)
+    for (path, (_, *expected)), row in zip(MISBEHAVIOUR.items(), found, strict=True):
+        assert [*row, asked[path]] == expected, path
+    assert "truncated (transient): 2" in summary(frame, 1.0)
     assert list(read_samples(tmp_path / "out.tar")) == []
 
 

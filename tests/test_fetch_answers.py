@@ -5,7 +5,7 @@ import socketserver
 
 import pytest
 from aiohttp import web
-from answers import ANSWERS, IMAGE, LOST, Hasty, answer, answering, moved, path_of
+from answers import ANSWERS, IMAGE, LOST, Handler, Hasty, answer, answering, moved, path_of
 from fetching import fetch, outcomes, serving
 from fetching import moved as redirect
 from workflows import load
@@ -45,12 +45,10 @@ def test_a_host_that_sends_something_is_alive_whatever_it_is(tmp_path, name):
     assert outcomes(frame, "failure", "http_code") == [(failure, code)] * 30 + [(None, 200)] * 30
 
 
-class Stalling(socketserver.BaseRequestHandler):
+class Stalling(Handler):
     """Sends what it has to say and then leaves the connection open, for half a minute at most."""
 
-    def handle(self) -> None:
-        path = self.request.recv(65536).split(b" ")[1].decode().partition("?")[0]
-        self.request.sendall(self.server.answers.get(path, answer(status="HTTP/1.1 404 Not Found", body=b"")))
+    def finish(self) -> None:
         self.request.settimeout(30)
         self.request.recv(1)
 
@@ -64,18 +62,16 @@ def test_a_host_that_stalls_in_the_middle_of_an_answer_is_alive(tmp_path, said, 
     assert outcomes(frame, "failure", "http_code") == [("timeout", code)] * 8 + [(None, 200)]
 
 
-class ForOneRequest(socketserver.BaseRequestHandler):
+class ForOneRequest(Handler):
     """Says that it keeps connections alive, and closes each as soon as it is used again."""
 
-    def handle(self) -> None:
-        self.server.log.append(self.request.recv(65536))
-        self.request.sendall(answer("Connection: keep-alive"))
+    def finish(self) -> None:
         self.request.recv(65536)
 
 
 def test_a_host_that_closes_used_connections_loses_nothing_and_no_attempt_counts(tmp_path):
-    with answering({}, ForOneRequest) as server:
-        urls = [f"http://a.test/{number}" for number in range(300)]
+    with answering({"/": answer("Connection: keep-alive")}, ForOneRequest) as server:
+        urls = [f"http://a.test/?{number}" for number in range(300)]
         frame = fetch(tmp_path, urls, server.port, respect_robots=False)
     assert outcomes(frame, "failure", "permanent", "attempts") == [OK] * 300 and len(server.log) == 300
 
@@ -100,12 +96,10 @@ def test_a_host_that_never_answers_over_used_connections_loses_nothing_and_is_no
     assert sum(map(bool, server.log)) <= 4  # after the first that hung, no connection is used a second time
 
 
-class Confused(socketserver.BaseRequestHandler):
+class Confused(Handler):
     """Answers the first request of a connection, and whatever comes after it with what `server.answers` has."""
 
-    def handle(self) -> None:
-        self.request.recv(65536)
-        self.request.sendall(answer())
+    def finish(self) -> None:
         if self.request.recv(65536):
             self.request.sendall(self.server.answers["again"])
 
@@ -121,8 +115,8 @@ AGAIN = {
 
 @pytest.mark.parametrize("name", AGAIN)
 def test_what_comes_over_a_used_connection_and_is_no_answer_costs_nothing(tmp_path, name):
-    with answering({"again": AGAIN[name]}, Confused) as server:
-        urls = [f"http://a.test/{number}" for number in range(10)]
+    with answering({"/": answer(), "again": AGAIN[name]}, Confused) as server:
+        urls = [f"http://a.test/?{number}" for number in range(10)]
         frame = fetch(tmp_path, urls, server.port, respect_robots=False, attempts=1, connections=1)
     assert outcomes(frame, "failure", "permanent", "attempts") == [OK] * 10
 

@@ -15,6 +15,7 @@ from pipeline_lib.fetch.client import wished_wait_s
 from pipeline_lib.fetch.schedule import Job, Schedule
 
 NO_ANSWER = Failed("timeout", permanent=False)
+pytestmark = pytest.mark.anyio  # runs those tests that are coroutines
 
 
 def test_no_host_gets_more_requests_at_once_than_allowed(tmp_path):
@@ -37,40 +38,37 @@ def test_no_host_gets_more_requests_at_once_than_allowed(tmp_path):
     assert list(frame["final_host"][:3]) == ["a.test", "a.test", "b.test"]
 
 
-def test_the_requests_of_a_second_to_a_host_are_counted(monkeypatch):
-    async def pauses() -> list[float]:
-        clock, schedule = Clock(monkeypatch), Schedule(fetch_settings(requests_per_second_per_host=50))
-        clock.catch_timers()
-        for row in range(4):
-            schedule.add(Job(row, host="a"))
-        found = []
-        for _ in range(3):
-            await schedule.take()
-            found.append(clock.pass_pause())
+def standing_still(monkeypatch, jobs: list[Job], **settings) -> tuple[Clock, Schedule]:
+    """A schedule of jobs in a time that passes only when told."""
+    clock, schedule = Clock(monkeypatch), Schedule(fetch_settings(**settings))
+    clock.catch_timers()
+    for job in jobs:
+        schedule.add(job)
+    return clock, schedule
+
+
+async def test_the_requests_of_a_second_to_a_host_are_counted(monkeypatch):
+    jobs = [Job(row, host="a") for row in range(4)]
+    clock, schedule = standing_still(monkeypatch, jobs, requests_per_second_per_host=50)
+    for _ in range(3):
         await schedule.take()
-        return found
+        assert clock.pass_pause() == pytest.approx(0.02)
+    await schedule.take()
 
-    assert asyncio.run(pauses()) == pytest.approx([0.02] * 3)
 
-
-def test_a_port_that_is_silent_neither_takes_nor_holds_up_the_other(monkeypatch):
-    async def steps():
-        clock, schedule = Clock(monkeypatch), Schedule(fetch_settings(connections_per_host=2, breaker_failures=1))
-        clock.catch_timers()
-        for row, port in enumerate((443, 443, 443, 80, 80, 443)):
-            schedule.add(Job(row, host="a", port=port, attempts=1))
-        first, second = [await schedule.take() for _ in range(2)]
-        assert {first.port, second.port} == {443}
-        assert schedule.done(first, NO_ANSWER) == []  # it opens
-        assert (await schedule.take()).row == 3  # the host has room for one, and http does not pause
-        clock.now += fetch_settings().deadline_s
-        assert [job.row for job in schedule.done(second, NO_ANSWER)] == [2, 5]
-        assert (await schedule.take()).row == 4
-        with pytest.raises(Failed, match="host-down"):
-            schedule.add(Job(6, host="a", port=443))
-        schedule.add(Job(7, host="a", port=80))
-
-    asyncio.run(steps())
+async def test_a_port_that_is_silent_neither_takes_nor_holds_up_the_other(monkeypatch):
+    jobs = [Job(row, host="a", port=port, attempts=1) for row, port in enumerate((443, 443, 443, 80, 80, 443))]
+    clock, schedule = standing_still(monkeypatch, jobs, connections_per_host=2, breaker_failures=1)
+    first, second = [await schedule.take() for _ in range(2)]
+    assert {first.port, second.port} == {443}
+    assert schedule.done(first, NO_ANSWER) == []  # it opens
+    assert (await schedule.take()).row == 3  # the host has room for one, and http does not pause
+    clock.now += fetch_settings().deadline_s
+    assert [job.row for job in schedule.done(second, NO_ANSWER)] == [2, 5]
+    assert (await schedule.take()).row == 4
+    with pytest.raises(Failed, match="host-down"):
+        schedule.add(Job(6, host="a", port=443))
+    schedule.add(Job(7, host="a", port=80))
 
 
 @pytest.mark.parametrize(
@@ -82,53 +80,39 @@ def test_a_port_that_is_silent_neither_takes_nor_holds_up_the_other(monkeypatch)
         ({"connections_per_host": 1}, "Crawl-delay", 0.5),
     ],
 )
-def test_what_spares_a_host_counts_for_its_ports_together(monkeypatch, settings, answer, pause_s):
-    async def steps():
-        clock, schedule = Clock(monkeypatch), Schedule(fetch_settings(**settings))
-        clock.catch_timers()
-        for row, port in enumerate((80, 443)):
-            schedule.add(Job(row, host="a", port=port, attempts=1))
-        first, later = await schedule.take(), asyncio.create_task(schedule.take())
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert not later.done()
-        if answer == "Crawl-delay":
-            schedule.slow_down("a", pause_s)
-        schedule.done(first, answer if isinstance(answer, Failed) else None)
-        if pause_s is not None:
-            assert clock.pass_pause() == pytest.approx(pause_s)
-        assert (await later).port == 443
-
-    asyncio.run(steps())
+async def test_what_spares_a_host_counts_for_its_ports_together(monkeypatch, settings, answer, pause_s):
+    jobs = [Job(row, host="a", port=port, attempts=1) for row, port in enumerate((80, 443))]
+    clock, schedule = standing_still(monkeypatch, jobs, **settings)
+    first, later = await schedule.take(), asyncio.create_task(schedule.take())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not later.done()
+    if answer == "Crawl-delay":
+        schedule.slow_down("a", pause_s)
+    schedule.done(first, answer if isinstance(answer, Failed) else None)
+    if pause_s is not None:
+        assert clock.pass_pause() == pytest.approx(pause_s)
+    assert (await later).port == 443
 
 
 @pytest.mark.parametrize(("wait_s", "kept_s"), [(None, None), (0.0, 2.0), (7.0, 7.0), (3600.0, 20.0)])
-def test_a_host_that_wants_to_be_left_alone_is_for_a_while(monkeypatch, wait_s, kept_s):
-    async def steps():
-        clock, settings = Clock(monkeypatch), fetch_settings(connections_per_host=1, backoff_s=2.0, timeout_s=5.0)
-        schedule = Schedule(settings)
-        clock.catch_timers()
-        for row in range(2):
-            schedule.add(Job(row, host="a"))
-        schedule.done(await schedule.take(), Failed("http", False, 503, wait_s))
-        assert not clock.timers if kept_s is None else clock.pass_pause() == pytest.approx(kept_s)
-        assert (await schedule.take()).row == 1
-
-    asyncio.run(steps())
+async def test_a_host_that_wants_to_be_left_alone_is_for_a_while(monkeypatch, wait_s, kept_s):
+    jobs, settings = [Job(row, host="a") for row in range(2)], {"backoff_s": 2.0, "timeout_s": 5.0}
+    clock, schedule = standing_still(monkeypatch, jobs, connections_per_host=1, **settings)
+    schedule.done(await schedule.take(), Failed("http", False, 503, wait_s))
+    assert not clock.timers if kept_s is None else clock.pass_pause() == pytest.approx(kept_s)
+    assert (await schedule.take()).row == 1
 
 
-def test_a_big_host_neither_waits_nor_holds_up_the_others():
-    async def hosts() -> list[str]:
-        schedule = Schedule(fetch_settings(connections_per_host=2))
-        for number, host in enumerate("aaaaaabc"):
-            schedule.add(Job(number, host=host))
-        taken = [await schedule.take() for _ in range(4)]
-        for host in "ba":
-            schedule.done(next(job for job in taken if job.host == host))
-        return [job.host for job in [*taken, await schedule.take()]]
-
-    taken = asyncio.run(hosts())
-    assert sorted(taken[:4]) == ["a", "a", "b", "c"] and taken[4] == "a"
+async def test_a_big_host_neither_waits_nor_holds_up_the_others():
+    schedule = Schedule(fetch_settings(connections_per_host=2))
+    for number, host in enumerate("aaaaaabc"):
+        schedule.add(Job(number, host=host))
+    taken = [await schedule.take() for _ in range(4)]
+    for host in "ba":
+        schedule.done(next(job for job in taken if job.host == host))
+    assert sorted(job.host for job in taken) == ["a", "a", "b", "c"]
+    assert (await schedule.take()).host == "a"
 
 
 @pytest.mark.parametrize(
@@ -218,70 +202,60 @@ def test_a_host_that_comes_back_keeps_its_rows(tmp_path):
     assert (frame["status"] == "success").all() and len(site.log) == 108
 
 
-def test_the_breaker_step_by_step(monkeypatch):
+async def test_the_breaker_step_by_step(monkeypatch):
     """Closed, open, down, a request after each pause, closed again; by hand, in a time of our own."""
-    clock = Clock(monkeypatch)
-    settings = fetch_settings(connections_per_host=3, breaker_failures=3, backoff_s=1.0, timeout_s=5.0, deadline_s=10.0)
+    times = {"backoff_s": 1.0, "timeout_s": 5.0, "deadline_s": 10.0}
+    jobs = [Job(row, host="a", attempts=1) for row in range(12)]
+    clock, schedule = standing_still(monkeypatch, jobs, connections_per_host=3, breaker_failures=3, **times)
 
-    async def steps():
-        schedule = Schedule(settings)
-        clock.catch_timers()
+    async def nothing_to_take():
+        taking = asyncio.create_task(schedule.take())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert taking.cancel()
 
-        async def nothing_to_take():
-            taking = asyncio.create_task(schedule.take())
-            for _ in range(5):
-                await asyncio.sleep(0)
-            assert taking.cancel()
+    first = [await schedule.take() for _ in range(3)]
+    assert schedule.done(first[0], NO_ANSWER) == schedule.done(first[1], NO_ANSWER) == []
+    more = [await schedule.take() for _ in range(2)]
+    assert schedule.done(first[2], NO_ANSWER) == []  # the third in a row: it opens, for a second
+    await nothing_to_take()
+    clock.now += 7.5
+    assert schedule.done(more[0]) == []  # an answer: it closes
+    assert schedule.done(more[1], NO_ANSWER) == [] == clock.timers
+    for _ in range(2):
+        schedule.done(await schedule.take(), NO_ANSWER)
+    await nothing_to_take()
+    assert clock.pass_pause() == 1.0  # open again
+    probe = await schedule.take()
+    await nothing_to_take()  # one at a time
+    assert schedule.done(probe, NO_ANSWER) == [] and clock.pass_pause() == 2.0
+    assert schedule.done(await schedule.take(), NO_ANSWER) == [] and clock.pass_pause() == 4.0
+    probe = await schedule.take()
+    clock.now += 5.0
+    down = schedule.done(probe, NO_ANSWER)  # the last answer was 12 seconds ago
+    assert [job.row for job in down] == [10, 11] and not clock.timers
 
-        for row in range(12):
-            schedule.add(Job(row, host="a", attempts=1))
-        first = [await schedule.take() for _ in range(3)]
-        assert schedule.done(first[0], NO_ANSWER) == schedule.done(first[1], NO_ANSWER) == []
-        more = [await schedule.take() for _ in range(2)]
-        assert schedule.done(first[2], NO_ANSWER) == []  # the third in a row: it opens, for a second
-        await nothing_to_take()
-        clock.now += 7.5
-        assert schedule.done(more[0]) == []  # an answer: it closes
-        assert schedule.done(more[1], NO_ANSWER) == [] == clock.timers
-        for _ in range(2):
-            schedule.done(await schedule.take(), NO_ANSWER)
-        await nothing_to_take()
-        assert clock.pass_pause() == 1.0  # open again
-        probe = await schedule.take()
-        await nothing_to_take()  # one at a time
-        assert schedule.done(probe, NO_ANSWER) == [] and clock.pass_pause() == 2.0
-        assert schedule.done(await schedule.take(), NO_ANSWER) == [] and clock.pass_pause() == 4.0
-        probe = await schedule.take()
-        clock.now += 5.0
-        down = schedule.done(probe, NO_ANSWER)  # the last answer was 12 seconds ago
-        assert [job.row for job in down] == [10, 11] and not clock.timers
-
-        with pytest.raises(Failed, match="host-down"):
-            schedule.add(Job(12, host="a"))
-        schedule.add(Job(13, host="b"))
-        assert (await schedule.take()).host == "b"
-        clock.now += 8.0
-        for row in (14, 15):
-            schedule.add(Job(row, host="a", attempts=1))
-        probe = await schedule.take()
-        assert probe.row == 14
-        await nothing_to_take()
-        assert schedule.done(probe) == []
-        assert (await schedule.take()).row == 15
-
-    asyncio.run(steps())
+    with pytest.raises(Failed, match="host-down"):
+        schedule.add(Job(12, host="a"))
+    schedule.add(Job(13, host="b"))
+    assert (await schedule.take()).host == "b"
+    clock.now += 8.0
+    for row in (14, 15):
+        schedule.add(Job(row, host="a", attempts=1))
+    probe = await schedule.take()
+    assert probe.row == 14
+    await nothing_to_take()
+    assert schedule.done(probe) == []
+    assert (await schedule.take()).row == 15
 
 
-def test_a_url_that_fails_again_and_again_opens_no_breaker():
-    async def row() -> int:
-        schedule = Schedule(fetch_settings(breaker_failures=2, backoff_s=60))
-        for attempt in range(1, 6):
-            schedule.add(Job(0, host="a", attempts=attempt))
-            assert schedule.done(await asyncio.wait_for(schedule.take(), 2), NO_ANSWER) == []
-        schedule.add(Job(1, host="a"))
-        return (await schedule.take()).row
-
-    assert asyncio.run(row()) == 1
+async def test_a_url_that_fails_again_and_again_opens_no_breaker():
+    schedule = Schedule(fetch_settings(breaker_failures=2, backoff_s=60))
+    for attempt in range(1, 6):
+        schedule.add(Job(0, host="a", attempts=attempt))
+        assert schedule.done(await asyncio.wait_for(schedule.take(), 2), NO_ANSWER) == []
+    schedule.add(Job(1, host="a"))
+    assert (await schedule.take()).row == 1
 
 
 @pytest.mark.parametrize(("needs_s", "given_s"), [(60.0, [0.75, 0.25]), (0.375, [0.75, 0.625, 0.25])])

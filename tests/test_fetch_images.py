@@ -1,8 +1,6 @@
 """Every kind of image and what becomes of it."""
 
 import io
-import random
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -45,13 +43,7 @@ def test_every_kind_of_image_becomes_an_rgb_jpeg(name):
         assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (20, 10))
         assert all(abs(found - wanted) <= 3 for found, wanted in zip(image.getpixel((5, 5)), colour, strict=True))
     assert picture.sides == (20, 10, *SIZE)
-    kept = prepare(body, None, 10_000)
-    assert kept.sides == (*SIZE, *SIZE)
-    # What readers show by Pillow's convert("RGB") is what the image shows.
-    with Image.open(io.BytesIO(body)) as image, Image.open(io.BytesIO(kept.content)) as stored:
-        read, shown = image.convert("RGB").getpixel((5, 5)), stored.convert("RGB").getpixel((5, 5))
-    assert all(abs(found - wanted) <= 3 for found, wanted in zip(shown, colour, strict=True))
-    assert (kept.content == body) == (np.abs(np.subtract(read, colour)).max() <= 3)
+    assert prepare(body, None, 10_000).sides == (*SIZE, *SIZE)
 
 
 def test_exif_rotation_is_applied_and_broken_exif_ignored():
@@ -124,26 +116,3 @@ def test_corrupt_images_are_refused_even_where_bytes_are_kept():
         with pytest.raises(Failed) as caught:
             prepare(body, None, 100_000)
         assert caught.value.failure == "corrupt" and caught.value.permanent
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, as in the command
-def test_damaged_images_are_images_or_failures():
-    rng = random.Random(0)
-    bodies = [body for body, _ in CASES.values()]
-    outcomes = Counter()
-    for _ in range(2000):
-        body = bytearray(rng.choice(bodies))
-        for _ in range(rng.choice((1, 2, 8))):
-            place = rng.randrange(len(body))
-            body[place : place + rng.randrange(5)] = rng.randbytes(rng.randrange(5))
-        try:
-            picture = prepare(bytes(body), 10, 10_000)
-        except Failed as failed:
-            assert failed.permanent
-            outcomes[failed.failure] += 1
-        else:
-            with Image.open(io.BytesIO(picture.content)) as image:
-                assert (image.format, image.mode, image.size) == ("JPEG", "RGB", picture.sides[:2])
-            outcomes["success"] += 1
-    assert outcomes.keys() == {"success", "corrupt", "not-an-image", "too-many-pixels"}, outcomes
-    assert min(outcomes["success"], outcomes["corrupt"], outcomes["not-an-image"]) > 100, outcomes

@@ -7,8 +7,8 @@ import sys
 import pandas as pd
 import pytest
 from aiohttp import web
-from faults.fetch_kills import Site, kill_and_finish
-from fetching import fetch, fetch_command, jpeg, serving
+from faults.fetch_kills import by_path, kill_and_finish
+from fetching import Site, fetch, fetch_command, jpeg, serving
 
 from pipeline_lib.fetch import fetch as command
 from pipeline_lib.fetch import part
@@ -24,9 +24,9 @@ def test_killed_at_random_moments_it_asks_nothing_again_that_it_had_settled_and_
 
 
 def test_killed_while_it_writes_it_asks_nothing_again(tmp_path, monkeypatch):
-    site = Site()
+    site = Site(by_path)
     urls = [f"http://a.test/{number}" for number in range(5)]
-    with serving(site.handle) as port:
+    with serving(site) as port:
         monkeypatch.setattr(command, "write_samples", killed)
         with pytest.raises(KeyboardInterrupt):
             fetch(tmp_path, urls, port)
@@ -44,10 +44,10 @@ def test_killed_while_it_writes_it_asks_nothing_again(tmp_path, monkeypatch):
     ],
 )
 def test_a_full_disk_ends_a_fetch_and_no_row_is_lost(tmp_path, monkeypatch, settled, mistake):
-    site, write = Site(), os.write
+    site, write = Site(by_path), os.write
     urls = [f"http://a.test/{number}" for number in range(5)] + ["no address"]
     monkeypatch.setattr(part, "SLICE_S", 0)  # so that each row is opened in a callback of its own
-    with serving(site.handle) as port:
+    with serving(site) as port:
         monkeypatch.setattr(os, "write", lambda file, record: write(file, record[:20] if settled in record else record))
         with pytest.raises(mistake, match=r"out\.(journal|parquet)"):
             fetch(tmp_path, urls, port)
@@ -95,9 +95,9 @@ def test_retry_failed_asks_for_transient_failures_alone_and_takes_over_the_rest_
 
 
 def test_a_killed_retry_leaves_the_earlier_outputs_and_goes_on_where_it_was(tmp_path, monkeypatch):
-    site = Site()
+    site = Site(by_path)
     urls = [f"http://a.test/{number}-500" for number in range(3)] + ["http://a.test/3"]
-    with serving(site.handle) as port:
+    with serving(site) as port:
         fetch(tmp_path, urls, port, attempts=1)
         before = [(tmp_path / name).read_bytes() for name in ("out.parquet", "out.tar")]
         site.log.clear()
@@ -111,8 +111,8 @@ def test_a_killed_retry_leaves_the_earlier_outputs_and_goes_on_where_it_was(tmp_
 
 
 def test_retry_failed_needs_the_outputs_of_the_same_rows_and_settings(tmp_path):
-    site = Site()
-    with serving(site.handle) as port:
+    site = Site(by_path)
+    with serving(site) as port:
         with pytest.raises(FileNotFoundError, match=r"out\.parquet"):
             fetch(tmp_path, ["http://a.test/1"], port, retry_failed=True)
         fetch(tmp_path, ["http://a.test/1"], port)
@@ -121,7 +121,7 @@ def test_retry_failed_needs_the_outputs_of_the_same_rows_and_settings(tmp_path):
                 fetch(tmp_path, urls, port, retry_failed=True, **changes)
         (tmp_path / "out.journal").unlink()
         fetch(tmp_path, ["http://a.test/1"], port, retry_failed=True, timeout_s=9.0, user_agent="other/1")
-    assert site.log == ["/1"]
+    assert [request.path for request in site.log] == ["/1"]
 
 
 def test_the_command_can_be_told_to_retry(tmp_path, monkeypatch):

@@ -109,19 +109,15 @@ def test_the_rules_of_one_site_are_read_while_the_others_are_asked(tmp_path, mon
     assert found == [FORBIDDEN, OK, OK]
 
 
-def test_rows_whose_rules_take_long_to_search_let_others_have_their_turn(monkeypatch):
+@pytest.mark.anyio
+async def test_rows_whose_rules_take_long_to_search_let_others_have_their_turn(monkeypatch):
     monkeypatch.setattr(part, "SLICE_S", 0)
-    order = []
-
-    async def steps():
-        fetcher = part.PartFetcher([], fetch_settings(), {}, "fetch")
-        fetcher._robots = SimpleNamespace(line_up=order.append)
-        asyncio.get_running_loop().call_soon(order.append, "others")
-        fetcher._line_up("first", "second", "third")
-        while len(order) < 4:
-            await asyncio.sleep(0)
-
-    asyncio.run(steps())
+    order, fetcher = [], part.PartFetcher([], fetch_settings(), {}, "fetch")
+    fetcher._robots = SimpleNamespace(line_up=order.append)
+    asyncio.get_running_loop().call_soon(order.append, "others")
+    fetcher._line_up("first", "second", "third")
+    while len(order) < 4:
+        await asyncio.sleep(0)
     assert order == ["first", "others", "second", "third"]
 
 
@@ -168,24 +164,22 @@ def job_of(row: int) -> Job:
     return job
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(("wished", "kept_s"), [("0.1", 0.1), ("3600", 0.2), ("nan", None), ("soon", None)])
-def test_a_crawl_delay_is_kept_up_to_the_cap(monkeypatch, wished, kept_s):
-    async def steps():
-        clock, settings = Clock(monkeypatch), fetch_settings(max_crawl_delay_s=0.2)
-        clock.catch_timers()
-        schedule = Schedule(settings)
-        robots, jobs = Robots(schedule, settings), [job_of(row) for row in range(3)]
-        for job in jobs:
-            robots.line_up(job)
-        rules = await schedule.take()
-        schedule.done(rules)
-        for job in robots.learn(rules, read_rules(f"User-agent: *\nCrawl-delay: {wished}\n".encode())):
-            robots.line_up(job)
-        for job in jobs:
-            assert not clock.timers if kept_s is None else clock.pass_pause() == pytest.approx(kept_s)
-            assert await schedule.take() is job
-
-    asyncio.run(steps())
+async def test_a_crawl_delay_is_kept_up_to_the_cap(monkeypatch, wished, kept_s):
+    clock, settings = Clock(monkeypatch), fetch_settings(max_crawl_delay_s=0.2)
+    clock.catch_timers()
+    schedule = Schedule(settings)
+    robots, jobs = Robots(schedule, settings), [job_of(row) for row in range(3)]
+    for job in jobs:
+        robots.line_up(job)
+    rules = await schedule.take()
+    schedule.done(rules)
+    for job in robots.learn(rules, read_rules(f"User-agent: *\nCrawl-delay: {wished}\n".encode())):
+        robots.line_up(job)
+    for job in jobs:
+        assert not clock.timers if kept_s is None else clock.pass_pause() == pytest.approx(kept_s)
+        assert await schedule.take() is job
 
 
 def test_a_site_whose_rules_cannot_be_read_is_asked_again_after_a_while(monkeypatch):

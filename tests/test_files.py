@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from pipeline_lib.formats.images import read_images
 from pipeline_lib.formats.tars import read_samples, write_samples
-from pipeline_lib.jobs.files import atomic, discard, read_json, read_parquet, write_json, write_parquet
+from pipeline_lib.jobs.files import atomic, discard, write_json, write_parquet
 
 SAMPLES = [("000000000", {"jpg": b"one", "json": b"{}"}), ("000000001", {"jpg": b"two", "json": b"{}"})]
 
@@ -141,15 +141,6 @@ def test_metadata_that_is_no_json_is_named_and_what_is_no_object_says_nothing(tm
         said(b"{")
     assert said(b'{"label": 3, "a": "1"}') == {"label": 3, "a": "1"}
     assert said(b"[1]") == {}
-
-
-def test_json_and_parquet_errors_name_the_file(tmp_path):
-    for name in ("a.json", "a.parquet"):
-        (tmp_path / name).write_text("not that")
-    with pytest.raises(ValueError, match=r"a\.json: expected JSON"):
-        read_json(tmp_path / "a.json")
-    with pytest.raises(ValueError, match=r"a\.parquet: expected a whole Parquet file"):
-        read_parquet(tmp_path / "a.parquet")
 
 
 def test_files_do_not_depend_on_when_they_are_written(tmp_path):

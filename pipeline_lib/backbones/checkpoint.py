@@ -50,11 +50,8 @@ def closeness(state_dict: dict[str, Tensor], backbone: dict[str, Tensor]) -> flo
     """Return the cosine between the matrices of two image towers of one architecture: 1 if they are the same."""
     matrices = [name for name, value in backbone.items() if name.startswith("visual.") and value.ndim > 1]
     pairs = [(state_dict[name].flatten(), backbone[name].flatten()) for name in matrices]  # views, no copies
-
-    def product(a: int, b: int) -> float:
-        return sum(torch.dot(pair[a], pair[b]).item() for pair in pairs)
-
-    return product(0, 1) / math.sqrt(product(0, 0) * product(1, 1))
+    both, mine, theirs = sum(torch.stack((a @ b, a @ a, b @ b)) for a, b in pairs).tolist()
+    return both / math.sqrt(mine * theirs)
 
 
 def check_origin(state_dict: dict[str, Tensor], activation: str, backbone: CLIP, name: str, shared: bool) -> float:

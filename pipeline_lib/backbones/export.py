@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pipeline_lib.backbones.huggingface import HIDDEN_ACT, LAYER_NORM_EPS, TRANSPOSED, huggingface_names
-from pipeline_lib.clip.load import CLIP, HEAD_WIDTH, activation_of, load_clip, pixel_statistics
+from pipeline_lib.clip.load import CLIP, HEAD_WIDTH, activation_of, architecture_of, load_clip, pixel_statistics
 from pipeline_lib.clip.tokenizer import CONTEXT_LENGTH, END_TOKEN, START_TOKEN, simple_tokenizer
 from pipeline_lib.jobs.cli import run
 from pipeline_lib.jobs.files import atomic, write_json, write_text
@@ -31,17 +31,12 @@ from pipeline_lib.jobs.files import atomic, write_json, write_text
 
 def model_cfg(model: CLIP) -> dict:
     """Return the architecture and activation of a CLIP as open_clip writes them."""
-    visual, width = model.visual, model.ln_final.weight.shape[0]
-    vision = {"image_size": visual.input_resolution, "patch_size": None}
-    if hasattr(visual, "proj"):
-        vision |= {"patch_size": visual.conv1.kernel_size[0], "width": visual.conv1.out_channels}
-        vision["layers"] = len(visual.transformer.resblocks)
-    else:
-        vision["width"] = visual.layer1[0].conv1.out_channels
-        vision["layers"] = [len(stage) for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4)]
-    text = {"context_length": model.context_length, "vocab_size": model.vocab_size, "width": width}
-    text |= {"heads": width // HEAD_WIDTH, "layers": len(model.transformer.resblocks)}
-    shape = {"embed_dim": model.text_projection.shape[1], "vision_cfg": vision, "text_cfg": text}
+    sizes = architecture_of(model.state_dict())
+    vision = {"image_size": sizes["image_resolution"], "patch_size": sizes["vision_patch_size"]}
+    vision |= {"width": sizes["vision_width"], "layers": sizes["vision_layers"]}
+    text = {name: sizes[name] for name in ("context_length", "vocab_size")}
+    text |= {name: sizes[f"transformer_{name}"] for name in ("width", "heads", "layers")}
+    shape = {"embed_dim": sizes["embed_dim"], "vision_cfg": vision, "text_cfg": text}
     return {**shape, "quick_gelu": activation_of(model) == "quickgelu"}
 
 

@@ -38,9 +38,8 @@ def build(architecture: dict) -> CLIP:
     ResNet), ``vision_width``, ``vision_patch_size`` (pixels; null for a ResNet), ``transformer_width``,
     ``transformer_layers``. Widths are multiples of 64, a head's channels; a ResNet's ``vision_width`` is even.
     """
-    layers = architecture["vision_layers"]
     return CLIP(
-        **{**architecture, "vision_layers": tuple(layers) if isinstance(layers, list) else layers},
+        **architecture,
         context_length=CONTEXT_LENGTH,
         vocab_size=END_TOKEN + 1,
         transformer_heads=architecture["transformer_width"] // HEAD_WIDTH,

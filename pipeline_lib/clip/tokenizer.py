@@ -54,18 +54,9 @@ def fits_clip(text: str) -> bool:
 
 
 def tokenize(captions: list[str], cut: bool = False) -> "Tensor":
-    """Return what ``clip.tokenize(captions)`` returns: start token, the caption, end token, zeros.
+    """Return what ``clip.tokenize(captions)`` returns, (m, 77), int64: start token, the caption, end token, zeros.
 
-    Parameters
-    ----------
-    captions : list of str
-        m captions.
-    cut : bool
-        Cut captions that are too long, and print how many were. Otherwise one is a `ValueError` that quotes it.
-
-    Returns
-    -------
-    Tensor of shape (m, 77), int64
+    A caption that is too long is a `ValueError` that quotes it; with `cut` it is cut, and how many were is printed.
     """
     import torch
 

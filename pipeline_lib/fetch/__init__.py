@@ -34,12 +34,11 @@ class Failed(Exception):
         http_code: int | None = None,
         wait_s: float | None = None,
         later: bool = False,
-        answered: bool = False,
     ) -> None:
         assert failure in FAILURES, failure
         super().__init__(failure)
         self.failure, self.permanent, self.http_code, self.wait_s = failure, permanent, http_code, wait_s
-        self.later, self.answered, self.reused = later, answered, False
+        self.later, self.answered, self.reused = later, False, False
 
     @property
     def host_is_silent(self) -> bool:

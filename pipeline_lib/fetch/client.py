@@ -80,9 +80,7 @@ async def ask(
         if rules and head and _has_body(head):
             return Answer(head.status, bytes(exchange.body[: exchange.body.rfind(b"\n") + 1]))
         failed = error if isinstance(error, Failed) else Failed("timeout", permanent=False)
-        failed.answered |= exchange.answered
-        failed.reused = exchange.hangs
-        failed.http_code = exchange.status
+        exchange.note_on(failed)
         raise failed from error
     finally:
         exchange.close()

@@ -11,9 +11,12 @@ caller's for the body. What is accepted beyond the standard (`python -m bench.fe
 
 import asyncio
 import contextlib
+import math
 import re
 import time
 from typing import NamedTuple
+
+from yarl import URL
 
 from pipeline_lib.fetch import Failed
 
@@ -64,44 +67,27 @@ class Head(NamedTuple):
         return "keep-alive" in said if self.version < "1.1" else "close" not in said
 
 
-class _Ended(Exception):
-    """The connection ended where more was expected."""
-
-
-class Connection(asyncio.Protocol):
+class Connection(asyncio.StreamReader):
     """A connection to a host, which answers one request after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, origin: URL) -> None:
+        super().__init__(limit=READ_AHEAD // 2)  # the host has to wait where twice as much does
+        self.origin = origin  # of the URLs that it is for
         self.received = 0  # bytes since the last request
         self.status: int | None = None  # of the answer to it, as soon as it is known
         self.used_at: float | None = None  # when the last answer was complete
-        self.origin = None  # of the URLs that it is for
-        self._buffer, self._ended, self._error = bytearray(), False, None
+        self.is_reused = False  # whether there was another request before the last one
+        self._error: Exception | None = None
         self._left = HEAD_BYTES  # how many bytes of lines may come
-        self._waiter: asyncio.Future | None = None
-        self._transport: asyncio.Transport | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
+    def feed_data(self, data: bytes) -> None:
         self.received += len(data)
-        if len(self._buffer) > READ_AHEAD:
-            self._transport.pause_reading()
-        self._wake()
+        super().feed_data(data)
 
-    def eof_received(self) -> None:
-        self._ended = True
-        self._wake()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._ended, self._error = True, error
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def set_exception(self, error: Exception) -> None:
+        """End the connection, of which what came before the error can still be read."""
+        self._error = error
+        self.feed_eof()
 
     def abort(self) -> None:
         """Close the connection at once."""
@@ -110,35 +96,20 @@ class Connection(asyncio.Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether another request can be sent, as far as is known."""
-        return not self._ended and not self._buffer and not self._transport.is_closing()
-
-    async def _more(self) -> bool:
-        """Wait for further bytes; return whether there are any."""
-        before = self.received
-        if not self._ended:
-            self._transport.resume_reading()
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        return self.received > before
-
-    def _take(self, n_bytes: int) -> bytes:
-        piece = bytes(self._buffer[:n_bytes])
-        del self._buffer[:n_bytes]
-        return piece
+        return not self._buffer and not self.at_eof() and not self._transport.is_closing()
 
     async def _line(self) -> bytes:
         """Return a line with its end; raise `Failed` if there are more bytes in lines than allowed."""
-        searched = 0
-        while (end := self._buffer.find(b"\n", searched)) < 0:
-            searched = len(self._buffer)
-            if searched > self._left:
+        line = b""
+        while not line.endswith(b"\n"):
+            try:
+                line += await self.readuntil(b"\n")
+            except asyncio.LimitOverrunError as error:
+                line += await self.readexactly(error.consumed)
+            if len(line) > self._left:
                 raise Failed("protocol", permanent=False)
-            if not await self._more():
-                raise _Ended
-        self._left -= end + 1
-        if self._left < 0:
-            raise Failed("protocol", permanent=False)
-        return self._take(end + 1)
+        self._left -= len(line)
+        return line
 
     async def ask(self, request: bytes) -> Head:
         """Send a request and return the head of its answer; raise `Failed`, ``reset`` or ``protocol``."""
@@ -149,7 +120,7 @@ class Connection(asyncio.Protocol):
                 head = await self._read_head()
                 if head.status // 100 != 1 or head.status == 101:  # another answer follows those
                     return head
-        except _Ended as error:
+        except asyncio.IncompleteReadError as error:
             raise Failed("protocol" if self.received else "reset", permanent=False) from error
 
     async def _read_head(self) -> Head:
@@ -165,7 +136,7 @@ class Connection(asyncio.Protocol):
         for _ in range(HEAD_LINES):
             try:
                 line = await self._line()
-            except _Ended:  # urllib follows a redirect all the same
+            except asyncio.IncompleteReadError:  # urllib follows a redirect all the same
                 is_whole = False
                 break
             if not line.rstrip(b"\r\n"):
@@ -190,8 +161,8 @@ class Connection(asyncio.Protocol):
             if head.is_chunked:
                 await self._read_chunks(into, enough)
             else:
-                await self._copy(max(head.lengths, default=None), into, enough)
-        except _Ended as error:
+                await self._copy(max(head.lengths, default=math.inf), into, enough)
+        except asyncio.IncompleteReadError as error:
             if head.is_chunked or len(into) not in head.lengths:
                 raise Failed("truncated", permanent=False) from error
         if len(into) <= enough and head.keeps_alive:
@@ -201,18 +172,18 @@ class Connection(asyncio.Protocol):
         """Skip a body that nobody needs, if all of it is there already, so that the connection can be used again."""
         n_bytes = 0 if head.status in (204, 304) else max(head.lengths, default=0)
         if head.keeps_alive and not head.is_chunked and n_bytes <= len(self._buffer):
-            self._take(n_bytes)
+            del self._buffer[:n_bytes]
             self.used_at = time.monotonic()
 
-    async def _copy(self, n_bytes: int | None, into: bytearray, enough: int) -> None:
-        """Append so many bytes, None for all until the connection ends; but hardly more than `enough` altogether."""
-        while (n_bytes is None or n_bytes > 0) and len(into) <= enough:
-            if not self._buffer and not await self._more():
-                if n_bytes is None and self._error is None:
+    async def _copy(self, n_bytes: float, into: bytearray, enough: int) -> None:
+        """Append so many bytes, or all until the connection ends; but hardly more than `enough` altogether."""
+        while n_bytes > 0 and len(into) <= enough:
+            piece = await self.read(min(n_bytes, READ_AHEAD))
+            if not piece:
+                if n_bytes == math.inf and self._error is None:
                     return
-                raise _Ended
-            piece = self._take(READ_AHEAD if n_bytes is None else min(n_bytes, READ_AHEAD))
-            n_bytes = None if n_bytes is None else n_bytes - len(piece)
+                raise asyncio.IncompleteReadError(b"", None)
+            n_bytes -= len(piece)
             into += piece
 
     async def _read_chunks(self, into: bytearray, enough: int) -> None:
@@ -220,8 +191,9 @@ class Connection(asyncio.Protocol):
             await self._copy(n_bytes, into, enough)
             if len(into) > enough:
                 return
-            await self._skip_line_end()
-        with contextlib.suppress(_Ended):  # the chunks are complete
+            if await self.readexactly(1) != b"\n":  # after a chunk stand two bytes, whatever they are, or a bare LF
+                await self.readexactly(1)
+        with contextlib.suppress(asyncio.IncompleteReadError):  # the chunks are complete
             while (await self._line()).strip():
                 pass  # a trailer
 
@@ -229,16 +201,9 @@ class Connection(asyncio.Protocol):
         self._left = HEAD_BYTES
         try:
             line = await self._line()
-        except _Ended:  # after a last ``0``, maybe
-            line = self._take(len(self._buffer))
+        except asyncio.IncompleteReadError as error:  # after a last ``0``, maybe
+            line = error.partial
         match = CHUNK_SIZE.match(line)
-        if not match:
-            raise _Ended  # nobody knows where the next chunk begins
+        if not match:  # nobody knows where the next chunk begins
+            raise asyncio.IncompleteReadError(line, None)
         return int(match[1], 16)
-
-    async def _skip_line_end(self) -> None:
-        """Skip what stands after a chunk: two bytes, whatever they are, or a bare LF."""
-        while len(self._buffer) < 2 and self._buffer[:1] != b"\n":
-            if not await self._more():
-                raise _Ended
-        self._take(1 if self._buffer[:1] == b"\n" else 2)

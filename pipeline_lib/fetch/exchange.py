@@ -25,7 +25,8 @@ class Connections:
     def __init__(self, resolver: Resolver, most: int) -> None:
         self._resolver, self._most = resolver, most
         self._idle: list[Connection] = []  # the last used at the end
-        self._reuse: dict[URL, bool] = {}  # whether hosts ever answered over used connections, by origin
+        # Whether hosts ever answered over used connections, by origin. One that never does gets a new one each time.
+        self._reuse: dict[URL, bool] = {}
         self._ssl = ssl.create_default_context()
         self._ssl.set_alpn_protocols(["http/1.1"])
 
@@ -35,10 +36,6 @@ class Connections:
             connection.abort()
         await asyncio.sleep(0)  # asyncio closes them in its next turn
 
-    def note_reuse(self, url: URL, answered: bool) -> None:
-        """Note whether a host answered over a used connection; if it never does, it gets a new one for each request."""
-        self._reuse[url.origin()] = answered or self._reuse.get(url.origin(), False)
-
     def take(self, url: URL) -> Connection | None:
         """Return an idle connection to a URL's host, if there is one."""
         if not self._reuse.get(url.origin(), True):
@@ -47,12 +44,15 @@ class Connections:
             if connection.origin == url.origin():
                 self._idle.remove(connection)
                 if connection.is_idle and time.monotonic() - connection.used_at < IDLE_S:
+                    connection.is_reused = True
                     return connection
                 connection.abort()
         return None
 
     def give_back(self, connection: Connection, close: bool) -> None:
         """Keep a connection if it can be used again, else `close` it."""
+        if connection.is_reused:
+            self._reuse[connection.origin] = connection.received > 0 or self._reuse.get(connection.origin, False)
         if close or connection.used_at is None or not connection.is_idle:
             connection.abort()
             return
@@ -75,11 +75,12 @@ class Connections:
                     f"expected room for a connection: {error}; lower `connections`, raise `ulimit -n`"
                 ) from error
             raise Failed("connect", permanent=False) from error
+        connection = Connection(url.origin())
+        protocol = asyncio.StreamReaderProtocol(connection)
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=sock, **secure)
+            await asyncio.get_running_loop().create_connection(lambda: protocol, sock=sock, **secure)
         except (OSError, ValueError) as error:  # an SSLError by a bad certificate or by our own clock or certificates
             raise Failed("tls", permanent=False, later=isinstance(error, ssl.SSLError)) from error
-        connection.origin = url.origin()
         return connection
 
 
@@ -92,7 +93,6 @@ class Exchange:
     def __init__(self, connections: Connections, url: URL, alone: bool) -> None:
         self._connections, self._url, self._alone = connections, url, alone
         self._connection: Connection | None = None
-        self._reused = False
         self.head: Head | None = None
         self.body = bytearray()
 
@@ -102,23 +102,12 @@ class Exchange:
             if self.head is not None and not self.body:
                 self._connection.skip_body(self.head)
             self._connections.give_back(self._connection, self._alone)
-            if self._reused:
-                self._connections.note_reuse(self._url, self.answered)
 
-    @property
-    def answered(self) -> bool:
-        """Whether the host sent anything."""
-        return self._connection is not None and self._connection.received > 0
-
-    @property
-    def hangs(self) -> bool:
-        """Whether nothing came over a connection that had been used before."""
-        return self._reused and not self.answered
-
-    @property
-    def status(self) -> int | None:
-        """Status of the answer, as soon as it is known."""
-        return self._connection and self._connection.status
+    def note_on(self, failed: Failed) -> None:
+        """Note on a failure what came over the connection."""
+        if self._connection is not None:
+            failed.http_code, failed.answered = self._connection.status, self._connection.received > 0
+            failed.reused = self._connection.is_reused and not failed.answered
 
     async def send(self, request: bytes) -> Head:
         """Send the request and return the head of the answer.
@@ -128,14 +117,13 @@ class Exchange:
         """
         self._connection = None if self._alone else self._connections.take(self._url)
         if self._connection is not None:
-            self._reused = True
             with contextlib.suppress(Failed):
                 head = await self._connection.ask(request)
                 if head.status not in NOT_MEANT:
                     self.head = head
                     return head
             self._connection.abort()
-        self._connection, self._reused = None, False
+        self._connection = None
         self._connection = await self._connections.connect(self._url)
         self.head = await self._connection.ask(request)
         return self.head

@@ -94,7 +94,7 @@ def fetch_part(
                 f"{outcomes}: {len(rows) - len(journal):,} of {len(rows):,} rows have no outcome yet (see above); "
                 "remove the cause and run the same command again"
             )
-        suspect = _network_is_suspect(fetcher.schedule.hosts_asked, journal, outcomes)
+        suspect = _network_is_suspect(len(fetcher.schedule.hosts_asked), journal, outcomes)
         # A kill between the two leaves the journal, from which the next run writes both again.
         # Where a retry finds no image the earlier ones stay, so that nothing that is made of them is made again.
         if not as_they_were or any(journal.read(row)[0].status == "success" for row in asked):

@@ -34,11 +34,10 @@ class Picture(NamedTuple):
 
 @contextlib.contextmanager
 def own_pixel_limit() -> Iterator[None]:
-    """Switch Pillow's own limit off meanwhile, in all threads; whoever opens images has one that is always an error.
+    """Switch Pillow's own limit off meanwhile, in all threads: it warns beyond 89 million pixels.
 
-    Pillow warns beyond 89 million pixels and refuses twice as many. The limits of this pipeline: `fetch.max_pixels` of
-    the configuration for images of the web (what becomes of larger ones is an outcome), `formats.MAX_PIXELS` for all
-    others (200 MB decoded, in each of many workers).
+    Here `fetch.max_pixels` of the configuration is the limit for images of the web, `formats.MAX_PIXELS` for all others
+    (200 MB decoded, in each of many workers); what is larger is always an outcome, or an error.
     """
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:

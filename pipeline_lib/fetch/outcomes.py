@@ -84,7 +84,7 @@ class Journal:
 
     def __init__(self, path: Path, identity: str, n_rows: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path, self._n_rows, self._n_settled = path, n_rows, 0
+        self._path = path
         self._places = array("Q", bytes(8 * n_rows))  # of each row's record; 0, the place of the identity, for none
         self._attempts: dict[int, tuple[int, float]] = {}
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -106,7 +106,7 @@ class Journal:
         os.close(self._file)
 
     def __len__(self) -> int:
-        return self._n_settled
+        return len(self._places) - self._places.count(0)
 
     def __contains__(self, row: int) -> bool:
         return self._places[row] > 0
@@ -153,7 +153,6 @@ class Journal:
         return place
 
     def _mark(self, row: int, place: int) -> None:
-        self._n_settled += row not in self
         self._places[row] = place
         self._attempts.pop(row, None)
 
@@ -178,7 +177,7 @@ class Journal:
                 return 0
         if size:
             torn = f", {size - end:,} bytes of a torn record cut off" if end < size else ""
-            print(f"{self._path}: {len(self):,} of {self._n_rows:,} rows are settled{torn}", file=sys.stderr)
+            print(f"{self._path}: {len(self):,} of {len(self._places):,} rows are settled{torn}", file=sys.stderr)
         return end
 
 

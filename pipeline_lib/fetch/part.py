@@ -41,7 +41,7 @@ class PartFetcher:
 
     def __init__(self, rows: Collection[Row], settings: FetchSettings, journal: Journal, what: str) -> None:
         self._coming, self._settings, self._journal = enumerate(rows), settings, journal
-        self._urls: dict[int, str] = {}  # of the open rows
+        self._n_open = 0  # rows
         self._tally = Tally(what, len(rows), len(journal))
 
     async def fetch(self) -> None:
@@ -62,33 +62,32 @@ class PartFetcher:
     def _open_rows(self) -> None:
         """Open further rows, until there are `WINDOW` of them or none is left to open."""
         start = time.monotonic()
-        while True:
-            if len(self._urls) == WINDOW:
-                return
+        while self._n_open < WINDOW:
             index, row = next(self._coming, (None, None))
             if row is None:
-                if not self._urls:
+                if not self._n_open:
                     self._finished.set()
                 return
             if index in self._journal:
                 continue
-            self._urls[index] = row.url
-            if row.problem is None:
-                self._begin(index, *self._journal.attempts(index))
+            self._n_open += 1
+            attempts, asked_s = self._journal.attempts(index)
+            job = Job(index, attempts=attempts, asked_s=asked_s)
+            try:
+                if row.problem is not None:
+                    raise Failed("row", permanent=True)
+                job.start = parse_url(row.url)
+            except Failed as failed:
+                self._settle(job, failed)
             else:
-                self._settle(Job(index), Failed("row", permanent=True))
+                self._begin(job)
             if (taken_s := time.monotonic() - start) >= SLICE_S:
                 asyncio.get_running_loop().call_later(taken_s, self._open_rows)
                 return
 
-    def _begin(self, row: int, attempts: int, asked_s: float) -> None:
-        """Line up the first request of an attempt at a row."""
-        job = Job(row, attempts=attempts, asked_s=asked_s)
-        try:
-            job.turn_to(parse_url(self._urls[row]))
-            self._robots.line_up(job)
-        except Failed as failed:
-            self._settle(job, failed)
+    def _begin(self, job: Job) -> None:
+        """Line up the first request of an attempt."""
+        self._line_up(job.begin())
 
     def _line_up(self, *jobs: Job) -> None:
         """Let jobs have their turns if their sites' rules and their hosts allow it."""
@@ -174,12 +173,9 @@ class PartFetcher:
         # At once the first time. What the host itself wants is heeded by the schedule, for all of the host's rows.
         jitter, repetitions = random.uniform(1, 1.5), job.attempts - 1
         delay_s = back_off_s(settings.backoff_s, repetitions, jitter=jitter) if repetitions else 0.0
-        loop = asyncio.get_running_loop()
-        if job.row is None:
-            loop.call_later(delay_s, self._line_up, Job.for_rules(job.site, job.attempts, job.asked_s))
-        else:
+        if job.row is not None:
             self._journal.add_attempt(job.row, job.attempts, job.asked_s)
-            loop.call_later(delay_s, self._begin, job.row, job.attempts, job.asked_s)
+        asyncio.get_running_loop().call_later(delay_s, self._begin, job)
 
     def _settle(self, job: Job, failed: Failed, n_bytes: int | None = None) -> None:
         """Record that a row has no image; for a request for rules, see what becomes of the rows that wait for them."""
@@ -190,11 +186,11 @@ class PartFetcher:
         self._record(job.row, Outcome("failed", failed.failure, failed.permanent, failed.http_code, *asked))
 
     def _record(self, row: int, outcome: Outcome, content: bytes = b"") -> None:
-        del self._urls[row]
+        self._n_open -= 1
         self._journal.add(row, outcome, content)
         self._tally.count(outcome)
         # Not called here: rows that need no request are settled while others are opened.
-        if len(self._urls) in (0, WINDOW - 1):  # no row was left, or the window was full, so that opening had ended
+        if self._n_open in (0, WINDOW - 1):  # no row was left, or the window was full, so that opening had ended
             asyncio.get_running_loop().call_soon(self._open_rows)
 
 

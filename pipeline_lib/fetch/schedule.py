@@ -40,21 +40,21 @@ class Job:
     """A request to be made."""
 
     row: int | None  # number of the row in the part; None where the request is for a robots.txt
-    url: URL | None = None  # what to ask next: the row's URL or, later, where a redirect leads
+    start: URL | None = None  # what every attempt asks first: the row's URL
+    url: URL | None = None  # what to ask next: `start` or, later, where a redirect leads
     host: str | None = None  # of the URL
     port: int | None = None  # of the URL
     site: str | None = None  # of the URL; a request for robots.txt keeps its site through redirects
-    attempts: int = 0  # how often the row's URL was asked
+    attempts: int = 0  # how often `start` was asked
     redirects: int = 0  # how many were followed in this attempt
     attempt_s: float = 0.0  # how long the requests of this attempt have taken, waits between them not counted
     asked_s: float = 0.0  # the same, of all attempts
 
-    @classmethod
-    def for_rules(cls, site: str, attempts: int = 0, asked_s: float = 0.0) -> Self:
-        """Return the request for a site's robots.txt."""
-        job = cls(None, site=site, attempts=attempts, asked_s=asked_s)
-        job.turn_to(URL(f"{site}/robots.txt"))
-        return job
+    def begin(self) -> Self:
+        """Ask `start` next, in a new attempt."""
+        self.redirects, self.attempt_s = 0, 0.0
+        self.turn_to(self.start)
+        return self
 
     def turn_to(self, url: URL) -> None:
         """Ask `url` next."""
@@ -90,24 +90,20 @@ class _Port:
 
 
 class Schedule:
-    """Hands out jobs, each host's within its limits."""
+    """Hands out jobs, each host's within its limits; `hosts_asked` are those of which it did."""
 
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
         rate = settings.requests_per_second_per_host
         interval_s = 1 / rate if rate else 0.0
         self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(interval_s))
+        self.hosts_asked: set[str] = set()
         self._turns: asyncio.PriorityQueue[tuple[int, int, _Port]] = asyncio.PriorityQueue()
         self._order = itertools.count()
 
     def _port(self, job: Job) -> _Port:
         host = self._hosts[job.host]
         return host.ports.setdefault(job.port, _Port(host))
-
-    @property
-    def hosts_asked(self) -> int:
-        """How many hosts were asked so far."""
-        return sum(any(port.answered_at is not None for port in host.ports.values()) for host in self._hosts.values())
 
     def add(self, job: Job) -> None:
         """Put `job` at the end of its port's line; a request for robots.txt goes first.
@@ -131,6 +127,7 @@ class Schedule:
             port.has_turn = False
             if port.waiting and self._has_room(port) and self._free_at(port) <= now:
                 job = port.waiting.popleft()
+                self.hosts_asked.add(job.host)
                 host.open += 1
                 port.open += 1
                 host.free_at = now + host.interval_s
@@ -234,7 +231,7 @@ class Robots:
                 if time.monotonic() < site.ask_again_at:
                     raise Failed(site.failed.failure, site.failed.permanent)
                 if not site.waiting:
-                    self._schedule.add(Job.for_rules(job.site))
+                    self._schedule.add(Job(None, URL(f"{job.site}/robots.txt"), site=job.site).begin())
                 site.waiting.append(job)
                 return
             if not site.rules.can_fetch(str(job.url), self._settings.agent_name):

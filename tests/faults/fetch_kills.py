@@ -8,7 +8,6 @@ takes about half a minute. A kill comes up to ``--longest-s`` after the first re
 """
 
 import argparse
-import asyncio
 import multiprocessing
 import random
 import tempfile
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 
 from aiohttp import web
-from fetching import fetch_settings, jpeg, rows_of, serving
+from fetching import Site, fetch_settings, jpeg, moved, rows_of, serving
 
 from pipeline_lib.fetch.fetch import fetch_part, identity_of
 from pipeline_lib.fetch.outcomes import Journal
@@ -29,24 +28,15 @@ PROCESSES.set_forkserver_preload(["__main__", "pipeline_lib.fetch.fetch", "torch
 KINDS = {"": 80, "-404": 8, "-500": 4, "-moved": 4, "-half": 4}  # what a path asks for, and its share in percent
 
 
-class Site:
-    """A server that keeps a log; what it answers depends on the path alone, after `delay_s`."""
-
-    def __init__(self, delay_s: float = 0.0) -> None:
-        self.log: list[str] = []
-        self._delay_s = delay_s
-
-    async def handle(self, request: web.BaseRequest) -> web.Response:
-        """Answer one request."""
-        self.log.append(request.path)
-        await asyncio.sleep(self._delay_s)
-        number, _, kind = request.path.strip("/").partition("-")
-        if kind in ("404", "500"):
-            return web.Response(status=int(kind))
-        if kind == "moved":
-            return web.Response(status=302, headers={"Location": f"/{number}"})
-        image = jpeg((int(number) % 256, int(number) // 256, 9))
-        return web.Response(body=image[:200] if kind == "half" else image)
+def by_path(request: web.BaseRequest) -> web.Response:
+    """What the path of a request asks for."""
+    number, _, kind = request.path.strip("/").partition("-")
+    if kind in ("404", "500"):
+        return web.Response(status=int(kind))
+    if kind == "moved":
+        return moved(f"/{number}")
+    image = jpeg((int(number) % 256, int(number) // 256, 9))
+    return web.Response(body=image[:200] if kind == "half" else image)
 
 
 def kill_and_finish(folder: Path, n_rows: int, kills: int, longest_s: float) -> int:
@@ -60,10 +50,10 @@ def kill_and_finish(folder: Path, n_rows: int, kills: int, longest_s: float) -> 
     paths = [f"/{number}{kind}" for number, kind in enumerate(kinds)]
     rows = rows_of([f"http://host-{number % 7}.test{path}" for number, path in enumerate(paths)])
     once, killed = ((folder / name / "out.tar", folder / name / "out.parquet") for name in ("once", "killed"))
-    quick, site = Site(), Site(delay_s=0.02)
-    with serving(quick.handle) as port:
+    quick, site = Site(by_path), Site(by_path, delay_s=0.02)
+    with serving(quick) as port:
         fetch_part(rows, fetch_settings(port), *once)
-    with serving(site.handle) as port:
+    with serving(site) as port:
         settings, settled = fetch_settings(port), set()
         for kill in range(kills + 1):
             asked_before = len(site.log)
@@ -76,7 +66,7 @@ def kill_and_finish(folder: Path, n_rows: int, kills: int, longest_s: float) -> 
                 assert process.is_alive(), "it ended before it could be killed: give it more rows"
                 process.kill()
             process.join()
-            assert not settled & set(site.log[asked_before:]), "a settled row was asked again"
+            assert not settled & {request.path for request in site.log[asked_before:]}, "a settled row was asked again"
             if kill < kills:
                 with Journal(killed[1].with_suffix(".journal"), identity_of(rows, settings), n_rows) as journal:
                     settled = {path for number, path in enumerate(paths) if number in journal}
