@@ -59,6 +59,16 @@ def test_every_package_says_what_it_holds():
         assert docstring, package
 
 
+def test_every_option_of_every_command_has_a_help_text():
+    without = []
+    for path in sorted((ROOT / "pipeline_lib").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            adds = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
+            if adds and not {"help", None} & {keyword.arg for keyword in node.keywords}:  # None: **options
+                without.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert [place for place in without if "config/repeated.py" not in place] == []  # which reads Snakemake's options
+
+
 #: What starts often or only plans, and packages whose import would take it seconds.
 QUICK = {
     "evaluate.kinds": {"torch", "pandas", "numpy"},

@@ -1,6 +1,7 @@
 """What the figures show: intervals, margins, examples, the composition of CC-Neg; and that nothing is cut off."""
 
 import io
+import itertools
 import os
 import random
 import subprocess
@@ -138,6 +139,18 @@ def test_no_text_is_cut_off_with_the_papers_backbones_and_models_that_others_rel
     clip = papers_rows[(papers_rows.backbone == "ViT-B/32") & (papers_rows.family == "CLIP")]
     released = [clip.assign(family=family, label=family, model=family) for family in others]
     assert cut_off(drawn(FROM_ROWS[name], pd.concat([papers_rows, *released], ignore_index=True))) == []
+
+
+@pytest.mark.parametrize("name", FROM_ROWS)
+def test_texts_are_whole_and_apart_with_the_miniatures_methods(rows, name):
+    families = ("CLIP, subtraction", "CoN-CLIP (longer)", "CoN-CLIP+", "CoN-CLIP+ (control)", "CoN-CLIP, subtraction")
+    one = rows[(rows.backbone == "mini-rn") & (rows.family == "CoN-CLIP") & ~rows.variant]
+    methods = [one.assign(family=family, label=family, model=family) for family in families]
+    figure = drawn(FROM_ROWS[name], pd.concat([rows, *methods], ignore_index=True))
+    assert cut_off(figure) == []
+    for axes in figure.axes:
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels() if axes.name != "polar"]
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 @pytest.mark.parametrize("run", ["experiments.tsv", "paper-experiments.tsv"])

@@ -176,6 +176,7 @@ def test_claims_hold_fail_or_are_undecided_by_their_interval(tables):
     assert judged == {key: (case[0], case[-1]) for key, case in cases.items()}
     shown = claims.claims_files(found)["md"]
     assert "| ≥ −5 and ≤ 5 |" in shown and "−5.5 to −3.0" in shown
+    assert claims.text_rows(found.assign(value=-0.01))[0][4] == "0.0"
 
 
 def test_the_claims_file_is_what_the_tables_say(made_up_run, tables):

@@ -1,9 +1,11 @@
 """Scoring images of one's own: every kind of model as CLIP itself, one image and one caption at a time; mistakes."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -84,7 +86,7 @@ def test_every_kind_of_model_scores_as_clip_does_one_by_one():
         np.testing.assert_allclose(part["share"], shares, atol=1e-4, err_msg=name)
         best = part.iloc[int(part["score"][:4].argmax())]
         if name in done.stdout:
-            assert f"{100 * best.score:.2f} *" in done.stdout, name
+            assert f"* {100 * best.score:.2f}" in done.stdout, name
 
 
 def test_siglip_scores_as_its_own_forward_pass_one_by_one(tmp_path):
@@ -155,7 +157,7 @@ def test_a_caption_that_is_given_twice_is_scored_once(tmp_path, capsys):
     assert scores["caption"].tolist() == ["a café", "a dog", "A dog"] * 2
     assert scores.groupby("model")["share"].sum().tolist() == pytest.approx([1, 1])
     assert (scores["score"][1::3].to_numpy() == scores["score"][2::3]).all()  # CLIP's tokenizer makes them one: a tie
-    assert " *  " in said.out
+    assert " * " in said.out
     rows = [("dog.jpg", "a dog"), ("photos/b.png", "a dog"), ("dog.jpg", "a dog"), ("dog.jpg", "no dog")]
     pd.DataFrame(rows, columns=["image", "caption"]).to_csv("twice.csv", index=False)
     assert ask("--captions", "twice.csv", "--output", "once.csv") is None
@@ -187,6 +189,23 @@ def test_what_no_file_holds_is_refused_and_what_nobody_sees_is_not_computed(tmp_
     monkeypatch.setattr(command_line, "MOST_ROWS", 239)
     said = ask(*command, "--output", tmp_path / "o.csv")
     assert "expected at most 239 scores" in said and "found 240: 120 of images with captions, times 2 models" in said
+
+
+def test_long_names_are_shortened_in_the_printed_table_alone(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / ("a-folder-with-a-long-name/" * 3)
+    folder.mkdir(parents=True)
+    images = [str(shutil.copy("dog.jpg", folder / f"IMG-2024-07-31-{number}.jpg")) for number in range(2)]
+    model = str(Path("results/miniature/finetune/conclip-rn-s0/model.pt").absolute())
+    command = ("a caption of eight words that wraps", "no", "--subtract", 1, "--output", tmp_path / "o.csv")
+    monkeypatch.setenv("COLUMNS", "100")
+    assert call(main, *command, "--image", *images, "--model", model) is None
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 100 for line in lines)
+    assert [line.split()[0] for line in lines[2:] if line.startswith("…")] == [f"…{path[-24:]}" for path in images]
+    assert sum(f"…{model[-23:]}" in line for line in lines) == 2 * 2 * 2  # images, captions, with and without
+    assert pd.read_csv(tmp_path / "o.csv")["image"].unique().tolist() == images
+    alike = pd.Series(["a/the-same.jpg", "b/the-same.jpg"])
+    assert command_line.shortened(alike, 11).equals(alike)  # wraps, where the ends would not tell which is which
 
 
 def test_the_commands_of_the_page_run(folder, monkeypatch):

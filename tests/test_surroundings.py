@@ -1,13 +1,14 @@
 """What surrounds the repository reaches no result: another repository, an environment that is not active, a system."""
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
 
-from pipeline_lib.jobs import code_version
+from pipeline_lib.jobs import cli, code_version
 from pipeline_lib.jobs.code_version import Commit, checked_out
 from pipeline_lib.jobs.cores import settle_environment, usable_cores
 
@@ -88,6 +89,33 @@ def test_a_letter_that_the_locale_lacks_is_printed_as_its_number():
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout == "caf\\xe9 \\u2191\n", done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("code", ["print('few')", "print('many' * 100_000)", "print('help'); raise SystemExit(0)"])
+def test_a_command_whose_output_nobody_reads_ends_without_a_word(code, unbuffered):
+    done = run_unread(code, unbuffered)
+    assert done.stderr == "" and done.returncode in (0, 128 + signal.SIGPIPE)
+
+
+def test_mistakes_are_told_though_nobody_reads_the_output():
+    assert run_unread("print('few'); raise ValueError('wrong')", "").stderr == "error: wrong\n"
+
+
+def test_another_pipe_that_breaks_is_no_quiet_end():
+    code = "import os; left, right = os.pipe(); os.close(left); os.write(right, b'a')"
+    with pytest.raises(BrokenPipeError):
+        cli.run(lambda: exec(code))
+
+
+def run_unread(code, unbuffered):
+    """Run code as a command that writes to a pipe which is closed at its other end."""
+    left, right = os.pipe()
+    os.close(left)
+    command = [sys.executable, "-c", f"from pipeline_lib.jobs.cli import run; run(lambda: exec({code!r}))"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with os.fdopen(right, "wb") as output:
+        return subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.PIPE, text=True)
 
 
 def test_commands_of_tests_are_those_beside_the_interpreter_without_the_users_profile():

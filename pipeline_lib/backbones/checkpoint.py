@@ -112,17 +112,23 @@ def take_checkpoint(args: argparse.Namespace) -> tuple[CLIP, dict]:
 def main() -> None:
     """Store the model that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", required=True, help="its name in this pipeline")
-    parser.add_argument("--openai", help="its name at OpenAI, for one of their CLIPs")
-    parser.add_argument("--download-root", type=Path, help="folder for OpenAI's files")
-    parser.add_argument("--path", type=Path, help="the checkpoint, or a folder")
-    parser.add_argument("--activation", choices=ACTIVATIONS, help="with which it was trained; OpenAI's is known")
-    parser.add_argument("--family", default="CLIP", help="under which the tables list it")
-    parser.add_argument("--backbone", help="the CLIP beside which the tables list it; none for a CLIP")
-    parser.add_argument("--backbone-weights", type=Path, help="that CLIP's checkpoint")
-    parser.add_argument("--image-tower", choices=("own", "backbone"), default="own")
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--record", type=Path, required=True)
+    parser.add_argument("--model", required=True, help="name of the model in this pipeline")
+    parser.add_argument("--openai", help="name of one of OpenAI's CLIPs, such as ViT-B/32; or give --path")
+    parser.add_argument("--download-root", type=Path, help="folder for OpenAI's file, downloaded unless it is there")
+    parser.add_argument("--path", type=Path, help="checkpoint file, or folder with one; or give --openai")
+    parser.add_argument(
+        "--activation",
+        choices=ACTIVATIONS,
+        help="activation with which the model was trained; not needed with --openai",
+    )
+    parser.add_argument("--family", default="CLIP", help="name under which the tables list the model (default: CLIP)")
+    parser.add_argument("--backbone", help="CLIP that the model is compared with; not for a CLIP itself")
+    parser.add_argument("--backbone-weights", type=Path, help="checkpoint of that CLIP")
+    parser.add_argument(
+        "--image-tower", choices=("own", "backbone"), default="own", help="whose to keep (default: own)"
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, help="output: weights in this pipeline's format")
+    parser.add_argument("--record", type=Path, required=True, help="output: what was made from what, JSON")
     args = parser.parse_args()
     needed = ("download_root",) if args.openai else ("path", "activation")
     if missing := [f"--{name.replace('_', '-')}" for name in needed if not getattr(args, name)]:

@@ -136,9 +136,9 @@ EXPORTS = {"open_clip": export_open_clip, "huggingface": export_huggingface}
 def main() -> None:
     """Export the checkpoint that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--format", choices=EXPORTS, required=True)
-    parser.add_argument("--output", type=Path, required=True, help="folder; made if it does not exist")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="a model.pt of this pipeline")
+    parser.add_argument("--format", choices=EXPORTS, required=True, help="library that will load it")
+    parser.add_argument("--output", type=Path, required=True, help="output: folder, made if it does not exist")
     args = parser.parse_args()
     EXPORTS[args.format](load_clip(args.checkpoint), args.output)
     print(f"{args.output}: {args.checkpoint} for {args.format}")

@@ -130,8 +130,8 @@ def report(path: Path, named: str | None) -> list[str]:
 def main() -> None:
     """Report on the checkpoint that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("path", type=Path, help="the checkpoint, or a folder")
-    parser.add_argument("--openai", help="OpenAI's weights: their file, or their name, such as ViT-B/32")
+    parser.add_argument("path", type=Path, help="checkpoint file, or folder with one")
+    parser.add_argument("--openai", help="CLIP to compare with: a file of OpenAI's, or its name, such as ViT-B/32")
     args = parser.parse_args()
     if reasons := report(args.path, args.openai):
         print(f"This cannot be taken for the paper's model: {'; '.join(reasons)}.")

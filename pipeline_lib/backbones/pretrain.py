@@ -73,15 +73,28 @@ def read_pairs(path: Path, n_px: int, at_least: int) -> tuple[Tensor, Tensor]:
 def main() -> None:
     """Pretrain the backbone that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--backbone", required=True, help="its name")
-    parser.add_argument("--architecture", type=json.loads, required=True)
-    for name in ("steps", "batch-size", "warmup-steps", "seed", "threads"):
-        parser.add_argument(f"--{name}", type=int, required=True)
-    for name in ("lr", "weight-decay"):
-        parser.add_argument(f"--{name}", type=float, required=True)
-    for name in ("images", "checkpoint", "history", "record"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--curves", choices=CURVES, default="none", help="beside the history, while the run lasts")
+    parser.add_argument("--backbone", required=True, help="name of the model")
+    parser.add_argument("--architecture", type=json.loads, required=True, help="arguments of clip.model.CLIP, JSON")
+    for name, kind, what in (
+        ("steps", int, "number of optimiser steps"),
+        ("batch-size", int, "images per step"),
+        ("warmup-steps", int, "steps in which the learning rate rises to its peak"),
+        ("seed", int, "seed of the weights and of the order of the images"),
+        ("threads", int, "CPU threads of torch"),
+        ("lr", float, "peak learning rate"),
+        ("weight-decay", float, "weight decay of AdamW"),
+        ("images", Path, "tar of captioned images"),
+        ("checkpoint", Path, "output: weights"),
+        ("history", Path, "output: loss and learning rate of each step, JSON lines"),
+        ("record", Path, "output: recipe, versions and times, JSON"),
+    ):
+        parser.add_argument(f"--{name}", type=kind, required=True, help=what)
+    parser.add_argument(
+        "--curves",
+        choices=CURVES,
+        default="none",
+        help="also write curves beside the history during training (default: none)",
+    )
     args = parser.parse_args()
     settings = {name: value for name, value in vars(args).items() if not isinstance(value, Path) and name != "curves"}
     record = RunRecord(baseline(settings.pop("backbone")), settings)

@@ -60,9 +60,11 @@ def table(found: Counter) -> str:
 
 def main() -> None:
     """Run the command (see the module)."""
-    parser = argparse.ArgumentParser(description="Count what captions describe.")
-    parser.add_argument("--described", nargs="+", type=Path, default=[], help="captions by people who saw the picture")
-    parser.add_argument("--captions", nargs="+", type=Path, default=[], help="other captions")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--described", nargs="+", type=Path, default=[], help="files of captions by people who saw the picture"
+    )
+    parser.add_argument("--captions", nargs="+", type=Path, default=[], help="files of other captions, such as CC3M's")
     arguments = parser.parse_args()
     tagger = load_tagger("lexicon")
 

@@ -47,13 +47,28 @@ def explain(backend: RuleBackend, text: str, key: str) -> str:
 
 def main() -> None:
     """Run the command (see the module)."""
-    parser = argparse.ArgumentParser(description="Show how captions are negated.")
-    parser.add_argument("captions", nargs="+", help="captions, each in quotes")
-    parser.add_argument("--spacy-model", default="lexicon", help="'lexicon' or an installed spaCy pipeline")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the choice")
-    parser.add_argument("--key", default="000000000", help="the caption's key in its file")
-    parser.add_argument("--word-weights", default=EQUAL_WEIGHTS, help="weights where several words fit")
-    parser.add_argument("--min-quality", type=float, default=0.0, help="score from which a sentence may be drawn")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("captions", nargs="+", help="one or more captions, each in quotes")
+    parser.add_argument(
+        "--spacy-model",
+        default="lexicon",
+        help="'lexicon', our own tagger (default), or the name of an installed spaCy pipeline",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the choice among several sentences (default: 0)")
+    parser.add_argument(
+        "--key", default="000000000", help="key of the caption, which the choice depends on too (default: 000000000)"
+    )
+    parser.add_argument(
+        "--word-weights",
+        default=EQUAL_WEIGHTS,
+        help="how often each negation word is chosen where several fit (default: no=1,not=1,without=1)",
+    )
+    parser.add_argument(
+        "--min-quality",
+        type=float,
+        default=0.0,
+        help="least score, 0 to 1, of a sentence that may be chosen (default: 0)",
+    )
     arguments = parser.parse_args()
     weights = parse_weights(arguments.word_weights)
     backend = RuleBackend(arguments.spacy_model, arguments.seed, weights, arguments.min_quality)

@@ -174,18 +174,31 @@ def _forecast(spent: Counter, sampled: int, total: int, seconds: float) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Make the negation table of a captions file.")
-    parser.add_argument("--captions", required=True, help="captions file: caption TAB url, may be .gz")
-    parser.add_argument("--output", required=True, help="Parquet file to write")
-    parser.add_argument("--spacy-model", required=True, help="'lexicon' or an installed spaCy pipeline")
-    parser.add_argument("--seed", required=True, type=int, help="seed of every choice, together with a caption's key")
-    parser.add_argument("--min-quality", type=float, default=0.0, help="score (0 to 1) below which nothing is kept")
-    parser.add_argument("--part", type=int, default=0, help="which part of the file, from 0")
-    parser.add_argument("--parts", type=int, default=1, help="how many parts the file is cut into")
-    parser.add_argument("--workers", type=int, default=1, help="processes")
-    parser.add_argument("--backend", choices=["rules", "chat"], default="rules", help="what makes the sentences")
-    parser.add_argument("--sample", type=int, help="pilot: only so many rows, at random, and what all would take")
+    parser.add_argument("--captions", required=True, help="captions file, such as CC3M's; may be .gz")
+    parser.add_argument("--output", required=True, help="output: the negation table, Parquet")
+    parser.add_argument(
+        "--spacy-model", required=True, help="'lexicon', our own tagger, or the name of an installed spaCy pipeline"
+    )
+    parser.add_argument("--seed", required=True, type=int, help="seed of all choices, together with a caption's key")
+    parser.add_argument(
+        "--min-quality", type=float, default=0.0, help="least score, 0 to 1, of a sentence that is kept (default: 0)"
+    )
+    parser.add_argument("--part", type=int, default=0, help="which part of the file, counted from 0 (default: 0)")
+    parser.add_argument("--parts", type=int, default=1, help="number of parts that the file is cut into (default: 1)")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes (default: 1)")
+    parser.add_argument(
+        "--backend",
+        choices=["rules", "chat"],
+        default="rules",
+        help="what makes the sentences: rules, or a language model over HTTP (default: rules)",
+    )
+    parser.add_argument(
+        "--sample", type=int, help="negate only so many rows, drawn at random, and estimate the cost of all"
+    )
     rules = parser.add_argument_group("the rules")
-    rules.add_argument("--word-weights", help="no=1,not=1,without=1: weights where several words fit")
+    rules.add_argument(
+        "--word-weights", help="how often each negation word is chosen where several fit, such as no=1,not=1,without=1"
+    )
     chat = parser.add_argument_group("a language model")
     for setting in fields(ChatSettings):
         chat.add_argument(f"--{setting.name.replace('_', '-')}", type=setting.type, help=setting.metadata["help"])

@@ -177,10 +177,10 @@ def page(quality: Quality) -> str:
 
 def main(flags: list[str] | None = None) -> None:
     """Run the command (see the module) with `flags`, or with those of the command line."""
-    parser = argparse.ArgumentParser(description="Show the quality of a negation table on one page.")
-    parser.add_argument("--captions", required=True, nargs="+", help="the parts of a negation table")
-    parser.add_argument("--seed", required=True, type=int, help="seed of the samples")
-    parser.add_argument("--output", required=True, help="HTML page to write")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--captions", required=True, nargs="+", help="negation tables of all parts, Parquet")
+    parser.add_argument("--seed", required=True, type=int, help="seed of the random samples")
+    parser.add_argument("--output", required=True, help="output: the page, HTML")
     arguments = parser.parse_args(flags)
     write_text(arguments.output, page(measure(read_batches(arguments.captions), arguments.seed)))
 

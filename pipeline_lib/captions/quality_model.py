@@ -184,22 +184,31 @@ def main(flags: list[str] | None = None) -> None:
     """Run the command (see the module) with `flags`, or with those of the command line."""
     parser = argparse.ArgumentParser(description="Fit the quality score on judged outputs, and measure it.")
     commands = parser.add_subparsers(required=True)
-    record = commands.add_parser("record", help="print verdicts by hash")
+    record = commands.add_parser("record", help="print verdicts with hashes in place of the captions")
     record.add_argument("--outputs", required=True, type=Path, help="TSV with key, caption, negated_caption")
     record.add_argument("--verdicts", required=True, type=Path, help="TSV with key, negated, why, exclusion, object")
-    record.add_argument("--reader", required=True, help="a letter for who read")
-    record.add_argument("--use", required=True, choices=USES, help="what the rows are for")
+    record.add_argument("--reader", required=True, help="letter that stands for the reader")
+    record.add_argument("--use", required=True, choices=USES, help="whether the rows are to fit or to test")
     record.set_defaults(run=_record)
-    for name, function in (("fit", _fit), ("measure", _measure)):
-        command = commands.add_parser(name)
-        command.add_argument("--captions", required=True, nargs="+", type=Path, help="captions files")
-        command.add_argument("--verdicts", required=True, type=Path, help="verdicts by hash")
+    for name, function, what in (("fit", _fit, "fit the score"), ("measure", _measure, "say how good it is")):
+        command = commands.add_parser(name, help=what)
+        command.add_argument(
+            "--captions", required=True, nargs="+", type=Path, help="captions files in which the judged captions are"
+        )
+        command.add_argument("--verdicts", required=True, type=Path, help="file that `record` printed")
         command.set_defaults(run=function)
         if name == "fit":
-            command.add_argument("--penalty", type=float, default=PENALTY, help="strength of the L2 penalty")
-            command.add_argument("--output", type=Path, default=TABLE, help="the model to fill in")
+            command.add_argument(
+                "--penalty", type=float, default=PENALTY, help=f"strength of the L2 penalty (default: {PENALTY})"
+            )
+            command.add_argument(
+                "--output",
+                type=Path,
+                default=TABLE,
+                help="file of the model's weights, which is changed (default: the one in use)",
+            )
         else:
-            command.add_argument("--use", default="test", choices=USES, help="which rows")
+            command.add_argument("--use", default="test", choices=USES, help="which rows (default: test)")
     arguments = parser.parse_args(flags)
     arguments.run(arguments)
 

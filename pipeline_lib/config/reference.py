@@ -8,6 +8,7 @@ Types and bounds come from `pipeline_lib.config.models`. Defaults, and what an o
 ``config/config.yaml`` and the comments in it; what no file shows is described in the models.
 """
 
+import argparse
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 
 from pipeline_lib.config.errors import allowed, inner, schema_of
 from pipeline_lib.config.models import Config
+from pipeline_lib.jobs.cli import run
 
 FILES = ("config/config.yaml", "config/released-ccneg.yaml")
 ENTRY = re.compile(r"(?<=^backbones\.models\.)[\w-]+")  # the only entries with options that have comments
@@ -28,6 +30,7 @@ test keeps it in step. `NAME` stands for a name of your own. [README.md](README.
 
 def main() -> None:
     """Print the table."""
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     defaults, comments = {}, {}
     for number, text in enumerate(Path(file).read_text(encoding="utf-8") for file in FILES):
         for path, default, comment in _described(yaml.compose(text), text.splitlines()):
@@ -72,4 +75,4 @@ def _described(node: yaml.MappingNode, lines: list[str], path: str = "") -> Iter
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

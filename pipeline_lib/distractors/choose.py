@@ -46,11 +46,13 @@ def best_images(images: Tensor, exclusions: Tensor, objects: Tensor) -> tuple[Te
 def main() -> None:
     """Choose the distractors that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--triplets", type=Path, required=True)
-    parser.add_argument("--features", type=Path, nargs="+", required=True, help="the pool's, by the same weights")
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True, help="CLIP that chooses, a model.pt")
+    parser.add_argument("--triplets", type=Path, required=True, help="samples of the training split, Parquet")
+    parser.add_argument(
+        "--features", type=Path, nargs="+", required=True, help="features of the pool's images by the same weights"
+    )
+    parser.add_argument("--threads", type=int, required=True, help="CPU threads of torch")
+    parser.add_argument("--output", type=Path, required=True, help="output: a distractor per sample, Parquet")
     args = parser.parse_args()
     use_threads(args.threads)
     device = pick_device()

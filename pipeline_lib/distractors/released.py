@@ -54,12 +54,16 @@ def read_mapping(path: str | Path, lengths: tuple[int, ...], images: int) -> lis
 def main() -> None:
     """Look up the distractors that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--mapping", type=Path, required=True)
+    parser.add_argument("--mapping", type=Path, required=True, help="the authors' distractor_image_mapping.pt")
     parser.add_argument("--captions", type=Path, required=True, help="COCO's captions_train2017.json")
-    parser.add_argument("--triplets", type=Path, required=True, help="of the released CC-Neg")
-    parser.add_argument("--count", type=int, required=True, help="rows of the release")
-    parser.add_argument("--eval-last", type=int, required=True, help="how many of them, at the end, are for evaluation")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument(
+        "--triplets", type=Path, required=True, help="samples of the training split of the released CC-Neg, Parquet"
+    )
+    parser.add_argument("--count", type=int, required=True, help="number of rows of the release")
+    parser.add_argument(
+        "--eval-last", type=int, required=True, help="number of rows at its end that are for evaluation"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="output: a distractor per sample, Parquet")
     args = parser.parse_args()
     keys = coco_image_keys(args.captions)
     places = read_mapping(args.mapping, (args.count, args.count - args.eval_last), len(keys))

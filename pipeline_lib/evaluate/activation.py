@@ -85,15 +85,16 @@ def compare(mine: pd.DataFrame, theirs: pd.DataFrame, declared: str, other: str)
 def main() -> None:
     """Compare the activations of the model that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--record", type=Path, required=True, help="the run.json beside the weights")
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--triplets", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True, help="the model, a model.pt")
+    parser.add_argument("--record", type=Path, required=True, help="run.json beside the weights, which names the model")
+    parser.add_argument("--threads", type=int, required=True, help="CPU threads of torch")
+    parser.add_argument("--triplets", type=Path, required=True, help="CC-Neg's evaluation split, Parquet")
     for name, activation in (("features", "the declared activation"), ("other", "the other one")):
-        what = f"of a pool, by {activation}"
+        what = f"a pool and its features by {activation}; repeatable"
         parser.add_argument(f"--{name}", nargs="+", action="append", required=True, metavar=("POOL", "FILE"), help=what)
     mcq = ("NAME", "ANNOTATIONS", "POOL", "COUNT")
-    parser.add_argument("--mcq", nargs=4, action="append", default=[], metavar=mcq, help="benchmarks of that kind")
+    what = "a benchmark of multiple-choice questions, and the pool with its images; repeatable"
+    parser.add_argument("--mcq", nargs=4, action="append", default=[], metavar=mcq, help=what)
     parser.add_argument("--output", type=Path, required=True, help="output: the table, TSV")
     args = parser.parse_args()
     described, model, triplets = read_model(args.record), load_model(args), read_triplets(args.triplets)

@@ -168,7 +168,9 @@ def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
     benchmark_options(parser, KINDS)
-    parser.add_argument("--features", type=Path, nargs="+", required=True, help="of the pool that has its images")
+    parser.add_argument(
+        "--features", type=Path, nargs="+", required=True, help="features of the pool with its images, all parts"
+    )
     precision_option(parser)
     args = parser.parse_args()
     kind = KINDS[args.kind]

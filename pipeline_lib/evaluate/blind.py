@@ -38,9 +38,11 @@ def rule_scores(captions: Iterable[str]) -> np.ndarray:
 def main() -> None:
     """Evaluate the baseline that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", choices=BLIND, required=True)
-    parser.add_argument("--train", type=Path, required=True, help="triplets; the rule learns nothing from them")
-    parser.add_argument("--triplets", type=Path, required=True)
+    parser.add_argument("--model", choices=BLIND, required=True, help="rule on negation words, or bag of words")
+    parser.add_argument(
+        "--train", type=Path, required=True, help="CC-Neg's training split, Parquet, from which blind-words learns"
+    )
+    parser.add_argument("--triplets", type=Path, required=True, help="CC-Neg's evaluation split, Parquet")
     output_options(parser)
     args = parser.parse_args()
     triplets = read_triplets(args.triplets)

@@ -93,10 +93,12 @@ def caption_scores(model: CLIP, images: Tensor, captions: Tensor) -> Tensor:
 def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
-    parser.add_argument("--triplets", type=Path, required=True)
-    parser.add_argument("--features", type=Path, nargs="+", required=True)
+    parser.add_argument("--triplets", type=Path, required=True, help="CC-Neg's evaluation split, Parquet")
+    parser.add_argument("--features", type=Path, nargs="+", required=True, help="features of its images, all parts")
     precision_option(parser)
-    parser.add_argument("--embeddings", type=Path, required=True, help="output: metrics of the text embeddings")
+    parser.add_argument(
+        "--embeddings", type=Path, required=True, help="output: cosines and dimensions of the text embeddings, JSON"
+    )
     args = parser.parse_args()
     model = load_model(args, args.precision)
     triplets = read_triplets(args.triplets)

@@ -20,13 +20,13 @@ texts are padded to the longest of a batch only, which changes rounding alone. A
 """
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -34,8 +34,9 @@ from pipeline_lib.clip.load import load_torchvision
 from pipeline_lib.clip.training import pick_device, use_threads
 from pipeline_lib.evaluate.kinds import CCNEG, ccneg_items
 from pipeline_lib.evaluate.result import measure, output_options, read_triplets, write_result
-from pipeline_lib.formats.images import read_tars
+from pipeline_lib.formats.images import Sample, read_tars
 from pipeline_lib.jobs.cli import run
+from pipeline_lib.jobs.cores import usable_cores
 from pipeline_lib.jobs.extras import need_extra
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.progress import progress
@@ -94,11 +95,14 @@ class ImageTextModel:
             raise ValueError(f"{folder}: expected a tokenizer of the model's {places} words, found one of {words}")
         self.model = model.to(device)
 
+    def prepare(self, sample: Sample) -> Tensor:
+        """Return the pixels (3, h, w) of an image as the model takes them."""
+        return self._processor(sample.decode(sample.read()), return_tensors="pt")["pixel_values"][0]
+
     @torch.no_grad()
-    def score(self, images: list[Image.Image], *texts: list[str]) -> Tensor:
-        """Return the score of each image with its text of each list, as a Tensor of shape (b, len(texts))."""
-        pixels = self._processor(images, return_tensors="pt")["pixel_values"].to(self.model.device)
-        seen, columns = self._see(pixels), []
+    def score(self, pixels: Tensor, *texts: list[str]) -> Tensor:
+        """Return the score of b images (b, 3, h, w) with their texts of each list: a Tensor (b, len(texts))."""
+        seen, columns = self._see(pixels.to(self.model.device)), []
         for column in texts:
             encoded = self._tokenizer(column, padding=True, return_tensors="pt").to(self.model.device)
             columns.append(self._fit(seen, {name: encoded[name] for name in ("input_ids", "attention_mask")}))
@@ -163,27 +167,28 @@ def score_triplets(model: ImageTextModel, tars: list[Path], triplets: pd.DataFra
             f"{len(unlike):,} are on one side alone, such as {unlike[0]!r}; make the shards again"
         )
     texts, scores = triplets[["caption", "negated_caption"]].to_numpy(), []
-    for first in progress(range(0, len(keys), batch_size), "score", f"batches of {batch_size} images"):
-        batch = [samples[key] for key in keys[first : first + batch_size]]
-        images = [sample.decode(sample.read()) for sample in batch]
-        found = model.score(images, *texts[first : first + batch_size].T.tolist()).numpy()  # (b, 2)
-        if not np.isfinite(found).all():
-            row = int(np.argmin(np.isfinite(found).all(axis=1)))
-            raise ValueError(f"{batch[row].source}: the score of sample {batch[row].key} is not finite")
-        scores.append(found)
+    with ThreadPoolExecutor(usable_cores()) as workers:  # Pillow decodes and resizes in threads too
+        for first in progress(range(0, len(keys), batch_size), "score", f"batches of {batch_size} images"):
+            batch = [samples[key] for key in keys[first : first + batch_size]]
+            pixels = torch.stack(list(workers.map(model.prepare, batch)))
+            found = model.score(pixels, *texts[first : first + batch_size].T.tolist()).numpy()  # (b, 2)
+            if not np.isfinite(found).all():
+                row = int(np.argmin(np.isfinite(found).all(axis=1)))
+                raise ValueError(f"{batch[row].source}: the score of sample {batch[row].key} is not finite")
+            scores.append(found)
     return np.concatenate(scores)
 
 
 def main() -> None:
     """Evaluate the model that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", required=True, help="its name in this pipeline")
-    parser.add_argument("--kind", choices=MODELS, required=True)
-    parser.add_argument("--path", type=Path, required=True, help="folder with the files as published")
-    parser.add_argument("--triplets", type=Path, required=True)
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="tars of the split")
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--record", type=Path, required=True, help="output: what the run was")
+    parser.add_argument("--model", required=True, help="name of the model in this pipeline")
+    parser.add_argument("--kind", choices=MODELS, required=True, help="what the model is")
+    parser.add_argument("--path", type=Path, required=True, help="folder with the model's files as published")
+    parser.add_argument("--triplets", type=Path, required=True, help="CC-Neg's evaluation split, Parquet")
+    parser.add_argument("--images", type=Path, nargs="+", required=True, help="tars with its images, all parts")
+    parser.add_argument("--threads", type=int, required=True, help="CPU threads of torch")
+    parser.add_argument("--record", type=Path, required=True, help="output: model, versions and times, JSON")
     output_options(parser)
     args = parser.parse_args()
     need_extra("transformers", "evaluate/transformers")

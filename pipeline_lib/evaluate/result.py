@@ -114,10 +114,10 @@ def entry(metric: Metric, dataset: str, value: float, n: int, prompt: str | None
 def evaluation_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with the options that every evaluation of a model's weights has."""
     parser = argparse.ArgumentParser(description=description.partition("\n")[0])
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--record", type=Path, required=True, help="the run.json beside the weights")
-    parser.add_argument("--threads", type=int, required=True)
-    help_ = "score captions by subtraction with this weight (pipeline_lib.evaluate.subtract)"
+    parser.add_argument("--weights", type=Path, required=True, help="the model, a model.pt")
+    parser.add_argument("--record", type=Path, required=True, help="run.json beside the weights, which names the model")
+    parser.add_argument("--threads", type=int, required=True, help="CPU threads of torch")
+    help_ = "score captions by subtraction with this weight, such as 0.85 (default: no subtraction)"
     parser.add_argument("--subtract", type=float, metavar="WEIGHT", help=help_)
     output_options(parser)
     return parser
@@ -125,21 +125,28 @@ def evaluation_parser(description: str) -> argparse.ArgumentParser:
 
 def benchmark_options(parser: argparse.ArgumentParser, kinds: Iterable[str]) -> None:
     """Add what names a benchmark of config ``evaluate.benchmarks``, of one of these kinds."""
-    parser.add_argument("--kind", choices=list(kinds), required=True)
-    parser.add_argument("--benchmark", required=True, help="the benchmark's name, under which its metrics stand")
-    parser.add_argument("--annotations", type=Path, required=True, help="file or folder, as published")
-    parser.add_argument("--count", type=parse_count, required=True, help="published items; none: unchecked")
+    parser.add_argument(
+        "--kind", choices=list(kinds), required=True, help="what its files are like and how it is scored"
+    )
+    parser.add_argument("--benchmark", required=True, help="name of the benchmark, under which the tables list it")
+    parser.add_argument("--annotations", type=Path, required=True, help="its file or folder, as published")
+    parser.add_argument("--count", type=parse_count, required=True, help="number of items that it must have; none: any")
 
 
 def output_options(parser: argparse.ArgumentParser) -> None:
     """Add the two outputs to a parser."""
-    parser.add_argument("--scores", type=Path, required=True, help="output: scores per item")
-    parser.add_argument("--metrics", type=Path, required=True, help="output: metrics")
+    parser.add_argument("--scores", type=Path, required=True, help="output: scores of each item, Parquet")
+    parser.add_argument("--metrics", type=Path, required=True, help="output: metrics, JSON")
 
 
 def precision_option(parser: argparse.ArgumentParser) -> None:
     """Add the precision to the parser of a benchmark whose published numbers are in fp16 (`Kind.clip_load`)."""
-    parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp32", help="fp16: as clip.load on a GPU")
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "fp16"),
+        default="fp32",
+        help="fp16: weights and features as clip.load has them on a GPU (default: fp32)",
+    )
 
 
 def load_model(args: argparse.Namespace, precision: str = "fp32") -> "CLIP":

@@ -103,10 +103,17 @@ def score_items(dataset: str, prompt: str, pool: Features, weights: Tensor) -> p
 def main() -> None:
     """Evaluate the model that the command line names."""
     parser = evaluation_parser(__doc__)
-    parser.add_argument("--dataset", nargs="+", action="append", required=True, metavar=("NAME", "CLASSES FEATURES"))
-    parser.add_argument("--prompt", nargs="+", action="append", required=True, metavar=("NAME", "TEMPLATE"))
+    of_set = "a dataset: its name, file of class names, features of all parts; repeatable"
+    of_prompt = "a prompt: its name and templates, with {} for the class; DATASET:NAME for one dataset; repeatable"
+    of_classes = "other class names for a dataset under one prompt; repeatable"
+    parser.add_argument(
+        "--dataset", nargs="+", action="append", required=True, metavar=("NAME", "CLASSES FEATURES"), help=of_set
+    )
+    parser.add_argument(
+        "--prompt", nargs="+", action="append", required=True, metavar=("NAME", "TEMPLATE"), help=of_prompt
+    )
     named = ("DATASET", "NAME", "CLASSES")
-    parser.add_argument("--prompt-classes", nargs=3, action="append", default=[], metavar=named)
+    parser.add_argument("--prompt-classes", nargs=3, action="append", default=[], metavar=named, help=of_classes)
     args = parser.parse_args()
     if any(len(given) < 3 for given in args.dataset):
         parser.error("--dataset needs a name, a file of classes and at least one file of features")

@@ -97,17 +97,35 @@ def encode_pool(
 def main() -> None:
     """Encode the part that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--reader", required=True, help="as in config features/pools, such as tar or coco")
-    parser.add_argument("--images", nargs="+", required=True, help="where they are, as the reader takes it")
-    for name, what in (("part", "of the pool, from 0"), ("parts", "of the pool"), ("batch-size", "of a forward pass")):
+    parser.add_argument("--weights", type=Path, required=True, help="CLIP with the image tower, a model.pt")
+    parser.add_argument(
+        "--reader",
+        required=True,
+        help="what the images are stored in, such as tar or coco, as in config features/pools",
+    )
+    parser.add_argument(
+        "--images", nargs="+", required=True, help="files or folders with the images, as the reader takes them"
+    )
+    for name, what in (
+        ("part", "which part of the images, counted from 0"),
+        ("parts", "number of parts"),
+        ("batch-size", "images at a time"),
+    ):
         parser.add_argument(f"--{name}", type=int, required=True, help=what)
-    parser.add_argument("--count", type=int, help="of images in the whole pool; not checked if it is left out")
-    parser.add_argument("--classes", type=int, help="of a labelled set: every image must have a label below it")
-    parser.add_argument("--precision", choices=PRECISIONS, required=True, help="fp16 needs a GPU")
-    parser.add_argument("--variant", choices=VARIANTS, help="compute in another way (pipeline_lib.clip.variants)")
-    parser.add_argument("--threads", type=int, required=True, help="processes that decode and resize")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--count", type=int, help="number of images that all parts together must have (default: any)")
+    parser.add_argument(
+        "--classes", type=int, help="number of classes: each image must have a label below it (default: no labels)"
+    )
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, required=True, help="precision of the tower; fp16 needs a GPU"
+    )
+    parser.add_argument(
+        "--variant",
+        choices=VARIANTS,
+        help="compute as other code does: in fp16 as clip.load, or with the other activation",
+    )
+    parser.add_argument("--threads", type=int, required=True, help="number of processes that decode and resize images")
+    parser.add_argument("--output", type=Path, required=True, help="output: features, safetensors")
     args = parser.parse_args()
     use_threads(1)
     device = pick_device()

@@ -191,13 +191,15 @@ def summary(frame: pd.DataFrame, seconds: float) -> str:
 def main() -> None:
     """Fetch the part that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--captions", type=Path, required=True, help="captions file, as distributed")
-    parser.add_argument("--part", type=int, required=True, help="which part, from 0")
-    parser.add_argument("--parts", type=int, required=True, help="how many parts the file is split into")
-    parser.add_argument("--rows", type=parse_count, help="rows that the file must have, or none")
-    parser.add_argument("--images", type=Path, required=True, help="tar to write")
-    parser.add_argument("--outcomes", type=Path, required=True, help="Parquet table to write")
-    parser.add_argument("--retry-failed", action="store_true", help="ask again for an earlier run's transient failures")
+    parser.add_argument("--captions", type=Path, required=True, help="captions file, such as CC3M's")
+    parser.add_argument("--part", type=int, required=True, help="which part, counted from 0")
+    parser.add_argument("--parts", type=int, required=True, help="number of parts that the file is split into")
+    parser.add_argument("--rows", type=parse_count, help="number of rows that the file must have; none: any")
+    parser.add_argument("--images", type=Path, required=True, help="output: images, tar")
+    parser.add_argument("--outcomes", type=Path, required=True, help="output: what became of each row, Parquet")
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="ask again for links that failed temporarily in an earlier run"
+    )
     add_options(parser, FetchSettings)
     args = parser.parse_args()
     settings = from_args(FetchSettings, args)

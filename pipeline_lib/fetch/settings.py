@@ -22,24 +22,32 @@ class FetchSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
     """The options of `pipeline_lib.fetch.fetch` that say how to fetch; those of the configuration's section too."""
 
     image_size: int | None = Field(ge=16, le=10_000, description="shortest side to store, in pixels; none: as sent")
-    user_agent: AsciiLine = Field(description="who asks: a name and a contact, on one line")
-    respect_robots: bool = Field(description="whether robots.txt counts: true or false; X-Robots-Tag always does")
+    user_agent: AsciiLine = Field(description="how requests name us: a name and a contact, on one line")
+    respect_robots: bool = Field(description="true or false: whether to obey robots.txt; X-Robots-Tag is always obeyed")
     timeout_s: Seconds = Field(description="seconds that the requests of one attempt may take")
     deadline_s: Seconds = Field(description="seconds of all attempts at a URL, without the waits between them")
-    max_bytes: Count = Field(description="longest body")
+    max_bytes: Count = Field(description="most bytes of a file that is downloaded")
     max_pixels: int = Field(
-        ge=1, le=MAX_PIXELS, description="largest image, before and after resizing; a larger one is not decoded"
+        ge=1,
+        le=MAX_PIXELS,
+        description="most pixels of an image, before and after resizing; a larger one is not decoded",
     )
     max_redirects: int = Field(ge=0, le=100, description="most redirects in one attempt")
-    attempts: Count = Field(description="how often a URL is asked while it fails transiently")
+    attempts: Count = Field(description="most attempts at a URL that fails temporarily")
     backoff_s: Wait = Field(description="seconds before the third attempt, doubled with each further one")
     connections: Count = Field(description="requests open at a time")
     connections_per_host: Count = Field(description="requests open at a time to one host")
-    requests_per_second_per_host: float | None = Field(gt=0, le=10**6, description="most requests; none: no limit")
-    max_crawl_delay_s: Wait = Field(description="a longer Crawl-delay counts as so many seconds")
-    breaker_failures: Count = Field(description="unanswered requests in a row after which a host is spared")
-    threads: Count = Field(description="threads that decode and resize")
-    connect_to: dict[HostName, AddressAndPort] = Field(description="host name suffix=IP address:port to ask instead")
+    requests_per_second_per_host: float | None = Field(
+        gt=0, le=10**6, description="most requests per second to one host; none: no limit"
+    )
+    max_crawl_delay_s: Wait = Field(
+        description="most seconds between two requests to one host that robots.txt can ask for"
+    )
+    breaker_failures: Count = Field(description="unanswered requests in a row after which a host is asked no more")
+    threads: Count = Field(description="threads that decode and resize images")
+    connect_to: dict[HostName, AddressAndPort] = Field(
+        description="end of host names=IP address:port that is asked in their place"
+    )
 
     @field_validator("user_agent", mode="before")
     @classmethod

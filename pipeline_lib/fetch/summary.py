@@ -131,10 +131,10 @@ def count_duplicates(frame: pd.DataFrame) -> dict:
 def main() -> None:
     """Summarise the parts that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--captions", type=Path, required=True, help="captions file, as distributed")
+    parser.add_argument("--captions", type=Path, required=True, help="captions file, such as CC3M's")
     parser.add_argument("--outcomes", type=Path, required=True, nargs="+", help="outcome tables of all parts, in order")
-    parser.add_argument("--summary", type=Path, required=True, help="JSON to write")
-    parser.add_argument("--duplicates", type=Path, required=True, help="Parquet table to write")
+    parser.add_argument("--summary", type=Path, required=True, help="output: the counts, JSON")
+    parser.add_argument("--duplicates", type=Path, required=True, help="output: rows that share an image, Parquet")
     args = parser.parse_args()
     table = read_tables(args.captions, args.outcomes)
     duplicates = find_duplicates(table, args.captions, args.outcomes)

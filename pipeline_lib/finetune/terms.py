@@ -120,7 +120,7 @@ LOSSES = {
     "l1+l2+c2i": Loss("L1+L2+C2I", ("l1", "l2", "c2i")),
     "conclip": Loss("L_conclip", ("l1", "l2", "l3")),
     "conclip+": Loss("L_conclip+", ("l1", "l2", "l3", "l4", "l5")),
-    "conclip+absent": Loss("L_conclip+ of absences", ("l1", "l2", "l3", "l4", "l5"), control=True),
+    "conclip+absent": Loss("L_conclip+ (control)", ("l1", "l2", "l3", "l4", "l5"), control=True),
 }
 LOSS_LABELS = {name: loss.label for name, loss in LOSSES.items()}
 

@@ -111,17 +111,44 @@ def speed(trainer: Trainer, steps: int, seconds: float) -> dict:
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    for name in ("model", "family", "backbone", "negatives"):
-        parser.add_argument(f"--{name}", required=True, help="as the tables list it")
-    for name in ("weights", "triplets", "checkpoint", "history", "record"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--features", type=Path, nargs="+", required=True, help="of the triplets' images")
-    parser.add_argument("--distractors", type=Path, help="for losses with distractor images")
-    parser.add_argument("--pool-features", type=Path, nargs="+", default=[], help="of the distractors' pool")
-    parser.add_argument("--labels", type=Path, help="captions file with labels, for facts from these")
-    for name in ("checkpoint-every", "threads"):
-        parser.add_argument(f"--{name}", type=int, required=True)
-    parser.add_argument("--curves", choices=CURVES, default="none", help="beside the history, while the run lasts")
+    for name, kind, what in (
+        ("model", str, "name of the model, such as conclip-rn-s0"),
+        ("family", str, "name under which the tables list it, such as CoN-CLIP"),
+        ("backbone", str, "name of the CLIP that it starts from"),
+        ("negatives", str, "where the negated captions come from: ccneg or crepe"),
+        ("weights", Path, "weights that it starts from, a model.pt"),
+        ("triplets", Path, "samples to train on, Parquet"),
+        ("checkpoint", Path, "output: the fine-tuned weights"),
+        ("history", Path, "output: loss and learning rate of each step, JSON lines"),
+        ("record", Path, "output: recipe, versions and times, JSON"),
+        ("checkpoint-every", int, "steps from one checkpoint to resume from to the next"),
+        ("threads", int, "CPU threads of torch"),
+    ):
+        parser.add_argument(f"--{name}", type=kind, required=True, help=what)
+    parser.add_argument(
+        "--features", type=Path, nargs="+", required=True, help="features of the samples' images, all parts"
+    )
+    parser.add_argument(
+        "--distractors", type=Path, help="a distractor per sample, Parquet, for losses with distractors"
+    )
+    parser.add_argument(
+        "--pool-features",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="features of the pool that the distractors are from, all parts",
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        help="CC3M's captions file with image labels, for facts from labels (default: from captions)",
+    )
+    parser.add_argument(
+        "--curves",
+        choices=CURVES,
+        default="none",
+        help="also write curves beside the history during training (default: none)",
+    )
     for field in fields(Recipe):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, required=True, **field.metadata)
     args = parser.parse_args()

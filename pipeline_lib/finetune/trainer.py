@@ -45,15 +45,15 @@ class Recipe:
     `batch_size` is that of all processes together, `lr` the peak; see `batches` for `order`.
     """
 
-    loss: str = field(metadata={"choices": LOSSES})
-    epochs: int
-    batch_size: int
-    lr: float
-    weight_decay: float
-    warmup_steps: int
-    order: str = field(metadata={"choices": ORDERS})
-    seed: int
-    precision: str = field(metadata={"choices": PRECISIONS})
+    loss: str = field(metadata={"choices": LOSSES, "help": "loss, named after its terms"})
+    epochs: int = field(metadata={"help": "passes over the samples"})
+    batch_size: int = field(metadata={"help": "samples per step, of all processes together"})
+    lr: float = field(metadata={"help": "peak learning rate"})
+    weight_decay: float = field(metadata={"help": "weight decay of AdamW"})
+    warmup_steps: int = field(metadata={"help": "steps in which the learning rate rises to its peak"})
+    order: str = field(metadata={"choices": ORDERS, "help": "of the samples; paper: as stored, in each epoch"})
+    seed: int = field(metadata={"help": "seed of all random choices"})
+    precision: str = field(metadata={"choices": PRECISIONS, "help": "of matrix products; weights stay in fp32"})
 
 
 class TextEncoder(nn.Module):

@@ -139,7 +139,7 @@ def _write_negation(world: World, count: int) -> None:
 def main() -> None:
     """Make the world that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, required=True, help="output: folder for all files")
     add_options(parser, WorldSettings)
     args = parser.parse_args()
     settings = from_args(WorldSettings, args)

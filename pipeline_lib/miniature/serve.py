@@ -121,9 +121,11 @@ async def serve_while(site: Web, command: list[str]) -> int:
 def main() -> None:
     """Serve while the command line's command runs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--web", type=Path, required=True, help="tar with the images")
-    parser.add_argument("--answers", type=Path, required=True, help="table of URLs, keys and answers")
-    parser.add_argument("command", nargs="+", help="after --: what to run")
+    parser.add_argument("--web", type=Path, required=True, help="tar with the images that the hosts serve")
+    parser.add_argument(
+        "--answers", type=Path, required=True, help="table of URLs, their images' keys and how the host answers"
+    )
+    parser.add_argument("command", nargs="+", help="command to run while the hosts are served, after --")
     args = parser.parse_args()
     sys.exit(asyncio.run(serve_while(read_web(args.web, args.answers), args.command)))
 

@@ -35,13 +35,15 @@ BadAnswers = dict[Literal[tuple(name for name in ANSWERS if name != "ok")], numb
 class WorldSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """How many images there are of each kind."""
 
-    seed: int = Field(ge=0, le=2**32 - 1, description="from which everything follows")
-    captions: Count = Field(description="links of the captions file")
-    pretrain: Count = Field(description="images to pretrain backbones on")
-    pool: Count = Field(description="images to choose distractors from")
-    zeroshot: Count = Field(description="images of each labelled set")
-    sugarcrepe: Count = Field(description="images of SugarCREPE's")
-    crepe: int = Field(ge=9, le=10**9, description="images of CREPE-Negate's; one in each of its files")
-    negation: int = Field(ge=1000, le=10**9, description="images of which retrieval with a negation finds its queries")
-    hosts: Count = Field(description="hosts that serve the captions' images")
-    answers: Annotated[BadAnswers, AfterValidator(_leave_some)] = Field(description="share of a bad answer")
+    seed: int = Field(ge=0, le=2**32 - 1, description="seed of everything")
+    captions: Count = Field(description="number of links in the captions file")
+    pretrain: Count = Field(description="number of images to pretrain backbones on")
+    pool: Count = Field(description="number of images to choose distractors from")
+    zeroshot: Count = Field(description="number of images of each labelled set")
+    sugarcrepe: Count = Field(description="number of images of SugarCREPE's miniature")
+    crepe: int = Field(ge=9, le=10**9, description="number of images of CREPE-Negate's miniature")
+    negation: int = Field(ge=1000, le=10**9, description="number of images of the negation benchmarks")
+    hosts: Count = Field(description="number of hosts that serve the captions' images")
+    answers: Annotated[BadAnswers, AfterValidator(_leave_some)] = Field(
+        description="share of links with a bad answer, by kind of answer"
+    )

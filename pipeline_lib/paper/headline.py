@@ -75,9 +75,15 @@ def main() -> None:
     """Print the table with one line that explains it, or update the README that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, required=True, help="the tidy table, Parquet")
-    to_readme = ("readme", "published", "record", "figure", "copy")
-    for name in to_readme:
-        parser.add_argument(f"--{name}", type=Path, help="to update the README")
+    to_readme = {
+        "readme": "README to update, which needs the other options too",
+        "published": "published numbers, TSV",
+        "record": "run.json of a model, for device and commit",
+        "figure": "figure to copy",
+        "copy": "output: the copy of the figure",
+    }
+    for name, what in to_readme.items():
+        parser.add_argument(f"--{name}", type=Path, help=what)
     args = parser.parse_args()
     tables, run_name = read_tables(args.tables)
     arranged = headline(tables)

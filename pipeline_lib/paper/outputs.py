@@ -36,15 +36,15 @@ VERDICTS = ("reproduced", "not reproduced", "not comparable")
 #: Why a row is not comparable -> what that means.
 REASONS = {
     "other backbone": "the paper does not have this backbone",
-    "other data": "CC-Neg made here is another than the authors' 40,000 items",
+    "other data": "CC-Neg made here has other items than the authors' 40,000",
     "other loss": "the authors trained this row of the paper with L1+C2I, not with L1 alone",
     "other datasets": "the paper's mean is over its own eight datasets",
     "other prompt": "published under another prompt only",
-    "backbone not named": "published without saying of which backbone",
-    "other precision": "published of a model in fp16, and computed here in fp32, or the other way round",
-    "other activation": "published with GELU in a model that was trained with QuickGELU",
-    "recalled only": "the one known number is not confirmed",
-    "nothing published": "no number of this cell is known",
+    "backbone not named": "published without naming the backbone",
+    "other precision": "published for a model in fp16 and computed here in fp32, or the reverse",
+    "other activation": "published for QuickGELU weights that were loaded with GELU",
+    "recalled only": "the only known number is unconfirmed",
+    "nothing published": "no published number is known",
 }
 
 TABLE_FORMATS = ("csv", "md", "tex")

@@ -45,13 +45,17 @@ def main() -> None:
     """Report on the configuration that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--config", type=Path, required=True, help="the merged configuration, as JSON or YAML")
-    parser.add_argument("--configfiles", nargs="*", default=[], help="what was laid over the default, for the commands")
     parser.add_argument(
-        "--options", default="", help="other words of Snakemake's for the commands, such as --snakefile"
+        "--configfiles", nargs="*", default=[], help="files laid over the default configuration, to show in commands"
     )
-    parser.add_argument("--datasets", type=Path, required=True, help="the registry of external data")
-    parser.add_argument("--folder", type=Path, required=True, help="where an override goes, if data are missing")
-    parser.add_argument("--hash", action="store_true", help="hash files of any size (minutes)")
+    parser.add_argument(
+        "--options", default="", help="other options of Snakemake to show in commands, such as --snakefile"
+    )
+    parser.add_argument("--datasets", type=Path, required=True, help="list of the external data, YAML")
+    parser.add_argument(
+        "--folder", type=Path, required=True, help="folder for a config file that leaves out what is missing"
+    )
+    parser.add_argument("--hash", action="store_true", help="check hashes of large files too, which takes minutes")
     args = parser.parse_args()
     config = yaml.safe_load(args.config.read_text(encoding="utf-8"))
     experiments = read_experiments(config)

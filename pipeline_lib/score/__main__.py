@@ -46,15 +46,29 @@ def main() -> None:
     """Score the images that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("texts", nargs="*", metavar="caption", help="each in quotes; or a file with --captions")
-    add("--captions", type=Path, help="a .txt, one per line, or a .csv, .tsv, .parquet with caption and, maybe, image")
-    add("--image", type=Path, nargs="+", action="extend", default=[], help="files, folders, .zip, .tar")
-    add("--model", required=True, action="append", help="a model of a run, a checkpoint, open_clip:..., ...")
-    add("--run", help="folder below the results; the one whose tables are shown if left out")
-    add("--results", type=Path, default=Path("results"), help="folder of all runs")
-    add("--activation", choices=ACTIVATIONS, help="of checkpoints that do not name theirs")
-    add("--subtract", type=float, metavar="WEIGHT", help="score by subtraction too, with this weight, such as 0.85")
-    add("--output", type=Path, help="a .csv or .parquet for all rows")
+    add("texts", nargs="*", metavar="caption", help="captions, each in quotes; or give --captions")
+    add(
+        "--captions",
+        type=Path,
+        help=".txt with a caption per line, or .csv, .tsv, .parquet with a column caption and maybe image",
+    )
+    add("--image", type=Path, nargs="+", action="extend", default=[], help="images: files, folders, .zip or .tar")
+    add(
+        "--model",
+        required=True,
+        action="append",
+        help="a model of a run, a checkpoint, openai:NAME, open_clip:NAME or transformers:NAME; repeatable",
+    )
+    add("--run", help="run that a model is of (default: the last run)")
+    add("--results", type=Path, default=Path("results"), help="folder of all runs (default: results)")
+    add("--activation", choices=ACTIVATIONS, help="activation of checkpoints that do not name theirs")
+    add(
+        "--subtract",
+        type=float,
+        metavar="WEIGHT",
+        help="score by subtraction too, with this weight, such as 0.85 (default: not)",
+    )
+    add("--output", type=Path, help="output: all scores, .csv or .parquet (default: print the first)")
     args = parser.parse_intermixed_args()
     if args.output and args.output.suffix not in (".csv", ".parquet"):
         raise ValueError(f"--output {args.output}: expected a .csv or .parquet")
@@ -105,30 +119,43 @@ def marked(block: pd.DataFrame) -> pd.DataFrame:
     """Return the first rows of a model's scores, with a ``mark`` at the best of several captions of an image."""
     scores = block.groupby("image")["score"]
     best = (block["score"] == scores.transform("max")) & (scores.transform("size") > 1)
-    return block.assign(mark=best.map({True: " *", False: "  "}))[:ROWS_SHOWN]
+    return block.assign(mark=best.map({True: "* ", False: ""}))[:ROWS_SHOWN]
 
 
 def show(scores: list[pd.DataFrame], count: int) -> None:
-    """Print the first rows as a table as wide as the terminal, the models of each pair one under the other."""
+    """Print the first rows as a table as wide as the terminal, the models of each pair one under the other.
+
+    Images and models have a third of the room at most, and stand in one line; captions have the rest.
+    """
     rows = pd.concat(scores).rename_axis("pair").reset_index().sort_values("pair", kind="stable")[:ROWS_SHOWN]
+    room = shutil.get_terminal_size().columns - 24
+    models = rows["model"].str.removesuffix(SUBTRACTED)
+    subtracted = models.ne(rows["model"]).map({True: SUBTRACTED, False: ""})
+    images, models = shortened(rows["image"], room // 3), shortened(models, room // 3 - 1) + subtracted
     table = pd.DataFrame(
         {
-            "image": rows["image"].where(rows["image"] != rows["image"].shift(), ""),
+            "image": images.where(rows["image"] != rows["image"].shift(), ""),
             "caption": rows["caption"].where(rows["pair"] != rows["pair"].shift(), ""),
-            "model": rows["model"],
-            "score": (100 * rows["score"]).map("{:.2f}".format) + rows["mark"],
+            "model": models,
+            "score": rows["mark"] + (100 * rows["score"]).map("{:.2f}".format),
             "share": (100 * rows["share"]).map("{:.1f}%".format),
         }
     )
-    seventh = (shutil.get_terminal_size().columns - 24) // 7
+    image, model = (min(max(map(len, names)), room // 3) for names in (images, models))
     look = {
         "colalign": ["left", "left", "left", "right", "right"],
-        "maxcolwidths": [2 * seventh, 3 * seventh, 2 * seventh],
+        "maxcolwidths": [image, room - image - model, model],
     }
     print(tabulate(table, "keys", "simple", showindex=False, disable_numparse=True, **look))
     if count > ROWS_SHOWN:
         print(f"... and {count - ROWS_SHOWN:,} further rows, all of which --output FILE.csv writes")
-    print("score: 100 × cosine, * the image's best; share: softmax over its captions.")
+    print("score: 100 × cosine (*: the image's best); share: softmax over its captions.")
+
+
+def shortened(names: pd.Series, width: int) -> pd.Series:
+    """Return names without the beginning that a column has no room for, if the ends alone tell them apart."""
+    ends = names.where(names.str.len() <= width, "…" + names.str[1 - width :])
+    return ends if ends.nunique() == names.nunique() else names
 
 
 if __name__ == "__main__":

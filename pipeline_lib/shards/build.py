@@ -74,8 +74,10 @@ def count_rows(captions: pd.DataFrame, fetched: set[str], samples: int) -> dict[
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
     """Add the flags that name what `write_part` writes."""
-    for name in (*SPLITS, "triplets", "counts"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    whats = {split: f"shard of the split {split}, tar" for split in SPLITS}
+    whats |= {"triplets": "samples without images, Parquet", "counts": "numbers of rows by what became of them, JSON"}
+    for name, what in whats.items():
+        parser.add_argument(f"--{name}", type=Path, required=True, help=f"output: {what}")
 
 
 def write_part(
@@ -106,11 +108,11 @@ def say_counts(counts: dict[str, int]) -> None:
 def main() -> None:
     """Build the shards of the part that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--captions", type=Path, required=True)
-    parser.add_argument("--eval-share", type=float, required=True)
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--negated-commas", choices=COMMAS, required=True)
+    parser.add_argument("--images", type=Path, required=True, help="tar of the fetched images of the part")
+    parser.add_argument("--captions", type=Path, required=True, help="negation table of the part, Parquet")
+    parser.add_argument("--eval-share", type=float, required=True, help="share of samples for evaluation, 0 to 1")
+    parser.add_argument("--seed", type=int, required=True, help="seed that, with a key, decides its split")
+    parser.add_argument("--negated-commas", choices=COMMAS, required=True, help="commas of negated captions")
     add_outputs(parser)
     args = parser.parse_args()
     captions = read_parquet(args.captions, ["key", "status", "pairs", *TEXTS])

@@ -31,8 +31,8 @@ def triplets_of(captions: str | Path) -> tuple[pd.DataFrame, int]:
 def main() -> None:
     """Convert the files that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--captions", type=Path, required=True, help="folder of the CSV files")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--captions", type=Path, required=True, help="folder of CREPE's CSV files")
+    parser.add_argument("--output", type=Path, required=True, help="output: triplets, Parquet")
     args = parser.parse_args()
     triplets, too_long = triplets_of(args.captions)
     if triplets.empty:

@@ -26,10 +26,13 @@ from pipeline_lib.shards.build import SPLITS, say_counts
 def main() -> None:
     """Gather the parts that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    for name in ("triplets", "counts", "shards"):
-        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
-    for name in (*SPLITS, "index"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name, what in (("triplets", "samples"), ("counts", "counts"), ("shards", "tars")):
+        parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, help=f"{what} of all parts")
+    for split in SPLITS:
+        parser.add_argument(f"--{split}", type=Path, required=True, help=f"output: all samples of {split}, Parquet")
+    parser.add_argument(
+        "--index", type=Path, required=True, help="output: counts, and sizes and hashes of shards, JSON"
+    )
     args = parser.parse_args()
     triplets = pd.concat([read_parquet(path) for path in args.triplets], ignore_index=True)
     if (twice := triplets["key"].duplicated()).any():

@@ -100,7 +100,7 @@ def main() -> None:
     """Make the folder that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished run, such as results/miniature")
-    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--output", type=Path, required=True, help="output: folder")
     parser.add_argument(
         "--image-licence", help="terms under which you share the images; without this option they are left out"
     )

@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished run, such as results/miniature")
     parser.add_argument("--model", required=True, help="a fine-tuned model of it, such as conclip-rn-s0")
-    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--output", type=Path, required=True, help="output: folder")
     args = parser.parse_args()
     with new_folder(args.output) as aside:
         share(args.run, args.model, aside)

@@ -15,18 +15,18 @@ def _setting(help_text: str, at_least: float | None = None, above: float | None 
 class ChatSettings:
     """Which model, where, and how it is asked; a number out of its range is a ValueError that names the flag."""
 
-    url: str = _setting("OpenAI-compatible chat endpoint")
-    model: str = _setting("as the endpoint names it")
-    temperature: float = _setting("of the sampling", at_least=0)
-    top_p: float = _setting("of the sampling", above=0)
-    max_tokens: int = _setting("of an answer; a longer one is cut, and then of no use", at_least=1)
+    url: str = _setting("URL of an OpenAI-compatible chat endpoint")
+    model: str = _setting("name of the model at the endpoint")
+    temperature: float = _setting("temperature of the sampling; 0: always the likeliest word", at_least=0)
+    top_p: float = _setting("share of probability that words are sampled from (nucleus)", above=0)
+    max_tokens: int = _setting("most tokens of an answer; a longer one is cut and refused", at_least=1)
     # One that waits to be repeated counts, so a busy server is asked less.
     concurrency: int = _setting("requests open at the same time", at_least=1)
-    timeout_s: float = _setting("deadline of one attempt, from connecting to the last byte", above=0)
-    attempts: int = _setting("at a request that fails, and at an answer that cannot be used", at_least=1)
-    backoff_s: float = _setting("wait before the second attempt; doubles with each further one", at_least=0)
+    timeout_s: float = _setting("seconds that one attempt may take, from connecting to the last byte", above=0)
+    attempts: int = _setting("most attempts at a request that fails, and at an answer that cannot be used", at_least=1)
+    backoff_s: float = _setting("seconds before the second attempt, doubled with each further one", at_least=0)
     cache: str = _setting("SQLite file that keeps the answers")
-    api_key_variable: str = _setting("NAME of the environment variable that holds the API key, or none")
+    api_key_variable: str = _setting("name of the environment variable that holds the API key; none: no key")
 
     def __post_init__(self):
         """Check the ranges."""

@@ -37,15 +37,17 @@ def main() -> None:
     """Draw every figure of `FIGURES`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", required=True, help="the tidy table, Parquet")
-    parser.add_argument("--scores", required=True, nargs="*", help="ccneg.parquet of every model")
+    parser.add_argument("--scores", required=True, nargs="*", help="MODEL/ccneg.parquet of every model")
     parser.add_argument("--images", required=True, help="a tar of CC-Neg's evaluation split, for the examples")
     parser.add_argument("--train", required=True, help="CC-Neg's training split without the images, Parquet")
     parser.add_argument("--eval", required=True, help="CC-Neg's evaluation split without the images, Parquet")
     parser.add_argument("--index", required=True, help="index.json of the shards stage")
-    parser.add_argument("--captions", required=True, nargs="*", help="parts of the negation table, if negated here")
-    parser.add_argument("--histories", required=True, nargs="*", help="history.jsonl of every fine-tuned model")
+    parser.add_argument(
+        "--captions", required=True, nargs="*", help="negation tables of all parts, if captions were negated here"
+    )
+    parser.add_argument("--histories", required=True, nargs="*", help="MODEL/history.jsonl of every fine-tuned model")
     parser.add_argument("--fetch", required=True, nargs="?", help="summary.json of the fetch stage, if it ran")
-    parser.add_argument("--folder", required=True, type=Path, help="where the figures go")
+    parser.add_argument("--folder", required=True, type=Path, help="output: folder of the figures")
     arguments = parser.parse_args()
 
     tables, _ = read_tables(arguments.tables)

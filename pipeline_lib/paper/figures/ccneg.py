@@ -28,9 +28,9 @@ PART_HEADINGS = {"ccneg-by-word": "negation word", "ccneg-by-pairs": "predicate-
 SCORES = ["score_true", "score_negated"]
 COSINE_SCALE = 100
 EXAMPLES = 4
-EXAMPLE_IN, ROW_IN, EXAMPLES_FRAME_IN = 0.5, 0.12, 0.55  # height of an example, of a model's row in it, of all around
-EXAMPLE_PX = 160  # what 0.5 inches hold at 300 dpi
-LINE_LENGTH, CAPTION_LINES = 36, 2  # characters of an example's text, and how many lines a caption has at most
+EXAMPLE_IN, ROW_IN, EXAMPLES_FRAME_IN = 0.55, 0.12, 0.55  # height of an example, of a model's row in it, of all around
+EXAMPLE_PX = 160  # what 0.55 inches hold at 300 dpi
+LINE_LENGTH, CAPTION_LINES = 33, 3  # characters of an example's text, and how many lines a caption has at most
 CAPTION_MARKERS = {"caption": "o", "negated caption": "X"}
 HISTOGRAM_IN, HISTOGRAMS_FRAME_IN = 0.23, 0.6
 BINS = 100
@@ -202,4 +202,4 @@ def _histograms(axes: Axes, models: pd.DataFrame, colours: dict[str, str]) -> No
     axes.set_xlim(edges[0], edges[-1] + 0.14 * (edges[-1] - edges[0]))
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("difference of scores (100 × cosine)")
-    axes.set_title("all items, and the share of them from 0 up", fontsize=7, loc="right")
+    axes.set_title("all items, and the share of those at 0 or above", fontsize=7, loc="right")

@@ -118,7 +118,12 @@ def _caption_lengths(axes: Axes, lengths: dict[str, np.ndarray]) -> None:
         shares = 100 * counts / max(counts.sum(), 1)
         name = column.replace("_", " ")
         axes.step(np.arange(len(shares)), shares, where="mid", color=colour, linestyle=line, label=name)
-    axes.set(xlabel="words", ylabel="captions (%)", ylim=(0, None), xlim=(0, max(map(len, lengths.values())) - 0.5))
+    axes.set(
+        xlabel="words in a caption",
+        ylabel="captions (%)",
+        ylim=(0, None),
+        xlim=(0, max(map(len, lengths.values())) - 0.5),
+    )
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.legend(loc="upper right")
 
@@ -134,7 +139,7 @@ def _left_out(axes: Axes, composition: Composition) -> None:
     axes.set_ylim(max(len(counts), 1) - 0.4, -0.6)
     axes.margins(x=0.15)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_xlabel(f"rows that are no sample, of {composition.rows:,}")
+    axes.set_xlabel(f"rows left out, of {composition.rows:,}")
 
 
 def _write_counts(axes: Axes, counts: pd.Series) -> None:

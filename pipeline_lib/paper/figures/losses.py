@@ -17,6 +17,7 @@ from pipeline_lib.paper.tables.tidy import CATEGORIES, loss_label
 
 FRAME_IN, LINE_IN = 1.0, 0.2  # height of all that is not lines of models, and of such a line
 CHANCE = 50.0
+RUNNING_MEAN = 20  # steps of a training curve: alone they hide each other
 # Part of SugarCREPE -> marker, and how far from its line it is drawn: replace and add often coincide.
 PARTS = dict(zip(CATEGORIES, (("s", -0.25), ("^", 0), ("v", 0.25)), strict=True))
 # Texts of CC-Neg -> marker and name, in the order in which they are drawn.
@@ -28,7 +29,7 @@ SPREADS = {
 LOSS_LOOKS = {  # colour, line
     "L_conclip": (style.BLUE, "-"),
     "L_conclip+": (style.INK, "-"),
-    "L_conclip+ of absences": (style.GREY, "-"),
+    "L_conclip+ (control)": (style.GREY, "-"),
     "L1": (style.VERMILION, (0, (4, 1))),
     "L2": (style.GREEN, (0, (1, 1))),
     "L1+L2": (style.ORANGE, (0, (4, 1, 1, 1))),
@@ -96,15 +97,14 @@ def embeddings(rows: pd.DataFrame) -> Figure:
     for axes, metric in zip(panels, ("cosine", "dimensions"), strict=True):
         for dataset, (marker, _) in SPREADS.items():
             chosen = rows[(rows.dataset == dataset) & (rows.metric == metric)]
-            colours = chosen.family.map(_colour)
-            # Hollow is the caption, filled its negation: two dots of one model often coincide.
-            look = {"color": colours} if marker != "o" else {"facecolors": "none", "edgecolors": colours}
-            axes.scatter(chosen.value, chosen.place, 14, marker=marker, linewidths=0.9, zorder=3, clip_on=False, **look)
+            colours = chosen.family.map(_colour)  # of hollow markers, since those of one model often coincide
+            look = {"color": colours} if marker == "x" else {"facecolors": "none", "edgecolors": colours}
+            axes.scatter(chosen.value, chosen.place, 16, marker=marker, linewidths=0.9, zorder=3, clip_on=False, **look)
     panels[0].set(xlabel="mean cosine", xlim=(min(0, rows.value[rows.metric == "cosine"].min()), 1))
     panels[1].set(xlabel="dimensions", xlim=(0, 1.06 * rows.value[rows.metric == "dimensions"].max()))
     handles = style.markers({label: marker for marker, label in SPREADS.values()})
     for handle in handles:
-        handle.set_fillstyle("none" if handle.get_marker() == "o" else "full")
+        handle.set_fillstyle("none")
     style.legend_above(drawn, handles, columns=3)
     return drawn
 
@@ -139,7 +139,7 @@ def read_histories(paths: list[str], tables: pd.DataFrame) -> pd.DataFrame:
 
 
 def training_curves(histories: pd.DataFrame) -> Figure:
-    """Draw training loss by step, one panel per backbone, one colour per loss; several seeds are several lines."""
+    """Draw training loss by step, one panel per backbone, one look per loss; several seeds are several lines."""
     if histories.empty:
         return style.note("No model of this run was fine-tuned.")
     drawn, panels = style.panels(histories.backbone)
@@ -147,7 +147,8 @@ def training_curves(histories: pd.DataFrame) -> Figure:
     for backbone, axes in panels.items():
         for (_, label), curve in histories[histories.backbone == backbone].groupby(["model", "label"], sort=False):
             colour, line = looks[label]
-            axes.plot(curve.step, curve.loss_value, color=colour, linestyle=line, linewidth=0.7, alpha=0.8)
+            means = curve.loss_value.rolling(RUNNING_MEAN, min_periods=1).mean()
+            axes.plot(curve.step, means, color=colour, linestyle=line, linewidth=0.8)
         axes.set_ylim(0, None)
     drawn.supylabel("training loss", fontsize=7)
     drawn.supxlabel("optimiser step", fontsize=7)

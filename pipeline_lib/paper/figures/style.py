@@ -110,11 +110,17 @@ def family_markers(colours: dict[str, str], families: Iterable[str]) -> list[Lin
 
 
 def legend_above(drawn: Figure, handles: list, columns: int = 4) -> None:
-    """Put one legend for all panels above them, in up to so many columns as there is room for."""
+    """Put one legend for all panels above them, in up to so many columns as there is room for.
+
+    The figure grows by all lines of the legend but one, so that they take nothing from the panels.
+    """
     look = {"loc": "outside upper center", "handlelength": 1.4, "columnspacing": 1.2}
     for number in range(columns, 0, -1):
         legend = drawn.legend(handles=handles, ncols=number, **look)
-        if number == 1 or legend.get_window_extent().width <= drawn.bbox.width:
+        box = legend.get_window_extent()
+        if number == 1 or box.width <= drawn.bbox.width:
+            lines = math.ceil(len(handles) / number)
+            drawn.set_figheight(drawn.get_figheight() + box.height * (1 - 1 / lines) / drawn.dpi)
             return
         legend.remove()
 

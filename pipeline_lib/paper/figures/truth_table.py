@@ -20,7 +20,7 @@ COLUMNS, ROW_IN, FRAME_IN = 3, 1.1, 0.4
 #: What a panel would look like: title -> the three effects.
 EXAMPLES = {
     "understands": (0.0, 0.0, 1.0),
-    "overlooks “no”": (0.0, 1.0, 0.0),
+    "ignores “no”": (0.0, 1.0, 0.0),
     "“no” means wrong": (-1.0, 0.3, 0.0),
 }
 IMAGES = {"image with the thing": ("-", 1), "image without": ("--", -1)}  # line, and the side of the image's effects
@@ -55,7 +55,7 @@ def truth_table(rows: pd.DataFrame) -> Figure:
         for name, (line, side) in IMAGES.items()
     ]
     style.legend_above(drawn, handles, columns=2)
-    drawn.supylabel("mean score (a scale for each panel)", fontsize=7)
+    drawn.supylabel("mean score (each panel has its own scale)", fontsize=7)
     return drawn
 
 

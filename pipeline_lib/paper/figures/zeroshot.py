@@ -20,6 +20,7 @@ from pipeline_lib.paper.tables.tidy import PAPER_PROMPT
 RADAR_COLUMNS, RADAR_IN = 2, 1.7  # side by side; height of a row of them
 LEARNED_LINE_IN, LEARNED_FRAME_IN = 0.3, 0.9
 PROMPT_MARKERS = {"plain": "o", "negated": "X"}
+GAIN_NAME_IN = 1.1
 GAIN_COLOURS = {"max": style.SKY, "mean": style.BLUE, "min": style.ORANGE}
 
 
@@ -68,6 +69,8 @@ def zeroshot_gain(rows: pd.DataFrame) -> Figure:
     axes.margins(y=0.15)
     axes.set_ylabel("gain in top-1 over CLIP (points)")
     ambiguous = means.backbone.duplicated().any()
+    if ambiguous:  # whose names are long
+        drawn.set_figwidth(GAIN_NAME_IN * (1 + len(means)))
     style.name_groups(axes, (means.backbone + "\n" + means.label if ambiguous else means.backbone).tolist())
     style.legend_above(drawn, axes.get_legend_handles_labels()[0])
     return drawn
@@ -76,7 +79,7 @@ def zeroshot_gain(rows: pd.DataFrame) -> Figure:
 def negated_prompt(rows: pd.DataFrame) -> Figure:
     """Draw top-1 per dataset under a plain and under a negated prompt, joined by a line, one panel per backbone."""
     top1 = _numbers(rows, "negated-prompt", "top1")
-    drawn, panels = style.panels(top1.backbone, top1.dataset.nunique() * (0.06 + 0.06 * top1.family.nunique()), 1.0)
+    drawn, panels = style.panels(top1.backbone, _height(top1), 0.8)
     colours = style.family_colours(top1.family)
     for axes, family, chosen in _line_per_dataset(panels, top1):
         both = chosen.pivot(index="place", columns="prompt", values="value")
@@ -96,7 +99,7 @@ def negated_prompt(rows: pd.DataFrame) -> Figure:
 def zeroshot_dots(rows: pd.DataFrame) -> Figure:
     """Draw top-1 per dataset as dots, one panel per backbone and one line per dataset and family."""
     top1 = _top1_by_dataset(rows)
-    drawn, panels = style.panels(top1.backbone)
+    drawn, panels = style.panels(top1.backbone, _height(top1), 0.8)
     lowest = 10 * (top1[["low", "value"]].min(axis=None) // 10)
     return _dots(drawn, panels, top1, "zero-shot top-1 (%)", lowest)
 
@@ -110,6 +113,11 @@ def learned(cells: dict[str, pd.DataFrame]) -> Figure:
     drawn, panels = style.panels(rows.backbone, LEARNED_LINE_IN * rows.dataset.nunique(), LEARNED_FRAME_IN)
     drawn.set_figwidth(2 * style.WIDTH_IN)  # the names of the lines are as wide as a panel
     return _dots(drawn, panels, rows, "percent")
+
+
+def _height(rows: pd.DataFrame) -> float:
+    """Return the inches of a panel with a line per dataset and family."""
+    return rows.dataset.nunique() * (0.06 + 0.06 * rows.family.nunique())
 
 
 def _dots(drawn: Figure, panels: dict[str, Axes], rows: pd.DataFrame, label: str, lowest: float = 0) -> Figure:

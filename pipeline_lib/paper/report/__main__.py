@@ -83,16 +83,18 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--index", required=True, help="index.json of the shards")
     parser.add_argument("--train", required=True, help="triplets of the training split, Parquet")
     parser.add_argument("--eval", required=True, help="triplets of the evaluation split, Parquet")
-    parser.add_argument("--images", required=True, nargs="+", help="shards of the evaluation split")
+    parser.add_argument("--images", required=True, nargs="+", help="tars of the evaluation split")
     parser.add_argument("--captions", required=True, nargs="*", help="negation tables, if captions were negated here")
     parser.add_argument("--scores", required=True, nargs="*", help="MODEL/ccneg.parquet of every model")
     parser.add_argument("--runs", required=True, nargs="*", help="run.json of every model")
     parser.add_argument("--weights", required=True, nargs="*", help="model.pt of every model")
-    parser.add_argument("--benchmarks", required=True, help="folder of the jobs' times")
+    parser.add_argument(
+        "--benchmarks", required=True, help="folder of the jobs' times, as Snakemake's benchmark: writes them"
+    )
     parser.add_argument("--config", required=True, help="the configuration of the run, JSON")
-    parser.add_argument("--seed", required=True, type=int, help="of the examples")
-    parser.add_argument("--examples", required=True, type=int, help="of each kind and backbone")
-    parser.add_argument("--output", required=True, help="the page, HTML")
+    parser.add_argument("--seed", required=True, type=int, help="seed of the examples")
+    parser.add_argument("--examples", required=True, type=int, help="number of examples of each kind and backbone")
+    parser.add_argument("--output", required=True, help="output: the page, HTML")
     return parser.parse_args()
 
 

@@ -30,10 +30,10 @@ from pipeline_lib.paper.tables.tidy import MAIN
 GROUPS = {
     "wins": "CLIP is wrong, CoN-CLIP right",
     "losses": "CLIP is right, CoN-CLIP wrong",
-    "both wrong": "nothing gained",
-    "both right": "nothing lost",
-    "most changed": "the margin between the two captions moved farthest",
-    "random": "drawn from all",
+    "both wrong": "CLIP is wrong, CoN-CLIP too",
+    "both right": "CLIP is right, CoN-CLIP too",
+    "most changed": "where the difference of the two captions' scores changed most",
+    "random": "drawn from all items",
 }
 THUMBNAIL_PX = 192  # longest side; a page of the paper's five backbones stays at a few megabytes
 JPEG_QUALITY = 82

@@ -127,8 +127,8 @@ def claims_section(tables: pd.DataFrame) -> Section:
             judged.value, claims.text_rows(judged), strict=True
         )
     ]
-    headings = ["claim", "backbone", "model", "verdict", "value", "bound", "of"]
-    empty = "This run has no number that a claim is about."
+    headings = ["claim", "backbone", "model", "verdict", "value", "bound", "number"]
+    empty = "This run has none of the numbers that the claims are about."
     csv = claims.claims_files(judged)["csv"]
     claimed = Table("claims", headings, rows, 3, when_empty=empty)
     return Section("claims", TABLE_ITEMS["claims"], tables=[claimed], csv=csv)
@@ -151,20 +151,22 @@ def beside_the_paper(tables: pd.DataFrame) -> Section:
     order = sorted(counts.index, key=lambda key: (VERDICTS.index(key[0]), -counts[key]))
     counted = [[verdict, REASONS.get(reason, ""), counts[verdict, reason]] for verdict, reason in order]
     about = Exhibit(
-        "Beside the paper",
-        "A number is reproduced if the published one lies within its interval, widened by that number's own rounding "
-        "(±0.5 where it is read off a plot). Numbers of other backbones, data or prompts are not compared.",
+        "Comparison with the paper",
+        "A number is reproduced if the published one lies within its 95 % interval, widened by the rounding of the "
+        "published one (±0.5 where it was read off a plot). Numbers of other backbones, data or prompts are not "
+        "compared.",
     )
-    none = "No number of this run has a published one for the same cell."
-    published = Table("published", headings, rows, 2, "Numbers with a published one beside them", when_empty=none)
+    none = "No number of this run has a published counterpart."
+    published = Table("published", headings, rows, 2, "Numbers that are published too", when_empty=none)
     return Section("beside", about, tables=[Table("verdicts", ["verdict", "why", "numbers"], counted, 2), published])
 
 
 def examples_section(examples: dict[str, list[Group]], seed: int) -> Section:
     """Return items to look at."""
     drawn = (
-        "CC-Neg's evaluation split: caption, negated caption, and 100 × the cosine of the image with each by "
-        f"every model of the backbone. Drawn at random with seed {seed}, but for those that changed most."
+        "Items of CC-Neg's evaluation split: caption, negated caption, and 100 × the cosine of the image with each by "
+        "every model of the backbone. ✓ and ✗ stand at the caption that the model chose, right or wrong. Items are "
+        f"drawn at random with seed {seed}, except those that changed most."
     )
     none = "No backbone of this run has both a CLIP and a CoN-CLIP."
     return Section("examples", Exhibit("Examples"), notes=[drawn if examples else none], examples=examples)
@@ -183,7 +185,7 @@ def data_section(splits: dict[str, str], index: str, captions: list[str]) -> Sec
     left_out, total = composition.left_out.items(), composition.rows
     reasons = [[reason, count, cell(100 * count / total, "{:.2f}")] for reason, count in left_out]
     shards = [[shard["name"], shard["bytes"], shard["sha256"]] for shard in content["shards"]]
-    title, none = "Rows that are no sample", "Every row is a sample."
+    title, none = "Rows that were left out", "No row was left out."
     tables += [
         Table("left-out", ["reason", "rows", "% of all"], reasons, title=title, when_empty=none),
         Table("shards", ["shard", "bytes", "sha256"], shards, folded="shards and their hashes"),
@@ -200,13 +202,13 @@ def fetch_section(path: str) -> Section:
          failure["rows"], cell(100 * failure["rows"] / summary["rows"], "{:.2f}")]
         for failure in failures
     ]  # fmt: skip
-    headings = ["failure", "what it means", "asking again", "rows", "% of all"]
+    headings = ["failure", "what it means", "another try", "rows", "% of all"]
     notes = [
         f"{summary['successes']:,} of {summary['rows']:,} rows have an image "
         f"({summary['successes'] / max(summary['rows'], 1):.1%}).",
         f"The captions file is {captions['file']}, {captions['bytes']:,} bytes, sha256 {captions['sha256']}.",
-        f"{shared['rows']:,} rows have an image that another row has too, {shared['placeholder_rows']:,} of them a "
-        "host's placeholder for an image that is gone; they are listed in fetch/duplicates.parquet, and stay.",
+        f"{shared['rows']:,} rows share their image with another row; {shared['placeholder_rows']:,} of these images "
+        "are a host's placeholder for one that is gone. They are kept; fetch/duplicates.parquet lists them.",
     ]
     listed = pd.DataFrame(failures, columns=["label", "permanent", "rows"]).rename(columns={"label": "failure"})
     table = Table("fetch", headings, rows, 3, when_empty="Every link has an image.")
@@ -222,8 +224,8 @@ def times_section(folder: str) -> Section:
     ]
     headings = ["rule", "jobs", "time", "longest job", "processor time", "peak memory (MB)"]
     table = Table("times", headings, rows, when_empty="No job of this run has left its time yet.")
-    total = f"All jobs one after the other: {provenance.duration(times.seconds.sum())}. "
-    note = total + "Of each job its last run; jobs that ran beside each other slow each other down."
+    total = f"Sum over all jobs: {provenance.duration(times.seconds.sum())}. "
+    note = total + "Of each job its last run counts. Jobs that ran at the same time slow each other down."
     return Section("times", Exhibit("Run times and resources"), tables=[table], notes=[note])
 
 
@@ -235,8 +237,8 @@ def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Sec
         Exhibit("Provenance"),
         pairs=provenance.code_and_machine(),
         tables=[
-            Table("inputs", ["named at", "file", "bytes", "sha256"], provenance.inputs(config), 2, "Files from outside",
-                  when_empty="None: what this run starts from, it makes itself or this repository has it."),
+            Table("inputs", ["option", "file", "bytes", "sha256"], provenance.inputs(config), 2, "Files from outside",
+                  when_empty="None: this run made its data itself, or this repository has them."),
             Table("weights", ["weights", "bytes", "sha256"], hashes, title="Weights",
                   when_empty="This run has no weights."),
         ],

@@ -29,14 +29,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", required=True, help="name of the run, such as miniature")
     parser.add_argument(
-        "--ccneg", choices=("generated", "released"), required=True, help="made by this pipeline, or the authors' own"
+        "--ccneg",
+        choices=("generated", "released"),
+        required=True,
+        help="whether CC-Neg was made by this pipeline or is the authors' own",
     )
-    parser.add_argument("--precision", choices=EVALUATION_PRECISIONS, required=True, help="as in the config")
+    parser.add_argument(
+        "--precision", choices=EVALUATION_PRECISIONS, required=True, help="evaluate.precision of the config"
+    )
     parser.add_argument("--published", required=True, help="published numbers, TSV")
-    parser.add_argument("--kinds", nargs="*", default=[], metavar="BENCHMARK=KIND", help="where the names differ")
-    parser.add_argument("--metrics", required=True, nargs="+", help="JSON per model and benchmark; items beside")
-    parser.add_argument("--output", required=True, help="the tidy table, Parquet")
-    parser.add_argument("--folder", required=True, help="where the readable tables go")
+    parser.add_argument(
+        "--kinds",
+        nargs="*",
+        default=[],
+        metavar="BENCHMARK=KIND",
+        help="kind of a benchmark that is not named after it",
+    )
+    parser.add_argument(
+        "--metrics",
+        required=True,
+        nargs="+",
+        help="MODEL/BENCHMARK.json of all models and benchmarks; items lie beside as Parquet",
+    )
+    parser.add_argument("--output", required=True, help="output: the tidy table, Parquet")
+    parser.add_argument("--folder", required=True, help="output: folder of the readable tables")
     arguments = parser.parse_args()
 
     published = read_published(arguments.published)

@@ -1,4 +1,4 @@
-"""What the paper claims and CoN-CLIP+ adds, as directions that any run can show: ``results/tables/claims.*``.
+"""What the paper claims and CoN-CLIP+ adds, as bounds that any run can keep: ``results/tables/claims.*``.
 
 On other data and with other models no number of the paper can be expected again, but what the method does can. Each
 claim is about one number of the tidy table and a bound on it; the test is whether the number's 95 % interval keeps the
@@ -52,27 +52,25 @@ class Claim(NamedTuple):
 _CCNEG = Number("CC-Neg accuracy", ("ccneg", "cc-neg", None, "accuracy"))
 _DELTA = Number("mean top-1, plain − negated", ("negated-prompt", "mean", None, "delta"))
 _GAIN = Number("mean gain over CLIP", ("zeroshot", "mean", "plain", "gain"))
-_MCQ = Number("MCQ accuracy", ("negation", "mcq", None, "accuracy"))
+_MCQ = Number("accuracy on mcq", ("negation", "mcq", None, "accuracy"))
 _CAPTIONS = Number("truth table, captions", ("truth-table", "truth-table/trained", None, "caption"))
-_DENIED = Number("truth table, images of “no”", ("truth-table", "truth-table/trained/absent", None, "image"))
+_DENIED = Number("truth table, images for “no”", ("truth-table", "truth-table/trained/absent", None, "image"))
 
 ALL = {
-    "clip-near-chance": Claim("CLIP is near chance on negation", _CCNEG, None, at_most=HALF_WAY),
-    "conclip-near-ceiling": Claim("CoN-CLIP is near the ceiling", _CCNEG, MAIN, at_least=CEILING),
-    "l1-learns-it": Claim("L1 alone learns it", _CCNEG, ("l1", "ccneg"), at_least=CEILING),
-    "l2-does-not": Claim("L2 alone does not learn it", _CCNEG, ("l2", "ccneg"), at_most=HALF_WAY),
-    "zeroshot-kept": Claim("Zero-shot accuracy is kept", _GAIN, MAIN, at_least=KEPT),
-    "clip-ignores-not": Claim("CLIP does not mind a negated prompt", _DELTA, None, -UNMOVED, UNMOVED),
-    "conclip-heeds-not": Claim("CoN-CLIP turns away from a negated prompt", _DELTA, MAIN, at_least=MOVED),
-    "plus-keeps-ccneg": Claim("CoN-CLIP+ keeps CC-Neg", _CCNEG, PLUS, at_least=CEILING),
-    "plus-keeps-zeroshot": Claim("CoN-CLIP+ keeps zero-shot", _GAIN, PLUS, at_least=KEPT),
-    "plus-answers": Claim("CoN-CLIP+ answers with negations", _MCQ, PLUS, at_least=TWICE_CHANCE),
-    "plus-reads-no": Claim("CoN-CLIP+ knows which caption is true", _CAPTIONS, PLUS, at_least=HALF_WAY),
-    "plus-finds-without": Claim("CoN-CLIP+ finds the image without a thing", _DENIED, PLUS, at_least=HALF_WAY),
-    "control-does-not-answer": Claim(
-        "Without balance the same captions do not help", _MCQ, CONTROL, at_most=TWICE_CHANCE
-    ),
-    "control-does-not-read": Claim("… nor tell which caption is true", _CAPTIONS, CONTROL, at_most=HALF_WAY),
+    "clip-near-chance": Claim("CLIP is nearer to chance than to 100 %", _CCNEG, None, at_most=HALF_WAY),
+    "conclip-near-ceiling": Claim("CoN-CLIP solves CC-Neg", _CCNEG, MAIN, at_least=CEILING),
+    "l1-learns-it": Claim("L1 alone solves CC-Neg", _CCNEG, ("l1", "ccneg"), at_least=CEILING),
+    "l2-does-not": Claim("L2 alone does not solve CC-Neg", _CCNEG, ("l2", "ccneg"), at_most=HALF_WAY),
+    "zeroshot-kept": Claim("CoN-CLIP keeps CLIP's zero-shot accuracy", _GAIN, MAIN, at_least=KEPT),
+    "clip-ignores-not": Claim("CLIP ignores “not” in a prompt", _DELTA, None, -UNMOVED, UNMOVED),
+    "conclip-heeds-not": Claim("CoN-CLIP reacts to “not” in a prompt", _DELTA, MAIN, at_least=MOVED),
+    "plus-keeps-ccneg": Claim("CoN-CLIP+ solves CC-Neg", _CCNEG, PLUS, at_least=CEILING),
+    "plus-keeps-zeroshot": Claim("CoN-CLIP+ keeps CLIP's zero-shot accuracy", _GAIN, PLUS, at_least=KEPT),
+    "plus-answers": Claim("CoN-CLIP+ answers questions with “no”", _MCQ, PLUS, at_least=TWICE_CHANCE),
+    "plus-reads-no": Claim("CoN-CLIP+ finds the true caption", _CAPTIONS, PLUS, at_least=HALF_WAY),
+    "plus-finds-without": Claim("CoN-CLIP+ finds the image for “no”", _DENIED, PLUS, at_least=HALF_WAY),
+    "control-does-not-answer": Claim("The control fails at questions with “no”", _MCQ, CONTROL, at_most=TWICE_CHANCE),
+    "control-does-not-read": Claim("The control fails to find the true caption", _CAPTIONS, CONTROL, at_most=HALF_WAY),
 }
 
 #: Of `judge` and of the CSV file.
@@ -108,7 +106,7 @@ def text_rows(judged: pd.DataFrame) -> list[list[str]]:
         bounds = (("≥", row.at_least), ("≤", row.at_most))
         bound = " and ".join(f"{sign} {value:.0f}" for sign, value in bounds if pd.notna(value))
         words = (ALL[row.claim].words, row.backbone, row.model, row.statistic)
-        numbers = f"{row.value:.1f}", f"{row.low:.1f} to {row.high:.1f}", bound
+        numbers = f"{row.value:z.1f}", f"{row.low:z.1f} to {row.high:z.1f}", bound
         rows.append([*words, *(text.replace("-", "−") for text in numbers), row.verdict])
     return rows
 

@@ -16,6 +16,7 @@ import pandas as pd
 from pipeline_lib.evaluate.kinds import TEXT_ONLY
 from pipeline_lib.jobs.run_record import SUBTRACTED
 from pipeline_lib.paper.outputs import TABLE_ITEMS
+from pipeline_lib.paper.tables.published import METHOD
 from pipeline_lib.paper.tables.text import files_of, markdown_table
 from pipeline_lib.paper.tables.tidy import is_ablation, loss_label, stem
 
@@ -40,7 +41,10 @@ TRUTH_TABLE = {
 NEITHER_IS_GOOD = ("text effect", "image effect")  # columns of which neither a high nor a low number is wanted
 MOST_WITH_INTERVALS = 3  # columns of numbers, beside which Markdown has room for intervals
 INTERVALS = "In square brackets: the 95 % bootstrap interval over items."
-SUBTRACTION = "Subtraction: the same weights; a caption is scored as what it affirms minus what it denies."
+SUBTRACTION = (
+    "Subtraction: the same weights; the feature of a caption is that of the text that it affirms minus a multiple of "
+    "that of the phrases that it denies."
+)
 SOURCES = {
     "paper": "printed in the paper",
     "radar": "read off the paper's radar plot, ±0.5",
@@ -105,7 +109,7 @@ class Layout:
         """Yield of each row its headings, how its numbers are written (differences with a sign), and its cells."""
         frames = [*self.cells.values(), self.best]
         for place, index in enumerate(self.values.index):
-            pattern = f"{{:{'+' if index[-1] in SIGNED_ROWS else ''}.{self.decimals}f}}"
+            pattern = f"{{:{'+' if index[-1] in SIGNED_ROWS else ''}z.{self.decimals}f}}"  # z: no -0.0
             of_row = zip(*(frame.iloc[place] for frame in frames), strict=True)
             yield index, pattern, [Cell(*numbers) for numbers in of_row]
 
@@ -165,7 +169,9 @@ def displayed(tables: pd.DataFrame) -> pd.DataFrame:
     rows = tables[(tables.seeds > 1) | ~stems.isin(averaged)].copy()
     rows["variant"] = [*map(is_ablation, rows.loss, rows.negatives)]
     rows["label"] = [
-        loss_label(row.loss, row.negatives) if row.variant or (row.table == "ablation" and row.loss) else row.family
+        loss_label(row.loss, row.negatives)
+        if row.variant or (row.table, row.family) == ("ablation", METHOD)
+        else row.family
         for row in rows.itertuples(index=False)
     ]
     shared = rows.groupby(["table", "backbone", "label"]).model.transform("nunique") > 1
@@ -241,8 +247,8 @@ def _item_counts(rows: pd.DataFrame) -> str:
     others = counts[counts != common] if (counts == common).sum() * 2 >= columns else counts
     listed = "; ".join(f"{column.rstrip(' ↑↓')}: {count:,}" for column, count in others.items())
     if len(others) == columns:
-        return f"n = {listed}."
-    return f"n = {common:,}{' each' if columns > 1 else ''}{f' but {listed}' if listed else ''}."
+        return f"Number of items: {listed}."
+    return f"Number of items: {common:,}{' each' if columns > 1 else ''}{f', but {listed}' if listed else ''}."
 
 
 def _sources(rows: pd.DataFrame) -> str:

@@ -21,9 +21,9 @@ LEARNED_METRICS = ("accuracy", "average_precision")  # of a benchmark of negatio
 #: Which numbers of a truth table say what a model has learned: part, metric, heading.
 LEARNED_OF_TABLES = (
     ("trained", "caption", "captions"),
-    ("trained/absent", "image", "image of “no”"),
+    ("trained/absent", "image", "images for “no”"),
     ("unseen", "caption", "captions, unseen words"),
-    ("unseen/absent", "image", "image of “no”, unseen words"),
+    ("unseen/absent", "image", "images for “no”, unseen words"),
 )
 
 

@@ -5,7 +5,7 @@ from tabulate import tabulate
 from pipeline_lib.paper.outputs import TABLE_ITEMS
 
 EMPTY = "This run has no model for this table."
-BOLD = "In bold: better than the other models of the backbone by more than its interval."
+BOLD = "In bold: the best model of a backbone, where no other model's number lies in its interval."
 #: What LaTeX would take for a command, and what is not ASCII in the tables.
 _ESCAPES = str.maketrans({
     **{character: "\\" + character for character in "&%$#_{}"}, "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
