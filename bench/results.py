@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
-from conftest import ROOT
+from conftest import ROOT, flags_of
 from made_up_items import PARTS, WORDS, random_of, scored
 from papers import PUBLISHED, metrics_of, write_ccneg, write_fetch_summary, write_times
 from PIL import Image
@@ -126,7 +126,7 @@ def main() -> None:
     folder = parser.parse_args().folder
     generate(folder)
     tables, figures, page = (folder / name for name in ("tables.parquet", "figures", "report.html"))
-    data = [str(flag) for flag in write_ccneg(folder, 40_000)]
+    data = flags_of(**write_ccneg(folder, 40_000))
     write_images(folder / "eval-00000.tar")
     fetched = ("--fetch", write_fetch_summary(folder / "summary.json"))
     scores = ("--scores", *sorted(folder.glob("evaluate/*/ccneg.parquet")))

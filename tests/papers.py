@@ -1,7 +1,5 @@
 """What the tests of the paper stage share: made-up scores, their metrics, and calls of its commands."""
 
-import contextlib
-import io
 import json
 import subprocess
 import sys
@@ -10,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from conftest import ROOT, call, write_pool
+from conftest import ROOT, call, flags_of, write_pool
 from made_up_items import DATASETS, ITEMS, KIND_OF, ccneg_of, random_of
 from matplotlib.text import Text
 
@@ -140,22 +138,16 @@ def command(module: str, *arguments: object) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-def make_tables(
-    folder: Path, metrics: list[str], ccneg: str = "generated", precision: str = "fp32"
-) -> subprocess.CompletedProcess:
-    """Build the tables in this process; the answer is that of a command."""
-    said = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(said[0]), contextlib.redirect_stderr(said[1]):
-        mistake = call(
-            tables_command.main, "--run", "test", "--ccneg", ccneg, "--precision", precision,
-            "--published", PUBLISHED, "--kinds", *(f"{name}={kind}" for name, kind in KIND_OF.items()),
-            "--metrics", *metrics, "--output", folder / "tables.parquet", "--folder", folder / "tables",
-        )  # fmt: skip
-    out, err = (text.getvalue() for text in said)
-    return subprocess.CompletedProcess("tables", int(bool(mistake)), out, f"{mistake}\n" if mistake else err)
+def make_tables(folder: Path, metrics: list[str], ccneg: str = "generated") -> str | None:
+    """Build the tables in this process; return the message of the mistake that the command ends with, or None."""
+    return call(
+        tables_command.main, "--run", "test", "--ccneg", ccneg, "--precision", "fp32",
+        "--published", PUBLISHED, "--kinds", *(f"{name}={kind}" for name, kind in KIND_OF.items()),
+        "--metrics", *metrics, "--output", folder / "tables.parquet", "--folder", folder / "tables",
+    )  # fmt: skip
 
 
-def write_ccneg(folder: Path, n: int = 120, released: bool = False) -> list[object]:
+def write_ccneg(folder: Path, n: int = 120, released: bool = False) -> dict[str, object]:
     """Write a made-up CC-Neg whose evaluation is `ccneg_of`'s; return the flags that name it to the figures."""
     words, pairs = ccneg_of("any", n).negation_word, ccneg_of("any", n).n_pairs
     keys = {"eval": [f"{row:09}" for row in range(n)], "train": [f"{row:09}" for row in range(n, 3 * n)]}
@@ -174,16 +166,14 @@ def write_ccneg(folder: Path, n: int = 120, released: bool = False) -> list[obje
     reasons = [reason for reason, rows in refused.items() for _ in range(rows)] + [None] * (n - 30)
     status = ["negated" if reason is None else "refused" for reason in reasons]
     write_parquet(folder / "captions.parquet", pd.DataFrame({"status": status, "reason": reasons}))
-    return [
-        *("--images", folder / "eval-00000.tar", "--train", folder / "train.parquet", "--eval"),
-        *(folder / "eval.parquet", "--index", folder / "index.json"),
-        *("--captions", *([] if released else [folder / "captions.parquet"])),
-    ]
+    flags = {"images": folder / "eval-00000.tar", "index": folder / "index.json"}
+    flags |= {split: folder / f"{split}.parquet" for split in keys}
+    return flags | {"captions": [] if released else [folder / "captions.parquet"]}
 
 
-def scores_of(metrics: list[str]) -> list[str]:
-    """Return the files of CC-Neg's items beside the metrics."""
-    return ["--scores", *(path.removesuffix("json") + "parquet" for path in metrics if path.endswith("/ccneg.json"))]
+def scores_of(metrics: list[str]) -> dict[str, list[str]]:
+    """Return the flag that names the files of CC-Neg's items beside the metrics."""
+    return {"scores": [path.removesuffix("json") + "parquet" for path in metrics if path.endswith("/ccneg.json")]}
 
 
 def write_histories(folder: Path) -> list[Path]:
@@ -198,10 +188,9 @@ def write_histories(folder: Path) -> list[Path]:
 
 def make_figures(folder: Path, tables: Path, metrics: list[str], histories: list[Path] = ()) -> None:
     """Draw the figures of tables into ``folder/figures``, with a made-up CC-Neg and fetch summary."""
-    done = command(
-        "figures", "--tables", tables, *scores_of(metrics), *write_ccneg(folder), "--histories", *histories,
-        "--fetch", write_fetch_summary(folder / "summary.json"), "--folder", folder / "figures",
-    )  # fmt: skip
+    flags = {**scores_of(metrics), **write_ccneg(folder), "histories": list(histories), "folder": folder / "figures"}
+    summary = write_fetch_summary(folder / "summary.json")
+    done = command("figures", *flags_of(tables=tables, fetch=summary, **flags))
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 

@@ -102,7 +102,7 @@ def test_every_cell_and_column_is_checked(refused, sheet, names, monkeypatch):
         ({"negatives": "crepe"}, "a: loss conclip needs distractors, which negatives crepe does not have"),
         ({"family": "CLIP"}, "a: the family CLIP is for models that are not fine-tuned"),
         ({"seeds": [0, 0]}, "a: expected different seeds, found [0, 0]"),
-        ({"experiment": "neg"}, "neg: a backbone has this name too; name the experiment differently"),
+        ({"experiment": "neg"}, "neg: neg is the name of another model; name the experiment differently"),
         ({"experiment": "mini", "seeds": [1]}, "mini: mini-s1 is the name of another model"),
         ({"experiment": "flava", "seeds": [1]}, "flava: flava-s1 is the name of another model"),
         ({"benchmarks": ["ccneg", "valse"]}, "negated-retrieval; found ['valse']"),

@@ -87,8 +87,7 @@ def test_the_truth_table_has_a_row_for_each_wording_of_every_model_and_of_the_va
 
 def test_a_run_without_the_later_benchmarks_has_an_empty_table_and_no_sugarcrepe_is_needed(tmp_path):
     paths = [path for path in write_metrics(tmp_path) if path.endswith(("ccneg.json", "zeroshot.json"))]
-    step = make_tables(tmp_path, paths)
-    assert step.returncode == 0 and step.stderr == ""
+    assert make_tables(tmp_path, paths) is None
     tables = read_tables(tmp_path / "tables.parquet")[0]
     assert layout(tables, "negation").values.empty and layout(tables, "sugarcrepe").values.empty
     assert "no model for this table" in (tmp_path / "tables" / "negation.md").read_text()
@@ -177,7 +176,7 @@ def test_models_of_other_origin_stand_beside_with_the_benchmarks_that_they_have(
     few = {"rn50": ["ccneg"], "flava-full": ["ccneg"], "negclip-b32": ["ccneg", "zeroshot"]}
     metrics = write_metrics(tmp_path, models)
     metrics = [path for path in metrics if Path(path).stem in few.get(Path(path).parent.name, [Path(path).stem])]
-    assert make_tables(tmp_path, metrics).returncode == 0
+    assert make_tables(tmp_path, metrics) is None
     found, _ = read_tables(tmp_path / "tables.parquet")
     listed = found[found.table == "ccneg"].drop_duplicates("model")
     assert list(zip(listed.backbone, listed.family, strict=True)) == [

@@ -11,30 +11,17 @@ import numpy as np
 import pandas as pd
 import papers
 import pytest
-from conftest import ROOT, call
+from conftest import ROOT, call, flags_of
 from matplotlib.collections import LineCollection
 from papers import cut_off
 from PIL import Image
 
 from pipeline_lib.formats.tars import read_samples
 from pipeline_lib.jobs.files import read_json, write_json, write_parquet
-from pipeline_lib.paper.figures import ccneg, dataset, losses, style, truth_table, zeroshot
-from pipeline_lib.paper.figures.__main__ import main
+from pipeline_lib.paper.figures import ccneg, dataset, losses, style, truth_table
+from pipeline_lib.paper.figures.__main__ import FROM_ROWS, main
 from pipeline_lib.paper.outputs import FIGURE_FILES, FIGURES
 from pipeline_lib.paper.tables.layout import compared, displayed
-
-FROM_ROWS = {
-    "intro": zeroshot.intro,
-    "negated-prompt": zeroshot.negated_prompt,
-    "zeroshot-dots": zeroshot.zeroshot_dots,
-    "zeroshot-gain": zeroshot.zeroshot_gain,
-    "zeroshot-radar": zeroshot.zeroshot_radar,
-    "ccneg-by-word": lambda rows: ccneg.accuracy_by_part(rows, "ccneg-by-word"),
-    "ccneg-by-pairs": lambda rows: ccneg.accuracy_by_part(rows, "ccneg-by-pairs"),
-    "truth-table": truth_table.truth_table,
-    "ablation": losses.ablation,
-    "embeddings": losses.embeddings,
-}
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +69,9 @@ def drawn(draw, *data):
 def test_figures_are_the_listed_files_at_column_width_and_have_the_same_bytes_for_each_user(tmp_path):
     """Here of a run without histories, ablation and fetching: the report's tests draw the others."""
     metrics = papers.write_metrics(tmp_path, papers.MODELS[:2])
-    assert papers.make_tables(tmp_path, metrics).returncode == 0
-    data = ["--tables", tmp_path / "tables.parquet", *papers.scores_of(metrics)]
-    data += papers.write_ccneg(tmp_path, released=True)
+    assert papers.make_tables(tmp_path, metrics) is None
+    made = {**papers.scores_of(metrics), **papers.write_ccneg(tmp_path, released=True)}
+    data = flags_of(tables=tmp_path / "tables.parquet", **made)
     first, second = tmp_path / "first", tmp_path / "second"
     assert call(main, *data, "--histories", "--fetch", "--folder", first) is None
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\nsvg.hashsalt: mine\n")
@@ -116,8 +103,8 @@ def test_broken_histories_are_named(made_up_run, tmp_path, model, text, message)
     path = tmp_path / model / "history.jsonl"
     path.parent.mkdir()
     path.write_text(text)
-    flags = ["--tables", made_up_run / "tables.parquet", *papers.write_ccneg(tmp_path), "--scores", "--histories", path]
-    said = call(main, *flags, "--fetch", "--folder", tmp_path)
+    flags = {**papers.write_ccneg(tmp_path), "scores": [], "histories": path, "fetch": [], "folder": tmp_path}
+    said = call(main, tables=made_up_run / "tables.parquet", **flags)
     assert message in said and str(path) in said
 
 

@@ -14,7 +14,7 @@ from workflows import REGISTRY, configuration
 
 from pipeline_lib.config.inputs import external_files, fetched_weights
 from pipeline_lib.preflight.findings import MISSING, PRESENT, WRONG, DataItem, Finding, inspect
-from pipeline_lib.preflight.registry import COLUMNS, Dataset, Download, Expected, expected_at, read_registry
+from pipeline_lib.preflight.registry import COLUMNS, UNKNOWN, Dataset, Download, Expected, expected_at, read_registry
 
 SHA256 = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"  # of b"content"
 HEADER = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
@@ -43,7 +43,7 @@ def test_every_external_path_of_the_papers_configuration_is_in_the_registry(over
     for key, paths in (external_files(config) | fetched_weights(config)).items():
         for path in paths:
             found = expected_at(path, datasets)
-            assert found, f"{key}: {path} is in no row of {REGISTRY.name}"
+            assert found.dataset, f"{key}: {path} is in no row of {REGISTRY.name}"
             assert any(fnmatchcase(path, pattern) for pattern in found.dataset.files), f"{path}: found by name only"
             covered.add(found.dataset.name)
     assert {"coco-train2017", "clip-vit-b32"} <= covered
@@ -127,7 +127,7 @@ def test_a_copy_elsewhere_is_known_by_its_name():
     ):
         assert expected_at(path, datasets).dataset.name == name, path
     assert expected_at("/scratch/flowers-102/jpg", datasets).items == 8189
-    assert expected_at("mine/photos", datasets) is None
+    assert expected_at("mine/photos", datasets) == UNKNOWN
 
 
 # --------------------------------------------------------------------------------------------------- what lies on disk

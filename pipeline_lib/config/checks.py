@@ -8,6 +8,7 @@ from pipeline_lib.config.errors import inner, mistakes, nearest, said, schema_of
 from pipeline_lib.config.inputs import pool_paths
 from pipeline_lib.config.models import Config, Experiment
 from pipeline_lib.config.sheets import read_sheet
+from pipeline_lib.evaluate.kinds import blind_benchmarks
 from pipeline_lib.evaluate.prompts import NEEDED, class_problems, prompt_problems
 from pipeline_lib.finetune.terms import needs_distractors, needs_facts
 from pipeline_lib.jobs.extras import command, is_installed
@@ -85,16 +86,11 @@ def _contradictions(config: dict) -> list[str]:
     need("distractors" in pools, "features/pools", "the pool distractors", [*pools])
     for name in zeroshot["datasets"]:
         need(name in pools, f"evaluate/zeroshot/datasets/{name}", "a pool of this name in features/pools", [*pools])
+    both = "the name sugarcrepe and the kind sugarcrepe together, since they have a table of their own"
     for name, entry in benchmarks.items():
-        pool = entry["pool"]
-        need(pool in pools, f"evaluate/benchmarks/{name}/pool", f"one of features/pools, {', '.join(pools)}", pool)
-        both = "the name sugarcrepe and the kind sugarcrepe together, since they have a table of their own"
-        need(
-            (entry["kind"] == "sugarcrepe") == (name == "sugarcrepe"),
-            f"evaluate/benchmarks/{name}",
-            both,
-            entry["kind"],
-        )
+        place, pool, kind = f"evaluate/benchmarks/{name}", entry["pool"], entry["kind"]
+        need(pool in pools, f"{place}/pool", f"one of features/pools, {', '.join(pools)}", pool)
+        need((kind == "sugarcrepe") == (name == "sugarcrepe"), place, both, kind)
     clips, scored = clip_backbones(config), ["ccneg", "zeroshot", *benchmarks]
     chooser = config["distractors"]["backbone"]
     need(chooser in models, "distractors/backbone", f"one of {', '.join(models)}", chooser)
@@ -183,34 +179,26 @@ def _check_subtracted(experiments: list[dict], config: dict) -> None:
 
 def _row_problems(row: dict, config: dict) -> list[str]:
     models, clips, pools = evaluated_models(config, []), clip_backbones(config), config["features"]["pools"]
-    backbone, seeds, named, crepe = row["backbone"], row["seeds"], row["benchmarks"] or [], row["negatives"] == "crepe"
-    legal = models[backbone]
+    backbone, seeds, loss, crepe = row["backbone"], row["seeds"], row["loss"], row["negatives"] == "crepe"
+    distractors, facts = needs_distractors(loss), needs_facts(loss)
+    legal, named = models[backbone], row["benchmarks"] or []
     unknown = [name for name in named if name not in legal]
-    taken = [name for name in finetuned_models([row]) if name in models or name in config["evaluate"]["transformers"]]
+    taken = [name for name in (row["experiment"], *finetuned_models([row])) if name in models]
     paper, processes = config["finetune"]["order"] == "paper", config["finetune"]["processes"]
-    batch = row["batch_size"] or config["finetune"]["batch_size"]
+    batch, poolless = row["batch_size"] or config["finetune"]["batch_size"], "crepe" not in pools
     wrong = {
         f"benchmarks: expected all, or some of those of {backbone}, {', '.join(legal)}; found {unknown}": unknown,
         f"benchmarks: expected each once, found {', '.join(named)}": len({*named}) < len(named),
         f"backbone: expected a CLIP, {', '.join(clips)}, found {backbone!r}": backbone not in clips,
-        f"loss {row['loss']} needs distractors, which negatives crepe does not have; use l1": (
-            crepe and needs_distractors(row["loss"])
-        ),
-        f"loss {row['loss']} needs facts, which negatives crepe does not have; use ccneg": (
-            crepe and needs_facts(row["loss"])
-        ),
-        f"negatives crepe needs the pool 'crepe' in features/pools; found {', '.join(pools)}": (
-            crepe and "crepe" not in pools
-        ),
+        f"loss {loss} needs distractors, which negatives crepe does not have; use l1": crepe and distractors,
+        f"loss {loss} needs facts, which negatives crepe does not have; use ccneg": crepe and facts,
+        f"negatives crepe needs the pool 'crepe' in features/pools; found {', '.join(pools)}": crepe and poolless,
         "the family CLIP is for models that are not fine-tuned; name another": row["family"] == "CLIP",
         f"expected different seeds, found {seeds}": len({*seeds}) < len(seeds),
         f"with finetune/order paper nothing depends on the seed; expected one, found {seeds}": paper and len(seeds) > 1,
-        f"{', '.join(taken)} is the name of another model": taken,
-        "a backbone has this name too; name the experiment differently": row["experiment"] in models,
+        f"{', '.join(taken)} is the name of another model; name the experiment differently": taken,
         f"batch_size: expected a multiple of finetune/processes, {processes}, found {batch}": batch % processes,
-        f"batch_size: loss {row['loss']} has statements in pairs; expected an even number, found {batch}": (
-            batch % 2 and needs_facts(row["loss"])
-        ),
+        f"batch_size: loss {loss} has statements in pairs; expected an even number, found {batch}": facts and batch % 2,
     }
     return [problem for problem, is_so in wrong.items() if is_so]
 
@@ -228,15 +216,18 @@ def finetuned_models(experiments: list[dict]) -> dict[str, dict]:
 def evaluated_models(config: dict, experiments: list[dict]) -> dict[str, list[str]]:
     """Return the benchmarks of each model: those that its entry or row names, or all of its backbone.
 
-    Backbones come first, then a model per experiment (as `read_experiments` returns them) and seed, then those of
-    `subtracted_models`, with the benchmarks of the model whose captions they score otherwise.
+    Backbones come first, then a model per experiment (as `read_experiments` returns them) and seed, those of
+    `subtracted_models`, with the benchmarks of the model whose captions they score otherwise, models of other kinds,
+    and those that see no image.
     """
-    everything = ["ccneg", "zeroshot", *config["evaluate"]["benchmarks"]]
+    evaluate = config["evaluate"]
+    everything = ["ccneg", "zeroshot", *evaluate["benchmarks"]]
     models = {name: model.get("benchmarks", everything) for name, model in config["backbones"]["models"].items()}
-    models |= {
-        name: row["benchmarks"] or models[row["backbone"]] for name, row in finetuned_models(experiments).items()
-    }
-    return models | {name: models[base] for name, base in subtracted_models(config, experiments).items()}
+    finetuned = finetuned_models(experiments)
+    models |= {name: row["benchmarks"] or models[row["backbone"]] for name, row in finetuned.items()}
+    models |= {name: models[base] for name, base in subtracted_models(config, experiments).items()}
+    models |= {name: ["ccneg"] for name in evaluate["transformers"]}
+    return models | blind_benchmarks(evaluate["benchmarks"])
 
 
 def subtracted_models(config: dict, experiments: list[dict]) -> dict[str, str]:

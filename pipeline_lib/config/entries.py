@@ -67,6 +67,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 Names = Annotated[list[Name], Field(min_length=1), AfterValidator(without_repetition)]
 FilePaths = Annotated[list[FilePath], Field(min_length=1), AfterValidator(without_repetition)]
 Template = text(r"^[^{}]*\{\}[^{}]*$", "a text with one {}")
+PromptFiles = dict[Literal[PROMPTS], FilePath]
 Prompts = dict[Literal[PROMPTS], Annotated[list[Template], Field(min_length=1)] | Literal[OWN]]
 BENCHMARKS = "benchmarks that it is evaluated on, such as [ccneg]; default all"
 
@@ -197,10 +198,7 @@ LabelledSet = section(
     classes=Annotated[FilePath, Field(description="file of class names, one per line, in the order of the labels")],
     templates=(FilePath, _optional("file of its own templates, one per line")),
     prompts=(Prompts, _optional("its own templates for some of evaluate.zeroshot.prompts")),
-    prompt_classes=(
-        dict[Literal[PROMPTS], FilePath],
-        _optional("files of other class names for some of evaluate.zeroshot.prompts"),
-    ),
+    prompt_classes=(PromptFiles, _optional("files of other class names for some of evaluate.zeroshot.prompts")),
 )
 Transformer = section(
     kind=Annotated[Literal["flava", "blip"], Field(description="its architecture")],

@@ -115,10 +115,11 @@ def _find(location: tuple, root: dict, value: object) -> Place:
         if "discriminator" in schema:
             schema = {"$ref": schema["discriminator"]["mapping"][step]}
             continue
-        part = schema.get("properties", {}).get(step) or _entry(schema)
+        part = schema.get("items") or schema.get("properties", {}).get(step) or _entry(schema)
         if not part:
             break
-        schema, value, path = part, value.get(step), [*path, step]
+        value = value.get(step) if isinstance(value, dict) else value[step]
+        schema, path = part, [*path, step]
     return Place("/".join(map(str, path)), schema, value)
 
 

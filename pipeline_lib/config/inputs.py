@@ -83,22 +83,16 @@ def external_files(config: dict) -> dict[str, list[str]]:
         "backbones/pretrain/images": [config["backbones"]["pretrain"]["images"]] if pretrained else [],
         "finetune/crepe_captions": captions_files(config["finetune"]["crepe_captions"]),
         **{f"backbones/models/{name}": [model["path"]] for name, model in models.items() if "path" in model},
-        **{
-            f"evaluate/zeroshot/datasets/{name}/{key}": paths
-            for name, entry in evaluate["zeroshot"]["datasets"].items()
-            for key, paths in (("classes", class_files(entry)), ("templates", [entry.get("templates")]))
-            if None not in paths
-        },
-        **{
-            f"evaluate/benchmarks/{name}": annotation_files(entry["kind"], entry["annotations"])
-            for name, entry in evaluate["benchmarks"].items()
-        },
-        **{f"evaluate/transformers/{name}": _model(entry["path"]) for name, entry in evaluate["transformers"].items()},
-        **{
-            f"features/pools/{name}": find_reader(pool.get("reader", "tar")).needs(*pool_paths(pool))
-            for name, pool in config["features"]["pools"].items()
-        },
     }
+    for name, entry in evaluate["zeroshot"]["datasets"].items():
+        named[f"evaluate/zeroshot/datasets/{name}/classes"] = class_files(entry)
+        named[f"evaluate/zeroshot/datasets/{name}/templates"] = [entry["templates"]] if "templates" in entry else []
+    for name, entry in evaluate["benchmarks"].items():
+        named[f"evaluate/benchmarks/{name}"] = annotation_files(entry["kind"], entry["annotations"])
+    for name, entry in evaluate["transformers"].items():
+        named[f"evaluate/transformers/{name}"] = _model(entry["path"])
+    for name, pool in config["features"]["pools"].items():
+        named[f"features/pools/{name}"] = find_reader(pool.get("reader", "tar")).needs(*pool_paths(pool))
     kept = {key: [path for path in paths if not _is_here(path)] for key, paths in named.items()}
     return {key: paths for key, paths in kept.items() if paths}
 

@@ -107,10 +107,7 @@ Config = section(
         training_precision=Precision,
         pools=Annotated[dict[name_except("ccneg-train", "ccneg-eval"), Pool], Field(min_length=1)],
     ),
-    distractors=section(
-        backbone=Name,
-        released=section(mapping=FilePath, captions=FilePath) | None,
-    ),
+    distractors=section(backbone=Name, released=section(mapping=FilePath, captions=FilePath) | None),
     finetune=section(
         experiments=FilePath,
         crepe_captions=FilePath,

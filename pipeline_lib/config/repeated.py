@@ -62,11 +62,8 @@ class _Loader(yaml.SafeLoader):
 
 def _repeated(text: str) -> list[tuple[str, int, int]]:
     loader = _Loader(text)
-    try:
-        loader.get_single_node()
-        return loader.repeated
-    finally:
-        loader.dispose()
+    loader.get_single_node()
+    return loader.repeated
 
 
 def repeated_options(arguments: Sequence[str]) -> list[str]:

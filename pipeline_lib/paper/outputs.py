@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 
 class Exhibit(NamedTuple):
-    """A table or a figure."""
+    """A table, a figure or a section of the report."""
 
     title: str
-    caption: str  # what the paper's counterpart shows and what to look for here, in a sentence or two
+    caption: str = ""  # what the paper's counterpart shows and what to look for here, in a sentence or two
 
 
 _content = tomllib.loads(Path(__file__).with_name("outputs.toml").read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ from pipeline_lib.config.inputs import REMOTE, external_files, fetched_weights
 from pipeline_lib.formats.cc3m import Part, count_lines, find_layout
 from pipeline_lib.jobs.file_kind import absent, check_suffix, kind_of, start_of
 from pipeline_lib.jobs.text import open_text, read_text
-from pipeline_lib.preflight.registry import Dataset, Download, Expected, expected_at
+from pipeline_lib.preflight.registry import UNKNOWN, Dataset, Download, Expected, expected_at
 from pipeline_lib.readers.containers import list_files, walk
 
 PRESENT, MISSING, WRONG = "present", "missing", "wrong"
@@ -58,10 +58,10 @@ def inspect_inputs(config: dict, datasets: list[Dataset], hashes: bool = False) 
     fetched = fetched_weights(config)
     items: dict[tuple, DataItem] = {}
     for key, paths in (external_files(config) | fetched).items():
-        by_dataset: dict[str | None, dict[str, Expected | None]] = {}
+        by_dataset: dict[str | None, dict[str, Expected]] = {}
         for path in paths:
             about = expected_at(path, datasets)
-            by_dataset.setdefault(about.dataset.name if about else None, {})[path] = about
+            by_dataset.setdefault(about.dataset and about.dataset.name, {})[path] = about
         for name, here in by_dataset.items():
             if (name, *here) in items:
                 items[name, *here].keys.append(key)
@@ -70,9 +70,8 @@ def inspect_inputs(config: dict, datasets: list[Dataset], hashes: bool = False) 
             for path, finding in found.items():
                 if finding.status == MISSING and (key in fetched or path.startswith(REMOTE)):
                     found[path] = Finding(FETCHED, "")
-            abouts = [about for about in here.values() if about]
-            count = sum(about.items or 0 for about in abouts)
-            items[name, *here] = DataItem(abouts[0].dataset if abouts else None, [key], found, count)
+            count = sum(about.items or 0 for about in here.values())
+            items[name, *here] = DataItem(next(iter(here.values())).dataset, [key], found, count)
     return list(items.values())
 
 
@@ -81,13 +80,10 @@ def unusable_keys(items: list[DataItem]) -> set[str]:
     return {key for item in items if item.status in (MISSING, WRONG) for key in item.keys}
 
 
-def inspect(
-    path: str | Path, expected: Expected | None = None, hashes: bool = False, captions: bool = False
-) -> Finding:
+def inspect(path: str | Path, expected: Expected = UNKNOWN, hashes: bool = False, captions: bool = False) -> Finding:
     """Compare what lies at a path with what is expected there: the first thing that is wrong, or what is right.
 
-    Without `expected` only wholeness is looked at; `hashes` says whether to hash files of any size, `captions` whether
-    the first rows are those of a captions file.
+    `hashes` says whether to hash files of any size, `captions` whether the first rows are those of a captions file.
     """
     path = Path(path)
     if not path.exists():
@@ -99,9 +95,9 @@ def inspect(
             seen += [str(find_layout(path))] if captions else []
         else:
             _check_filled(path)
-        if expected and expected.items:
+        if expected.items:
             seen.append(_check_count(path, expected.items, captions))
-        if expected and expected.download:
+        if expected.download:
             seen.append(_check_published(path, expected.download, hashes))
     except Exception as error:  # anything may lie there, and the other files are still to be looked at
         return Finding(WRONG, str(error) if str(path) in str(error) else f"{path}: {error}")
@@ -138,9 +134,8 @@ def _check_whole(file: Path) -> None:
             with safe_open(file, framework="numpy"):  # reads the header, and whether the file has all that it names
                 pass
         except SafetensorError as error:
-            raise ValueError(
-                f"{file}: expected whole safetensors, found something else ({error}); get it again"
-            ) from error
+            found = f"something else ({error})"
+            raise ValueError(f"{file}: expected whole safetensors, found {found}; get it again") from error
 
 
 def _check_published(file: Path, download: Download, hashes: bool) -> str:

@@ -69,11 +69,14 @@ class Dataset(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """What the registry says of one path: rows, entries or images in it, and the file offered, where it is one."""
+    """What the registry says of one path: rows, entries or images in it, and the file offered; None where unknown."""
 
-    dataset: Dataset
-    items: int | None
-    download: Download | None
+    dataset: Dataset | None = None
+    items: int | None = None
+    download: Download | None = None
+
+
+UNKNOWN = Expected()
 
 
 def read_registry(path: str | Path) -> list[Dataset]:
@@ -110,8 +113,8 @@ def _dataset(row: dict[str, str]) -> Dataset:
     return Dataset(files=dict(zip(row["files"].split(), counts, strict=True)), downloads=downloads, **texts)
 
 
-def expected_at(path: str, datasets: list[Dataset]) -> Expected | None:
-    """Return what the registry says of a path of the configuration, or None where it does not know it.
+def expected_at(path: str, datasets: list[Dataset]) -> Expected:
+    """Return what the registry says of a path of the configuration.
 
     A copy elsewhere is known by its name and its folder's, or by the name under which it is offered.
     """
@@ -122,7 +125,8 @@ def expected_at(path: str, datasets: list[Dataset]) -> Expected | None:
             for pattern, items in dataset.files.items():
                 if fnmatchcase(shortened(path), shortened(pattern)):
                     return Expected(dataset, items, offered[dataset.name])
-    return next((Expected(dataset, None, found) for dataset in datasets if (found := offered[dataset.name])), None)
+    by_name = (Expected(dataset, download=found) for dataset in datasets if (found := offered[dataset.name]))
+    return next(by_name, UNKNOWN)
 
 
 def _name_and_folder(path: str) -> str:

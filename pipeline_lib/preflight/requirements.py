@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from pipeline_lib.config.checks import evaluated_models, finetuned_models, subtracted_models
-from pipeline_lib.evaluate.kinds import BLIND, blind_benchmarks
+from pipeline_lib.evaluate.kinds import BLIND
 from pipeline_lib.finetune.terms import needs_distractors
 
 REQUIRED_POOLS = ("distractors",)  # named even where no experiment uses it
@@ -73,10 +73,7 @@ class Requirements:
 
     def evaluated(self, benchmark: str) -> list[str]:
         """The models that a benchmark is run on."""
-        models = [name for name, names in self._evaluated.items() if benchmark in names]
-        blind = [name for name, names in blind_benchmarks(self.benchmark_entries).items() if benchmark in names]
-        others = self._config["evaluate"]["transformers"] if benchmark == "ccneg" else []
-        return [*models, *blind, *others]
+        return [name for name, names in self._evaluated.items() if benchmark in names]
 
     def scores(self, name: str, benchmark: str) -> set[str]:
         """What the scores of a model on a benchmark need; who sees no image needs no pool."""
@@ -165,6 +162,9 @@ def leave_out(config: dict, experiments: list[dict], unusable: Collection[str]) 
         *sections, key = place.split("/")
         reduce(lambda part, section: part.setdefault(section, {}), sections, override)[key] = value
 
+    def report(place: str, names: list[str]) -> None:
+        left_out.extend([f"{place}: {', '.join(names)}"] if names else [])
+
     needs = Requirements(config, experiments)
     if config["distractors"]["released"] and (needs.distractors() - needs.shards()) & unusable:
         lay_over("distractors/released", None)
@@ -188,21 +188,17 @@ def leave_out(config: dict, experiments: list[dict], unusable: Collection[str]) 
             raise ValueError(f"nothing would be left of {place}")
         for name in gone[place]:
             lay_over(f"{place}/{name}", None)
-        left_out += [f"{place}: {', '.join(gone[place])}"] if gone[place] else []
+        report(place, gone[place])
     trained = [row for row in experiments if not needs.experiment(row) & unusable]
     if not trained:
         raise ValueError("no experiment of the sheet can be trained")
-    if len(trained) < len(experiments):
-        untrained = [row["experiment"] for row in experiments if row not in trained]
-        left_out.append(f"finetune/experiments: {', '.join(untrained)}")
-    backbones = {
-        name: entry for name, entry in config["backbones"]["models"].items() if name not in gone["backbones/models"]
-    }
+    report("finetune/experiments", [row["experiment"] for row in experiments if row not in trained])
+    backbones = {name: entry for name, entry in needs.backbones.items() if name not in gone["backbones/models"]}
+    there = (*backbones, *(row["experiment"] for row in trained))
     subtracted = config["evaluate"]["subtract"]["models"]
-    kept = [name for name in subtracted if name in (*backbones, *(row["experiment"] for row in trained))]
-    if kept != subtracted:
-        lay_over("evaluate/subtract/models", kept)
-        left_out.append(f"evaluate/subtract/models: {', '.join(name for name in subtracted if name not in kept)}")
+    if unknown := [name for name in subtracted if name not in there]:
+        lay_over("evaluate/subtract/models", [name for name in subtracted if name in there])
+        report("evaluate/subtract/models", unknown)
 
     def still_there(benchmarks: list[str] | None) -> list[str] | None:
         return benchmarks and [name for name in benchmarks if name not in gone["evaluate/benchmarks"]]

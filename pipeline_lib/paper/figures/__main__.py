@@ -1,17 +1,13 @@
 """Tidy table, scores, training histories and the data themselves -> the paper's figures as SVG, PDF and PNG.
 
-    python -m pipeline_lib.paper.figures --tables results/tables.parquet \\
-        --scores results/miniature/evaluate/*/ccneg.parquet --images results/miniature/shards/eval-00000.tar \\
-        --train results/miniature/shards/train.parquet --eval results/miniature/shards/eval.parquet \\
-        --index results/miniature/shards/index.json --captions results/miniature/captions/*.parquet \\
-        --histories results/miniature/finetune/*/history.jsonl --fetch results/miniature/fetch/summary.json \\
-        --folder results/figures
+    python -m pipeline_lib.paper.figures --tables results/tables.parquet ... --folder results/figures
 
-takes about ten seconds. Files: `pipeline_lib.paper.outputs.FIGURE_FILES`; beside each figure lies its caption. The
-folder of a history, and that of scores, is named like the model.
+takes about ten seconds; the rule ``paper_figures`` has every flag. Files: `pipeline_lib.paper.outputs.FIGURE_FILES`;
+beside each figure lies its caption. The folder of a history, and that of scores, is named like the model.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from pipeline_lib.jobs.cli import run
@@ -21,6 +17,20 @@ from pipeline_lib.paper.outputs import FIGURES
 from pipeline_lib.paper.tables.layout import compared, displayed
 from pipeline_lib.paper.tables.overview import learned_cells
 from pipeline_lib.paper.tables.schema import read_tables
+
+#: Figures of the rows that `compared` returns.
+FROM_ROWS = {
+    "intro": zeroshot.intro,
+    "negated-prompt": zeroshot.negated_prompt,
+    "zeroshot-gain": zeroshot.zeroshot_gain,
+    "zeroshot-radar": zeroshot.zeroshot_radar,
+    "zeroshot-dots": zeroshot.zeroshot_dots,
+    "ccneg-by-word": partial(ccneg.accuracy_by_part, table="ccneg-by-word"),
+    "ccneg-by-pairs": partial(ccneg.accuracy_by_part, table="ccneg-by-pairs"),
+    "truth-table": truth_table.truth_table,
+    "ablation": losses.ablation,
+    "embeddings": losses.embeddings,
+}
 
 
 def main() -> None:
@@ -48,26 +58,17 @@ def main() -> None:
     composition = dataset.read_composition(splits, arguments.index, arguments.captions)
     scores = ccneg.read_scores(arguments.scores, arguments.images, tables, rows)
     drawings = {
-        "intro": (zeroshot.intro, rows),
-        "negated-prompt": (zeroshot.negated_prompt, rows),
+        **{name: (draw, rows) for name, draw in FROM_ROWS.items()},
         "score-examples": (ccneg.score_examples, scores),
-        "zeroshot-gain": (zeroshot.zeroshot_gain, rows),
-        "zeroshot-radar": (zeroshot.zeroshot_radar, rows),
-        "zeroshot-dots": (zeroshot.zeroshot_dots, rows),
-        "ccneg-by-word": (ccneg.accuracy_by_part, rows, "ccneg-by-word"),
-        "ccneg-by-pairs": (ccneg.accuracy_by_part, rows, "ccneg-by-pairs"),
-        "truth-table": (truth_table.truth_table, rows),
         "learned": (zeroshot.learned, learned_cells(tables)),
-        "ablation": (losses.ablation, rows),
-        "embeddings": (losses.embeddings, rows),
         "training-curves": (losses.training_curves, histories),
         "data-statistics": (dataset.data_statistics, composition),
         "fetch-failures": (dataset.fetch_failures, summary),
     }
-    assert list(drawings) == list(FIGURES)
+    assert drawings.keys() == FIGURES.keys()
     with style.look():
-        for name, (draw, *data) in drawings.items():
-            style.save(draw(*data), arguments.folder, name)
+        for name, (draw, data) in drawings.items():
+            style.save(draw(data), arguments.folder, name)
             write_text(arguments.folder / f"{name}.rst", f"{FIGURES[name].caption}\n")
     print(f"{len(drawings)} figures in {arguments.folder}")
 

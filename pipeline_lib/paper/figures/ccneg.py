@@ -49,12 +49,8 @@ def accuracy_by_part(rows: pd.DataFrame, table: str) -> Figure:
     models = list(rows.groupby(["backbone", "family", "label"], sort=False))
     for number, ((backbone, family, _), chosen) in enumerate(models):
         places = chosen.dataset.map(parts.index) + style.side_by_side(number, len(models), 0.8)
-        colour = colours[family]
-        axes.vlines(places, chosen.low, chosen.high, color=colour, linewidth=0.8, zorder=2)
-        axes.plot(
-            places, chosen.value, marker=markers[backbone], color=colour, markerfacecolor=style.face(family, colour),
-            linestyle="", markersize=3.5, markeredgewidth=0.8, clip_on=False, zorder=3,
-        )  # fmt: skip
+        axes.vlines(places, chosen.low, chosen.high, color=colours[family], linewidth=0.8, zorder=2)
+        style.dots(axes, places, chosen.value, family, colours[family], 12, marker=markers[backbone])
     axes.axhline(CHANCE, **style.CHANCE)
     look = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom", "color": style.INK}
     style.write_at(axes, "chance", (1, CHANCE), (-1, 2), **look)

@@ -155,9 +155,8 @@ def read_fetch_summary(path: str) -> dict:
     content = read_json(path)
     needed = {"captions", "rows", "successes", "failures", "hosts", "duplicates"}
     if not isinstance(content, dict) or not needed <= content.keys():
-        raise ValueError(
-            f"{path}: expected a summary with {', '.join(sorted(needed))}; pipeline_lib.fetch.summary makes it"
-        )
+        expected = f"a summary with {', '.join(sorted(needed))}"
+        raise ValueError(f"{path}: expected {expected}; pipeline_lib.fetch.summary makes it")
     return content
 
 

@@ -59,11 +59,8 @@ def ablation(rows: pd.DataFrame) -> Figure:
     if rows.empty:
         return style.note("No model of this run was trained with another loss.")
     drawn, panels, rows = _line_per_model(rows, [1, 1.25, 1])
-    for axes, title, datasets in (
-        (panels[0], "CC-Neg", ("cc-neg",)),
-        (panels[1], "SugarCREPE", CATEGORIES),
-        (panels[2], "zero-shot", ("zero-shot/mean",)),
-    ):
+    parts = {"CC-Neg": ("cc-neg",), "SugarCREPE": CATEGORIES, "zero-shot": ("zero-shot/mean",)}
+    for axes, (title, datasets) in zip(panels, parts.items(), strict=True):
         lowest = 0 if title == "zero-shot" else min(40, rows.value.min() - 5)
         axes.set(title=title, xlim=(lowest, 103), xlabel="%")
         for dataset in datasets:
@@ -100,12 +97,9 @@ def embeddings(rows: pd.DataFrame) -> Figure:
     for axes, metric in zip(panels, ("cosine", "dimensions"), strict=True):
         for dataset, (marker, _) in SPREADS.items():
             chosen = rows[(rows.dataset == dataset) & (rows.metric == metric)]
-            for family, points in chosen.groupby("family", sort=False):
-                colour = _colour(family)  # of hollow markers, since those of one model often coincide
-                look = {"color": colour} if marker == "x" else {"facecolors": "none", "edgecolors": colour}
-                axes.scatter(
-                    points.value, points.place, s=16, marker=marker, linewidths=0.9, zorder=3, clip_on=False, **look
-                )
+            colours = chosen.family.map(_colour)  # of hollow markers, since those of one model often coincide
+            look = {"color": colours} if marker == "x" else {"facecolors": "none", "edgecolors": colours}
+            axes.scatter(chosen.value, chosen.place, 16, marker=marker, linewidths=0.9, zorder=3, clip_on=False, **look)
     panels[0].set(xlabel="mean cosine", xlim=(min(0, rows.value[rows.metric == "cosine"].min()), 1))
     panels[1].set(xlabel="dimensions", xlim=(0, 1.06 * rows.value[rows.metric == "dimensions"].max()))
     handles = style.markers({label: marker for marker, label in SPREADS.values()})

@@ -1,16 +1,10 @@
 """Tables, figures, examples and provenance of a run -> one HTML page that opens from disk without any network.
 
-    python -m pipeline_lib.paper.report --tables results/tables.parquet --figures results/figures \\
-        --fetch results/miniature/fetch/summary.json --config '{"run": "miniature", ...}' \\
-        --index results/miniature/shards/index.json --train results/miniature/shards/train.parquet \\
-        --eval results/miniature/shards/eval.parquet --images results/miniature/shards/eval-*.tar \\
-        --captions results/miniature/captions/*.parquet --scores results/miniature/evaluate/*/ccneg.parquet \\
-        --runs results/miniature/finetune/*/run.json --weights results/miniature/finetune/*/model.pt \\
-        --benchmarks results/miniature/benchmarks --seed 0 --examples 6 --output results/report.html
+    python -m pipeline_lib.paper.report --tables results/tables.parquet ... --output results/report.html
 
-takes some five seconds, and the time to hash the weights. Tables are arranged from the tidy table. Style, script,
-figures, images and CSV files are in the page; its content security policy lets it load nothing and run no script but
-its own.
+takes some five seconds, and the time to hash the weights; the rule ``paper_report`` has every flag. Tables are arranged
+from the tidy table. Style, script, figures, images and CSV files are in the page; its content security policy lets it
+load nothing and run no script but its own.
 """
 
 import argparse
@@ -38,25 +32,23 @@ def main() -> None:
     arranged = layouts(tables)
     # The later benchmarks have no figure; a run need not have them.
     shown = [name for name, table in arranged.items() if len(table.values) or sections.SECTIONS[name]]
-    first, *others = (sections.table_section(name, arranged[name], args.figures) for name in shown)
+    first, *others = (sections.table_section(name, arranged[name]) for name in shown)
     examples = read_examples(tables, args.scores, args.eval, args.images, args.seed, args.examples)
-    splits = {"train": args.train, "eval": args.eval}
-    page = render(
-        run=run_name,
-        sections=[
-            first,
-            sections.claims_section(tables),
-            *others,
-            sections.beside_the_paper(tables),
-            sections.examples_section(examples, args.seed),
-            sections.data_section(splits, args.index, args.captions, args.figures),
-            *([sections.fetch_section(args.fetch, args.figures)] if args.fetch else []),
-            sections.times_section(args.benchmarks),
-            sections.provenance_section(json.loads(args.config), args.runs, args.weights),
-        ],
-        models=tables.model[tables.seeds == 1].nunique(),
-        rows=len(tables),
-    )
+    content = [
+        first,
+        sections.claims_section(tables),
+        *others,
+        sections.beside_the_paper(tables),
+        sections.examples_section(examples, args.seed),
+        sections.data_section({"train": args.train, "eval": args.eval}, args.index, args.captions),
+        *([sections.fetch_section(args.fetch)] if args.fetch else []),
+        sections.times_section(args.benchmarks),
+        sections.provenance_section(json.loads(args.config), args.runs, args.weights),
+    ]
+    for section in content:
+        section.figures = sections.read_figures(section.name, args.figures)
+    models = tables.model[tables.seeds == 1].nunique()
+    page = render(run=run_name, sections=content, models=models, rows=len(tables))
     write_text(args.output, page)
     print(f"{args.output}: {len(page.encode()) / 1e6:.1f} MB")
 

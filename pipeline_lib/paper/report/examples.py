@@ -23,8 +23,9 @@ import pandas as pd
 from pipeline_lib.formats.images import Sample, read_tars
 from pipeline_lib.formats.pixels import encoded
 from pipeline_lib.jobs.files import read_parquet
+from pipeline_lib.paper.tables.layout import displayed
 from pipeline_lib.paper.tables.metrics import BASELINE
-from pipeline_lib.paper.tables.tidy import MAIN, is_ablation, loss_label
+from pipeline_lib.paper.tables.tidy import MAIN
 
 GROUPS = {
     "wins": "CLIP is wrong, CoN-CLIP right",
@@ -69,17 +70,13 @@ class Models(NamedTuple):
 def compared_models(tables: pd.DataFrame) -> dict[str, Models]:
     """Return the backbones of the tidy table that have a CLIP and a CoN-CLIP, with their models."""
     rows = tables[(tables.table == "ccneg") & (tables.seeds == 1)]
+    first = displayed(rows.drop_duplicates(["backbone", "family", "loss", "negatives"]))
     found = {}
-    for backbone, models in rows.groupby("backbone", sort=False):
-        first = models.drop_duplicates(["family", "loss", "negatives"])
-        clip = first.model[first.family == BASELINE].tolist()
-        conclip = first.model[(first.loss == MAIN[0]) & (first.negatives == MAIN[1])].tolist()
+    for backbone, models in first.groupby("backbone", sort=False):
+        clip = models.model[models.family == BASELINE].tolist()
+        conclip = models.model[(models.loss == MAIN[0]) & (models.negatives == MAIN[1])].tolist()
         if clip and conclip:
-            labels = {
-                row.model: loss_label(row.loss, row.negatives) if is_ablation(row.loss, row.negatives) else row.family
-                for row in first.itertuples(index=False)
-            }
-            found[backbone] = Models(clip[0], conclip[0], labels)
+            found[backbone] = Models(clip[0], conclip[0], dict(zip(models.model, models.label, strict=True)))
     return found
 
 

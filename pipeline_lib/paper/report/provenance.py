@@ -3,6 +3,7 @@
 Time of making and state of the repository are those of the page; each trained model's ``run.json`` has its own.
 """
 
+import csv
 import json
 import math
 import os
@@ -16,6 +17,7 @@ import pandas as pd
 from pipeline_lib.config.inputs import external_files, fetched_weights
 from pipeline_lib.jobs.code_version import checked_out
 from pipeline_lib.jobs.files import read_json, sha256
+from pipeline_lib.jobs.text import read_text
 
 #: Larger files from outside are listed without a hash: reading 100 GB of images takes longer than the page is worth.
 MOST_HASHED_BYTES = 2_000_000_000
@@ -101,14 +103,15 @@ def read_times(folder: str | Path) -> pd.DataFrame:
 
 def _read_job(path: Path) -> dict[str, float]:
     try:
+        (row,) = csv.DictReader(read_text(path).splitlines(), delimiter="\t")
         # A job that ended before it was looked at has NA for memory and processor time.
-        rows = pd.read_csv(path, sep="\t", keep_default_na=False, na_values=["NA", "-"])[list(TIMED)].fillna(0)
-        (found,) = rows.astype(float).to_dict("records")
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{path}: expected one row with numbers {', '.join(TIMED)} ({error!r}); delete it") from error
-    if not all(math.isfinite(value) for value in found.values()):
-        raise ValueError(f"{path}: expected finite numbers, found {found}; delete it")
-    return found
+        found = {name: 0.0 if row[name] in ("NA", "-") else float(row[name]) for name in TIMED}
+        if not all(map(math.isfinite, found.values())):
+            raise ValueError(f"found {found}")
+        return found
+    except (ValueError, KeyError, TypeError) as error:
+        expected = f"one row with finite numbers {', '.join(TIMED)}"
+        raise ValueError(f"{path}: expected {expected} ({error!r}); delete it") from error
 
 
 def duration(seconds: float) -> str:

@@ -67,13 +67,15 @@ class Table:
 
 @dataclass
 class Section:
-    """What the template shows under one heading, in the order of the fields; `name` is that of its anchor and CSV."""
+    """What the template shows: a title, then in the order of the fields; the caption follows the tables.
+
+    `name` is that of the anchor, of the CSV file and in `SECTIONS`, by which `figures` are added.
+    """
 
     name: str
-    title: str
+    about: Exhibit
     pairs: list[tuple[str, str]] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
-    caption: str = ""
     notes: list[str] = field(default_factory=list)
     csv: str = ""
     figures: list[tuple[Exhibit, bytes]] = field(default_factory=list)
@@ -100,8 +102,8 @@ def _interval(low: float, high: float, pattern: str) -> str:
     return "" if pd.isna(low) or pd.isna(high) else f"{written(pattern, low)} to {written(pattern, high)}"
 
 
-def table_section(name: str, arranged: Layout, figures: str) -> Section:
-    """Return one table of the paper with its figures."""
+def table_section(name: str, arranged: Layout) -> Section:
+    """Return one table of the paper."""
     rows = []
     for index, pattern, cells in arranged.rows():
         rows.append([*index])
@@ -112,16 +114,8 @@ def table_section(name: str, arranged: Layout, figures: str) -> Section:
     notes = [note for note in arranged.notes if note != INTERVALS]
     notes += [BELOW] if arranged.cells["low"].notna().any(axis=None) else []
     notes += [BOLD] if arranged.best.any(axis=None) else []
-    item = TABLE_ITEMS[name]
-    return Section(
-        name,
-        item.title,
-        tables=[Table(name, arranged.headings(), rows, arranged.values.index.nlevels)],
-        caption=item.caption,
-        notes=notes,
-        csv=arranged.to_csv(),
-        figures=_read_figures(name, figures),
-    )
+    table = Table(name, arranged.headings(), rows, arranged.values.index.nlevels)
+    return Section(name, TABLE_ITEMS[name], tables=[table], notes=notes, csv=arranged.to_csv())
 
 
 def claims_section(tables: pd.DataFrame) -> Section:
@@ -137,8 +131,7 @@ def claims_section(tables: pd.DataFrame) -> Section:
     empty = "This run has none of the numbers that the claims are about."
     csv = claims.claims_files(judged)["csv"]
     claimed = Table("claims", headings, rows, 3, when_empty=empty)
-    item = TABLE_ITEMS["claims"]
-    return Section("claims", item.title, tables=[claimed], caption=item.caption, csv=csv)
+    return Section("claims", TABLE_ITEMS["claims"], tables=[claimed], csv=csv)
 
 
 def beside_the_paper(tables: pd.DataFrame) -> Section:
@@ -157,18 +150,15 @@ def beside_the_paper(tables: pd.DataFrame) -> Section:
     counts = tables.groupby(["verdict", "reason"]).size()
     order = sorted(counts.index, key=lambda key: (VERDICTS.index(key[0]), -counts[key]))
     counted = [[verdict, REASONS.get(reason, ""), counts[verdict, reason]] for verdict, reason in order]
-    return Section(
-        "beside",
+    about = Exhibit(
         "Comparison with the paper",
-        tables=[
-            Table("verdicts", ["verdict", "why", "numbers"], counted, 2),
-            Table("published", headings, rows, 2, "Numbers that are published too",
-                  when_empty="No number of this run has a published counterpart."),
-        ],
-        caption="A number is reproduced if the published one lies within its 95 % interval, widened by the rounding of "
-        "the published one (±0.5 where it was read off a plot). Numbers of other backbones, data or prompts are not "
+        "A number is reproduced if the published one lies within its 95 % interval, widened by the rounding of the "
+        "published one (±0.5 where it was read off a plot). Numbers of other backbones, data or prompts are not "
         "compared.",
-    )  # fmt: skip
+    )
+    none = "No number of this run has a published counterpart."
+    published = Table("published", headings, rows, 2, "Numbers that are published too", when_empty=none)
+    return Section("beside", about, tables=[Table("verdicts", ["verdict", "why", "numbers"], counted, 2), published])
 
 
 def examples_section(examples: dict[str, list[Group]], seed: int) -> Section:
@@ -179,35 +169,31 @@ def examples_section(examples: dict[str, list[Group]], seed: int) -> Section:
         f"drawn at random with seed {seed}, except those that changed most."
     )
     none = "No backbone of this run has both a CLIP and a CoN-CLIP."
-    return Section("examples", "Examples", notes=[drawn if examples else none], examples=examples)
+    return Section("examples", Exhibit("Examples"), notes=[drawn if examples else none], examples=examples)
 
 
-def data_section(splits: dict[str, str], index: str, captions: list[str], figures: str) -> Section:
+def data_section(splits: dict[str, str], index: str, captions: list[str]) -> Section:
     """Return what CC-Neg is made of."""
     composition, content = read_composition(splits, index, captions), read_json(index)
     largest_first = sorted(content["rows"].items(), key=lambda entry: -entry[1])
     counted = [[name.replace("_", " "), count] for name, count in largest_first]
     tables = [Table("rows", ["rows", "number"], counted)]
-    for samples, name, heading in (
-        (composition.words, "words", "negation word"),
-        (composition.pairs, "pairs", "predicate-object pairs"),
-    ):
+    for name, heading in {"words": "negation word", "pairs": "predicate-object pairs"}.items():
+        samples = getattr(composition, name)
         rows = [[str(value), *counts] for value, *counts in samples.itertuples()]
         tables.append(Table(name, [heading, *samples.columns], rows, title=f"Samples by {heading}"))
-    reasons = [
-        [reason, count, cell(100 * count / composition.rows, "{:.2f}")]
-        for reason, count in composition.left_out.items()
-    ]
+    left_out, total = composition.left_out.items(), composition.rows
+    reasons = [[reason, count, cell(100 * count / total, "{:.2f}")] for reason, count in left_out]
     shards = [[shard["name"], shard["bytes"], shard["sha256"]] for shard in content["shards"]]
+    title, none = "Rows that were left out", "No row was left out."
     tables += [
-        Table("left-out", ["reason", "rows", "% of all"], reasons, title="Rows that were left out",
-              when_empty="No row was left out."),
+        Table("left-out", ["reason", "rows", "% of all"], reasons, title=title, when_empty=none),
         Table("shards", ["shard", "bytes", "sha256"], shards, folded="shards and their hashes"),
-    ]  # fmt: skip
-    return Section("data", "CC-Neg of this run", tables=tables, figures=_read_figures("data", figures))
+    ]
+    return Section("data", Exhibit("CC-Neg of this run"), tables=tables)
 
 
-def fetch_section(path: str, figures: str) -> Section:
+def fetch_section(path: str) -> Section:
     """Return what became of the links, by the summary of the fetch stage."""
     summary = read_fetch_summary(path)
     captions, shared, failures = summary["captions"], summary["duplicates"], summary["failures"]
@@ -224,17 +210,9 @@ def fetch_section(path: str, figures: str) -> Section:
         f"{shared['rows']:,} rows share their image with another row; {shared['placeholder_rows']:,} of these images "
         "are a host's placeholder for one that is gone. They are kept; fetch/duplicates.parquet lists them.",
     ]
-    return Section(
-        "fetch",
-        FETCH.title,
-        tables=[Table("fetch", headings, rows, 3, when_empty="Every link has an image.")],
-        caption=FETCH.caption,
-        notes=notes,
-        csv=pd.DataFrame(failures, columns=["label", "permanent", "rows"])
-        .rename(columns={"label": "failure"})
-        .to_csv(index=False, lineterminator="\n"),
-        figures=_read_figures("fetch", figures),
-    )
+    listed = pd.DataFrame(failures, columns=["label", "permanent", "rows"]).rename(columns={"label": "failure"})
+    table = Table("fetch", headings, rows, 3, when_empty="Every link has an image.")
+    return Section("fetch", FETCH, tables=[table], notes=notes, csv=listed.to_csv(index=False, lineterminator="\n"))
 
 
 def times_section(folder: str) -> Section:
@@ -245,13 +223,10 @@ def times_section(folder: str) -> Section:
         for rule, jobs, *times_s, peak_mb in times.itertuples(index=False)
     ]
     headings = ["rule", "jobs", "time", "longest job", "processor time", "peak memory (MB)"]
+    table = Table("times", headings, rows, when_empty="No job of this run has left its time yet.")
     total = f"Sum over all jobs: {provenance.duration(times.seconds.sum())}. "
-    return Section(
-        "times",
-        "Run times and resources",
-        tables=[Table("times", headings, rows, when_empty="No job of this run has left its time yet.")],
-        notes=[total + "Of each job its last run counts. Jobs that ran at the same time slow each other down."],
-    )
+    note = total + "Of each job its last run counts. Jobs that ran at the same time slow each other down."
+    return Section("times", Exhibit("Run times and resources"), tables=[table], notes=[note])
 
 
 def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Section:
@@ -259,7 +234,7 @@ def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Sec
     hashes = [[provenance.stage_and_model(path), Path(path).stat().st_size, sha256(path)] for path in weights]
     return Section(
         "provenance",
-        "Provenance",
+        Exhibit("Provenance"),
         pairs=provenance.code_and_machine(),
         tables=[
             Table("inputs", ["option", "file", "bytes", "sha256"], provenance.inputs(config), 2, "Files from outside",
@@ -273,9 +248,9 @@ def provenance_section(config: dict, runs: list[str], weights: list[str]) -> Sec
     )  # fmt: skip
 
 
-def _read_figures(name: str, folder: str) -> list[tuple[Exhibit, bytes]]:
+def read_figures(name: str, folder: str) -> list[tuple[Exhibit, bytes]]:
     """Return the figures of a section."""
-    found = [(FIGURES[figure], Path(folder) / f"{figure}.svg") for figure in SECTIONS[name]]
+    found = [(FIGURES[figure], Path(folder) / f"{figure}.svg") for figure in SECTIONS.get(name, ())]
     for _, path in found:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such file; rule paper_figures makes it")

@@ -58,7 +58,7 @@ def main() -> None:
     published = read_published(arguments.published)
     kinds = dict(pair.partition("=")[::2] for pair in arguments.kinds)
     models, values, items = read_metrics(arguments.metrics, kinds)
-    rows = with_intervals(build_tables(models, values), models, items)
+    rows = with_intervals(build_tables(models, values), items)
     datasets, contained = set(values.dataset[values.benchmark == "zeroshot"]), values.benchmark.unique()
     in_fp16 = {name for name in contained if arguments.precision == "paper" and kind_of(name, kinds).clip_load}
     rows = with_verdicts(rows, published, datasets, arguments.ccneg == "released", in_fp16)

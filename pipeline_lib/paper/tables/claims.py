@@ -3,8 +3,6 @@
 On other data and with other models no number of the paper can be expected again, but what the method does can. Each
 claim is about one number of the tidy table and a bound on it; the test is whether the number's 95 % interval keeps the
 bound. It holds if all of the interval does, does not hold if none of it does, and is undecided between.
-
-Columns: claim, backbone, model, statistic, value, low, high, at_least, at_most, verdict.
 """
 
 import math
@@ -34,82 +32,65 @@ TWICE_CHANCE = 50.0
 UNMOVED, MOVED = 5.0, 20.0
 
 
+class Number(NamedTuple):
+    """A number of the tidy table."""
+
+    words: str
+    place: Place
+
+
 class Claim(NamedTuple):
     """A claim about the number of one cell, for each backbone that has it."""
 
     words: str
-    statistic: str  # the number, in words
+    about: Number
     recipe: tuple[str, str] | None  # loss and negatives of the model; None for CLIP
-    place: Place
     at_least: float = -math.inf
     at_most: float = math.inf
 
 
-_CCNEG = ("ccneg", "cc-neg", None, "accuracy")
-_DELTA = ("negated-prompt", "mean", None, "delta")
-_GAIN = ("zeroshot", "mean", "plain", "gain")
-_MCQ = ("negation", "mcq", None, "accuracy")
-_CAPTIONS = ("truth-table", "truth-table/trained", None, "caption")
-_DENIED = ("truth-table", "truth-table/trained/absent", None, "image")
+_CCNEG = Number("CC-Neg accuracy", ("ccneg", "cc-neg", None, "accuracy"))
+_DELTA = Number("mean top-1, plain − negated", ("negated-prompt", "mean", None, "delta"))
+_GAIN = Number("mean gain over CLIP", ("zeroshot", "mean", "plain", "gain"))
+_MCQ = Number("accuracy on mcq", ("negation", "mcq", None, "accuracy"))
+_CAPTIONS = Number("truth table, captions", ("truth-table", "truth-table/trained", None, "caption"))
+_DENIED = Number("truth table, images for “no”", ("truth-table", "truth-table/trained/absent", None, "image"))
 
 ALL = {
-    "clip-near-chance": Claim(
-        "CLIP is nearer to chance than to 100 %", "CC-Neg accuracy", None, _CCNEG, at_most=HALF_WAY
-    ),
-    "conclip-near-ceiling": Claim("CoN-CLIP solves CC-Neg", "CC-Neg accuracy", MAIN, _CCNEG, at_least=CEILING),
-    "l1-learns-it": Claim("L1 alone solves CC-Neg", "CC-Neg accuracy", ("l1", "ccneg"), _CCNEG, at_least=CEILING),
-    "l2-does-not": Claim(
-        "L2 alone does not solve CC-Neg", "CC-Neg accuracy", ("l2", "ccneg"), _CCNEG, at_most=HALF_WAY
-    ),
-    "zeroshot-kept": Claim(
-        "CoN-CLIP keeps CLIP's zero-shot accuracy", "mean gain over CLIP", MAIN, _GAIN, at_least=KEPT
-    ),
-    "clip-ignores-not": Claim(
-        "CLIP ignores “not” in a prompt", "mean top-1, plain − negated", None, _DELTA, -UNMOVED, UNMOVED
-    ),
-    "conclip-heeds-not": Claim(
-        "CoN-CLIP reacts to “not” in a prompt", "mean top-1, plain − negated", MAIN, _DELTA, at_least=MOVED
-    ),
-    "plus-keeps-ccneg": Claim("CoN-CLIP+ solves CC-Neg", "CC-Neg accuracy", PLUS, _CCNEG, at_least=CEILING),
-    "plus-keeps-zeroshot": Claim(
-        "CoN-CLIP+ keeps CLIP's zero-shot accuracy", "mean gain over CLIP", PLUS, _GAIN, at_least=KEPT
-    ),
-    "plus-answers": Claim(
-        "CoN-CLIP+ answers questions with “no”", "accuracy on mcq", PLUS, _MCQ, at_least=TWICE_CHANCE
-    ),
-    "plus-reads-no": Claim(
-        "CoN-CLIP+ finds the true caption", "truth table, captions", PLUS, _CAPTIONS, at_least=HALF_WAY
-    ),
-    "plus-finds-without": Claim(
-        "CoN-CLIP+ finds the image for “no”", "truth table, images for “no”", PLUS, _DENIED, at_least=HALF_WAY
-    ),
-    "control-does-not-answer": Claim(
-        "The control fails at questions with “no”", "accuracy on mcq", CONTROL, _MCQ, at_most=TWICE_CHANCE
-    ),
-    "control-does-not-read": Claim(
-        "The control fails to find the true caption", "truth table, captions", CONTROL, _CAPTIONS, at_most=HALF_WAY
-    ),
+    "clip-near-chance": Claim("CLIP is nearer to chance than to 100 %", _CCNEG, None, at_most=HALF_WAY),
+    "conclip-near-ceiling": Claim("CoN-CLIP solves CC-Neg", _CCNEG, MAIN, at_least=CEILING),
+    "l1-learns-it": Claim("L1 alone solves CC-Neg", _CCNEG, ("l1", "ccneg"), at_least=CEILING),
+    "l2-does-not": Claim("L2 alone does not solve CC-Neg", _CCNEG, ("l2", "ccneg"), at_most=HALF_WAY),
+    "zeroshot-kept": Claim("CoN-CLIP keeps CLIP's zero-shot accuracy", _GAIN, MAIN, at_least=KEPT),
+    "clip-ignores-not": Claim("CLIP ignores “not” in a prompt", _DELTA, None, -UNMOVED, UNMOVED),
+    "conclip-heeds-not": Claim("CoN-CLIP reacts to “not” in a prompt", _DELTA, MAIN, at_least=MOVED),
+    "plus-keeps-ccneg": Claim("CoN-CLIP+ solves CC-Neg", _CCNEG, PLUS, at_least=CEILING),
+    "plus-keeps-zeroshot": Claim("CoN-CLIP+ keeps CLIP's zero-shot accuracy", _GAIN, PLUS, at_least=KEPT),
+    "plus-answers": Claim("CoN-CLIP+ answers questions with “no”", _MCQ, PLUS, at_least=TWICE_CHANCE),
+    "plus-reads-no": Claim("CoN-CLIP+ finds the true caption", _CAPTIONS, PLUS, at_least=HALF_WAY),
+    "plus-finds-without": Claim("CoN-CLIP+ finds the image for “no”", _DENIED, PLUS, at_least=HALF_WAY),
+    "control-does-not-answer": Claim("The control fails at questions with “no”", _MCQ, CONTROL, at_most=TWICE_CHANCE),
+    "control-does-not-read": Claim("The control fails to find the true caption", _CAPTIONS, CONTROL, at_most=HALF_WAY),
 }
 
+#: Of `judge` and of the CSV file.
+COLUMNS = ["claim", "backbone", "model", "statistic", "value", "low", "high", "at_least", "at_most", "verdict"]
 HEADINGS = ["claim", "backbone", "model", "statistic", "value", "interval", "bound", "verdict"]
 
 
 def judge(tables: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per claim and backbone that has the number in the tidy table; several seeds by their mean."""
+    """Return a row of `COLUMNS` per claim and backbone that has the number; several seeds by their mean."""
     shown, found = displayed(tables), []
     for name, claim in ALL.items():
-        rows = cell_rows(shown, claim.place)
+        rows = cell_rows(shown, claim.about.place)
         if claim.recipe is None:
             rows = rows[rows.family == BASELINE]
         else:
             rows = rows[(rows.loss == claim.recipe[0]) & (rows.negatives == claim.recipe[1])]
-        bounds = {"at_least": claim.at_least, "at_most": claim.at_most}
-        for row in rows.itertuples(index=False):
-            numbers = {"value": row.value, "low": row.low, "high": row.high}
-            about = {"claim": name, "backbone": row.backbone, "model": row.model, "statistic": claim.statistic}
-            found.append({**about, **numbers, **bounds, "verdict": _verdict(claim, row.low, row.high)})
-    columns = ["claim", "backbone", "model", "statistic", "value", "low", "high", "at_least", "at_most", "verdict"]
-    return pd.DataFrame(found, columns=columns).replace([-math.inf, math.inf], math.nan)
+        verdicts = [_verdict(claim, low, high) for low, high in zip(rows.low, rows.high, strict=True)]
+        about = {"claim": name, "statistic": claim.about.words, "at_least": claim.at_least, "at_most": claim.at_most}
+        found.append(rows.assign(**about, verdict=verdicts)[COLUMNS])
+    return pd.concat(found, ignore_index=True).replace([-math.inf, math.inf], math.nan)
 
 
 def _verdict(claim: Claim, low: float, high: float) -> str:

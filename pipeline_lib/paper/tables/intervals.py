@@ -32,7 +32,6 @@ from scipy import stats
 from scipy.fft import next_fast_len
 
 from pipeline_lib.paper.tables.metrics import BASELINE, Items
-from pipeline_lib.paper.tables.tidy import stem
 
 RESAMPLES = 10_000
 SEED = 0
@@ -52,15 +51,13 @@ class Cell(NamedTuple):
     metric: str
 
 
-def with_intervals(rows: pd.DataFrame, models: pd.DataFrame, items: dict[str, Items]) -> pd.DataFrame:
+def with_intervals(rows: pd.DataFrame, items: dict[str, Items]) -> pd.DataFrame:
     """Return the rows of `tidy.build_tables` with the columns low, high and p; NaN where there are no items.
 
-    `models` and `items` are those of `metrics.read_metrics`.
+    `items` are those of `metrics.read_metrics`.
     """
-    clips = {row.backbone: name for name, row in models.iterrows() if row.family == BASELINE}
-    seeds: dict[str, list[str]] = {}
-    for name, seed in models.seed.items():
-        seeds.setdefault(stem(name, seed), []).append(name)
+    clips = rows[rows.family == BASELINE].drop_duplicates("backbone").set_index("backbone").model.to_dict()
+    seeds = {name: tuple(own.model.unique()) for name, own in rows[rows.seeds == 1].groupby("stem")}
 
     @lru_cache(maxsize=CELLS_KEPT)
     def resampled(runs: tuple[str, ...], against: str | None, cell: Cell) -> np.ndarray:
@@ -72,7 +69,7 @@ def with_intervals(rows: pd.DataFrame, models: pd.DataFrame, items: dict[str, It
 
     found = pd.DataFrame(np.nan, rows.index, ["low", "high", "p"])
     for row in rows[rows.benchmark.isin(items)].itertuples():
-        runs = tuple(seeds[row.model]) if row.seeds > 1 else (row.model,)
+        runs = seeds[row.model] if row.seeds > 1 else (row.model,)
         clip = clips.get(row.backbone)
         cells = [Cell(row.benchmark, dataset, row.prompt, row.metric) for dataset in row.parts]
         parts = [resampled(runs, clip if row.metric == "gain" else None, cell) for cell in cells]
@@ -109,52 +106,46 @@ def _p(items: Items, runs: tuple[str, ...], clip: str | None, cells: list[Cell])
     return mcnemar(values) if groups is None and together is None and values.dtype == int else np.nan
 
 
-def resampled_mean(
-    values: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator, resamples: int = RESAMPLES
-) -> np.ndarray:
-    """Return the bootstrap's means, of shape (resamples,), from x and the number of the group of each item."""
+def resampled_mean(values: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    """Return the bootstrap's means, of shape (RESAMPLES,), from x and the number of the group of each item."""
     if groups is None:
         groups = np.zeros(len(values), dtype=int)
     sizes = np.bincount(groups)
-    total = np.zeros(resamples)
+    total = np.zeros(RESAMPLES)
     if values.dtype != int:
         for number in range(len(sizes)):
-            total += _drawn(values[groups == number], rng, resamples)
+            total += _drawn(values[groups == number], rng)
         return total / len(sizes)
     support = np.arange(values.min(), values.max() + 1)
     places = groups * len(support) + (values - support[0])
     counts = np.bincount(places, minlength=len(sizes) * len(support)).reshape(len(sizes), len(support))
     for size in np.unique(sizes):  # groups of one size have one denominator, so their sums can be added
-        total += _resampled_sum(support, counts[sizes == size], int(size), rng, resamples) / size
+        total += _resampled_sum(support, counts[sizes == size], int(size), rng) / size
     return total / len(sizes)
 
 
-def resampled_clusters(
-    values: np.ndarray, together: np.ndarray, rng: np.random.Generator, resamples: int = RESAMPLES
-) -> np.ndarray:
-    """Return means of resamples of clusters, each with all its items, of shape (resamples,); NaN of a single one."""
+def resampled_clusters(values: np.ndarray, together: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return means of resamples of clusters, each with all its items, of shape (RESAMPLES,); NaN of a single one."""
     places = np.unique(together, return_inverse=True)[1]
     sums, sizes = np.bincount(places, weights=values), np.bincount(places)
     if len(sums) == 1:  # how others would differ from it cannot be known
-        return np.full(resamples, np.nan)
-    draws = (rng.integers(len(sums), size=(block, len(sums))) for block in _blocks(resamples, len(sums)))
+        return np.full(RESAMPLES, np.nan)
+    draws = (rng.integers(len(sums), size=(block, len(sums))) for block in _blocks(len(sums)))
     return np.concatenate([sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1) for drawn in draws])
 
 
-def _drawn(values: np.ndarray, rng: np.random.Generator, resamples: int) -> np.ndarray:
+def _drawn(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return means of resamples of one group, its items drawn one by one."""
     n = len(values)
-    return np.concatenate([values[rng.integers(n, size=(m, n))].mean(axis=1) for m in _blocks(resamples, n)])
+    return np.concatenate([values[rng.integers(n, size=(m, n))].mean(axis=1) for m in _blocks(n)])
 
 
-def _blocks(resamples: int, n: int) -> np.ndarray:
+def _blocks(n: int) -> np.ndarray:
     """Return how many resamples of n draws each are drawn at a time."""
-    return np.diff(np.r_[0 : resamples : max(1, DRAWN // n), resamples])
+    return np.diff(np.r_[0 : RESAMPLES : max(1, DRAWN // n), RESAMPLES])
 
 
-def _resampled_sum(
-    support: np.ndarray, counts: np.ndarray, size: int, rng: np.random.Generator, resamples: int
-) -> np.ndarray:
+def _resampled_sum(support: np.ndarray, counts: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """Return draws of the sum of x over resamples of g groups with `size` items each, from their counts (g × v)."""
     kinds, alike = np.unique(counts, axis=0, return_counts=True)
     share = kinds / size
@@ -169,7 +160,7 @@ def _resampled_sum(
     first = max(0, int(expected) - width // 2)
     sums = np.arange(first, first + width)
     probability = np.fft.irfft(transformed, width)[sums % width].clip(0)
-    times = rng.multinomial(resamples, probability / probability.sum())  # that each sum is drawn
+    times = rng.multinomial(RESAMPLES, probability / probability.sum())  # that each sum is drawn
     return rng.permutation(np.repeat(sums, times)) + support[0] * size * alike.sum()
 
 

@@ -164,12 +164,10 @@ def displayed(tables: pd.DataFrame) -> pd.DataFrame:
     Adds the column `label`: the model's family, or its loss where it is a variant of the method; the model's name where
     that would be ambiguous, and of a model that sees no image with these words.
     """
-    stems = pd.Series(
-        [stem(name, seed) for name, seed in zip(tables.model, tables.seed, strict=True)], index=tables.index
-    )
+    stems = pd.Series([*map(stem, tables.model, tables.seed)], tables.index)
     averaged = set(tables.model[tables.seeds > 1])
     rows = tables[(tables.seeds > 1) | ~stems.isin(averaged)].copy()
-    rows["variant"] = [is_ablation(loss, source) for loss, source in zip(rows.loss, rows.negatives, strict=True)]
+    rows["variant"] = [*map(is_ablation, rows.loss, rows.negatives)]
     rows["label"] = [
         loss_label(row.loss, row.negatives)
         if row.variant or (row.table, row.family) == ("ablation", METHOD)

@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from pipeline_lib.config.entries import Line, Name, section
+from pipeline_lib.config.errors import mistakes
 from pipeline_lib.evaluate.declaration import Kind
 from pipeline_lib.evaluate.kinds import KINDS, OWN_COMMAND, kind_for
 from pipeline_lib.evaluate.prompts import NEEDED
@@ -26,7 +27,6 @@ from pipeline_lib.evaluate.result import Selection, selections
 from pipeline_lib.finetune.terms import LOSSES
 from pipeline_lib.jobs.files import read_arrow, read_json
 from pipeline_lib.jobs.options import Count
-from pipeline_lib.jobs.quoted import quoted
 
 BASELINE = "CLIP"
 CONFIGURATION = ["family", "backbone", "loss", "negatives", "seed"]  # of a model
@@ -127,12 +127,8 @@ def read_metrics(paths: list[str], kinds: dict[str, str]) -> tuple[pd.DataFrame,
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such metrics file; the evaluate stage makes it")
         content = read_json(path)
-        try:
-            MetricsFile.model_validate(content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = "/".join(map(str, first["loc"]))
-            raise ValueError(f"{path}, {place}: {first['msg']}, found {quoted(first['input'])}") from error
+        if wrong := mistakes(content, MetricsFile):
+            raise ValueError(f"{path}, {wrong[0]}")
         model, benchmark = content["model"], content["benchmark"]
         described = {field: content[field] for field in CONFIGURATION}
         if models.setdefault(model, described) != described:

@@ -64,7 +64,7 @@ def build_tables(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
         `parts`, datasets of a `benchmark`. Ordered by table, backbone, family, negatives, loss, model and seed (the
         mean over seeds last), zero-shot by prompt, then as the metrics files list the datasets.
     """
-    models = models.assign(stem=[stem(name, seed) for name, seed in zip(models.index, models.seed, strict=True)])
+    models = models.assign(stem=[*map(stem, models.index, models.seed)])
     values = values.assign(parts=[(dataset,) for dataset in values.dataset])
     found = {name: values[values.table == name] for name in TABLES} | {
         "zeroshot": _zeroshot(models, values),
@@ -72,18 +72,14 @@ def build_tables(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
         "sugarcrepe": _sugarcrepe(values),
         "ablation": _ablation(models, values),
     }
-    rows = pd.concat(
-        [part[["model", *_NUMBER]].assign(table=name, part=place) for place, (name, part) in enumerate(found.items())],
-        ignore_index=True,
-    ).assign(seeds=1, std=float("nan"))
+    parts = [part[["model", *_NUMBER]].assign(table=name) for name, part in found.items()]
+    rows = pd.concat(parts, ignore_index=True).assign(seeds=1, std=float("nan"))
     rows = rows.merge(models.reset_index(), on="model", validate="many_to_one")
     rows = pd.concat([rows, _means_over_seeds(models, rows)], ignore_index=True)
     for column in ("loss", "negatives", "prompt"):  # grouping has made NaN of None
         rows[column] = rows[column].astype(object).where(rows[column].notna(), None)
-    rank = rows[["part"]].assign(model=_model_ranks(rows))
-    rows = rows.loc[rank.sort_values(["part", "model"], kind="stable").index]
     assert not rows.duplicated(KEY).any()
-    return rows.reset_index(drop=True)
+    return _ordered(rows)
 
 
 def _means_over_seeds(models: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -98,31 +94,29 @@ def _means_over_seeds(models: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
                 "give another name to those with another family, backbone, loss or negatives"
             )
     grouped = rows[rows.stem.isin(several)].groupby(
-        ["part", "table", "stem", *_CONFIGURATION, *CELL, "benchmark", "parts"], dropna=False, sort=False
+        ["table", "stem", *_CONFIGURATION, *CELL, "benchmark", "parts"], dropna=False, sort=False
     )
     means = grouped.agg(value=("value", "mean"), n=("n", "first"), seeds=("seeds", "sum"), std=("value", "std"))
     means = means.reset_index()
     return means.assign(model=means.stem, seed=pd.Series(pd.NA, index=means.index, dtype="Int64"))
 
 
-def _model_ranks(rows: pd.DataFrame) -> pd.Series:
-    """Return for each row the place of its model; a mean over seeds follows its seeds."""
-    keys = [
-        (
-            BACKBONES.index(row.backbone) if row.backbone in BACKBONES else len(BACKBONES),
-            row.backbone,
-            row.family != BASELINE,
-            row.family,
-            row.negatives or "",
-            list(LOSSES).index(row.loss) if row.loss else -1,
-            row.stem,
-            row.seeds > 1,
-            -1 if pd.isna(row.seed) else row.seed,
-        )
-        for row in rows.itertuples(index=False)
-    ]
-    place = {key: number for number, key in enumerate(sorted(set(keys)))}
-    return pd.Series([place[key] for key in keys], index=rows.index)
+def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows in the order of `build_tables`."""
+    keys = {
+        "table": rows.table.map(TABLES.index),
+        "place": [BACKBONES.index(name) if name in BACKBONES else len(BACKBONES) for name in rows.backbone],
+        "backbone": rows.backbone,
+        "tuned": rows.family != BASELINE,
+        "family": rows.family,
+        "negatives": rows.negatives.fillna(""),
+        "loss": rows.loss.map(list(LOSSES).index, na_action="ignore").fillna(-1),
+        "stem": rows.stem,
+        "mean": rows.seeds > 1,
+        "seed": rows.seed.fillna(-1),
+    }
+    order = pd.DataFrame(keys).sort_values([*keys], kind="stable").index
+    return rows.loc[order].reset_index(drop=True)
 
 
 def _sugarcrepe(values: pd.DataFrame) -> pd.DataFrame:
@@ -136,27 +130,25 @@ def _zeroshot(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     rows = pd.concat([rows, _means_over_datasets(rows)], ignore_index=True)
     top1 = rows[rows.metric == "top1"].assign(backbone=lambda frame: frame.model.map(models.backbone))
     is_baseline = top1.model.map(models.family) == BASELINE
-    same = ["backbone", "dataset", "prompt"]
-    baseline = top1[is_baseline].set_index(same).value
-    gains = top1[~is_baseline]
-    reference = baseline.reindex(pd.MultiIndex.from_frame(gains[same])).to_numpy()
-    gains = gains.assign(metric="gain", value=gains.value - reference)
-    rows = pd.concat([rows, gains[gains.value.notna()]], ignore_index=True)  # a released model's CLIP may be absent
+    same = ["backbone", "dataset", "prompt"]  # of a released model, whose CLIP may be absent, no gain is known
+    gains = top1[~is_baseline].merge(top1.loc[is_baseline, [*same, "value"]], on=same, suffixes=("", "_of_clip"))
+    gains = gains.assign(metric="gain", value=gains.value - gains.value_of_clip)
+    rows = pd.concat([rows, gains], ignore_index=True)
     return rows.sort_values("prompt", key=lambda names: names.map(PROMPTS.index), kind="stable")
 
 
 def _negated_prompt(values: pd.DataFrame) -> pd.DataFrame:
     rows = values[values.prompt.isin(["plain", "negated"]) & (values.metric == "top1")]
     rows = pd.concat([rows, _means_over_datasets(rows)], ignore_index=True)
-    plain = rows[rows.prompt == "plain"].reset_index(drop=True)
-    negated = rows[rows.prompt == "negated"].set_index(["model", "dataset"])
-    minus = negated.value.loc[list(zip(plain.model, plain.dataset, strict=True))].to_numpy()
-    return pd.concat([rows, plain.assign(prompt=None, metric="delta", value=plain.value - minus)], ignore_index=True)
+    plain, negated = (rows[rows.prompt == prompt] for prompt in ("plain", "negated"))
+    both = plain.merge(negated[["model", "dataset", "value"]], on=["model", "dataset"], suffixes=("", "_negated"))
+    deltas = both.assign(prompt=None, metric="delta", value=both.value - both.value_negated)
+    return pd.concat([rows, deltas], ignore_index=True)
 
 
 def _ablation(models: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of every model of the backbones on which a variant of the method was trained."""
-    variants = [is_ablation(loss, negatives) for loss, negatives in zip(models.loss, models.negatives, strict=True)]
+    variants = [*map(is_ablation, models.loss, models.negatives)]
     values = values[values.model.isin(models.index[models.backbone.isin(set(models.backbone[variants]))])]
     top1 = values[(values.prompt == PAPER_PROMPT) & (values.metric == "top1")]
     means = _means_over_datasets(top1).assign(dataset=ZEROSHOT_MEANS[1])

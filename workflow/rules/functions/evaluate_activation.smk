@@ -33,5 +33,5 @@ def activation_benchmarks(wildcards):
 def activation_tables(wildcards):
     """The check of each model that is evaluated on CC-Neg and has an activation."""
     evaluated = evaluated_models(config, EXPERIMENTS)
-    checked = [model for model, names in evaluated.items() if "ccneg" in names and model not in SUBTRACTED]
+    checked = [model for model, names in evaluated.items() if "ccneg" in names and model in (*BACKBONES, *MODELS)]
     return [f"{RUN}/evaluate/{model}/activation.tsv" for model in checked]

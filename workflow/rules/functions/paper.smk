@@ -1,16 +1,12 @@
 # Functions of the rules in paper.smk.
 from pipeline_lib.config.checks import evaluated_models
-from pipeline_lib.evaluate.kinds import WITHOUT_ITEMS, blind_benchmarks
+from pipeline_lib.evaluate.kinds import WITHOUT_ITEMS
 from pipeline_lib.paper.outputs import CAPTION_FORMAT
 
 EVALUATED = {
     # Where a CLIP or a fine-tuned model is evaluated on CC-Neg, its texts' embeddings are measured too.
-    **{
-        model: [*names, *(["embeddings"] if "ccneg" in names else [])]
-        for model, names in evaluated_models(config, EXPERIMENTS).items()
-    },
-    **dict.fromkeys(OTHERS, ["ccneg"]),
-    **blind_benchmarks(BENCHMARKS),
+    model: [*names, *(["embeddings"] if "ccneg" in names and model not in (*OTHERS, *BLIND) else [])]
+    for model, names in evaluated_models(config, EXPERIMENTS).items()
 }
 METRICS = [f"{RUN}/evaluate/{model}/{name}.json" for model, names in EVALUATED.items() for name in names]
 SCORES = [path.removesuffix("json") + "parquet" for path in METRICS if Path(path).stem not in WITHOUT_ITEMS]
