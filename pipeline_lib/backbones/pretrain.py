@@ -25,7 +25,7 @@ from pipeline_lib.clip.tokenizer import CONTEXT_LENGTH, END_TOKEN, tokenize
 from pipeline_lib.clip.training import adamw, pick_device, update, use_threads, warmup_cosine
 from pipeline_lib.formats.images import read_images
 from pipeline_lib.jobs.cli import run
-from pipeline_lib.jobs.curves import CURVES, draw
+from pipeline_lib.jobs.curves import draw, history_options
 from pipeline_lib.jobs.files import write_json
 from pipeline_lib.jobs.progress import progress
 from pipeline_lib.jobs.run_record import History, RunRecord, baseline, write_history
@@ -85,16 +85,10 @@ def main() -> None:
         ("weight-decay", float, "weight decay of AdamW"),
         ("images", Path, "tar of captioned images"),
         ("checkpoint", Path, "output: weights"),
-        ("history", Path, "output: loss and learning rate of each step, JSON lines"),
         ("record", Path, "output: recipe, versions and times, JSON"),
     ):
         parser.add_argument(f"--{name}", type=kind, required=True, help=what)
-    parser.add_argument(
-        "--curves",
-        choices=CURVES,
-        default="none",
-        help="also write curves beside the history during training (default: none)",
-    )
+    history_options(parser)
     args = parser.parse_args()
     settings = {name: value for name, value in vars(args).items() if not isinstance(value, Path) and name != "curves"}
     record = RunRecord(baseline(settings.pop("backbone")), settings)

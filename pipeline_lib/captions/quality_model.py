@@ -129,11 +129,11 @@ def interval(good: int, total: int) -> tuple[float, float]:
     return (centre - width) / (1 + z * z / total), (centre + width) / (1 + z * z / total)
 
 
-def curve(judged: list[Judged]) -> Iterator[tuple[float, int, int]]:
+def curve(scores: Iterable[float], good: Iterable[bool]) -> Iterator[tuple[float, int, int]]:
     """Yield each of `THRESHOLDS`, how many outputs from this score on are good, and how many there are, if any."""
-    scored = [(Scorer(row.caption).quality(row.candidate), row.is_good) for row in judged]
+    scored = list(zip(scores, good, strict=True))
     for threshold in THRESHOLDS:
-        if kept := [good for score, good in scored if score >= threshold]:
+        if kept := [is_good for score, is_good in scored if score >= threshold]:
             yield threshold, sum(kept), len(kept)
 
 
@@ -172,9 +172,9 @@ def _measure(arguments: argparse.Namespace) -> None:
     print(f"{len(judged):,} of {len(verdicts):,} verdicts; the others are of outputs no longer made")
     for reader in sorted({row.verdict.reader for row in judged}):
         own = [row for row in judged if row.verdict.reader == reader]
-        scores = [Scorer(row.caption).quality(row.candidate) for row in own]
-        print(f"reader {reader}: area {area(scores, [row.is_good for row in own]):.3f}")
-        for threshold, good, kept in curve(own):
+        scores, are_good = zip(*((Scorer(row.caption).quality(row.candidate), row.is_good) for row in own), strict=True)
+        print(f"reader {reader}: area {area(scores, are_good):.3f}")
+        for threshold, good, kept in curve(scores, are_good):
             low, high = interval(good, kept)
             share = f"{good / kept:.1%} ({low:.1%} to {high:.1%})"
             print(f"  score {threshold:.2f} or more: {good} of {kept} good, {share}")

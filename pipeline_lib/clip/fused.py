@@ -1,4 +1,4 @@
-"""QuickGELU in one pass over the activations, where CLIP's own takes three, and eight with the gradient's.
+"""QuickGELU in one pass over the activations, and one for its gradient; CLIP's own takes three passes, and five more.
 
 QuickGELU, y · sigmoid(1.702 y), is silu(1.702 y) / 1.702. A linear layer stands before it and one after it, and they
 take the factors: once into their weights, not once into every activation. The results are the same but for rounding

@@ -41,7 +41,7 @@ from pipeline_lib.finetune.samples import load_samples
 from pipeline_lib.finetune.terms import is_control, needs, needs_distractors, needs_facts
 from pipeline_lib.finetune.trainer import Processes, Recipe, Trainer, run_id
 from pipeline_lib.jobs.cli import leave, run, sigterm_noted
-from pipeline_lib.jobs.curves import CURVES, draw
+from pipeline_lib.jobs.curves import draw, history_options
 from pipeline_lib.jobs.files import discard, write_json
 from pipeline_lib.jobs.progress import progress
 from pipeline_lib.jobs.run_record import MODEL_FIELDS, RunRecord, write_history
@@ -119,7 +119,6 @@ def parse_arguments() -> argparse.Namespace:
         ("weights", Path, "weights that it starts from, a model.pt"),
         ("triplets", Path, "samples to train on, Parquet"),
         ("checkpoint", Path, "output: the fine-tuned weights"),
-        ("history", Path, "output: loss and learning rate of each step, JSON lines"),
         ("record", Path, "output: recipe, versions and times, JSON"),
         ("checkpoint-every", int, "steps from one checkpoint to resume from to the next"),
         ("threads", int, "CPU threads of torch"),
@@ -143,12 +142,7 @@ def parse_arguments() -> argparse.Namespace:
         type=Path,
         help="CC3M's captions file with image labels, for facts from labels (default: from captions)",
     )
-    parser.add_argument(
-        "--curves",
-        choices=CURVES,
-        default="none",
-        help="also write curves beside the history during training (default: none)",
-    )
+    history_options(parser)
     for field in fields(Recipe):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=field.type, required=True, **field.metadata)
     args = parser.parse_args()

@@ -5,12 +5,22 @@ training starts or goes on they are written anew from its beginning, so no step 
 them. The writer is torch's own; it needs the package that shows the curves, an extra.
 """
 
+import argparse
 from pathlib import Path
 
 from pipeline_lib.jobs.extras import need_extra
 from pipeline_lib.jobs.run_record import History
 
 CURVES = ("none", "tensorboard")
+
+
+def history_options(parser: argparse.ArgumentParser) -> None:
+    """Add to a training's parser where the history of its steps is written, and how it is drawn."""
+    parser.add_argument(
+        "--history", type=Path, required=True, help="output: loss and learning rate of each step, JSON lines"
+    )
+    what = "also write curves beside the history during training (default: none)"
+    parser.add_argument("--curves", choices=CURVES, default="none", help=what)
 
 
 def draw(history: History, kind: str, folder: Path) -> None:

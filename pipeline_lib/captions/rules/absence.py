@@ -187,7 +187,7 @@ def none_in_sight(caption: Caption, pair: Pair, words: str) -> str | None:
             return None
         # "a girl with a hat and no beach in sight", "a girl with a hat and a bag , no beach in sight"
         words = ", no" if re.search("[,c]", code) else "and no"
-    one_of_two = pair.kind == "and" and (caption.code[: pair.owner[0]].endswith(",") or _is_compound(caption, pair))
+    one_of_two = pair.kind == "and" and (_is_listed(caption, pair) or _is_compound(caption, pair))
     if one_of_two or caption.words(pair.predicate) in WORDS.near:
         return None
     i = noun_start(caption, pair.object)
@@ -207,12 +207,17 @@ def _is_compound(caption: Caption, pair: Pair) -> bool:
     return bare or not WORDS.together.isdisjoint(caption.lower[max(0, pair.owner[0] - 3) : pair.predicate[0]])
 
 
+def _is_listed(caption: Caption, pair: Pair) -> bool:
+    """Whether the A of "A and B" stands after a comma, in a list."""
+    return caption.code[: pair.owner[0]].endswith(",")
+
+
 def and_no(caption: Caption, pair: Pair) -> str | None:
     """Write "A and no B", "with A but no B"."""
     code, lower, tags = caption.code, caption.lower, caption.tags
     link, (first, stop), (owner, owner_stop) = pair.predicate[0], pair.object, pair.owner
     of_both = not WORDS.together.isdisjoint(lower[max(0, owner - 3) : link])
-    if lower[link] != "and" or of_both or caption.code[: pair.owner[0]].endswith(","):
+    if lower[link] != "and" or of_both or _is_listed(caption, pair):
         return None  # "a giraffe, a zebra and no lion"
     if caption.next_kind(stop) in f"cn{VERB_FORMS}":
         return None
